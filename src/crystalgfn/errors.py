@@ -1,0 +1,39 @@
+"""Exceptions of crystalgfn: one hierarchy, and messages that say what, found, allowed and the nearest valid name.
+
+The command line prints any :class:`CrystalGFNError` as one line and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CrystalGFNError(Exception):
+    """Base of every error a user can cause or mend."""
+
+
+class ConfigError(CrystalGFNError):
+    """A configuration key or value is wrong."""
+
+
+class ConstraintError(CrystalGFNError):
+    """The constraints leave no crystal to sample, or contradict each other."""
+
+
+class DataError(CrystalGFNError):
+    """A table, file or row handed in is unreadable or impossible."""
+
+
+class PropertyError(CrystalGFNError):
+    """A property could not be found, or returned something that cannot be used."""
+
+
+class CheckpointError(CrystalGFNError):
+    """A run folder or weights file is missing, incomplete or does not fit."""
+
+
+def nearest(found: str, allowed: Iterable[str]) -> str:
+    """Return `` (nearest: 'x')`` for the closest of ``allowed``, or an empty string."""
+    match = difflib.get_close_matches(str(found), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return f" (nearest: {match[0]!r})" if match else ""
