@@ -1,0 +1,65 @@
+# make demo         sample 1,000 crystals from the shipped model, print the 10 best, write crystals.csv and crystals.parquet
+# make test         lint, types, docs and the whole test suite, in an environment of its own (continuous integration runs this)
+# make lint         ruff and mypy only;   make docs   build the site into site/;   make clean   remove what make created
+# make constraints  rewrite constraints.txt from the test environment, after a change of dependencies
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON      ?= $(shell command -v python3.11 || command -v python3)
+DEMO        := .venv-demo
+TEST        := .venv-test
+EXTRAS      := test,docs,dev,data,strain,tensorboard
+
+# An environment is used again only if it was made from these very files by this very Python.
+STAMP := $(shell { cat constraints.txt pyproject.toml; $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')
+
+# The pins hold for build tools as well, which pip reads from the environment only (newer pip: PIP_BUILD_CONSTRAINT).
+export PIP_CONSTRAINT       := constraints.txt
+export PIP_BUILD_CONSTRAINT := constraints.txt
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint docs clean constraints venv-demo venv-test
+
+# $(call venv,FOLDER,REQUIREMENT): torch first and alone, since another package's wish for it may pull a different build;
+# then everything else; then our own code as it stands now, without looking at the network again.
+define venv
+	@if [ "$$(cat $(1)/stamp 2>/dev/null)" != "$(STAMP)" ]; then \
+		echo "creating $(1)"; \
+		rm -rf $(1); \
+		$(PYTHON) -m venv $(1); \
+		$(1)/bin/python -m pip install --quiet torch; \
+		$(1)/bin/python -m pip install --quiet hatchling "$(2)"; \
+		echo "$(STAMP)" > $(1)/stamp; \
+	fi
+	@$(1)/bin/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
+endef
+
+demo: venv-demo
+	$(DEMO)/bin/crystalgfn sample default -n 1000 --seed 0 -o crystals.parquet -o crystals.csv --best 10
+
+test: export OMP_NUM_THREADS := 1
+test: lint docs
+	$(TEST)/bin/python -m pytest -n 2
+
+lint: venv-test
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+
+docs: venv-test
+	$(TEST)/bin/mkdocs build --strict
+
+venv-demo:
+	$(call venv,$(DEMO),.)
+
+venv-test:
+	$(call venv,$(TEST),.[$(EXTRAS)])
+
+constraints: venv-test
+	{ grep '^#' constraints.txt; $(TEST)/bin/python -m pip freeze --all | sed -E 's/\+[a-z0-9.]+$$//' \
+		| grep -v -i -E '^(crystalgfn|pip)( @|==)'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(DEMO) $(TEST) site build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
