@@ -1,5 +1,35 @@
-"""Crystal-GFN: sample inorganic crystals in proportion to a reward, under hard constraints."""
+"""Crystal-GFN: sample inorganic crystals in proportion to a reward, under hard constraints.
+
+Example::
+
+    import crystalgfn
+
+    model = crystalgfn.load("default")
+    crystals = model.sample(1000, seed=0)
+    crystals.to_parquet("crystals.parquet")
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crystalgfn.crystal import Crystals
+    from crystalgfn.model import load
+
 __version__ = "0.1.0"
+__all__ = ["Crystals", "__version__", "load"]
+
+# Imported on first use: torch alone takes longer than everything a user who asks for help wants to wait.
+_HOME = {"Crystals": "crystalgfn.crystal", "load": "crystalgfn.model"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

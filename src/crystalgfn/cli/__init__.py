@@ -1,0 +1,104 @@
+"""The command line: one module a verb, imported only when that verb runs.
+
+A verb's module ``crystalgfn.cli.<verb>`` holds a :class:`typer.Typer` named ``app``: with one command for a verb such
+as ``train``, with several for a group such as ``proxy``. It raises :class:`~crystalgfn.errors.CrystalGFNError` and
+prints results to stdout; :func:`main` turns errors into one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from crystalgfn import __version__
+from crystalgfn.errors import CrystalGFNError
+
+VERBS = {
+    "train": "Train a sampler from a preset or a configuration file.",
+    "sample": "Sample crystals from a trained model into a table.",
+    "proxy": "Train, evaluate and apply property models.",
+    "data": "Import real crystals from MatBench, the Materials Project or CSV files.",
+    "config": "Show or check a configuration.",
+    "info": "Print versions, hardware, presets and property models.",
+}
+"""Every verb with the line that ``crystalgfn --help`` prints; in the order of use."""
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+class _LazyVerbs(TyperGroup):
+    """Holds a placeholder for each verb, and puts the real command in its place when that verb is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if name in self.commands:
+            module = import_module(f"{__name__}.{name}")
+            self.commands[name] = typer.main.get_command(module.app)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=_LazyVerbs,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Sample inorganic crystals in proportion to a reward, under hard constraints.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"crystalgfn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def _placeholder() -> None:
+    pass
+
+
+for _verb, _help in VERBS.items():
+    if find_spec(f"{__name__}.{_verb}") is not None:
+        app.command(_verb, help=_help)(_placeholder)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 when all went well, 2 for an error the user can mend, 130 for Ctrl-C.
+
+    Args:
+        args: arguments after the program's name; those of the process by default.
+    """
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=None if args is None else list(args), prog_name="crystalgfn")
+    except CrystalGFNError as error:
+        _fail(str(error), EXIT_ERROR)
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _fail(what, EXIT_ERROR)
+    except MemoryError:
+        _fail("out of memory: ask for fewer crystals at a time", EXIT_ERROR)
+    except KeyboardInterrupt:
+        _fail("interrupted", EXIT_INTERRUPTED)
+    sys.exit(0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    # one line, and nothing from a hostile file that a terminal would obey
+    line = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
+    print(f"error: {line}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
