@@ -7,9 +7,9 @@ The tables are never edited by hand. Without ``--crystals`` everything but ``vol
 conventional cell) and ``volume`` (A^3 of that cell): the atomic volumes are fitted to it, and the share of its crystals
 that the two charge rules accept is printed. ``--check`` writes nothing and fails if the tables on disk are out of date.
 
-Filling of missing element values, one rule for properties and volumes: the known value of the same column of the periodic table that
-is nearest in period (the lighter one on a tie; for the f block, La-Lu and Ac-Lr, the column is the position in the
-row); where the column has none, the value of the nearest atomic number (the lower one on a tie).
+Missing element values are filled by one rule, properties and volumes alike: the known value of the same column of the
+periodic table that is nearest in period (the lighter one on a tie; for the f block, La-Lu and Ac-Lr, the column is the
+position in the row); where the column has none, the value of the nearest atomic number (the lower one on a tie).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def fill(values: list[float | None]) -> list[float]:
             else:
                 source = min(known, key=lambda e: (abs(e.Z - element.Z), e.Z))
             value = values[source.Z - 1]
-        filled.append(float(value))  # type: ignore[arg-type]
+        filled.append(float(value))
     return filled
 
 
@@ -154,7 +154,7 @@ def datum(element: Element, key: str, factor: float = 1.0) -> float | None:
 def mean_ionic_radius(element: Element) -> float | None:
     """Mean ionic radius in A over the oxidation states; None where pymatgen has none."""
     radii = list((element.data.get("Ionic radii") or {}).values())
-    return float(np.mean(radii)) if radii else None
+    return round(float(np.mean(radii)), 4) if radii else None
 
 
 def oxidation_states(element: Element) -> list[int]:
@@ -198,15 +198,17 @@ def properties() -> dict[str, list[float]]:
 
 
 def elements() -> dict[str, Any]:
-    """Columns over Z = 1..118. The formula order is pymatgen's order of elements: Pauling electronegativity, then symbol;
-    elements without an electronegativity last."""
+    """Columns over Z = 1..118.
+
+    The formula order is pymatgen's own order of elements: Pauling electronegativity, then symbol; elements without an
+    electronegativity last.
+    """
     return {
         "symbol": [e.symbol for e in ELEMENTS],
         "mass": [float(e.atomic_mass) for e in ELEMENTS],
         "period": [int(e.row) for e in ELEMENTS],
         "group": [int(e.group) for e in ELEMENTS],
         "formula_order": [e.Z for e in sorted(ELEMENTS)],
-        "oxidation_states": [oxidation_states(e) for e in ELEMENTS],
         "properties": properties(),
     }
 
@@ -225,20 +227,29 @@ def read_crystals(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return counts, table["volume"].to_numpy(float)
 
 
-def volumes(counts: np.ndarray, volume: np.ndarray) -> dict[str, Any]:
-    """Volume per atom of each element in A^3: least squares of the relative error of the cell volume, none negative.
+def fit_volumes(counts: np.ndarray, volume: np.ndarray) -> np.ndarray:
+    """Fit the volume per atom of each element (118,) in A^3 so that ``volume / estimate`` scatters about 1.
 
-    An element is taken from the fit where at least five crystals hold it and its volume came out positive; all others
-    are filled by the rule in the head of this file.
+    Non-negative least squares with the error of a cell proportional to its estimated volume; as the estimate is what is
+    fitted, the weights are iterated until nothing moves.
     """
-    per_element, _ = nnls(counts / volume[:, None], np.ones(len(volume)))
-    n_crystals = (counts > 0).sum(axis=0)
-    fitted = (n_crystals >= 5) & (per_element > 1.0)
-    values = fill([round(float(v), 4) if ok else None for v, ok in zip(per_element, fitted, strict=True)])
+    estimate = volume
+    while True:
+        per_element, _ = nnls(counts / estimate[:, None], volume / estimate)
+        previous, estimate = estimate, counts @ per_element
+        if np.abs(estimate / previous - 1).max() < 1e-6:
+            return per_element
+
+
+def volumes(counts: np.ndarray, volume: np.ndarray) -> dict[str, Any]:
+    """Volume per atom over Z = 1..118 in A^3: fitted where some crystal holds the element, filled elsewhere."""
+    per_element = fit_volumes(counts, volume)
+    fitted = (counts > 0).any(axis=0) & (per_element > 0)
+    values = fill([round(float(v), 3) if ok else None for v, ok in zip(per_element, fitted, strict=True)])
     ratio = volume / (counts @ np.array(values))
-    print(f"atomic volumes: {len(volume)} crystals, {fitted.sum()} elements fitted, {118 - fitted.sum()} filled")
-    print("  filled although present:", [e.symbol for e, n, ok in zip(ELEMENTS, n_crystals, fitted) if n and not ok])
-    print(f"  mean relative error {np.abs(1 / ratio - 1).mean():.2%} of the cell volume")
+    absent = ", ".join(ELEMENTS[i].symbol for i in np.flatnonzero(~fitted))
+    print(f"atomic volumes: {len(volume)} crystals; filled: {absent}")
+    print(f"  volume / estimate: mean {ratio.mean():.3f}, mean relative error {np.abs(ratio - 1).mean():.2%}")
     print(f"  {((ratio >= 0.6) & (ratio <= 1.6)).mean():.2%} of the cells within [0.6, 1.6] of the estimate")
     return {"volume": values, "fitted": [ELEMENTS[i].symbol for i in np.flatnonzero(fitted)]}
 
@@ -273,6 +284,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
 
     tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "elements": elements()}
+    tables["charges"] = {"oxidation_states": [oxidation_states(e) for e in ELEMENTS]}
     if arguments.crystals:
         counts, volume = read_crystals(arguments.crystals)
         tables["volumes"] = volumes(counts, volume)

