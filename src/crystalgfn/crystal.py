@@ -6,10 +6,10 @@ axis b; hexagonal axes for the seven rhombohedral groups).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,13 @@ class Crystals:
         space_group: (B,) int64, international number 1..230.
         counts: (B, D) int64, atoms in the conventional cell.
         lattice: (B, 6) float64: a, b, c in A and alpha, beta, gamma in degree, of the conventional cell.
-        columns: further columns by name, each (B,): properties (named with their unit, as ``"band_gap [eV]"``),
-            ``log_reward``, ``log_pf``, ``log_pb``, ``material_id`` ...
+        columns: further columns by name, each (B,) and float64, int64, bool or object (text, None where missing):
+            properties (named with their unit, as ``"band_gap [eV]"``), ``log_reward``, ``log_pf``, ``log_pb``,
+            ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same.
 
     Raises:
-        DataError: shapes that do not fit each other. Values are checked where a file is read, not here.
+        DataError: shapes that do not fit each other, or a column that is neither number nor text. Other values are
+            checked where a file is read, not here.
     """
 
     elements: tuple[int, ...]
@@ -68,7 +70,7 @@ class Crystals:
         set_field(self, "space_group", torch.as_tensor(self.space_group).to(torch.int64))
         set_field(self, "counts", torch.as_tensor(self.counts).to(torch.int64))
         set_field(self, "lattice", torch.as_tensor(self.lattice).to(torch.float64))
-        set_field(self, "columns", {name: np.asarray(values) for name, values in self.columns.items()})
+        set_field(self, "columns", {name: _column(name, values) for name, values in self.columns.items()})
         if self.space_group.ndim != 1:
             raise DataError(f"space_group has shape {tuple(self.space_group.shape)}, allowed: (B,)")
         size = len(self)
@@ -148,8 +150,7 @@ class Crystals:
         Raises:
             DataError: an array of another length.
         """
-        added = {name: _to_numpy(values) for name, values in arrays.items()}
-        return Crystals(self.elements, self.space_group, self.counts, self.lattice, {**self.columns, **added})
+        return Crystals(self.elements, self.space_group, self.counts, self.lattice, {**self.columns, **arrays})
 
     def with_elements(self, elements: Sequence[int]) -> Crystals:
         """Return the same crystals with ``counts`` over the given atomic numbers (E,), in that order.
@@ -227,9 +228,33 @@ class Crystals:
     @cached_property
     def formulas(self) -> list[str]:
         """(B,) reduced formulas, elements by rising electronegativity (``LiFePO4``)."""
+        reduced = self.counts // torch.from_numpy(self._divisors()).to(self.device)
+        return self._join(reduced, lambda symbol, n: symbol if n == 1 else f"{symbol}{n}", "")
+
+    @cached_property
+    def elements_json(self) -> list[str]:
+        """(B,) counts in the conventional cell as JSON, in the order of the formula: ``{"Mg": 4, "O": 4}``."""
+        return [f"{{{body}}}" for body in self._join(self.counts, lambda symbol, n: f'"{symbol}": {n}', ", ")]
+
+    def _divisors(self) -> np.ndarray:
+        """(B, 1) greatest common divisors of the counts of each crystal; 1 where there are no atoms."""
+        divisors = np.gcd.reduce(self.counts.cpu().numpy(), axis=1, keepdims=True, initial=0)
+        return np.maximum(divisors, 1)
+
+    def _join(self, counts: Tensor, write: Callable[[str, int], str], separator: str) -> list[str]:
+        """Return one text a row of counts (B, D): its elements in formula order, each written by ``write``."""
         order = [self.elements.index(z) for z in element_tables.FORMULA_ORDER if z in self.elements]
         symbols = [element_tables.SYMBOLS[self.elements[column]] for column in order]
-        return [_formula(symbols, row) for row in self.counts[:, order].tolist()]
+        ordered = counts[:, order].cpu().numpy()
+        rows, columns = np.nonzero(ordered)
+        known: dict[tuple[int, int], str] = {}
+        parts = []
+        for key in zip(columns.tolist(), ordered[rows, columns].tolist(), strict=True):
+            if key not in known:
+                known[key] = write(symbols[key[0]], key[1])
+            parts.append(known[key])
+        ends = np.searchsorted(rows, np.arange(len(self) + 1)).tolist()
+        return [separator.join(parts[start:end]) for start, end in pairwise(ends)]
 
     @property
     def compositions(self) -> list[Composition]:
@@ -298,17 +323,12 @@ class Crystals:
         return tables.read(Path(path))
 
 
-def _formula(symbols: Sequence[str], counts: Sequence[int]) -> str:
-    divisor = math.gcd(*counts) or 1
-    parts = []
-    for symbol, count in zip(symbols, counts, strict=True):
-        if count:
-            parts.append(symbol if count == divisor else f"{symbol}{count // divisor}")
-    return "".join(parts)
-
-
-def _to_numpy(values: Any) -> np.ndarray:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+def _column(name: str, values: Any) -> np.ndarray:
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    wide = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_, "U": object, "O": object}
+    if array.dtype.kind not in wide:
+        raise DataError(f"column {name!r} holds {array.dtype}, allowed: numbers, booleans or text")
+    return array.astype(wide[array.dtype.kind], copy=False)
 
 
 def _same_values(left: np.ndarray, right: np.ndarray) -> bool:

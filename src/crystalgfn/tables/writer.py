@@ -1,0 +1,212 @@
+"""Streaming writers: a table grows part by part, survives a kill, and appears under its name when it is complete.
+
+While ``crystals.parquet`` is written, the folder ``crystals.parquet.partial`` holds a manifest and one small parquet
+file a call of ``write``, each put in place atomically. A later run with the same manifest goes on after the last part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.tables import files
+from crystalgfn.tables.schema import to_table
+
+ROW_GROUP = 65_536
+"""Rows of the final file's row groups, at least."""
+
+_PART = "part-{:06d}.parquet"
+
+
+class PartWriter:
+    """Writes arrow tables of one schema, in parts that survive a kill; use it as a context manager.
+
+    Example::
+
+        with PartWriter(Path("crystals.parquet"), manifest={"n": 10_000, "seed": 0}) as writer:
+            for chunk in range(writer.parts, 10):     # the parts that are there already are not written again
+                writer.write(make(chunk))
+
+    Leaving the block merges the parts into the file; leaving it by an exception keeps them for the next run.
+
+    Args:
+        path: the final file, ``.parquet`` or ``.csv``.
+        manifest: what the content depends on, as JSON values: a run that goes on must have the same.
+        restart: throw away what an earlier run left instead of going on.
+
+    Raises:
+        DataError: wrong ending, missing folder, a full disk, another manifest, another process at work on the file.
+    """
+
+    def __init__(self, path: Path, *, manifest: Mapping[str, Any] | None = None, restart: bool = False) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(self.path.name + ".partial")
+        self.rows = 0
+        self.parts = 0
+        self._suffix = files.suffix_of(self.path)
+        self._schema: pa.Schema | None = None
+        if self.path.is_dir():
+            raise DataError(f"{self.path}: a folder, allowed: the name of a file")
+        wanted: dict[str, Any] = json.loads(json.dumps(dict(manifest or {})))
+        with _disk_errors(self.path):
+            if not self.path.parent.is_dir():
+                raise DataError(f"{self.path}: there is no folder {str(self.path.parent)!r}, allowed: an existing one")
+            self.partial.mkdir(exist_ok=True)
+            self._lock = _lock(self.partial)
+        try:
+            if restart:
+                self._remove_parts()
+            self._resume(wanted)
+        except BaseException:
+            self._close()
+            raise
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows as one part; when this returns, they survive a kill.
+
+        Raises:
+            DataError: other columns than the parts before, or a full disk (the parts before stay).
+        """
+        if self._schema is not None and not table.schema.equals(self._schema, check_metadata=False):
+            raise DataError(f"{self.path.name}: a part with columns {table.column_names}, allowed: those before")
+        self._schema = self._schema or table.schema
+        with files.atomic(self.partial / _PART.format(self.parts)) as stream:
+            pq.write_table(table, stream, compression="zstd")
+        self.parts += 1
+        self.rows += table.num_rows
+
+    def finish(self) -> None:
+        """Merge the parts into the final file and remove them. Nothing is written if there is no part.
+
+        Raises:
+            DataError: a full disk; the parts stay.
+        """
+        if self.parts:
+            merged = self.partial / f"merged{self._suffix}"
+            with files.atomic(merged) as stream:
+                files.WRITERS[self._suffix](self._row_groups(), stream)
+            with _disk_errors(self.path):
+                merged.replace(self.path)
+        self._close(discard=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self._close(discard=not self.parts)
+
+    def _resume(self, manifest: dict[str, Any]) -> None:
+        path = self.partial / "manifest.json"
+        with _disk_errors(self.path):
+            found = _read_manifest(path) if path.exists() else None
+            if found is not None and found != manifest:
+                differing = sorted(key for key in {*found, *manifest} if found.get(key) != manifest.get(key))
+                pairs = ", ".join(f"{k}: {found.get(k)!r} then, {manifest.get(k)!r} now" for k in differing)
+                raise DataError(
+                    f"{self.partial} was left by a run that differs ({pairs}): "
+                    f"give the same to go on, or delete the folder to start again"
+                )
+            if found is None:
+                self._remove_parts()
+                with files.atomic(path) as stream:
+                    stream.write(json.dumps(manifest, indent=1).encode())
+            while (part := self.partial / _PART.format(self.parts)).exists():
+                self._schema, rows = _read_footer(part)
+                self.rows += rows
+                self.parts += 1
+
+    def _row_groups(self) -> Iterator[pa.Table]:
+        """Yield the parts, joined to at least ROW_GROUP rows."""
+        waiting: list[pa.Table] = []
+        for number in range(self.parts):
+            waiting.append(pq.read_table(self.partial / _PART.format(number), use_threads=False, memory_map=False))
+            if sum(len(table) for table in waiting) >= ROW_GROUP or number == self.parts - 1:
+                yield pa.concat_tables(waiting)
+                waiting = []
+
+    def _remove_parts(self) -> None:
+        """Remove the files a writer makes, and no others."""
+        for pattern in ("part-*.parquet", "merged.*", "manifest.json", ".*.tmp"):
+            for path in self.partial.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def _close(self, *, discard: bool = False) -> None:
+        if self._lock.closed:
+            return
+        if discard:
+            with contextlib.suppress(OSError):
+                self._remove_parts()
+                (self.partial / "lock").unlink(missing_ok=True)
+                self.partial.rmdir()
+        self._lock.close()
+
+
+class TableWriter(PartWriter):
+    """A :class:`PartWriter` that takes crystals: one call of ``write_crystals``, one part of B rows.
+
+    Example::
+
+        with TableWriter(Path("crystals.parquet"), manifest={"n": n, "seed": seed, "model": model_hash}) as writer:
+            for chunk in range(writer.parts, n_chunks):
+                writer.write_crystals(sample(chunk))
+    """
+
+    def write_crystals(self, crystals: Crystals) -> None:
+        """Add B crystals as one part; 10,000 or more a part keep the number of files small.
+
+        Raises:
+            DataError: crystals that cannot be written, other columns than before, or a full disk.
+        """
+        self.write(to_table(crystals))
+
+
+def _read_manifest(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError):
+        raise DataError(f"{path} is no JSON: delete the folder to start again") from None
+
+
+def _read_footer(part: Path) -> tuple[pa.Schema, int]:
+    try:
+        footer = pq.read_metadata(part)
+        return footer.schema.to_arrow_schema(), footer.num_rows
+    except (pa.ArrowException, ValueError) as error:
+        raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
+
+
+def _lock(folder: Path) -> IO[bytes]:
+    """Hold the folder against a second process; on systems without fcntl there is no guard."""
+    stream = (folder / "lock").open("wb")
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            stream.close()
+            raise DataError(f"{folder} is in use: another process is writing the same table") from None
+    return stream
+
+
+@contextlib.contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
