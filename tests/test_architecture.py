@@ -1,0 +1,84 @@
+"""Imports point one way, as docs/architecture.md draws it, and importing the package costs next to nothing."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "crystalgfn"
+
+BASE = {"errors", "progress"}
+CRYSTAL = BASE | {"crystallography", "crystal", "tables"}
+SPACES = CRYSTAL | {"spaces"}
+GFLOWNET = SPACES | {"policy", "gflownet"}
+MODEL = GFLOWNET | {"properties", "datasets", "evaluation", "report", "config", "presets", "model"}
+MAY_IMPORT = {
+    "errors": set(),
+    "progress": set(),
+    "crystallography": BASE,
+    "crystal": BASE | {"crystallography", "tables"},  # tables inside methods only: to_csv, from_file ...
+    "tables": CRYSTAL,
+    "properties": CRYSTAL,
+    "datasets": CRYSTAL,
+    "spaces": CRYSTAL,
+    "policy": SPACES,
+    "gflownet": SPACES | {"policy"},
+    "evaluation": GFLOWNET,
+    "report": GFLOWNET | {"evaluation"},
+    "config": BASE | {"presets"},
+    "presets": set(),
+    "model": MODEL - {"model"},
+    "cli": MODEL | {""},
+    "__main__": {"cli"},
+    "": {"crystal", "model"},  # crystalgfn/__init__.py, on first use
+}
+HEAVY = {"torch", "pandas", "numpy", "pymatgen", "pyarrow", "pydantic", "typer", "rich"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the full names that a module of ours imports from our own package."""
+    package = ["crystalgfn", *path.relative_to(SOURCE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parent = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*parent, *filter(None, [node.module])])
+            yield from (f"{base}.{name.name}" for name in node.names)
+
+
+def layer(name: str) -> str:
+    """Return the layer of a full name; ``""`` for what stands in the package itself, such as ``__version__``."""
+    part = name.split(".")[1] if "." in name else ""
+    return part if (SOURCE / part).is_dir() or (SOURCE / f"{part}.py").exists() else ""
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_point_one_way(path):
+    own = (
+        layer(f"crystalgfn.{path.relative_to(SOURCE).with_suffix('').parts[0]}")
+        if path.name != "__init__.py"
+        else (path.parent.relative_to(SOURCE).parts or ("",))[0]
+    )
+    used = {layer(name) for name in imported(path) if name.split(".")[0] == "crystalgfn"}
+    assert used - {own} <= MAY_IMPORT[own]
+
+
+def modules_after(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after a statement."""
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert not modules_after("import crystalgfn") & HEAVY
+
+
+def test_importing_what_sampling_needs_imports_no_library_of_structures():
+    loaded = modules_after("import crystalgfn.crystal, crystalgfn.crystallography.wyckoff")
+    assert "torch" in loaded
+    assert not loaded & {"pymatgen", "moyopy", "pyxtal", "pandas"}
