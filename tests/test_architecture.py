@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "model": MODEL - {"model"},
     "cli": MODEL | {""},
     "__main__": {"cli"},
-    "": {"crystal", "model"},  # crystalgfn/__init__.py, on first use
+    "__init__": {"crystal", "model"},  # on first use
 }
 HEAVY = {"torch", "pandas", "numpy", "pymatgen", "pyarrow", "pydantic", "typer", "rich"}
 
@@ -58,11 +58,7 @@ def layer(name: str) -> str:
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_one_way(path):
-    own = (
-        layer(f"crystalgfn.{path.relative_to(SOURCE).with_suffix('').parts[0]}")
-        if path.name != "__init__.py"
-        else (path.parent.relative_to(SOURCE).parts or ("",))[0]
-    )
+    own = layer(".".join(["crystalgfn", *path.relative_to(SOURCE).with_suffix("").parts]))
     used = {layer(name) for name in imported(path) if name.split(".")[0] == "crystalgfn"}
     assert used - {own} <= MAY_IMPORT[own]
 
