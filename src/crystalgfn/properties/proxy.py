@@ -1,0 +1,246 @@
+"""The property network: space group, composition and lattice in, energy per atom out.
+
+:class:`SetNetwork` is an ensemble in one module: every weight has a leading dimension of M members and every product is
+a batched one, so that M members cost little more than their arithmetic. Elements are a set: each token knows its element
+(learned vector plus physical properties) and amount, hears the space group, exchanges one message with the others of its
+crystal, and is pooled; a residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
+:class:`Table1Network` is the network of the paper (appendix D, Table 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from crystalgfn.crystallography import elements as element_tables
+from crystalgfn.crystallography import space_groups
+from crystalgfn.errors import ConfigError
+from crystalgfn.properties.features import N_DESCRIPTORS, Inputs, atomic_volume_table, element_property_table
+
+N_AMOUNTS = 4
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of a network.
+
+    Attributes:
+        kind: ``"set"`` (:class:`SetNetwork`) or ``"table1"`` (:class:`Table1Network`).
+        members: M, networks in the ensemble.
+        element_size, space_group_size: lengths of learned vectors.
+        token_size: width of the tokens.
+        hidden, blocks: width and number of the residual blocks.
+        dropout: of the residual blocks, in training.
+        floor: eV/atom; no prediction lies below. The softplus that bends it off acts within some 0.3 eV of it.
+    """
+
+    kind: str = "set"
+    members: int = 4
+    element_size: int = 32
+    space_group_size: int = 32
+    token_size: int = 96
+    hidden: int = 256
+    blocks: int = 3
+    dropout: float = 0.0
+    floor: float = -5.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the sizes as plain values."""
+        return asdict(self)
+
+
+class MemberLinear(nn.Module):
+    """M linear maps side by side: (M, N, in) -> (M, N, out); weight (M, in, out), bias (M, 1, out)."""
+
+    def __init__(self, members: int, n_in: int, n_out: int, *, scale: float = 1.0) -> None:
+        super().__init__()
+        bound = scale * (3.0 / n_in) ** 0.5
+        self.weight = nn.Parameter(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (M, N, in), or (1, N, in) for all members alike, to (M, N, out)."""
+        if x.shape[0] != self.weight.shape[0]:
+            x = x.expand(self.weight.shape[0], -1, -1)
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+class MemberEmbedding(nn.Module):
+    """M look-up tables side by side: indices (M or 1, ...) -> (M, ..., size); weight (M, rows, size)."""
+
+    def __init__(self, members: int, rows: int, size: int, *, std: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(members, rows, size) * std)
+
+
+def look_up(table: Tensor, index: Tensor) -> Tensor:
+    """Rows ``index`` (M or 1, ...) of the tables (M, R, S) of each member: (M, ..., S)."""
+    members, rows, _ = table.shape
+    offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
+    return F.embedding(index + offset, table.flatten(0, 1))
+
+
+class ProxyNetwork(nn.Module):
+    """Base of the networks: holds the tables, the scaling of the target and the floor.
+
+    Buffers: properties (119, F), volumes (119,), descriptor_mean and descriptor_std, lattice_mean and lattice_std,
+    target_mean and target_std (eV/atom), all fitted or copied before training and stored with the weights.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        properties = torch.as_tensor(element_property_table())
+        self.n_properties = properties.shape[1]
+        self.n_descriptors = N_DESCRIPTORS + 4 * self.n_properties
+        self.register_buffer("properties", properties)
+        self.register_buffer("volumes", torch.as_tensor(atomic_volume_table()))
+        self.register_buffer("descriptor_mean", torch.zeros(self.n_descriptors))
+        self.register_buffer("descriptor_std", torch.ones(self.n_descriptors))
+        self.register_buffer("lattice_mean", torch.zeros(6))
+        self.register_buffer("lattice_std", torch.ones(6))
+        self.register_buffer("target_mean", torch.zeros(()))
+        self.register_buffer("target_std", torch.ones(()))
+        self.register_buffer("systems", _group_classes(), persistent=False)
+        self.register_buffer("periods", torch.as_tensor(np.array(element_tables.PERIOD)), persistent=False)
+        self.register_buffer("groups", torch.as_tensor(np.array(element_tables.GROUP)), persistent=False)
+
+    def fit_scaling(self, inputs: Inputs, target: Tensor) -> None:
+        """Set the scaling buffers from training inputs and their target (N,) in eV/atom."""
+        self.descriptor_mean.copy_(inputs.descriptors.mean(0))
+        self.descriptor_std.copy_(inputs.descriptors.std(0).clamp(min=1e-3))
+        self.lattice_mean.copy_(inputs.lattice.mean(0))
+        self.lattice_std.copy_(inputs.lattice.std(0).clamp(min=1e-3))
+        self.target_mean.copy_(target.mean())
+        self.target_std.copy_(target.std().clamp(min=1e-3))
+
+    def raw(self, inputs: Inputs) -> Tensor:
+        """Standardised outputs (M, B) from inputs with a leading dimension of M (own batches) or 1 (shared)."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """Predict eV/atom, (M, B), from inputs whose fields have a leading dimension of M or 1."""
+        energy = self.raw(inputs) * self.target_std + self.target_mean
+        floor = self.config.floor
+        return floor + F.softplus(energy - floor, beta=6.0)
+
+
+class SetNetwork(ProxyNetwork):
+    """Ensemble of M set networks; see the module's docstring."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        m, t, h = config.members, config.token_size, config.hidden
+        self.element = MemberEmbedding(m, 119, config.element_size, std=0.3)
+        self.period = MemberEmbedding(m, 8, config.element_size, std=0.2)
+        self.group = MemberEmbedding(m, 19, config.element_size, std=0.2)
+        self.space_group = MemberEmbedding(m, 231, config.space_group_size, std=0.1)
+        self.systems_embedding = MemberEmbedding(m, 20, config.space_group_size, std=0.2)
+        self.element_in = MemberLinear(m, config.element_size + self.n_properties, t)
+        self.amounts_in = MemberLinear(m, N_AMOUNTS, t)
+        self.group_in = MemberLinear(m, config.space_group_size, t)
+        self.token = MemberLinear(m, t, t)
+        self.message = MemberLinear(m, t, t)
+        self.pooled_in = MemberLinear(m, 3 * t, h)
+        self.descriptors_in = MemberLinear(m, self.n_descriptors, h)
+        self.symmetry_in = MemberLinear(m, config.space_group_size, h)
+        self.wide = nn.ModuleList(MemberLinear(m, h, h) for _ in range(config.blocks))
+        self.narrow = nn.ModuleList(MemberLinear(m, h, h, scale=0.3) for _ in range(config.blocks))
+        self.out = MemberLinear(m, h, 1, scale=0.3)
+
+    def tables(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Token start of each element (M, 119, T), of each space group (M, 231, T), and its share of H (M, 231, H)."""
+        members = self.config.members
+        learned = self.element.weight + self.period.weight[:, self.periods] + self.group.weight[:, self.groups]
+        element = self.element_in(torch.cat([learned, self.properties.expand(members, -1, -1)], -1))
+        symmetry = self.space_group.weight + self.systems_embedding.weight[:, self.systems].sum(2)
+        return element, self.group_in(symmetry), self.symmetry_in(symmetry)
+
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
+        """Standardised outputs (M, B); ``tables`` as :meth:`tables` gives them, to save making them again."""
+        element, group_token, group_hidden = self.tables() if tables is None else tables
+        size, width = inputs.fractions.shape[-2:]
+        members, t = self.config.members, self.config.token_size
+        weights = inputs.fractions[..., None]
+        amounts = self.amounts_in(inputs.amounts.flatten(1, 2)).view(members, size, width, t)
+        start = look_up(element, inputs.atomic_numbers) + amounts
+        tokens = F.silu(start + look_up(group_token, inputs.space_group)[:, :, None])
+        mean = (weights * tokens).sum(2)
+        local = self.token(tokens.flatten(1, 2)).view(members, size, width, t)
+        tokens = F.silu(local + self.message(mean)[:, :, None])
+        present = (inputs.atomic_numbers > 0)[..., None]
+        shown = tokens * present
+        pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2)], -1)
+        descriptors = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
+        hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
+        hidden = hidden + look_up(group_hidden, inputs.space_group)
+        for wide, narrow in zip(self.wide, self.narrow, strict=True):
+            step = F.silu(wide(F.silu(hidden)))
+            hidden = hidden + narrow(F.dropout(step, self.config.dropout, self.training))
+        return self.out(F.silu(hidden))[..., 0]
+
+
+class Table1Network(ProxyNetwork):
+    """The network of the paper's appendix D with the sizes of its Table 1; M members, one in the paper.
+
+    Element vector: projected properties (64), embeddings of atomic number (128), period (256) and group (16); their
+    fraction-weighted mean, the space group's embedding (128) and an MLP (284) of the six standardised lattice
+    parameters feed an MLP of five layers of 576.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        m = config.members
+        self.projection = MemberLinear(m, self.n_properties, 64)
+        self.element = MemberEmbedding(m, 119, 128, std=0.3)
+        self.period = MemberEmbedding(m, 8, 256, std=0.3)
+        self.group = MemberEmbedding(m, 19, 16, std=0.3)
+        self.space_group = MemberEmbedding(m, 231, 128, std=0.3)
+        self.lattice_in = nn.ModuleList([MemberLinear(m, 6, 284), MemberLinear(m, 284, 284)])
+        sizes = [64 + 128 + 256 + 16 + 128 + 284, 576, 576, 576, 576, 576]
+        self.layers = nn.ModuleList(MemberLinear(m, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.out = MemberLinear(m, 576, 1, scale=0.3)
+
+    def tables(self) -> tuple[Tensor, ...]:
+        """Vector of each element (M, 119, 464)."""
+        projected = self.projection(self.properties[None])
+        parts = [self.element.weight, self.period.weight[:, self.periods], self.group.weight[:, self.groups]]
+        return (torch.cat([projected, *parts], -1),)
+
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...] | None = None) -> Tensor:
+        """Standardised outputs (M, B); ``tables`` as :meth:`tables` gives them, to save making them again."""
+        (element,) = self.tables() if tables is None else tables
+        composition = (inputs.fractions[..., None] * look_up(element, inputs.atomic_numbers)).sum(2)
+        lattice = ((inputs.lattice - self.lattice_mean) / self.lattice_std).clamp(-6, 6)
+        lattice = self.lattice_in[1](F.silu(self.lattice_in[0](lattice)))
+        hidden = torch.cat([composition, look_up(self.space_group.weight, inputs.space_group), lattice], -1)
+        for layer in self.layers:
+            hidden = F.silu(layer(hidden))
+        return self.out(hidden)[..., 0]
+
+
+def build(config: NetworkConfig) -> ProxyNetwork:
+    """Make the network that ``config`` describes, with random weights.
+
+    Raises:
+        ConfigError: an unknown kind.
+    """
+    kinds: dict[str, type[ProxyNetwork]] = {"set": SetNetwork, "table1": Table1Network}
+    if config.kind not in kinds:
+        raise ConfigError(f"unknown network kind {config.kind!r}, allowed: {', '.join(kinds)}")
+    return kinds[config.kind](config)
+
+
+def _group_classes() -> Tensor:
+    """Crystal-lattice system, point symmetry and centering of each space group, (231, 3), as rows of one table of 20."""
+    system = np.array(space_groups.CRYSTAL_LATTICE_SYSTEM)
+    symmetry = np.array(space_groups.POINT_SYMMETRY) + 8
+    centering = np.array(space_groups.CENTERING_MULTIPLICITY) + 14
+    classes = np.stack([system, symmetry, centering], 1)
+    classes[0] = 0
+    return torch.as_tensor(classes)

@@ -1,0 +1,207 @@
+"""Strained copies of real crystals: what teaches a proxy that volume and cell shape cost energy.
+
+A table of relaxed crystals says nothing about how the energy rises away from the relaxed cell, and a model fitted to
+it alone is blind to the lattice. Here a crystal keeps its space group, its composition and the fractional coordinates
+of its atoms while the free parameters of its cell change; CHGNet gives the change of energy, which is added to the
+crystal's own formation energy. Two groups of strain, always reported apart:
+
+``isotropic``  all lengths scaled alike, volume ratio log-uniform in [0.5, 2.5];
+``shape``      axial ratios times a factor log-uniform in [1/1.8, 1.8], free angles moved by up to 15 degree, volume
+               ratio log-uniform in [0.6, 1.8]; cubic cells have no free shape and get a second isotropic strain.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+ISOTROPIC_VOLUME_RATIO = (0.5, 2.5)
+SHAPE_VOLUME_RATIO = (0.6, 1.8)
+SHAPE_AXIAL_FACTOR = 1.8
+SHAPE_ANGLE_CHANGE = 15.0
+MAX_ATOMS = 50
+Array = npt.NDArray[Any]
+
+
+class EnergyModel(Protocol):
+    """A machine-learned potential with CHGNet's call: structures in, total energy per atom (eV/atom) out."""
+
+    def predict_structure(self, structure: list[Any], /, *, task: str, batch_size: int) -> list[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class Base:
+    """A crystal to be strained.
+
+    lattice (6,): a, b, c (A), alpha, beta, gamma (degree) of the conventional cell; matrix (3, 3): its row vectors (A);
+    to_conventional (3, 3): integer matrix M with conventional = M @ primitive; numbers (n,), fractional (n, 3): the
+    atoms of the primitive cell.
+    """
+
+    space_group: int
+    lattice: Array
+    matrix: Array
+    to_conventional: Array
+    numbers: Array
+    fractional: Array
+
+    def structure(self, lattice: Array) -> Any:
+        """Return the pymatgen Structure (primitive cell) with the conventional ``lattice`` (6,) (A, degree)."""
+        from pymatgen.core import Lattice, Structure
+
+        # The conventional cell keeps its orientation class: only its metric matters to an energy.
+        conventional = Lattice.from_parameters(*lattice, vesta=True).matrix
+        return Structure(np.linalg.inv(self.to_conventional) @ conventional, self.numbers, self.fractional)
+
+
+def standardise(numbers: Array, cell: Array, fractional: Array, space_group: int, lattice: Array) -> Base | None:
+    """Find the conventional cell of a structure; None where it does not agree with the table's row.
+
+    numbers (n,), cell (9,) or (3, 3) rows in A, fractional (n, 3); ``lattice`` (6,) and ``space_group`` are the row's.
+    """
+    import moyopy
+
+    cell = np.asarray(cell, dtype=float).reshape(3, 3)
+    positions = np.asarray([list(x) for x in np.asarray(fractional).reshape(-1, 3)], dtype=float)
+    try:
+        found = moyopy.MoyoDataset(
+            moyopy.Cell(cell.tolist(), positions.tolist(), [int(z) for z in numbers]),
+            symprec=0.05,
+            setting=moyopy.Setting.standard(),
+        )
+    except BaseException as error:  # moyopy raises bare Rust errors on degenerate cells
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return None
+    matrix = np.asarray(found.std_cell.basis)
+    primitive = found.prim_std_cell
+    to_conventional = matrix @ np.linalg.inv(np.asarray(primitive.basis))
+    if found.number != space_group or np.abs(to_conventional - np.round(to_conventional)).max() > 1e-4:
+        return None
+    if np.abs(lattice_parameters(matrix) - lattice).max() > 0.05:
+        return None
+    return Base(
+        space_group,
+        np.asarray(lattice, dtype=float),
+        matrix,
+        np.round(to_conventional),
+        np.asarray(primitive.numbers),
+        np.asarray(primitive.positions),
+    )
+
+
+def lattice_parameters(matrix: Array) -> Array:
+    """Return a, b, c (A), alpha, beta, gamma (degree), (6,), of the row vectors ``matrix`` (3, 3) (A)."""
+    lengths = np.linalg.norm(matrix, axis=1)
+    a, b, c = matrix / lengths[:, None]
+    cosines = np.clip([b @ c, a @ c, a @ b], -1, 1)
+    return np.concatenate([lengths, np.degrees(np.arccos(cosines))])
+
+
+def cell_volume(lattice: Array) -> float:
+    """Return the volume (A^3) of the cell ``lattice`` (6,) (A, degree); 0 where the angles make no cell."""
+    ca, cb, cg = np.cos(np.radians(lattice[3:]))
+    return float(np.prod(lattice[:3]) * math.sqrt(max(0.0, 1 - ca * ca - cb * cb - cg * cg + 2 * ca * cb * cg)))
+
+
+def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator) -> Array:
+    """Return a strained conventional cell (6,) (A, degree) that keeps the ``space_group``'s lattice system.
+
+    ``kind`` is ``"isotropic"`` or ``"shape"``; see the module's docstring for the distributions.
+    """
+    low, high = ISOTROPIC_VOLUME_RATIO if kind == "isotropic" else SHAPE_VOLUME_RATIO
+    target = cell_volume(lattice) * math.exp(rng.uniform(math.log(low), math.log(high)))
+    new = np.array(lattice, dtype=float)
+    if kind == "shape":
+        limit = math.log(SHAPE_AXIAL_FACTOR)
+        factors = np.exp(rng.uniform(-limit, limit, size=2))
+        if space_group >= 75:  # tetragonal, trigonal and hexagonal: c/a alone
+            new[2] *= factors[0]
+        else:
+            new[1:3] *= factors
+        if 3 <= space_group <= 15:
+            new[4] = np.clip(new[4] + rng.uniform(-1, 1) * SHAPE_ANGLE_CHANGE, 90.0, 135.0)
+        elif space_group <= 2:
+            for _ in range(100):
+                angles = np.clip(new[3:] + rng.uniform(-1, 1, size=3) * SHAPE_ANGLE_CHANGE, 50.0, 130.0)
+                trial = np.concatenate([new[:3], angles])
+                if cell_volume(trial) > 0.3 * np.prod(trial[:3]):
+                    new = trial
+                    break
+    new[:3] *= (target / cell_volume(new)) ** (1 / 3)
+    return new
+
+
+def strains_of(space_group: int, lattice: Array, rng: np.random.Generator) -> list[tuple[str, Array]]:
+    """Return the two strained cells of a crystal: isotropic, and shape (isotropic again for cubic groups)."""
+    second = "shape" if space_group < 195 else "isotropic"
+    return [(kind, strain(space_group, lattice, kind, rng)) for kind in ("isotropic", second)]
+
+
+def label(rows: list[dict[str, Any]], model: EnergyModel, *, seed: int, batch_size: int = 64) -> list[dict[str, Any]]:
+    """Strain and label ``rows`` (dicts of a crystals table joined with its structures table).
+
+    Returns rows of the strained table: material_id, source, kind, elements (JSON), spacegroup, a ... gamma, n_atoms,
+    volume_ratio, energy_change (eV/atom, CHGNet, strained minus unstrained), formation_energy_per_atom (eV/atom, the
+    row's own plus the change). Crystals that moyopy or CHGNet cannot handle are left out.
+    """
+    jobs: list[tuple[dict[str, Any], str, Array, Any, Any]] = []
+    for row in rows:
+        lattice = np.array([row[key] for key in ("a", "b", "c", "alpha", "beta", "gamma")], dtype=float)
+        base = standardise(row["numbers"], row["cell"], row["fractional"], int(row["spacegroup"]), lattice)
+        if base is None:
+            continue
+        rng = np.random.default_rng([seed, *row["material_id"].encode()])
+        reference = base.structure(lattice)
+        for kind, new in strains_of(base.space_group, lattice, rng):
+            jobs.append((row, kind, new, reference, base.structure(new)))
+    unique: dict[int, Any] = {}
+    for _, _, _, reference, strained in jobs:
+        unique[id(reference)] = reference
+        unique[id(strained)] = strained
+    energies = dict(zip(unique, _energies(list(unique.values()), model, batch_size), strict=True))
+    out = []
+    for row, kind, new, reference, strained in jobs:
+        change = energies[id(strained)] - energies[id(reference)]
+        if not math.isfinite(change):
+            continue
+        lattice = np.array([row[key] for key in ("a", "b", "c", "alpha", "beta", "gamma")], dtype=float)
+        out.append(
+            {
+                "material_id": row["material_id"],
+                "source": row["source"],
+                "kind": kind,
+                "elements": row["elements"] if isinstance(row["elements"], str) else json.dumps(row["elements"]),
+                "spacegroup": int(row["spacegroup"]),
+                **dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), map(float, new), strict=True)),
+                "n_atoms": int(row["n_atoms"]),
+                "volume_ratio": cell_volume(new) / cell_volume(lattice),
+                "energy_change": change,
+                "formation_energy_per_atom": float(row["formation_energy_per_atom"]) + change,
+            }
+        )
+    return out
+
+
+def _energies(structures: list[Any], model: EnergyModel, batch_size: int) -> list[float]:
+    """Return energies (eV/atom); NaN where the model refuses a structure (CHGNet: isolated atoms)."""
+    out: list[float] = []
+    for start in range(0, len(structures), batch_size):
+        part = structures[start : start + batch_size]
+        try:
+            predictions = model.predict_structure(part, task="e", batch_size=batch_size)
+            if isinstance(predictions, dict):
+                predictions = [predictions]
+            out += [float(p["e"]) for p in predictions]
+        except ValueError:
+            if len(part) == 1:
+                out.append(math.nan)
+            else:
+                out += _energies(part[: len(part) // 2], model, batch_size)
+                out += _energies(part[len(part) // 2 :], model, batch_size)
+    return out
