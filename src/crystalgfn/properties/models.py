@@ -1,0 +1,198 @@
+"""Trained property models: weights in a folder, and the property that predicts with them.
+
+A model folder holds ``weights.safetensors`` (tables, scaling and weights; half precision where the card says so),
+``card.json`` (architecture, domain, data, metrics) and ``card.md`` (the same for people).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.errors import CheckpointError, PropertyError, nearest
+from crystalgfn.properties.checkpoints import read_safetensors, write_safetensors
+from crystalgfn.properties.features import Featuriser, Inputs
+from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
+
+WEIGHTS = "weights.safetensors"
+CARD = "card.json"
+CARD_TEXT = "card.md"
+FORMAT = 1
+CHUNK = 2048
+
+
+class ProxyProperty:
+    """A trained network as a property: crystals in, eV/atom out.
+
+    Example::
+
+        energy = ProxyProperty.load("formation_energy")
+        energy(crystals)                 # (B,) float32, eV/atom
+        energy.with_deviation(crystals)  # and how far the members of the ensemble disagree
+
+    Args:
+        network: the trained ensemble.
+        card: the model card; its ``domain`` names the elements the model was trained on.
+    """
+
+    def __init__(self, network: ProxyNetwork, card: dict[str, Any]) -> None:
+        self.network = network.float().eval().requires_grad_(False)
+        self.card = card
+        self.name: str = card["name"]
+        self.unit: str = card["unit"]
+        self._known = {SYMBOLS.index(symbol) for symbol in card["domain"]["elements"]}
+        self._featuriser = Featuriser(network.properties, network.volumes)
+        self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
+        self._unknown: dict[tuple[int, ...], list[int]] = {}
+
+    def __call__(self, crystals: Crystals) -> Tensor:
+        """Return the ensemble's mean, (B,) float32, on the device of the crystals.
+
+        Raises:
+            PropertyError: a crystal holds an element the model was not trained on.
+        """
+        return self._predict(crystals).mean(0)
+
+    def with_deviation(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation over the members, each (B,) float32, eV/atom.
+
+        The deviation is 0 for a model of one member.
+
+        Raises:
+            PropertyError: a crystal holds an element the model was not trained on.
+        """
+        members = self._predict(crystals)
+        return members.mean(0), members.std(0, correction=0)
+
+    def _predict(self, crystals: Crystals) -> Tensor:
+        """Predictions of each member, (M, B) eV/atom."""
+        self._check_domain(crystals)
+        device = crystals.counts.device
+        if device not in self._tables:
+            self.network.to(device)
+            self._tables = {device: tuple(t.detach() for t in self.network.tables())}
+        with torch.no_grad():
+            inputs = self._featuriser(crystals)
+            if len(inputs) <= CHUNK:
+                return self.network(_lead(inputs), self._tables[device])
+            rows = torch.arange(len(inputs), device=device).split(CHUNK)
+            return torch.cat([self.network(_lead(inputs[index]), self._tables[device]) for index in rows], 1)
+
+    def _check_domain(self, crystals: Crystals) -> None:
+        elements = crystals.elements
+        if elements not in self._unknown:
+            self._unknown[elements] = [i for i, z in enumerate(elements) if z not in self._known]
+        columns = self._unknown[elements]
+        if not columns:
+            return
+        asked = crystals.counts[:, columns] > 0
+        if bool(asked.any()):
+            found = [SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row]
+            row = int(asked.any(1).nonzero()[0])
+            raise PropertyError(
+                f"property {self.name!r} knows nothing of {', '.join(found)} (first in {crystals[row].formulas[0]}); "
+                f"it was trained on {len(self._known)} elements: {' '.join(SYMBOLS[z] for z in sorted(self._known))}"
+            )
+
+    @classmethod
+    def load(cls, where: str | Path) -> ProxyProperty:
+        """Load a shipped model by name, or a model folder.
+
+        Raises:
+            CheckpointError: no such model or folder, or files in it that do not fit.
+        """
+        folder = model_folder(where)
+        card = read_card(folder)
+        tensors, _ = read_safetensors(folder / WEIGHTS)
+        try:
+            known = {f.name for f in fields(NetworkConfig)}
+            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in known}))
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+            return cls(network, card)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
+
+
+def _lead(inputs: Inputs) -> Inputs:
+    """Give every field a leading dimension of 1: the same batch for all members."""
+    return Inputs(**{name: value[None] for name, value in vars(inputs).items()})
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders of the models inside the package, by name."""
+    root = Path(str(files("crystalgfn.properties") / "weights"))
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
+def model_folder(where: str | Path) -> Path:
+    """Return the folder of a shipped model or of a path.
+
+    Raises:
+        CheckpointError: neither.
+    """
+    shipped = shipped_models()
+    if str(where) in shipped:
+        return shipped[str(where)]
+    folder = Path(where)
+    if not (folder / CARD).is_file():
+        raise CheckpointError(
+            f"no model {str(where)!r}: not a folder with {CARD}, and the shipped models are "
+            f"{', '.join(shipped)}{nearest(str(where), shipped)}"
+        )
+    return folder
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the model card of a folder.
+
+    Raises:
+        CheckpointError: unreadable, or of another format.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / CARD}: unreadable model card: {error}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise CheckpointError(f"{folder / CARD}: format {found!r}, allowed: {FORMAT}")
+    return card
+
+
+def save_model(folder: Path, network: ProxyNetwork, card: dict[str, Any], text: str, *, half: bool = True) -> None:
+    """Write a model folder; it appears complete, in place of an older one, or not at all.
+
+    Args:
+        folder: where.
+        network: the weights.
+        card: the model card; ``format``, ``network`` and ``precision`` are filled in.
+        text: the card for people, markdown.
+        half: store learned weights in half precision; tables and scaling keep single precision.
+    """
+    card = {"format": FORMAT, **card, "network": network.config.to_dict(), "precision": "float16" if half else "float32"}
+    learned = {name for name, _ in network.named_parameters()}
+    tensors = {k: v.half() if half and k in learned else v for k, v in network.state_dict().items()}
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        write_safetensors(temporary / WEIGHTS, tensors, {})
+        (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            os.replace(folder, old)
+            os.replace(temporary, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
