@@ -81,6 +81,7 @@ def write_safetensors(path: Path, tensors: dict[str, Tensor], about: dict[str, A
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"about": json.dumps(about)})
+        temporary.chmod(0o644)  # safetensors writes files that only their owner can read
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -119,13 +119,20 @@ class ProxyNetwork(nn.Module):
         self.target_mean.copy_(target.mean())
         self.target_std.copy_(target.std().clamp(min=1e-3))
 
-    def raw(self, inputs: Inputs) -> Tensor:
+    def tables(self) -> tuple[Tensor, ...]:
+        """Whatever depends on the weights alone; a caller that predicts often keeps it."""
+        raise NotImplementedError
+
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
         """Standardised outputs (M, B) from inputs with a leading dimension of M (own batches) or 1 (shared)."""
         raise NotImplementedError
 
-    def forward(self, inputs: Inputs) -> Tensor:
-        """Predict eV/atom, (M, B), from inputs whose fields have a leading dimension of M or 1."""
-        energy = self.raw(inputs) * self.target_std + self.target_mean
+    def forward(self, inputs: Inputs, tables: tuple[Tensor, ...] | None = None) -> Tensor:
+        """Predict eV/atom, (M, B), from inputs whose fields have a leading dimension of M or 1.
+
+        ``tables``: what :meth:`tables` returned, to save making it again.
+        """
+        energy = self.raw(inputs, self.tables() if tables is None else tables) * self.target_std + self.target_mean
         floor = self.config.floor
         return floor + F.softplus(energy - floor, beta=6.0)
 
@@ -161,9 +168,9 @@ class SetNetwork(ProxyNetwork):
         symmetry = self.space_group.weight + self.systems_embedding.weight[:, self.systems].sum(2)
         return element, self.group_in(symmetry), self.symmetry_in(symmetry)
 
-    def raw(self, inputs: Inputs, tables: tuple[Tensor, Tensor, Tensor] | None = None) -> Tensor:
-        """Standardised outputs (M, B); ``tables`` as :meth:`tables` gives them, to save making them again."""
-        element, group_token, group_hidden = self.tables() if tables is None else tables
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
+        """Standardised outputs (M, B)."""
+        element, group_token, group_hidden = tables
         size, width = inputs.fractions.shape[-2:]
         members, t = self.config.members, self.config.token_size
         weights = inputs.fractions[..., None]
@@ -212,9 +219,9 @@ class Table1Network(ProxyNetwork):
         parts = [self.element.weight, self.period.weight[:, self.periods], self.group.weight[:, self.groups]]
         return (torch.cat([projected, *parts], -1),)
 
-    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...] | None = None) -> Tensor:
-        """Standardised outputs (M, B); ``tables`` as :meth:`tables` gives them, to save making them again."""
-        (element,) = self.tables() if tables is None else tables
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
+        """Standardised outputs (M, B)."""
+        (element,) = tables
         composition = (inputs.fractions[..., None] * look_up(element, inputs.atomic_numbers)).sum(2)
         lattice = ((inputs.lattice - self.lattice_mean) / self.lattice_std).clamp(-6, 6)
         lattice = self.lattice_in[1](F.silu(self.lattice_in[0](lattice)))
