@@ -1,0 +1,1 @@
+"""Forward and backward policies: one shared network, one stage of heads for each subspace."""

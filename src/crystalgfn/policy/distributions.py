@@ -1,0 +1,78 @@
+"""Draws and log-probabilities: masked categoricals by inverse CDF, mixtures of Beta distributions."""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from torch import Generator, Tensor
+
+EDGE = 1e-6
+"""Draws from [0, 1] keep this distance from its ends, so that what is stored is what is scored."""
+
+
+def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
+    """Log-probabilities over the allowed columns; -inf elsewhere. Both ``(..., A)``."""
+    return torch.log_softmax(logits.masked_fill(~mask, -torch.inf), -1)
+
+
+def sample_masked(logits: Tensor, mask: Tensor, *, epsilon: float, generator: Generator) -> Tensor:
+    """Draw one allowed column a row, by inverse CDF: one uniform number a row, ten times faster than multinomial.
+
+    Args:
+        logits, mask: ``(B, A)``; every row allows something.
+        epsilon: share of draws that are uniform over the allowed columns.
+
+    Returns:
+        ``(B,)`` int64.
+    """
+    p = torch.softmax(logits.masked_fill(~mask, -torch.inf), 1)
+    if epsilon > 0:
+        uniform = mask.to(p.dtype)
+        p = torch.lerp(p, uniform / uniform.sum(1, keepdim=True), epsilon)
+    cumulative = p.cumsum(1)
+    draw = torch.rand(len(p), 1, generator=generator, device=p.device)
+    # strictly below the total, so that trailing columns of probability 0 are never reached
+    return (cumulative <= draw * (cumulative[:, -1:] * (1 - 1e-6))).sum(1)
+
+
+def bernoulli_log_probs(logit: Tensor, forced: Tensor) -> tuple[Tensor, Tensor]:
+    """log P(yes) and log P(no); a forced yes has log-probability exactly 0."""
+    yes = torch.nn.functional.logsigmoid(logit).masked_fill(forced, 0.0)
+    return yes, torch.nn.functional.logsigmoid(-logit).masked_fill(forced, -torch.inf)
+
+
+class BetaMixture:
+    """Mixtures of Beta distributions on [0, 1] from the raw outputs of a network.
+
+    Args:
+        raw: ``(N, 3 k)``: k weights, k alphas, k betas, before their constraints.
+        low, high: bounds of alpha and beta; both are log-uniform in a sigmoid of the raw output.
+    """
+
+    def __init__(self, raw: Tensor, *, low: float, high: float) -> None:
+        weights, shapes = raw.split((raw.shape[1] // 3, 2 * raw.shape[1] // 3), 1)
+        self.log_weights = torch.log_softmax(weights, 1)
+        shapes = torch.exp(log(low) + log(high / low) * torch.sigmoid(shapes))
+        self.alpha, self.beta = shapes.chunk(2, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density at ``x`` ``(N,)`` in [0, 1]; values nearer an end than ``EDGE`` count as at it."""
+        x = x.clamp(EDGE, 1 - EDGE).unsqueeze(1)
+        a, b = self.alpha, self.beta
+        normaliser = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
+        component = (a - 1) * torch.log(x) + (b - 1) * torch.log1p(-x) + normaliser
+        return torch.logsumexp(self.log_weights + component, 1)
+
+    def sample(self, *, epsilon: float, generator: Generator) -> Tensor:
+        """Draws ``(N,)``, a share epsilon of them uniform on [0, 1]."""
+        everything = torch.ones_like(self.log_weights, dtype=torch.bool)
+        k = sample_masked(self.log_weights, everything, epsilon=0.0, generator=generator).unsqueeze(1)
+        gammas = torch.cat((self.alpha.gather(1, k), self.beta.gather(1, k)), 1)
+        first, second = torch._standard_gamma(gammas, generator=generator).unbind(1)
+        x = first / (first + second)
+        x = torch.where(torch.isfinite(x), x, 0.5)  # both gammas underflowed
+        if epsilon > 0:
+            uniform, chance = torch.rand(2, len(x), generator=generator, device=x.device)
+            x = torch.where(chance < epsilon, uniform, x)
+        return x.clamp(EDGE, 1 - EDGE)

@@ -1,0 +1,95 @@
+"""The network of a policy: additive encoders of the subspaces into one hidden layer, then a shared trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class SetEncoder(nn.Module):
+    """Sum of embeddings of a few discrete features: a one-hot linear layer without the zeros.
+
+    Args:
+        vocabulary: number of features; feature 0 is padding and contributes nothing.
+        width: size of the hidden layer.
+        expected: features a state usually has, for the scale at the start.
+    """
+
+    def __init__(self, vocabulary: int, width: int, *, expected: int) -> None:
+        super().__init__()
+        self.embedding = nn.EmbeddingBag(vocabulary, width, mode="sum", padding_idx=0)
+        with torch.no_grad():
+            self.embedding.weight.normal_(0.0, expected**-0.5)
+            self.embedding.weight[0] = 0.0
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(R, n)`` int64 features -> ``(R, width)``."""
+        result: Tensor = self.embedding(features)
+        return result
+
+
+class PointEncoder(nn.Module):
+    """Points of the unit cube through their first harmonics.
+
+    Args:
+        dimensions: slots of the cube.
+        width: size of the hidden layer.
+        harmonics: cosines a slot.
+    """
+
+    def __init__(self, dimensions: int, width: int, *, harmonics: int = 4) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", torch.pi * torch.arange(1, harmonics + 1), persistent=False)
+        self.linear = nn.Linear(dimensions * harmonics + 1, width)
+
+    def forward(self, u: Tensor, free: Tensor) -> Tensor:
+        """Points ``(R, 6)`` and their free slots ``(R, 6)`` -> ``(R, width)``."""
+        waves = torch.cos(u.to(self.frequencies.dtype).unsqueeze(2) * self.frequencies) * free.unsqueeze(2)
+        result: Tensor = self.linear(torch.cat((waves.flatten(1), torch.ones_like(waves[:, :1, 0])), 1))
+        return result
+
+
+class Trunk(nn.Module):
+    """Hidden layers after the encoders: the first is the sum of the encodings itself.
+
+    Args:
+        width: units a layer.
+        layers: hidden layers, the encoders' sum included.
+    """
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
+
+    def forward(self, encoding: Tensor) -> Tensor:
+        """Sum of encodings ``(R, width)`` -> last hidden layer ``(R, width)``."""
+        z = torch.relu(encoding + self.bias)
+        for layer in self.hidden:
+            z = torch.relu(layer(z))
+        return z
+
+
+class Network(nn.Module):
+    """One encoder a stage and a trunk.
+
+    Args:
+        encoders: one module a stage, in their order.
+        width, layers: size of the trunk.
+    """
+
+    def __init__(self, encoders: Sequence[nn.Module], width: int, layers: int) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        self.trunk = Trunk(width, layers)
+
+
+def small_head(width: int, outputs: int) -> nn.Linear:
+    """Output layer that starts near zero, so that policies start near uniform."""
+    head = nn.Linear(width, outputs)
+    with torch.no_grad():
+        head.weight.mul_(0.1)
+        head.bias.zero_()
+    return head

@@ -1,0 +1,1 @@
+"""The spaces that are sampled, with every constraint as an exact mask: no dead ends, nothing repaired afterwards."""

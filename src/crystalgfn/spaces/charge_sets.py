@@ -1,0 +1,184 @@
+"""Sets of charges that a number of atoms of one element can carry, and their sums with other sets.
+
+A set of charges is a row of booleans over -bound..bound. Adding atoms of an element to a crystal replaces the set Q of
+charges its composition can have by the Minkowski sum of Q and C(element, count). Every C is cut into a few arithmetic
+progressions, so that the sum costs two look-ups in a running count for each progression, whatever its
+length: mixed valence (16 atoms of iron, 80 charges) is then as cheap as one state an element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import gcd
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from crystalgfn.crystallography.charges import OXIDATION_STATES
+
+from .bitsets import WORD, shift
+from .constraints import NeutralityRule
+
+
+def charges_of(atomic_number: int, count: int, rule: NeutralityRule) -> frozenset[int]:
+    """Total charges that ``count`` atoms of an element can carry; empty if it has no oxidation state.
+
+    ``per_element`` gives every atom the same state, ``per_atom`` each its own, ``none`` ignores charge.
+    """
+    if rule == "none":
+        return frozenset((0,))
+    states = OXIDATION_STATES[atomic_number]
+    if rule == "per_element":
+        return frozenset(state * count for state in states)
+    sums = {0}
+    for _ in range(count):
+        sums = {total + state for total in sums for state in states}
+    return frozenset(sums)
+
+
+def charge_bound(elements: Sequence[int], max_atoms: int, rule: NeutralityRule) -> int:
+    """Largest charge that a part of a neutral crystal of at most ``max_atoms`` atoms can carry.
+
+    With p the highest and n the lowest state, x atoms carry at most p x, and the other ``max_atoms - x`` must be able
+    to compensate: min(p x, n (max_atoms - x)) is largest at p n max_atoms / (p + n).
+    """
+    states = [state for z in elements for state in OXIDATION_STATES[z]]
+    if rule == "none" or not states:
+        return 0
+    highest, lowest = max(0, max(states)), max(0, -min(states))
+    return (highest * lowest * max_atoms) // max(1, highest + lowest)
+
+
+def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Cut a set of integers into arithmetic progressions ``(first, last, step)``, longest first.
+
+    Args:
+        values: the integers.
+        steps: common differences that may be used; must hold 1.
+    """
+    left, cut = set(values), []
+    while left:
+        runs = []
+        for step in steps:
+            for first in left:
+                if first - step not in left:
+                    last = first
+                    while last + step in left:
+                        last += step
+                    runs.append(((last - first) // step, -step, first, last, step))
+        _, _, first, last, step = max(runs)
+        cut.append((first, last, step))
+        left -= set(range(first, last + 1, step))
+    return cut
+
+
+def _steps(elements: Sequence[int], rule: NeutralityRule) -> tuple[int, ...]:
+    """Common differences worth having: with mixed valence, those of each element's oxidation states."""
+    if rule != "per_atom":
+        return (1,)
+    return tuple(sorted({1, *(gcd(*(b - a for a, b in pairwise(OXIDATION_STATES[z]))) or 1 for z in elements)}))
+
+
+@dataclass(frozen=True)
+class ChargeSets:
+    """C(element, count) for all elements of a space, each as windows of an arithmetic progression.
+
+    Attributes:
+        bound: charges run over -bound..bound; n = 2 bound + 1.
+        steps: common differences in use.
+        low, high, step: ``(D, K + 1, A)`` int64: the windows low, low + steps[step], ..., high. An unused window is
+            empty: high = low - steps[step].
+        kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
+    """
+
+    bound: int
+    steps: tuple[int, ...]
+    low: Tensor
+    high: Tensor
+    step: Tensor
+    kind: Tensor
+
+    @classmethod
+    def build(cls, elements: Sequence[int], max_count: int, max_atoms: int, rule: NeutralityRule) -> ChargeSets:
+        """Tables for ``elements`` (atomic numbers), at most ``max_count`` atoms of each and ``max_atoms`` in all."""
+        bound, steps = charge_bound(elements, max_atoms, rule), _steps(elements, rule)
+        kinds: dict[tuple[int, ...], int] = {}
+        windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+        kind_of = []
+        for z in elements:
+            states = (0,) if rule == "none" else tuple(OXIDATION_STATES[z])
+            if states not in kinds:
+                kinds[states] = len(kinds)
+                for count in range(1, max_count + 1):
+                    reach = frozenset(x for x in charges_of(z, count, rule) if abs(x) <= 2 * bound)
+                    windows[kinds[states], count] = progressions(reach, steps)
+            kind_of.append(kinds[states])
+        shape = (len(elements), max_count + 1, max(1, *map(len, windows.values())))
+        low = torch.ones(shape, dtype=torch.int64)
+        high, step = torch.zeros_like(low), torch.zeros_like(low)
+        for d, kind in enumerate(kind_of):
+            for count in range(1, max_count + 1):
+                for a, (first, last, stride) in enumerate(windows[kind, count]):
+                    low[d, count, a], high[d, count, a], step[d, count, a] = first, last, steps.index(stride)
+        return cls(bound, steps, low, high, step, torch.tensor(kind_of))
+
+    def add(self, sets: Tensor, element: Tensor, count: Tensor) -> Tensor:
+        """Minkowski sum of charge sets with C(element, count).
+
+        Args:
+            sets: ``(B, n)`` bool.
+            element: ``(B,)`` int64, column of the element.
+            count: ``(B,)`` int64, atoms.
+
+        Returns:
+            ``(B, n)`` bool; charges beyond the bound are dropped, since they cannot become neutral.
+        """
+        batch, n = sets.shape
+        stride = max(self.steps)
+        length = -(-(3 * n + 2 * stride) // stride) * stride
+        margin = n + stride
+        running = []
+        for step in self.steps:
+            width = -(-length // step) * step
+            padded = torch.zeros(batch, width, dtype=torch.int32, device=sets.device)
+            padded[:, margin : margin + n] = sets
+            running.append(padded.view(batch, -1, step).cumsum(1, dtype=torch.int32).view(batch, width)[:, :length])
+        table = torch.cat(running, 1)
+        low, high, step = self.low[element, count], self.high[element, count], self.step[element, count]
+        size = torch.tensor(self.steps, device=sets.device)[step]
+        place = (step * length + margin).unsqueeze(2) + torch.arange(n, device=sets.device)
+        upper = table.gather(1, (place - low.unsqueeze(2)).flatten(1))
+        lower = table.gather(1, (place - (high + size).unsqueeze(2)).flatten(1))
+        return (upper > lower).view(batch, -1, n).any(1)
+
+    def can_reach(self, targets: Tensor, element: int, count: int) -> Tensor:
+        """Charges q with q + x in the target for some x in C(element, count).
+
+        Args:
+            targets: ``(U, W)`` packed sets (:mod:`.bitsets`).
+
+        Returns:
+            ``(U, W)`` packed sets; bits above n - 1 are not meaningful.
+        """
+        found = torch.zeros_like(targets)
+        for low, high, step in zip(
+            self.low[element, count].tolist(),
+            self.high[element, count].tolist(),
+            self.step[element, count].tolist(),
+            strict=True,
+        ):
+            stride = self.steps[step]
+            terms = (high - low) // stride + 1
+            if terms < 1:
+                continue
+            room = -(-max(0, -low) // WORD)  # words above, for what moves up first and down again
+            window, covered = shift(pad(targets, (0, room)), -low), 1
+            while covered < terms:  # a window of c terms, moved and joined to itself, has up to 2 c
+                more = min(covered, terms - covered)
+                window = window | shift(window, -more * stride)
+                covered += more
+            found |= window[:, : targets.shape[1]]
+        return found

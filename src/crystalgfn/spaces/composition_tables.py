@@ -1,0 +1,156 @@
+"""Exact look-ahead for compositions: which (element, count) leaves a completion that satisfies every constraint.
+
+Elements are added in a fixed order, so whether a partial composition can be completed depends only on
+
+    j   the elements that may still be added,
+    c   its context: group class, fixed Wyckoff positions used, atoms so far (:mod:`.occupation`),
+    e   the last element added,
+    Q   the set of charges it can carry (:mod:`.charge_sets`).
+
+With F[j, c, e] the set of charges from which some completion is neutral and fits, a partial composition can be completed
+iff Q meets F[j, c, e], and by dynamic programming over j
+
+    H[j, c', e, k] = {q : q + x in F[j - 1, c', e] for some x in C(e, k)}      adding k atoms of e, arriving at c'
+    G[j, c, e]     = union over k of H[j, move(c, k), e, k]                    adding element e
+    F[j, c, e]     = union over e' > e of G[j, c, e']  (+ {0} if stopping here is allowed)
+
+where e' stops at the next required element. Sets are packed into 62-bit words. One more bit, "any charge", is set in
+every Q: it carries the rule that crystals of one element are neutral whatever their oxidation states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .bitsets import WORD, meets, pack
+from .charge_sets import ChargeSets
+from .constraints import CompositionConstraints
+from .occupation import Occupation
+
+@dataclass(frozen=True)
+class CompositionTables:
+    """The tables of the module's docstring.
+
+    Attributes:
+        charges: C(element, count).
+        occupation: contexts and moves.
+        adds: ``(m + 1, C, D, W)`` packed G, index 0 unused; m is the most elements.
+        lands: ``(m + 1, C, D)`` int64, row of ``counts_ok`` that holds H[j, c', e, :].
+        counts_ok: ``(U, K + 1, W)`` packed H, one row a distinct (oxidation states, F).
+        follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
+        stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
+        feasible: ``(231,)`` bool, whether a space group has any composition.
+    """
+
+    charges: ChargeSets
+    occupation: Occupation
+    adds: Tensor
+    lands: Tensor
+    counts_ok: Tensor
+    follows: Tensor
+    stop: Tensor
+    feasible: Tensor
+
+    @classmethod
+    def build(
+        cls, elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints
+    ) -> CompositionTables:
+        """Fill the tables.
+
+        Args:
+            elements: atomic numbers in the order in which they are added.
+            space_groups: international numbers that may be chosen.
+            constraints: limits on the composition.
+        """
+        slots = constraints.n_elements[1]
+        occupation = Occupation.build(space_groups, constraints)
+        max_atoms = int(occupation.atoms.max())
+        charges = ChargeSets.build(elements, occupation.max_count, max_atoms, constraints.neutrality)
+        n = 2 * charges.bound + 2  # the last bit: any charge
+        contexts, n_elements = len(occupation.atoms), len(elements)
+        stop = cls._stops(elements, occupation, constraints)
+        follows = cls._follows(elements, constraints)
+        neutral, anything = _bits(n, slice(charges.bound, charges.bound + 1)), _bits(n, slice(n - 1, n))
+
+        adds = torch.zeros(slots + 1, contexts, n_elements, -(-n // WORD), dtype=torch.int64)
+        lands = torch.zeros(slots + 1, contexts, n_elements, dtype=torch.int64)
+        counts_ok = [torch.zeros(1, occupation.max_count + 1, adds.shape[-1], dtype=torch.int64)]
+        goal = pack(neutral) * stop[0].unsqueeze(-1)
+        if slots == 1:
+            goal = goal | pack(anything) * stop[0].unsqueeze(-1)
+        for left in range(1, slots + 1):
+            lands[left], rows = cls._land(goal, charges, n, sum(map(len, counts_ok)))
+            counts_ok.append(rows)
+            table = torch.cat(counts_ok)
+            for count in range(1, occupation.max_count + 1):
+                adds[left] |= table[lands[left][occupation.move[:, count]], count]
+            goal = pack(neutral) * stop[left].unsqueeze(-1)
+            if left == slots - 1:  # a single element so far
+                goal = goal | pack(anything) * stop[left].unsqueeze(-1)
+            for e in range(n_elements):
+                goal[:, : e + 1] |= adds[left, :, e].unsqueeze(1) * follows[: e + 1, e].view(1, -1, 1)
+        first = goal[occupation.start, 0]
+        feasible = meets(first, pack(neutral | anything)) & (occupation.start > 0)
+        return cls(charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible)
+
+    @staticmethod
+    def _stops(elements: Sequence[int], occupation: Occupation, constraints: CompositionConstraints) -> Tensor:
+        slots = constraints.n_elements[1]
+        used = slots - torch.arange(slots + 1)
+        enough_elements = used >= max(1, constraints.n_elements[0])
+        needed = torch.tensor([z in constraints.required for z in elements])
+        missing = torch.cat((needed.flip(0).cumsum(0).flip(0), torch.zeros(1, dtype=torch.int64)))
+        return (
+            enough_elements.view(-1, 1, 1) & occupation.enough.view(1, -1, 1) & missing.eq(0).view(1, 1, -1)
+        ).contiguous()
+
+    @staticmethod
+    def _follows(elements: Sequence[int], constraints: CompositionConstraints) -> Tensor:
+        allowed = set(elements) if constraints.allowed is None else set(constraints.allowed)
+        table = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
+        for after in range(len(elements) + 1):
+            for e in range(after, len(elements)):
+                table[after, e] = elements[e] in allowed
+                if elements[e] in constraints.required:
+                    break
+        return table
+
+    @staticmethod
+    def _land(goal: Tensor, charges: ChargeSets, n: int, offset: int) -> tuple[Tensor, Tensor]:
+        """H for every distinct (oxidation states of e, F[j - 1, c', e]) and where each (c', e) finds its row."""
+        contexts, n_elements = goal.shape[0], goal.shape[1] - 1
+        keys = torch.cat((charges.kind.view(1, -1, 1).expand(contexts, -1, 1), goal[:, 1:]), -1)
+        distinct, inverse = _unique_rows(keys.flatten(0, 1))
+        charged, anything = pack(_bits(n, slice(0, n - 1))), pack(_bits(n, slice(n - 1, n)))
+        max_count = charges.step.shape[1] - 1
+        rows = torch.zeros(len(distinct), max_count + 1, distinct.shape[1] - 1, dtype=torch.int64)
+        for kind in range(int(charges.kind.max()) + 1):
+            which = distinct[:, 0].eq(kind).nonzero().squeeze(1)
+            element = int(charges.kind.eq(kind).nonzero()[0])
+            targets = distinct[which, 1:]
+            for count in range(1, max_count + 1):
+                reach = charges.can_reach(targets & charged, element, count)
+                rows[which, count] = (reach & charged) | (targets & anything)
+        return (inverse + offset).view(contexts, n_elements), rows
+
+
+def _bits(n: int, where: slice) -> Tensor:
+    bits = torch.zeros(n, dtype=torch.bool)
+    bits[where] = True
+    return bits
+
+
+def _unique_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Distinct rows of ``(N, C)`` int64 and the index of each row among them; by hash, checked exactly."""
+    multipliers = torch.randint(1 << 62, (rows.shape[1],), generator=torch.Generator().manual_seed(0)) * 2 + 1
+    _, inverse = torch.unique((rows * multipliers).sum(1), return_inverse=True)
+    representative = torch.zeros(int(inverse.max()) + 1, dtype=torch.int64)
+    representative[inverse] = torch.arange(len(rows))
+    distinct = rows[representative]
+    if torch.equal(distinct[inverse], rows):
+        return distinct, inverse
+    return torch.unique(rows, dim=0, return_inverse=True)

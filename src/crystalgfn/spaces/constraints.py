@@ -1,0 +1,34 @@
+"""What the composition of a crystal must satisfy: plain data, given when training or only when sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+NeutralityRule = Literal["per_element", "per_atom", "none"]
+
+
+@dataclass(frozen=True)
+class CompositionConstraints:
+    """Hard limits on a composition; every bound is inclusive.
+
+    Args:
+        allowed: atomic numbers that may be used, or None for all of the space.
+        required: atomic numbers that must be present.
+        n_elements: least and most distinct elements.
+        n_atoms: least and most atoms in the conventional cell.
+        n_atoms_primitive: least and most atoms in the primitive cell.
+        atoms_per_element: least and most atoms of one element in the conventional cell.
+        neutrality: ``per_element`` (one oxidation state an element), ``per_atom`` (mixed valence) or ``none``.
+            Crystals of a single element are neutral under every rule.
+        wyckoff: whether the counts must fit the Wyckoff positions of the space group.
+    """
+
+    allowed: tuple[int, ...] | None = None
+    required: tuple[int, ...] = ()
+    n_elements: tuple[int, int] = (1, 5)
+    n_atoms: tuple[int, int] = (1, 50)
+    n_atoms_primitive: tuple[int, int] = (1, 10_000)
+    atoms_per_element: tuple[int, int] = (1, 16)
+    neutrality: NeutralityRule = "per_element"
+    wyckoff: bool = True

@@ -1,0 +1,143 @@
+"""Which counts of atoms fit the Wyckoff positions of a space group, as a small automaton.
+
+Counts are per primitive cell. Positions with a free coordinate hold any number of orbits, so they contribute the sums of
+their multiplicities. A position without one holds a single orbit in the whole crystal; it matters only if its
+multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after some
+elements is therefore the set of ways the remaining fixed positions may have been used up, of which only the thriftiest
+(Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.wyckoff import WYCKOFF
+
+from .constraints import CompositionConstraints
+
+Usage = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GroupClass:
+    """Space groups that allow the same counts (per primitive cell).
+
+    Attributes:
+        free_sums: atom numbers that positions with free coordinates can hold.
+        fixed: ``(multiplicity, number of positions)`` of the positions without free coordinates that matter.
+        counts: least and most atoms of one element.
+        atoms: least and most atoms together.
+    """
+
+    free_sums: frozenset[int]
+    fixed: tuple[tuple[int, int], ...]
+    counts: tuple[int, int]
+    atoms: tuple[int, int]
+
+    @classmethod
+    def of(cls, space_group: int, constraints: CompositionConstraints) -> GroupClass:
+        """The class of a group (1-230) under limits on atoms in the conventional and the primitive cell."""
+        cells = int(CENTERING_MULTIPLICITY[space_group])
+        least, most = (-(-constraints.n_atoms[0] // cells), constraints.n_atoms[1] // cells)
+        atoms = (max(least, constraints.n_atoms_primitive[0]), min(most, constraints.n_atoms_primitive[1]))
+        low, high = constraints.atoms_per_element
+        counts = (-(-low // cells), min(high // cells, atoms[1]))
+        if not constraints.wyckoff:
+            return cls(frozenset(range(atoms[1] + 1)), (), counts, atoms)
+        free = {p.multiplicity // cells for p in WYCKOFF[space_group] if p.degrees_of_freedom}
+        fixed = [p.multiplicity // cells for p in WYCKOFF[space_group] if not p.degrees_of_freedom]
+        sums = {0}
+        for total in range(1, atoms[1] + 1):
+            if any(total - m in sums for m in free):
+                sums.add(total)
+        kept = sorted({m for m in fixed if m not in sums and m <= counts[1]})
+        return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in kept), counts, atoms)
+
+    def usages(self, count: int) -> list[Usage]:
+        """Thriftiest ways to place ``count`` atoms: how many fixed positions of each multiplicity they take."""
+        if not self.counts[0] <= count <= self.counts[1]:
+            return []
+        choices = product(*(range(number + 1) for _, number in self.fixed))
+        fits = (u for u in choices if count - sum(n * m for n, (m, _) in zip(u, self.fixed, strict=True)) in self.free_sums)
+        return list(_thriftiest(fits))
+
+
+def _thriftiest(usages: Iterable[Usage]) -> frozenset[Usage]:
+    found = set(usages)
+    return frozenset(
+        u for u in found if not any(v != u and all(a <= b for a, b in zip(v, u, strict=True)) for v in found)
+    )
+
+
+@dataclass(frozen=True)
+class Occupation:
+    """The automaton of all groups: contexts (group class, fixed positions used, atoms so far) and moves between them.
+
+    Attributes:
+        start: ``(231,)`` int64, context before the first element; 0, the dead context, for groups left out.
+        move: ``(C, K + 1)`` int64, context after adding k atoms per primitive cell of one more element; 0 if they
+            do not fit. Row 0 is the dead context.
+        enough: ``(C,)`` bool, whether the least number of atoms is reached.
+        atoms: ``(C,)`` int64, atoms so far per primitive cell.
+    """
+
+    start: Tensor
+    move: Tensor
+    enough: Tensor
+    atoms: Tensor
+
+    @property
+    def max_count(self) -> int:
+        """Most atoms of one element per primitive cell, K."""
+        return self.move.shape[1] - 1
+
+    @classmethod
+    def build(cls, space_groups: Iterable[int], constraints: CompositionConstraints) -> Occupation:
+        """Explore every context that at most ``n_elements[1]`` elements can reach."""
+        class_of = {group: GroupClass.of(group, constraints) for group in space_groups}
+        classes = sorted(set(class_of.values()), key=lambda c: (sorted(c.free_sums), c.fixed, c.counts, c.atoms))
+        max_count = max([1, *(c.counts[1] for c in classes)])
+        index: dict[tuple[int, int, frozenset[Usage]], int] = {}
+        atoms, enough, move = [0], [False], [[0] * (max_count + 1)]
+
+        def number(context: tuple[int, int, frozenset[Usage]]) -> int:
+            if context not in index:
+                index[context] = len(atoms)
+                atoms.append(context[1])
+                enough.append(context[1] >= classes[context[0]].atoms[0])
+                move.append([0] * (max_count + 1))
+            return index[context]
+
+        start = torch.zeros(231, dtype=torch.int64)
+        for k, group_class in enumerate(classes):
+            limits = tuple(n for _, n in group_class.fixed)
+            options = [group_class.usages(count) for count in range(max_count + 1)]
+            first = (k, 0, frozenset((tuple(0 for _ in limits),)))
+            frontier, seen = {first}, {first}
+            number(first)
+            for _ in range(constraints.n_elements[1]):
+                reached = set()
+                for context in frontier:
+                    here = number(context)
+                    for count in range(1, max_count + 1):
+                        total = context[1] + count
+                        if not options[count] or total > group_class.atoms[1]:
+                            continue
+                        sums = (tuple(map(sum, zip(u, v, strict=True))) for u in context[2] for v in options[count])
+                        usage = _thriftiest(u for u in sums if all(a <= b for a, b in zip(u, limits, strict=True)))
+                        if usage:
+                            after = (k, total, usage)
+                            move[here][count] = number(after)
+                            reached.add(after)
+                frontier = reached - seen
+                seen |= reached
+            for group, its_class in class_of.items():
+                if its_class == group_class:
+                    start[group] = number(first)
+        return cls(start, torch.tensor(move), torch.tensor(enough), torch.tensor(atoms))
