@@ -335,6 +335,7 @@ def _same_values(left: np.ndarray, right: np.ndarray) -> bool:
     if left.dtype != right.dtype:
         return False
     if left.dtype.kind == "f":
-        # array_equal takes 0.0 for -0.0: compare the signs of zeros too
-        return np.array_equal(left, right, equal_nan=True) and np.array_equal(np.signbit(left), np.signbit(right))
+        # array_equal takes 0.0 for -0.0: compare the signs of zeros too, but not those of NaN
+        signs = np.signbit(left) == np.signbit(right)
+        return np.array_equal(left, right, equal_nan=True) and bool((signs | np.isnan(left)).all())
     return np.array_equal(left, right)

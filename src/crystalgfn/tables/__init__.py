@@ -49,8 +49,7 @@ def read(path: str | Path, *, check_convention: bool = True) -> Crystals:
         DataError: an unreadable file, a wrong column, or the first impossible row.
     """
     path = Path(path)
-    table = files.read_table(path)
-    return from_table(table, path.name, infer=files.suffix_of(path) == ".csv", check_convention=check_convention)
+    return from_table(files.read_table(path), path.name, check_convention=check_convention)
 
 
 def write(crystals: Crystals, path: str | Path, *, kind: Literal["parquet", "csv"] | None = None) -> None:

@@ -109,8 +109,8 @@ def texts(source: str, name: str, column: pa.ChunkedArray) -> tuple[np.ndarray, 
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
 
 
-def free_column(source: str, name: str, column: pa.ChunkedArray, *, infer: bool) -> np.ndarray:
-    """Return a further column (B,) as float64, int64, bool or object; with ``infer``, text becomes what it looks like.
+def free_column(source: str, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """Return a further column (B,) as float64, int64, bool or object (text).
 
     Raises:
         DataError: a type that is neither number nor text.
@@ -119,9 +119,6 @@ def free_column(source: str, name: str, column: pa.ChunkedArray, *, infer: bool)
     kind = array.type
     if pa.types.is_null(kind):
         return np.full(len(array), np.nan)
-    if infer and is_text(kind):
-        array = _inferred(array)
-        kind = array.type
     if pa.types.is_temporal(kind):
         array = array.cast(pa.string())
         kind = array.type
@@ -160,7 +157,7 @@ def _first_unparsable(array: pa.Array) -> int:
     return 0
 
 
-def _inferred(array: pa.Array) -> pa.Array:
+def inferred(array: pa.Array) -> pa.Array:
     """Return text as int64, float64 or bool where every cell reads as one."""
     numbers = pc.utf8_trim(array, " \t\n\r\f")
     numbers = pc.if_else(pc.is_in(numbers, MISSING_TOKENS), pa.scalar(None, array.type), numbers)

@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from crystalgfn.errors import DataError, nearest
-from crystalgfn.tables import cells
+from crystalgfn.tables import cells, schema
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -48,7 +48,7 @@ def suffix_of(path: Path) -> str:
 
 
 def read_table(path: Path) -> pa.Table:
-    """Read a table file; every CSV cell stays text. Nothing in it is executed or unpickled.
+    """Read a table file; CSV columns become numbers where every cell reads as one. Nothing is executed or unpickled.
 
     Raises:
         DataError: missing, empty, unreadable or hostile file.
@@ -78,11 +78,17 @@ def write_csv(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
     """Write tables of one schema as CSV: floats in their shortest exact form, no cell a spreadsheet would run."""
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     try:
-        writer = csv.writer(text, lineterminator="\n")
         for number, table in enumerate(tables):
-            if number == 0:
-                writer.writerow(_escaped(pa.array(table.column_names)).to_pylist())
             columns = [_escaped(column) if cells.is_text(column.type) else column for column in table.columns]
+            header = _escaped(pa.array(table.column_names))
+            # csv of Python 3.11 leaves a carriage return unquoted: then quote all text
+            texts = [column for column in (header, *columns) if cells.is_text(column.type)]
+            quoted = any(pc.any(pc.match_substring(column, "\r")).as_py() for column in texts)
+            writer = csv.writer(
+                text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
+            )
+            if number == 0:
+                writer.writerow(header.to_pylist())
             writer.writerows(zip(*(column.to_pylist() for column in columns), strict=True))
     finally:
         text.detach()
@@ -187,12 +193,20 @@ def _read_csv(path: Path) -> pa.Table:
     # one thread, so that messages about broken rows can name them
     reading = pa_csv.ReadOptions(use_threads=False, block_size=1 << 24)
     table = pa_csv.read_csv(path, read_options=reading, parse_options=parsing, convert_options=converting)
-    names = _unescaped(path.name, "header", pa.chunked_array([pa.array(table.column_names, pa.string())]))
-    columns = [
-        _unescaped(path.name, name, column) if cells.is_text(column.type) else column
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    ]
-    return pa.table(columns, names=names.to_pylist())
+    names = _unescaped(path.name, "header", pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
+    columns = [_typed(path.name, name, column) for name, column in zip(names, table.columns, strict=True)]
+    return pa.table(columns, names=names)
+
+
+def _typed(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return a column as numbers or truth values if every cell reads as one, and else as text without its marks."""
+    if not cells.is_text(column.type):  # a header that could not be told before reading
+        return column
+    text = _unescaped(source, name, column)
+    if name in schema.TEXT or name in schema.REQUIRED:
+        return text
+    guessed = cells.inferred(cells.plain(column))
+    return text if cells.is_text(guessed.type) else guessed
 
 
 def _escaped(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

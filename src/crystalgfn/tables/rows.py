@@ -18,7 +18,7 @@ from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
 from crystalgfn.errors import DataError, nearest
 from crystalgfn.tables import cells
-from crystalgfn.tables.schema import DERIVED, METADATA_KEY, REQUIRED, TEXT
+from crystalgfn.tables.schema import DERIVED, METADATA_KEY, REQUIRED
 
 _NUMBER_OF = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
 
@@ -49,14 +49,13 @@ _CELL_RULES = dict(
 )
 
 
-def from_table(table: pa.Table, source: str, *, infer: bool = False, check_convention: bool = True) -> Crystals:
+def from_table(table: pa.Table, source: str, *, check_convention: bool = True) -> Crystals:
     """Return the crystals of a table.
 
     Args:
         table: at least the columns :data:`~crystalgfn.tables.schema.REQUIRED`; those that follow from them are
             compared and dropped, all others kept.
         source: what to call the table in messages.
-        infer: text in free columns becomes numbers where it reads as such (CSV).
         check_convention: refuse cells that are not the ITA conventional cell of their space group: lengths and angles
             of another lattice system, or counts that its centering does not allow.
 
@@ -76,11 +75,11 @@ def from_table(table: pa.Table, source: str, *, infer: bool = False, check_conve
     groups = cells.integers(source, "spacegroup", table["spacegroup"], 1, 230)
     elements, counts, codes = _composition(table, source)
     lattice = _lattice(table, source)
-    _check_derived(table, source, groups, counts.sum(axis=1), codes)
     if check_convention:
         _check_convention(source, groups, elements, counts, lattice)
+    _check_derived(table, source, groups, counts.sum(axis=1), codes)
     columns = {
-        name: cells.free_column(source, name, table[name], infer=infer and name not in TEXT)
+        name: cells.free_column(source, name, table[name])
         for name in names
         if name not in REQUIRED and name not in DERIVED
     }
@@ -135,7 +134,7 @@ def parse_elements(text: str | None) -> dict[int, int]:
     for symbol, n in pairs:
         z = _NUMBER_OF.get(symbol)
         if z is None:
-            raise DataError(f"symbols of elements, not {cells.shown(symbol)}{nearest(symbol, _NUMBER_OF)}")
+            raise DataError(f"symbols of elements, not {cells.shown(symbol)}{nearest(symbol.capitalize(), _NUMBER_OF)}")
         if isinstance(n, bool) or not isinstance(n, int | float) or not 1 <= n <= MAX_COUNT or n != int(n):
             raise DataError(f"whole counts from 1 to {MAX_COUNT}, not {cells.shown(n)} of {symbol}")
         if z in counts:

@@ -50,6 +50,7 @@ class PartWriter:
     def __init__(self, path: Path, *, manifest: Mapping[str, Any] | None = None, restart: bool = False) -> None:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
+        self._manifest = self.partial / "manifest.json"
         self.rows = 0
         self.parts = 0
         self._suffix = files.suffix_of(self.path)
@@ -67,7 +68,7 @@ class PartWriter:
                 self._remove_parts()
             self._resume(wanted)
         except BaseException:
-            self._close()
+            self._close(discard=not self._manifest.exists())
             raise
 
     def write(self, table: pa.Table) -> None:
@@ -111,9 +112,8 @@ class PartWriter:
             self._close(discard=not self.parts)
 
     def _resume(self, manifest: dict[str, Any]) -> None:
-        path = self.partial / "manifest.json"
         with _disk_errors(self.path):
-            found = _read_manifest(path) if path.exists() else None
+            found = _read_manifest(self._manifest) if self._manifest.exists() else None
             if found is not None and found != manifest:
                 differing = sorted(key for key in {*found, *manifest} if found.get(key) != manifest.get(key))
                 pairs = ", ".join(f"{k}: {found.get(k)!r} then, {manifest.get(k)!r} now" for k in differing)
@@ -123,7 +123,7 @@ class PartWriter:
                 )
             if found is None:
                 self._remove_parts()
-                with files.atomic(path) as stream:
+                with files.atomic(self._manifest) as stream:
                     stream.write(json.dumps(manifest, indent=1).encode())
             while (part := self.partial / _PART.format(self.parts)).exists():
                 self._schema, rows = _read_footer(part)
