@@ -2,9 +2,10 @@
 
     python scripts/label_strained.py DATA.parquet STRUCTURES.parquet -o STRAINED.parquet -n 10000 --seed 0
 
-DATA.parquet is a crystals table, STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are
-vectors) and fractional coordinates. ``-n`` counts crystals; each gives two strained copies. Needs chgnet. Chunks are written
-beside the output and a second call continues where the first one stopped. About 10 crystals a second on one core.
+DATA.parquet is a crystals table, STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows
+are vectors) and fractional coordinates. ``-n`` counts crystals; each gives two strained copies. Needs chgnet. Chunks
+are written beside the output and a second call continues where the first one stopped. About 10 crystals a second on one
+core.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def main() -> None:
         if path.exists():
             continue
         chosen = table.iloc[np.sort(order[start : start + arguments.chunk])]
-        rows = label([{str(k): v for k, v in row.items()} for row in chosen.to_dict("records")], model, seed=arguments.seed)
+        rows = label(
+            [{str(k): v for k, v in row.items()} for row in chosen.to_dict("records")], model, seed=arguments.seed
+        )
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         pd.DataFrame(rows).to_parquet(temporary)
         os.replace(temporary, path)

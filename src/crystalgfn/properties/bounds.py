@@ -41,7 +41,7 @@ def random_crystals(known: Crystals, number: int, *, seed: int) -> Crystals:
     np.put_along_axis(counts, chosen, drawn, axis=1)
     space_group = rng.choice(231, size=number, p=groups / groups.sum())
     estimate = counts @ ATOMIC_VOLUME[list(known.elements)]
-    volume = estimate * np.exp(rng.uniform(*np.log(VOLUME_RATIO), size=number))
+    volume = estimate * np.exp(rng.uniform(np.log(VOLUME_RATIO[0]), np.log(VOLUME_RATIO[1]), size=number))
     return Crystals(
         known.elements,
         torch.as_tensor(space_group),

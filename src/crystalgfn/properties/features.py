@@ -32,6 +32,12 @@ AXIAL_RANGE = 12.0
 N_DESCRIPTORS = 25
 """Scalar descriptors a crystal besides those of its composition's element properties."""
 
+LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
+"""Descriptors that depend on the cell; the others follow from space group and counts."""
+
+EQUILIBRIUM = (0, 11, 12, 13, 17, 18, 19)
+"""Descriptors that say where the cell stands: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
+
 
 @dataclass(frozen=True)
 class Inputs:

@@ -178,7 +178,12 @@ def save_model(folder: Path, network: ProxyNetwork, card: dict[str, Any], text: 
         text: the card for people, markdown.
         half: store learned weights in half precision; tables and scaling keep single precision.
     """
-    card = {"format": FORMAT, **card, "network": network.config.to_dict(), "precision": "float16" if half else "float32"}
+    card = {
+        "format": FORMAT,
+        **card,
+        "network": network.config.to_dict(),
+        "precision": "float16" if half else "float32",
+    }
     learned = {name for name, _ in network.named_parameters()}
     tensors = {k: v.half() if half and k in learned else v for k, v in network.state_dict().items()}
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")

@@ -1,15 +1,16 @@
 """The property network: space group, composition and lattice in, energy per atom out.
 
-:class:`SetNetwork` is an ensemble in one module: every weight has a leading dimension of M members and every product is
-a batched one, so that M members cost little more than their arithmetic. Elements are a set: each token knows its element
-(learned vector plus physical properties) and amount, hears the space group, exchanges one message with the others of its
-crystal, and is pooled; a residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
+:class:`SetNetwork` is an ensemble in one module: every weight has a leading dimension of M members and every product
+is a batched one, so that M members cost little more than their arithmetic. Elements are a set: each token knows its
+element (learned vector plus physical properties) and amount, hears the space group, exchanges one message with the
+others of its crystal, and is pooled; a residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
 :class:`Table1Network` is the network of the paper (appendix D, Table 1).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ class NetworkConfig:
     """Sizes of a network.
 
     Attributes:
-        kind: ``"set"`` (:class:`SetNetwork`) or ``"table1"`` (:class:`Table1Network`).
+        kind: ``"set"`` (:class:`SetNetwork`), ``"strain"`` (:class:`~.strain_network.StrainNetwork`) or ``"table1"``
+            (:class:`Table1Network`).
         members: M, networks in the ensemble.
         element_size, space_group_size: lengths of learned vectors.
         token_size: width of the tokens.
@@ -85,12 +87,44 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
     return F.embedding(index + offset, table.flatten(0, 1))
 
 
+@dataclass(frozen=True)
+class Terms:
+    """Parts of a prediction of M members for B crystals.
+
+    Attributes:
+        relaxed: (M, B) eV/atom; all there is for a network that knows no strain.
+        strain: (M, B) eV/atom >= 0, or None: what the cell costs against the relaxed one.
+        equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
+    """
+
+    relaxed: Tensor
+    strain: Tensor | None = None
+    equilibrium: Tensor | None = None
+
+    @property
+    def total(self) -> Tensor:
+        """(M, B) eV/atom."""
+        return self.relaxed if self.strain is None else self.relaxed + self.strain
+
+
 class ProxyNetwork(nn.Module):
     """Base of the networks: holds the tables, the scaling of the target and the floor.
 
     Buffers: properties (119, F), volumes (119,), descriptor_mean and descriptor_std, lattice_mean and lattice_std,
     target_mean and target_std (eV/atom), all fitted or copied before training and stored with the weights.
     """
+
+    properties: Tensor
+    volumes: Tensor
+    descriptor_mean: Tensor
+    descriptor_std: Tensor
+    lattice_mean: Tensor
+    lattice_std: Tensor
+    target_mean: Tensor
+    target_std: Tensor
+    systems: Tensor
+    periods: Tensor
+    groups: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -127,14 +161,22 @@ class ProxyNetwork(nn.Module):
         """Standardised outputs (M, B) from inputs with a leading dimension of M (own batches) or 1 (shared)."""
         raise NotImplementedError
 
+    def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
+        """Parts of the prediction, in eV/atom; fields of the inputs have a leading dimension of M or 1."""
+        return Terms(self.bounded(self.raw(inputs, tables)))
+
+    def bounded(self, raw: Tensor) -> Tensor:
+        """Energy in eV/atom, above the floor, of a standardised output."""
+        energy = raw * self.target_std + self.target_mean
+        floor = self.config.floor
+        return floor + F.softplus(energy - floor, beta=6.0)
+
     def forward(self, inputs: Inputs, tables: tuple[Tensor, ...] | None = None) -> Tensor:
         """Predict eV/atom, (M, B), from inputs whose fields have a leading dimension of M or 1.
 
         ``tables``: what :meth:`tables` returned, to save making it again.
         """
-        energy = self.raw(inputs, self.tables() if tables is None else tables) * self.target_std + self.target_mean
-        floor = self.config.floor
-        return floor + F.softplus(energy - floor, beta=6.0)
+        return self.terms(inputs, self.tables() if tables is None else tables).total
 
 
 class SetNetwork(ProxyNetwork):
@@ -168,28 +210,34 @@ class SetNetwork(ProxyNetwork):
         symmetry = self.space_group.weight + self.systems_embedding.weight[:, self.systems].sum(2)
         return element, self.group_in(symmetry), self.symmetry_in(symmetry)
 
-    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
-        """Standardised outputs (M, B)."""
+    def normalised(self, inputs: Inputs) -> Tensor:
+        """Standardised descriptors (M or 1, B, N), clamped to six deviations."""
+        return ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
+
+    def trunk(self, inputs: Inputs, descriptors: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
+        """Hidden vector (M, B, H) of each crystal from its elements, space group and ``descriptors`` (M or 1, B, N)."""
         element, group_token, group_hidden = tables
         size, width = inputs.fractions.shape[-2:]
         members, t = self.config.members, self.config.token_size
         weights = inputs.fractions[..., None]
         amounts = self.amounts_in(inputs.amounts.flatten(1, 2)).view(members, size, width, t)
         start = look_up(element, inputs.atomic_numbers) + amounts
-        tokens = F.silu(start + look_up(group_token, inputs.space_group)[:, :, None])
+        tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, :, None])
         mean = (weights * tokens).sum(2)
         local = self.token(tokens.flatten(1, 2)).view(members, size, width, t)
-        tokens = F.silu(local + self.message(mean)[:, :, None])
-        present = (inputs.atomic_numbers > 0)[..., None]
-        shown = tokens * present
+        tokens = F.hardswish(local + self.message(mean)[:, :, None])
+        shown = tokens * (inputs.atomic_numbers > 0)[..., None]
         pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2)], -1)
-        descriptors = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
         hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
         hidden = hidden + look_up(group_hidden, inputs.space_group)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
-            step = F.silu(wide(F.silu(hidden)))
+            step = F.hardswish(wide(F.hardswish(hidden)))
             hidden = hidden + narrow(F.dropout(step, self.config.dropout, self.training))
-        return self.out(F.silu(hidden))[..., 0]
+        return F.hardswish(hidden)
+
+    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
+        """Standardised outputs (M, B)."""
+        return self.out(self.trunk(inputs, self.normalised(inputs), tables))[..., 0]
 
 
 class Table1Network(ProxyNetwork):
@@ -210,7 +258,7 @@ class Table1Network(ProxyNetwork):
         self.space_group = MemberEmbedding(m, 231, 128, std=0.3)
         self.lattice_in = nn.ModuleList([MemberLinear(m, 6, 284), MemberLinear(m, 284, 284)])
         sizes = [64 + 128 + 256 + 16 + 128 + 284, 576, 576, 576, 576, 576]
-        self.layers = nn.ModuleList(MemberLinear(m, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(MemberLinear(m, a, b) for a, b in pairwise(sizes))
         self.out = MemberLinear(m, 576, 1, scale=0.3)
 
     def tables(self) -> tuple[Tensor, ...]:
@@ -224,10 +272,10 @@ class Table1Network(ProxyNetwork):
         (element,) = tables
         composition = (inputs.fractions[..., None] * look_up(element, inputs.atomic_numbers)).sum(2)
         lattice = ((inputs.lattice - self.lattice_mean) / self.lattice_std).clamp(-6, 6)
-        lattice = self.lattice_in[1](F.silu(self.lattice_in[0](lattice)))
+        lattice = self.lattice_in[1](F.hardswish(self.lattice_in[0](lattice)))
         hidden = torch.cat([composition, look_up(self.space_group.weight, inputs.space_group), lattice], -1)
         for layer in self.layers:
-            hidden = F.silu(layer(hidden))
+            hidden = F.hardswish(layer(hidden))
         return self.out(hidden)[..., 0]
 
 
@@ -237,14 +285,16 @@ def build(config: NetworkConfig) -> ProxyNetwork:
     Raises:
         ConfigError: an unknown kind.
     """
-    kinds: dict[str, type[ProxyNetwork]] = {"set": SetNetwork, "table1": Table1Network}
+    from crystalgfn.properties.strain_network import StrainNetwork
+
+    kinds: dict[str, type[ProxyNetwork]] = {"set": SetNetwork, "strain": StrainNetwork, "table1": Table1Network}
     if config.kind not in kinds:
         raise ConfigError(f"unknown network kind {config.kind!r}, allowed: {', '.join(kinds)}")
     return kinds[config.kind](config)
 
 
 def _group_classes() -> Tensor:
-    """Crystal-lattice system, point symmetry and centering of each space group, (231, 3), as rows of one table of 20."""
+    """Lattice system, point symmetry and centering of each space group, (231, 3), as rows of one table of 20."""
     system = np.array(space_groups.CRYSTAL_LATTICE_SYSTEM)
     symmetry = np.array(space_groups.POINT_SYMMETRY) + 8
     centering = np.array(space_groups.CENTERING_MULTIPLICITY) + 14

@@ -1,7 +1,7 @@
 """Properties by name: what a reward or a table column can be made of.
 
-A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for any
-callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare.
+A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for
+any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def check_values(name: str, values: Any, crystals: Crystals) -> Tensor:
     if not bool(finite.all()):
         row = int((~finite).nonzero()[0])
         raise PropertyError(
-            f"property {name!r} returned {float(tensor[row])} for {_formula(crystals, row)} (crystal {row}, space group "
-            f"{int(crystals.space_group[row])}), allowed: finite numbers"
+            f"property {name!r} returned {float(tensor[row])} for {_formula(crystals, row)} (crystal {row}, space "
+            f"group {int(crystals.space_group[row])}), allowed: finite numbers"
         )
     return tensor
 

@@ -47,8 +47,8 @@ def grouped_split(
 ) -> Split:
     """Split N rows by formula, with the same distribution of the target on each side.
 
-    Formulas are sorted by their mean target and dealt out in runs of twenty: each run sends the same share to each side,
-    at random.
+    Formulas are sorted by their mean target and dealt out in runs of twenty: each run sends the same share to each
+    side, at random.
 
     Args:
         formulas: (N,) reduced formulas; rows of one formula stay together.

@@ -31,7 +31,9 @@ Array = npt.NDArray[Any]
 class EnergyModel(Protocol):
     """A machine-learned potential with CHGNet's call: structures in, total energy per atom (eV/atom) out."""
 
-    def predict_structure(self, structure: list[Any], /, *, task: str, batch_size: int) -> list[dict[str, Any]]: ...
+    def predict_structure(self, structure: list[Any], /, *, task: str, batch_size: int) -> list[dict[str, Any]]:
+        """Return one dict a structure with the energy under ``"e"``."""
+        ...
 
 
 @dataclass(frozen=True)

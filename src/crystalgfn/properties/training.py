@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from crystalgfn.properties.checkpoints import load_checkpoint, save_checkpoint
 from crystalgfn.properties.features import Inputs
 from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
+from crystalgfn.properties.strain_network import equilibrium_loss
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,17 @@ RECIPES: dict[str, Recipe] = {"best": BEST, "table1": TABLE1}
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows with a target: ``inputs`` of N crystals and ``target`` (N,) in eV/atom."""
+    """Rows with a target.
+
+    Attributes:
+        inputs: of N crystals.
+        target: (N,) eV/atom.
+        change: (N,) eV/atom, the part of the target that strain makes; None for real rows.
+    """
 
     inputs: Inputs
     target: Tensor
+    change: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -216,16 +224,24 @@ def _loss(
             width = order.shape[1] // steps
             index = order[:, step * width : (step + 1) * width]
             parts.append(rows.inputs[index])
-            targets.append(rows.target[index])
-    predicted = network(_join(parts))
+            # a network with a term for strain learns the change alone: the relaxed energy is known from the real row
+            part = rows.change if rows.change is not None and recipe.network.kind == "strain" else rows.target
+            targets.append(part[index])
+    terms = network.terms(_join(parts), network.tables())
+    n_real, n_strained = targets[0].shape[1], targets[1].shape[1] if strained is not None else 0
+    known = n_real + n_strained
+    predicted = terms.total
+    if terms.strain is not None:
+        predicted = torch.cat([predicted[:, :n_real], terms.strain[:, n_real:known]], 1)
     target = torch.cat(targets, 1)
-    n_labelled = sum(t.shape[1] for t in targets[: 2 if strained is not None else 1])
-    unit = float(network.target_std)
-    error = F.huber_loss(predicted[:, :n_labelled], target[:, :n_labelled], delta=recipe.huber) / recipe.huber
+    loss = F.huber_loss(predicted[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
+    if terms.strain is not None and terms.equilibrium is not None:
+        loss = loss + 0.3 * terms.strain[:, :n_real].mean() * (n_real / known)
+        loss = loss + equilibrium_loss(terms.equilibrium[:, :n_real], parts[0])
     if bounded is not None:
-        below = F.relu(target[:, n_labelled:] - recipe.bound_margin - predicted[:, n_labelled:])
-        error = error + recipe.bound_weight * below.mean()
-    return error * network.config.members / unit
+        below = F.relu(target[:, known:] - recipe.bound_margin - terms.relaxed[:, known:])
+        loss = loss + recipe.bound_weight * below.mean()
+    return loss * network.config.members / network.target_std
 
 
 def _join(parts: list[Inputs]) -> Inputs:
@@ -247,7 +263,10 @@ def _orders(rows: int, members: int, wanted: int, generator: torch.Generator) ->
     """Row indices (M, wanted): each member's own shuffles of all rows, as many as are needed, cut."""
     shuffles = math.ceil(wanted / rows)
     return torch.stack(
-        [torch.cat([torch.randperm(rows, generator=generator) for _ in range(shuffles)])[:wanted] for _ in range(members)]
+        [
+            torch.cat([torch.randperm(rows, generator=generator) for _ in range(shuffles)])[:wanted]
+            for _ in range(members)
+        ]
     )
 
 

@@ -1,0 +1,222 @@
+"""``crystalgfn proxy``: train, evaluate and apply property models."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crystalgfn.errors import ConfigError, DataError, nearest
+
+if TYPE_CHECKING:
+    from crystalgfn.properties.training import Epoch, Recipe
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Argument(help="Crystals table with a column formation_energy_per_atom.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the model.")],
+    recipe: Annotated[str, typer.Option(help="best, or table1: the network of the paper.")] = "best",
+    strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/label_strained.py.")] = None,
+    hull: Annotated[
+        Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 0,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; by default the recipe's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue from the last epoch of a training that was ended.")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; results repeat exactly for the same number.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name in the card; by default the folder's.")] = None,
+) -> None:
+    """Train a model of the formation energy."""
+    import torch
+
+    from crystalgfn.properties import tabledata
+    from crystalgfn.properties.cards import card_text, make_card
+    from crystalgfn.properties.models import ProxyProperty, save_model
+    from crystalgfn.properties.splits import grouped_split
+    from crystalgfn.properties.training import train as run_training
+
+    chosen = _recipe(recipe, epochs)
+    checkpoint = output.with_name(f".{output.name}.training.safetensors")
+    if output.exists() and not (output / "card.json").is_file():
+        raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
+    if checkpoint.exists() and not resume:
+        checkpoint.unlink()
+    torch.set_num_threads(threads)
+    table = tabledata.read_table(data)
+    strained_table = tabledata.read_table(strained) if strained is not None else None
+    split = grouped_split(table.crystals.formulas, table.target, seed=seed)
+    if not split.validation.any() or not split.test.any():
+        raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")
+    rows = tabledata.assemble(table, split, chosen, strained=strained_table, hull=hull, seed=seed)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _Reporter(chosen) as reporter:
+        network, history = run_training(
+            chosen, rows, seed=seed, checkpoint=checkpoint, resume=resume, report=reporter.epoch
+        )
+    words = ["crystalgfn proxy train", data.name, "-o", name or output.name, "--recipe", recipe]
+    words += ["--strained", strained.name] if strained is not None else []
+    words += ["--hull", hull.name] if hull is not None else []
+    words += ["--seed", str(seed)] + (["--epochs", str(epochs)] if epochs is not None else [])
+    card = make_card(
+        name or output.name,
+        table,
+        chosen,
+        recipe,
+        history,
+        {},
+        seed=seed,
+        command=" ".join(words),
+        strained=strained_table,
+        hull_sha256=tabledata.file_hash(hull) if hull is not None else None,
+    )
+    save_model(output, network, card, "")
+    # measured on what was stored, half precision included
+    card["metrics"] = _measure(ProxyProperty.load(output), table, strained_table)
+    save_model(output, network, card, card_text(card))
+    checkpoint.unlink(missing_ok=True)
+    _print_metrics(card["metrics"])
+
+
+@app.command()
+def evaluate(
+    proxy: Annotated[str, typer.Argument(help="Model folder or name of a shipped model.")],
+    data: Annotated[Path, typer.Argument(help="Crystals table; the model's own gives the test rows of its card.")],
+    strained: Annotated[Path | None, typer.Option(help="Strained copies.")] = None,
+    output: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
+    top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
+) -> None:
+    """Measure the errors of a model."""
+    from crystalgfn.properties import tabledata
+    from crystalgfn.properties.models import ProxyProperty
+
+    model = ProxyProperty.load(proxy)
+    table = tabledata.read_table(data)
+    strained_table = tabledata.read_table(strained) if strained is not None else None
+    metrics = _measure(model, table, strained_table)
+    if output is not None:
+        _write_text(output, json.dumps({"name": model.name, "data_sha256": table.sha256, **metrics}, indent=1) + "\n")
+    _print_metrics(metrics, top)
+
+
+@app.command()
+def predict(
+    proxy: Annotated[str, typer.Argument(help="Model folder or name of a shipped model.")],
+    crystals: Annotated[Path, typer.Argument(help="Crystals table, .csv or .parquet.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The table with the prediction, .csv or .parquet.")],
+) -> None:
+    """Add a model's prediction and its spread to a table."""
+    from crystalgfn.crystal import Crystals
+    from crystalgfn.properties.models import ProxyProperty
+
+    if output.suffix not in (".csv", ".parquet"):
+        raise ConfigError(f"{output}: unknown ending {output.suffix!r}, allowed: .csv, .parquet")
+    model = ProxyProperty.load(proxy)
+    table = Crystals.from_file(crystals)
+    mean, deviation = model.with_deviation(table)
+    columns = {f"{model.name} [{model.unit}]": mean, f"{model.name}_deviation [{model.unit}]": deviation}
+    result = table.with_columns(**columns)
+    if output.suffix == ".csv":
+        result.to_csv(output)
+    else:
+        result.to_parquet(output)
+    typer.echo(f"{output}: {len(result):,} crystals with {model.name}")
+
+
+class _Reporter:
+    """Shows epochs as a progress bar on a terminal; silent elsewhere."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        from crystalgfn.progress import progress_bar
+
+        self._context = progress_bar(recipe.epochs, "training", "epochs")
+        self._started = time.monotonic()
+
+    def __enter__(self) -> _Reporter:
+        self._bar = self._context.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Report an epoch; after a resume the bar jumps to where the training stands."""
+        self._bar.advance(epoch.number + 1 - self._bar.completed)
+        if sys.stderr.isatty():
+            seconds = time.monotonic() - self._started
+            strained = f", strained {epoch.strained_mae:.4f}" if epoch.strained_mae else ""
+            best = " (best)" if epoch.best else ""
+            typer.echo(
+                f"epoch {epoch.number + 1}: validation MAE {epoch.validation_mae:.4f} eV/atom{strained}{best}, "
+                f"{seconds:.0f} s",
+                err=True,
+            )
+
+
+def _recipe(name: str, epochs: int | None) -> Recipe:
+    from dataclasses import replace
+
+    from crystalgfn.properties.training import RECIPES
+
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}, allowed: {', '.join(RECIPES)}{nearest(name, RECIPES)}")
+    return replace(RECIPES[name], epochs=epochs) if epochs is not None else RECIPES[name]
+
+
+def _measure(model: Any, table: Any, strained: Any) -> dict[str, Any]:
+    from crystalgfn.properties.evaluate import evaluate_real, evaluate_strained, split_of
+
+    split = split_of(table, model.card)
+    metrics = {"real": evaluate_real(model, table, split)}
+    if strained is not None:
+        metrics["strained"] = evaluate_strained(model, strained, table, split)
+    return metrics
+
+
+def _print_metrics(metrics: dict[str, Any], top: int = 12) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    from crystalgfn.properties.cards import REAL_HEADER, STRAINED_HEADER, real_rows, strained_rows
+
+    console = Console()
+
+    def show(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+        table = RichTable(title=title, title_justify="left")
+        for index, column in enumerate(header):
+            table.add_column(column, justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+    real = metrics["real"]
+    show(f"Formation energy, eV/atom, {real['rows']} rows", REAL_HEADER, real_rows(real))
+    if "strained" in metrics:
+        show("Strained copies, eV/atom", STRAINED_HEADER, strained_rows(metrics["strained"]))
+    for title, key in (("element", "elements"), ("space group", "space_groups")):
+        listed = list(real[key].items())[:top]
+        if listed:
+            show(
+                f"By {title}, most rows first",
+                (title, "n", "MAE"),
+                [(k, str(v["n"]), f"{v['mae']:.4f}") for k, v in listed],
+            )
+
+
+def _write_text(path: Path, text: str) -> None:
+    import os
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Model cards: what a proxy was trained on, how, and how well it does."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from crystalgfn import __version__
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.properties.tabledata import Table
+from crystalgfn.properties.training import Epoch, Recipe
+
+CITATIONS = (
+    "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)",
+    "WBM: H.-C. Wang, S. Botti, M. A. L. Marques, npj Computational Materials 7, 12 (2021)",
+)
+CITATION_CHGNET = "CHGNet (labels of the strained copies): B. Deng et al., Nature Machine Intelligence 5, 1031 (2023)"
+
+
+def make_card(
+    name: str,
+    table: Table,
+    recipe: Recipe,
+    recipe_name: str,
+    history: list[Epoch],
+    metrics: dict[str, Any],
+    *,
+    seed: int,
+    command: str,
+    strained: Table | None,
+    hull_sha256: str | None,
+) -> dict[str, Any]:
+    """Return the card of a trained model as plain values."""
+    crystals = table.crystals
+    held = (crystals.counts > 0).any(0).cpu().numpy()
+    per_atom = crystals.volume_per_atom.cpu().numpy()
+    n_atoms = crystals.n_atoms.cpu().numpy()
+    best = max(epoch.number for epoch in history if epoch.best)
+    training = asdict(recipe)
+    training.pop("network")
+    return {
+        "name": name,
+        "unit": "eV/atom",
+        "property": "formation energy per atom (PBE, MP2020 corrections)",
+        "command": command,
+        "recipe": recipe_name,
+        "seed": seed,
+        "training": training,
+        "epochs": {"run": len(history), "kept": best},
+        "data": {
+            "sha256": table.sha256,
+            "rows": len(crystals),
+            "strained_sha256": strained.sha256 if strained is not None else None,
+            "strained_rows": len(strained.crystals) if strained is not None else 0,
+            "hull_sha256": hull_sha256,
+        },
+        "split": {"kind": "reduced formula, stratified by target", "seed": seed, "validation": 0.1, "test": 0.1},
+        "domain": {
+            "elements": [SYMBOLS[z] for z, used in zip(crystals.elements, held, strict=True) if used],
+            "space_groups": len(np.unique(crystals.space_group.cpu().numpy())),
+            "n_atoms": [int(n_atoms.min()), int(n_atoms.max())],
+            "volume_per_atom": [float(per_atom.min()), float(per_atom.max())],
+            "formation_energy": [float(table.target.min()), float(table.target.max())],
+            "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
+        },
+        "metrics": metrics,
+        "citations": [*CITATIONS, *([CITATION_CHGNET] if strained is not None else [])],
+        "licence": "weights: as the package; they derive from data under CC BY 4.0, so keep the citations",
+        "versions": {
+            "crystalgfn": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in ("torch", "numpy")},
+        },
+    }
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Return the card as markdown."""
+    data, domain = card["data"], card["domain"]
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"Predicts {card['property']} in {card['unit']} from space group, composition and the lattice of the "
+        "conventional cell; atom positions are not asked for.",
+        "",
+        f"- made by: `{card['command']}`",
+        f"- recipe `{card['recipe']}`, seed {card['seed']}; epoch {card['epochs']['kept'] + 1} of "
+        f"{card['epochs']['run']} kept (lowest validation error)",
+        f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
+    ]
+    if data["strained_rows"]:
+        lines.append(f"- strained copies: {data['strained_rows']:,} rows, sha256 `{data['strained_sha256']}`")
+    if data["hull_sha256"]:
+        lines.append(f"- hull entries: sha256 `{data['hull_sha256']}`")
+    lines += [
+        f"- split: {card['split']['kind']}; 10 % of the formulas for validation, 10 % for test",
+        f"- domain: {len(domain['elements'])} elements ({' '.join(domain['elements'])}); {domain['space_groups']} "
+        f"space groups; {domain['n_atoms'][0]} to {domain['n_atoms'][1]} atoms a conventional cell; "
+        f"{domain['volume_per_atom'][0]:.1f} to {domain['volume_per_atom'][1]:.1f} A^3/atom",
+        f"- versions: {', '.join(f'{k} {v}' for k, v in card['versions'].items())}",
+        "",
+        "## Errors on test rows",
+        "",
+        *_real_table(card["metrics"]["real"]),
+    ]
+    strained = card["metrics"].get("strained")
+    if strained:
+        lines += ["", "## Errors on strained copies of test formulas", "", *_strained_table(strained)]
+    lines += ["", "## Sources", "", *(f"- {c}" for c in card["citations"]), "", f"Licence: {card['licence']}.", ""]
+    return "\n".join(lines)
+
+
+def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the table of errors: group, n, MAE, median, p95, bias (eV/atom)."""
+    out = []
+    for name, found in real["groups"].items():
+        if found["n"]:
+            numbers = (f"{found[key]:.4f}" for key in ("mae", "median", "p95", "bias"))
+            out.append((name, f"{found['n']:,}", *numbers))
+    return out
+
+
+def strained_rows(strained: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the strained table: group, n, MAE and median of the energy; MAE and correlation of its change."""
+    out = []
+    for name, found in strained.items():
+        energy, change, capped = found["energy"], found["change"], found["change_capped_5"]
+        if energy["n"]:
+            numbers = [energy["mae"], energy["median"], energy["p95"], change["mae"], change.get("correlation", np.nan)]
+            numbers += [capped["mae"], capped.get("correlation", np.nan)]
+            out.append((name, f"{energy['n']:,}", *(f"{value:.4f}" for value in numbers)))
+    return out
+
+
+REAL_HEADER = ("rows", "n", "MAE", "median", "p95", "bias")
+STRAINED_HEADER = (
+    "strain",
+    "n",
+    "MAE",
+    "median",
+    "p95",
+    "MAE of change",
+    "correlation of change",
+    "MAE, capped at 5 eV",
+    "correlation, capped at 5 eV",
+)
+
+
+def _real_table(real: dict[str, Any]) -> list[str]:
+    return _markdown(REAL_HEADER, real_rows(real))
+
+
+def _strained_table(strained: dict[str, Any]) -> list[str]:
+    return _markdown(STRAINED_HEADER, strained_rows(strained))
+
+
+def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{'---|' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]

@@ -1,0 +1,188 @@
+"""From files to training rows: the table of real crystals, its strained copies, and hull entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import DataError
+from crystalgfn.properties.bounds import Hull, random_crystals
+from crystalgfn.properties.features import Featuriser
+from crystalgfn.properties.splits import Split
+from crystalgfn.properties.training import Recipe, Rows, TrainingData
+
+TARGET = "formation_energy_per_atom"
+N_BOUNDED = 12_000
+BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Crystals with a target.
+
+    Attributes:
+        crystals: N crystals.
+        target: (N,) float64, eV/atom.
+        sha256: of the file.
+        name: of the file.
+    """
+
+    crystals: Crystals
+    target: npt.NDArray[np.float64]
+    sha256: str
+    name: str
+
+    @cached_property
+    def systems(self) -> list[str]:
+        """(N,) sets of elements, such as ``"Fe-Li-O"``."""
+        held: list[list[str]] = [[] for _ in range(len(self.crystals))]
+        for row, column in self.crystals.counts.nonzero().tolist():
+            held[row].append(SYMBOLS[self.crystals.elements[column]])
+        return ["-".join(sorted(symbols)) for symbols in held]
+
+    @cached_property
+    def sources(self) -> npt.NDArray[np.object_]:
+        """(N,) where each row comes from: MP for the Materials Project's sets, else the ``source`` column's value."""
+        if "source" not in self.crystals.columns:
+            return np.full(len(self.crystals), "all", dtype=object)
+        names = [str(s) for s in self.crystals.columns["source"]]
+        return np.array(["MP" if s.startswith("mp") else s.upper() for s in names], dtype=object)
+
+
+def read_table(path: Path, target: str = TARGET) -> Table:
+    """Read a crystals table with its target.
+
+    Raises:
+        DataError: unreadable, no such column, or a target that is missing or not finite, by row.
+    """
+    crystals = Crystals.from_file(path)
+    values = np.asarray(crystals.column(target), dtype=float)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise DataError(f"{path}: row {int(bad[0]) + 1} has {target} {values[bad[0]]}, allowed: finite numbers")
+    if len(crystals) == 0:
+        raise DataError(f"{path}: no rows, allowed: 1 or more")
+    return Table(crystals, values, file_hash(path), path.name)
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file, as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def assemble(
+    table: Table,
+    split: Split,
+    recipe: Recipe,
+    *,
+    strained: Table | None = None,
+    hull: Path | None = None,
+    seed: int = 0,
+) -> TrainingData:
+    """Make the rows a training reads.
+
+    Strained copies stand on the side of their formula. Hull entries of validation and test formulas are left out.
+
+    Args:
+        table: real crystals.
+        split: of its rows.
+        recipe: for the cap of strained energies, and whether the hull is used.
+        strained: strained copies.
+        hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull.
+        seed: of the random crystals under the hull.
+    """
+    featuriser = Featuriser()
+
+    def rows(
+        crystals: Crystals,
+        target: npt.NDArray[np.float64],
+        mask: npt.NDArray[np.bool_],
+        change: npt.NDArray[np.float64] | None = None,
+    ) -> Rows:
+        index = np.flatnonzero(mask)
+        part = None if change is None else torch.as_tensor(change[index], dtype=torch.float32)
+        return Rows(featuriser(crystals[index]), torch.as_tensor(target[index], dtype=torch.float32), part)
+
+    strained_train = strained_validation = bounded = None
+    if strained is not None:
+        side = np.array(split.side_of(table.crystals.formulas, strained.crystals.formulas), dtype=object)
+        uncapped = np.asarray(strained.crystals.column(CHANGE), dtype=float)
+        change = np.minimum(uncapped, recipe.strained_cap)
+        target = strained.target - uncapped + change
+        if (side == "train").any():
+            strained_train = rows(strained.crystals, target, side == "train", change)
+        if (side == "validation").any():
+            strained_validation = rows(strained.crystals, target, side == "validation", change)
+    if hull is not None and recipe.bound_weight > 0:
+        train = table.crystals[split.train]
+        elements = train.elements
+        hidden = set(np.asarray(table.crystals.formulas, dtype=object)[~split.train])
+        counts, energy = read_hull_entries(hull, elements, hidden)
+        lower = Hull(
+            np.concatenate([counts, train.counts.cpu().numpy()]), np.concatenate([energy, table.target[split.train]])
+        )
+        crystals = random_crystals(train, N_BOUNDED, seed=seed)
+        bound = lower.energy(crystals.counts.numpy())
+        bounded = rows(crystals, bound, np.ones(len(crystals), dtype=bool))
+    return TrainingData(
+        train=rows(table.crystals, table.target, split.train),
+        validation=rows(table.crystals, table.target, split.validation),
+        strained=strained_train,
+        strained_validation=strained_validation,
+        bounded=bounded,
+    )
+
+
+def read_hull_entries(
+    path: Path, elements: Sequence[int], hidden: set[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Read counts (N, D) over ``elements`` and the hull energy (N,), eV/atom, at the composition of each entry.
+
+    Entries with other elements, or with a reduced formula in ``hidden``, are left out. The hull energy is the entry's
+    formation energy less its energy above the hull, where the table has it.
+
+    Raises:
+        DataError: unreadable, or a column is missing.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        held = [json.loads(text) for text in frame["elements"]]
+        energy = frame[TARGET].to_numpy(dtype=float)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: unreadable hull entries: {error}") from None
+    if "e_above_hull" in frame:
+        energy = energy - np.nan_to_num(frame["e_above_hull"].to_numpy(dtype=float))
+    column = {z: i for i, z in enumerate(elements)}
+    counts = np.zeros((len(held), len(elements)), dtype=np.int64)
+    usable = np.isfinite(energy)
+    for row, entry in enumerate(held):
+        for symbol, count in entry.items():
+            place = column.get(atomic_number(symbol))
+            if place is None:
+                usable[row] = False
+            else:
+                counts[row, place] = int(count)
+    usable &= counts.sum(1) > 0
+    counts, energy = counts[usable], energy[usable]
+    size = len(counts)
+    formulas = Crystals(
+        tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), torch.ones(size, 6)
+    ).formulas
+    shown = np.array([formula not in hidden for formula in formulas], dtype=bool)
+    return counts[shown], energy[shown]
