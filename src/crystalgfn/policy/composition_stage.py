@@ -86,7 +86,14 @@ class CompositionStage(Stage[CompositionSteps]):
         return logits
 
     def rollout(
-        self, network: Network, prefix: Tensor, so_far: Any, space: CrystalSpace, *, epsilon: float, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
     ) -> CompositionSteps:
         """See :meth:`Stage.rollout`."""
         compositions, device = space.composition, prefix.device

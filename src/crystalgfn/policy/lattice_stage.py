@@ -61,10 +61,10 @@ class LatticeStage(Stage[LatticeSteps]):
         self.increment, self.decrement = (self._mixture_head(width) for _ in range(2))
 
     def _mixture_head(self, width: int) -> nn.Linear:
-        """Starts with broad, slightly different components: alpha and beta around 1 to 3."""
+        """Starts with broad, slightly different components: alpha and beta around 1.1 to 1.5."""
         head = small_head(width, 6 * 3 * self.components)
         with torch.no_grad():
-            start = torch.full((6, 3 * self.components), -2.0)
+            start = torch.full((6, 3 * self.components), -3.0)
             start[:, : self.components] = 0.0
             head.bias.copy_((start + 0.5 * torch.randn_like(start)).flatten())
         return head
@@ -74,19 +74,24 @@ class LatticeStage(Stage[LatticeSteps]):
         return PointEncoder(6, width)
 
     def _mixture(self, head: nn.Linear, z: Tensor, free: Tensor) -> BetaMixture:
-        raw = head(z).view(len(z), 6, -1)[free]
+        raw = head(z).view(len(z), 6, 3 * self.components)[free]
         return BetaMixture(raw, low=self.low, high=self.high)
 
-    def _draw(
-        self, head: nn.Linear, z: Tensor, free: Tensor, *, epsilon: float, generator: Generator
-    ) -> Tensor:
+    def _draw(self, head: nn.Linear, z: Tensor, free: Tensor, *, epsilon: float, generator: Generator) -> Tensor:
         """Draws for the free slots as ``(R, 6)`` float64, 0 elsewhere."""
         r = torch.zeros(free.shape, dtype=torch.float64, device=z.device)
         r[free] = self._mixture(head, z, free).sample(epsilon=epsilon, generator=generator).double()
         return r
 
     def rollout(
-        self, network: Network, prefix: Tensor, so_far: Any, space: CrystalSpace, *, epsilon: float, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
     ) -> LatticeSteps:
         """See :meth:`Stage.rollout`."""
         device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.index]
@@ -185,14 +190,13 @@ class LatticeStage(Stage[LatticeSteps]):
         # backward: to the source from the first point, (stay, decrement) from every later one
         is_first = torch.cat((steps.length == 1, place == 0))
         owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
-        home, remain = bernoulli_log_probs(
-            self.back(backward).squeeze(1), ((points < m) & free).any(1)
-        )
+        home, remain = bernoulli_log_probs(self.back(backward).squeeze(1), ((points < m) & free).any(1))
         later = (~is_first).nonzero().squeeze(1)
         arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
         room = (arrived - m).clamp(min=EDGE)
         decrement = _sum_slots(
-            self._mixture(self.decrement, backward[later], slots).log_prob(((room - origin) / room)[slots].float()), slots
+            self._mixture(self.decrement, backward[later], slots).log_prob(((room - origin) / room)[slots].float()),
+            slots,
         )
         stretch = torch.where(slots, torch.log(room), 0.0).sum(1).float()
         arrival = home.index_put((later,), remain[later] + decrement - stretch)

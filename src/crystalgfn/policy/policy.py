@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,9 +33,27 @@ class Trajectories:
     def states(self) -> CrystalStates:
         """The samples the trajectories end in."""
         composition = self.composition
-        return CrystalStates(
-            self.space_group.space_group, composition.elements, composition.counts, self.lattice.last
+        return CrystalStates(self.space_group.space_group, composition.elements, composition.counts, self.lattice.last)
+
+
+    @staticmethod
+    def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
+        """Join batches of the same space; lattice points are padded to the longest."""
+        longest = max(p.lattice.u.shape[1] for p in parts)
+        u = [torch.nn.functional.pad(p.lattice.u, (0, 0, 0, longest - p.lattice.u.shape[1])) for p in parts]
+        return Trajectories(
+            SpaceGroupSteps(*_joined([p.space_group for p in parts])),
+            CompositionSteps(*_joined([p.composition for p in parts])),
+            LatticeSteps(
+                torch.cat(u),
+                torch.cat([p.lattice.length for p in parts]),
+                torch.cat([p.lattice.free for p in parts]),
+            ),
         )
+
+
+def _joined(parts: Sequence[Any]) -> list[Tensor]:
+    return [torch.cat([getattr(p, f.name) for p in parts]) for f in fields(parts[0])]
 
 
 @dataclass(frozen=True)

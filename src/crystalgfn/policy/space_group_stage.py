@@ -68,7 +68,14 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         return self.features(zero, zero)
 
     def rollout(
-        self, network: Network, prefix: Tensor, so_far: Any, space: CrystalSpace, *, epsilon: float, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
     ) -> SpaceGroupSteps:
         """See :meth:`Stage.rollout`."""
         batch, device, encoder = len(prefix), prefix.device, network.encoders[self.index]

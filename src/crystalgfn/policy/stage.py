@@ -63,7 +63,14 @@ class Stage(nn.Module, Generic[Steps]):
 
     @abstractmethod
     def rollout(
-        self, network: Network, prefix: Tensor, so_far: Any, space: CrystalSpace, *, epsilon: float, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
     ) -> Steps:
         """Run the forward policy through the stage.
 
@@ -91,9 +98,7 @@ class Stage(nn.Module, Generic[Steps]):
         """Encoder inputs of the states the stage ends in, each ``(B, ...)``."""
 
     @abstractmethod
-    def score(
-        self, steps: Steps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
-    ) -> StageScore:
+    def score(self, steps: Steps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor) -> StageScore:
         """Log-probabilities of the recorded transitions.
 
         Args:

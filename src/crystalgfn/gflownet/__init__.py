@@ -1,0 +1,1 @@
+"""Training and sampling: objectives, rollouts, replay, the training loop and its checkpoints."""

@@ -1,0 +1,37 @@
+"""How a policy is trained: the numbers of a recipe, validated where the configuration is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """Objective, optimiser and exploration; :class:`crystalgfn.config.TrainingConfig` documents each."""
+
+    iterations: int
+    batch_size: int = 64
+    objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
+    backward: Literal["learned", "tlm"] = "learned"
+    lr: float = 1e-3
+    lr_log_z: float = 1e-2
+    log_z_weights: int = 16
+    log_z_start: Literal["batch", "zero"] = "batch"
+    schedule: Literal["constant", "cosine"] = "cosine"
+    clip: float | None = 1.0
+    ema: float = 0.995
+    epsilon: float = 0.1
+    epsilon_final: float = 0.01
+    subtb_lambda: float = 0.9
+    replay_share: float = 0.0
+    replay_capacity: int = 10_000
+    replay_start: int = 1_000
+    data_share: float = 0.0
+
+    def lr_factor(self, done: float) -> float:
+        """Factor on the learning rate after a share ``done`` of the iterations; cosine ends at 1 %."""
+        if self.schedule == "constant":
+            return 1.0
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

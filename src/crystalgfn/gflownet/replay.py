@@ -1,0 +1,60 @@
+"""Finished samples kept for training again, through trajectories drawn backward from them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+from crystalgfn.spaces.crystal import CrystalStates
+
+
+class ReplayBuffer:
+    """The ``capacity`` states of highest reward seen so far.
+
+    Args:
+        capacity: states kept.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.states: CrystalStates | None = None
+        self.log_reward = torch.zeros(0)
+
+    def __len__(self) -> int:
+        return len(self.log_reward)
+
+    def add(self, states: CrystalStates, log_reward: Tensor) -> None:
+        """Offer B states with their log-rewards ``(B,)``."""
+        if self.states is not None:
+            states = CrystalStates.concatenate((self.states, states))
+            log_reward = torch.cat((self.log_reward, log_reward))
+        if len(log_reward) > self.capacity:
+            kept = torch.topk(log_reward, self.capacity).indices
+            states, log_reward = states[kept], log_reward[kept]
+        self.states, self.log_reward = states, log_reward
+
+    def sample(self, n: int, *, generator: Generator) -> tuple[CrystalStates, Tensor]:
+        """``n`` states with their log-rewards, uniformly and with replacement."""
+        if self.states is None:
+            raise ValueError("the replay buffer is empty")
+        rows = torch.randint(len(self), (n,), generator=generator, device=self.log_reward.device)
+        return self.states[rows], self.log_reward[rows]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors to write to a checkpoint; empty if nothing was added."""
+        if self.states is None:
+            return {}
+        s = self.states
+        return {
+            "space_group": s.space_group,
+            "elements": s.elements,
+            "counts": s.counts,
+            "u": s.u,
+            "log_reward": self.log_reward,
+        }
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what :meth:`state_dict` gave."""
+        if tensors:
+            self.states = CrystalStates(*(tensors[k] for k in ("space_group", "elements", "counts", "u")))
+            self.log_reward = tensors["log_reward"]

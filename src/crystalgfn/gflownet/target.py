@@ -1,0 +1,44 @@
+"""What a GFlowNet is asked to sample: an unnormalised log-density over finished states."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.properties.reward import Reward
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+
+
+class Target(Protocol):
+    """Log-reward of states; its normaliser is what training finds."""
+
+    def log_reward(self, states: CrystalStates) -> Tensor:
+        """``(B,)`` finite log-rewards of finished states."""
+        ...
+
+
+class CrystalTarget:
+    """A reward made of properties, as a density over the states of a space in the measure of that space.
+
+    Args:
+        space: decodes states into crystals and knows the measure.
+        reward: log-reward of crystals.
+    """
+
+    def __init__(self, space: CrystalSpace, reward: Reward) -> None:
+        self.space, self.reward = space, reward
+
+    def log_reward(self, states: CrystalStates) -> Tensor:
+        """See :meth:`Target.log_reward`."""
+        return self.evaluate(states)[1]
+
+    def evaluate(self, states: CrystalStates) -> tuple[Crystals, Tensor, dict[str, np.ndarray]]:
+        """Crystals, their log-rewards ``(B,)`` and the properties behind them, as columns with units in their names."""
+        crystals = self.space.crystals(states)
+        log_reward, columns = self.reward(crystals)
+        if self.space.lebesgue:
+            log_reward = log_reward + self.space.log_measure(states)
+        return crystals, log_reward, columns

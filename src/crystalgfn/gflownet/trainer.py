@@ -1,0 +1,200 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from crystalgfn.errors import CrystalGFNError
+from crystalgfn.policy.policy import CrystalPolicy, Scores, Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+
+from . import objectives
+from .recipe import TrainingRecipe
+from .replay import ReplayBuffer
+from .target import Target
+
+MAX_NONFINITE_IN_A_ROW = 50
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one iteration gives to look at.
+
+    Attributes:
+        iteration: counted from 1.
+        trajectories: drawn from P_F so far, which is the number of reward queries.
+        loss: of this iteration.
+        log_z: importance-weighted estimate from this batch, in nats.
+        elbo: mean of log R + log P_B - log P_F over the batch, a lower bound on log Z when epsilon is 0.
+        ess: effective sample size of the batch as a share of it, 0..1.
+        log_reward: mean over trajectories drawn from P_F.
+        grad_norm: before clipping.
+        nonfinite: updates left out so far because the loss or its gradient was not finite.
+    """
+
+    iteration: int
+    trajectories: int
+    loss: float
+    log_z: float
+    elbo: float
+    ess: float
+    log_reward: float
+    grad_norm: float
+    nonfinite: int
+
+
+class Trainer:
+    """Trains the policies of a space on a target; the loop is here and nowhere else.
+
+    Args:
+        policy: forward and backward policies, trained in place.
+        space: what may be sampled.
+        target: log-reward of finished states.
+        recipe: objective, optimiser, exploration.
+        seed: of every draw.
+        data: states of real crystals as a further source of backward trajectories, or None.
+
+    Attributes:
+        sampling_policy: the exponential moving average of the weights; what samples should be drawn from.
+    """
+
+    def __init__(
+        self,
+        policy: CrystalPolicy,
+        space: CrystalSpace,
+        target: Target,
+        recipe: TrainingRecipe,
+        *,
+        seed: int,
+        data: CrystalStates | None = None,
+    ) -> None:
+        self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
+        self.device = space.device
+        self.generator = Generator(device=self.device).manual_seed(seed)
+        self.log_z = nn.Parameter(torch.zeros(recipe.log_z_weights, device=self.device))
+        self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
+        groups = [
+            {"params": list(policy.parameters()), "lr": recipe.lr, "peak": recipe.lr},
+            {"params": [self.log_z], "lr": recipe.lr_log_z, "peak": recipe.lr_log_z},
+        ]
+        self.optimizer = torch.optim.Adam(groups, fused=True)
+        self.replay = ReplayBuffer(recipe.replay_capacity) if recipe.replay_share > 0 else None
+        self.iteration = 0
+        self.trajectories = 0
+        self.nonfinite = 0
+        self._nonfinite_in_a_row = 0
+
+    def run(self, until: int, on_iteration: Callable[[Progress], None] | None = None) -> None:
+        """Train up to iteration ``until``, calling ``on_iteration`` after each."""
+        while self.iteration < until:
+            progress = self.step()
+            if on_iteration is not None:
+                on_iteration(progress)
+
+    def step(self) -> Progress:
+        """One iteration: draw trajectories, score them, update the weights.
+
+        Raises:
+            CrystalGFNError: too many updates in a row were not finite.
+        """
+        recipe, done = self.recipe, self.iteration / max(1, self.recipe.iterations)
+        epsilon = recipe.epsilon + (recipe.epsilon_final - recipe.epsilon) * done
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * recipe.lr_factor(done)
+        trajectories, log_reward, drawn = self._draw(epsilon)
+        if self.iteration == 0 and recipe.log_z_start == "batch":
+            self._start_log_z(trajectories, log_reward)
+        scores = self.policy.score(trajectories, self.space)
+        loss = self._loss(scores, log_reward, drawn)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        clip = recipe.clip if recipe.clip is not None else math.inf
+        norm = float(nn.utils.clip_grad_norm_(self.policy.parameters(), clip))
+        self.iteration += 1
+        self.trajectories += drawn
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self._nonfinite_in_a_row = 0
+            self._average()
+        else:
+            self.nonfinite += 1
+            self._nonfinite_in_a_row += 1
+            if self._nonfinite_in_a_row > MAX_NONFINITE_IN_A_ROW:
+                raise CrystalGFNError(
+                    f"training diverged: {self._nonfinite_in_a_row} updates in a row were not finite up to iteration "
+                    f"{self.iteration}; lower training.lr (found {recipe.lr:g}) or set training.clip"
+                )
+        return self._progress(scores, log_reward, drawn, float(loss.detach()), norm)
+
+    def _draw(self, epsilon: float) -> tuple[Trajectories, Tensor, int]:
+        """Trajectories of P_F first, then those drawn backward from replayed states and from data."""
+        recipe = self.recipe
+        n_data = round(recipe.batch_size * recipe.data_share) if self.data is not None else 0
+        n_replay = round(recipe.batch_size * recipe.replay_share)
+        if self.replay is None or len(self.replay) < recipe.replay_start:
+            n_replay = 0
+        drawn = recipe.batch_size - n_data - n_replay
+        forward = self.policy.sample(drawn, self.space, epsilon=epsilon, generator=self.generator)
+        log_reward = self.target.log_reward(forward.states)
+        parts, rewards = [forward], [log_reward]
+        if n_replay and self.replay is not None:
+            states, known = self.replay.sample(n_replay, generator=self.generator)
+            parts.append(self.policy.sample_backward(states, self.space, generator=self.generator))
+            rewards.append(known)
+        if n_data and self.data is not None:
+            rows = torch.randint(len(self.data), (n_data,), generator=self.generator, device=self.device)
+            parts.append(self.policy.sample_backward(self.data[rows], self.space, generator=self.generator))
+            rewards.append(self.target.log_reward(self.data[rows]))
+        if self.replay is not None:
+            self.replay.add(forward.states, log_reward)
+        if len(parts) == 1:
+            return forward, log_reward, drawn
+        return Trajectories.concatenate(parts), torch.cat(rewards), drawn
+
+    def _loss(self, scores: Scores, log_reward: Tensor, drawn: int) -> Tensor:
+        recipe = self.recipe
+        likelihood = None
+        if recipe.backward == "tlm":
+            on_policy = Scores(scores.log_pf[:drawn], scores.log_pb[:drawn], scores.is_step[:drawn], None)
+            likelihood = objectives.backward_likelihood(on_policy)
+            scores = Scores(scores.log_pf, scores.log_pb.detach(), scores.is_step, scores.log_flow)
+        if recipe.objective == "tb":
+            loss = objectives.trajectory_balance(scores, log_reward, self.log_z.sum())
+        elif recipe.objective == "subtb":
+            loss = objectives.subtrajectory_balance(scores, log_reward, self.log_z.sum(), lam=recipe.subtb_lambda)
+        else:
+            loss = objectives.log_partition_variance(scores, log_reward)
+        return loss if likelihood is None else loss + likelihood
+
+    @torch.no_grad()
+    def _start_log_z(self, trajectories: Trajectories, log_reward: Tensor) -> None:
+        scores = self.policy.score(trajectories, self.space)
+        estimate = (log_reward + scores.log_pb_sum - scores.log_pf_sum).mean()
+        self.log_z.fill_(float(estimate) / len(self.log_z))
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Move the sampling weights towards the trained ones; faster at first, so that the start is forgotten."""
+        decay = min(self.recipe.ema, (1 + self.iteration) / (10 + self.iteration))
+        averaged, current = list(self.sampling_policy.parameters()), list(self.policy.parameters())
+        torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    @torch.no_grad()
+    def _progress(self, scores: Scores, log_reward: Tensor, drawn: int, loss: float, norm: float) -> Progress:
+        log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
+        w = torch.softmax(log_w, 0)
+        summary = torch.stack(
+            (
+                torch.logsumexp(log_w, 0) - math.log(drawn),
+                log_w.mean(),
+                1 / (w.square().sum() * drawn),
+                log_reward[:drawn].mean().double(),
+            )
+        ).tolist()
+        return Progress(self.iteration, self.trajectories, loss, *summary, norm, self.nonfinite)
