@@ -376,6 +376,17 @@ def test_arrow_tables_are_written_in_parts_too(tmp_path):
     assert pq.read_metadata(tmp_path / "x.parquet").num_rows == 6
 
 
+def test_notes_stay_with_the_parts_and_out_of_the_file(tmp_path):
+    path = tmp_path / "x.parquet"
+    with pytest.raises(RuntimeError), TableWriter(path) as writer:
+        writer.write_crystals(example(1), notes={"dead_ends": 0})
+        raise RuntimeError
+    with TableWriter(path) as writer:
+        writer.write_crystals(example(2))
+        assert writer.notes() == [{"dead_ends": 0}, None]
+    assert list(pq.read_schema(path).metadata) == [b"crystalgfn"]
+
+
 def test_a_writer_without_parts_leaves_nothing(tmp_path):
     with TableWriter(tmp_path / "x.parquet"):
         pass

@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +20,9 @@ from crystalgfn.errors import DataError, nearest
 from crystalgfn.tables import cells, schema
 
 SUFFIXES = (".parquet", ".csv")
+
+PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+"""How parquet is written: with checksums, so that a damaged file is noticed."""
 
 MISSING_TEXT = ""
 """CSV cell of a missing value; empty text is written as a lone apostrophe."""
@@ -68,7 +71,7 @@ def read_table(path: Path) -> pa.Table:
 def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
     """Write tables of one schema as row groups."""
     first = next(tables)
-    with pq.ParquetWriter(stream, first.schema, compression="zstd") as writer:
+    with pq.ParquetWriter(stream, first.schema, **PARQUET) as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)
@@ -178,8 +181,12 @@ def _guarded(path: Path, kind: str, read: Callable[[Path], pa.Table]) -> pa.Tabl
 
 def _read_parquet(path: Path) -> pa.Table:
     # memory_map off: a file that shrinks while mapped would kill the process
-    with path.open("rb") as stream, pq.ParquetFile(stream) as file:
-        return file.read(use_threads=False)
+    with path.open("rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
+        table = file.read(use_threads=False)
+    table.validate(full=True)  # parquet takes bytes for text unseen, in cells
+    if len(table.column_names) != table.num_columns:  # and in names, which are decoded here
+        raise ValueError("its columns and their names differ in number")
+    return table
 
 
 def _read_csv(path: Path) -> pa.Table:

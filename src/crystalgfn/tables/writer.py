@@ -25,6 +25,7 @@ ROW_GROUP = 65_536
 """Rows of the final file's row groups, at least."""
 
 _PART = "part-{:06d}.parquet"
+_NOTES = b"crystalgfn.notes"
 
 
 class PartWriter:
@@ -71,8 +72,12 @@ class PartWriter:
             self._close(discard=not self._manifest.exists())
             raise
 
-    def write(self, table: pa.Table) -> None:
+    def write(self, table: pa.Table, *, notes: Any = None) -> None:
         """Add rows as one part; when this returns, they survive a kill.
+
+        Args:
+            table: the rows.
+            notes: JSON values kept with the part until the end, such as counters; see :meth:`notes`.
 
         Raises:
             DataError: other columns than the parts before, or a full disk (the parts before stay).
@@ -80,10 +85,15 @@ class PartWriter:
         if self._schema is not None and not table.schema.equals(self._schema, check_metadata=False):
             raise DataError(f"{self.path.name}: a part with columns {table.column_names}, allowed: those before")
         self._schema = self._schema or table.schema
-        with files.atomic(self.partial / _PART.format(self.parts)) as stream:
-            pq.write_table(table, stream, compression="zstd")
+        kept = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTES: json.dumps(notes).encode()})
+        with files.atomic(self._part(self.parts)) as stream:
+            pq.write_table(kept, stream, **files.PARQUET)
         self.parts += 1
         self.rows += table.num_rows
+
+    def notes(self) -> list[Any]:
+        """Return what was noted with each part, in order, also by runs before this one."""
+        return [json.loads(_read_footer(self._part(n))[0].metadata[_NOTES]) for n in range(self.parts)]
 
     def finish(self) -> None:
         """Merge the parts into the final file and remove them. Nothing is written if there is no part.
@@ -111,6 +121,9 @@ class PartWriter:
         finally:
             self._close(discard=not self.parts)
 
+    def _part(self, number: int) -> Path:
+        return self.partial / _PART.format(number)
+
     def _resume(self, manifest: dict[str, Any]) -> None:
         with _disk_errors(self.path):
             found = _read_manifest(self._manifest) if self._manifest.exists() else None
@@ -125,7 +138,7 @@ class PartWriter:
                 self._remove_parts()
                 with files.atomic(self._manifest) as stream:
                     stream.write(json.dumps(manifest, indent=1).encode())
-            while (part := self.partial / _PART.format(self.parts)).exists():
+            while (part := self._part(self.parts)).exists():
                 self._schema, rows = _read_footer(part)
                 self.rows += rows
                 self.parts += 1
@@ -134,7 +147,9 @@ class PartWriter:
         """Yield the parts, joined to at least ROW_GROUP rows."""
         waiting: list[pa.Table] = []
         for number in range(self.parts):
-            waiting.append(pq.read_table(self.partial / _PART.format(number), use_threads=False, memory_map=False))
+            part = pq.read_table(self._part(number), use_threads=False, memory_map=False)
+            metadata = {key: value for key, value in (part.schema.metadata or {}).items() if key != _NOTES}
+            waiting.append(part.replace_schema_metadata(metadata))
             if sum(len(table) for table in waiting) >= ROW_GROUP or number == self.parts - 1:
                 yield pa.concat_tables(waiting)
                 waiting = []
@@ -166,13 +181,13 @@ class TableWriter(PartWriter):
                 writer.write_crystals(sample(chunk))
     """
 
-    def write_crystals(self, crystals: Crystals) -> None:
-        """Add B crystals as one part; 10,000 or more a part keep the number of files small.
+    def write_crystals(self, crystals: Crystals, *, notes: Any = None) -> None:
+        """Add B crystals as one part, with notes; 10,000 or more a part keep the number of files small.
 
         Raises:
             DataError: crystals that cannot be written, other columns than before, or a full disk.
         """
-        self.write(to_table(crystals))
+        self.write(to_table(crystals), notes=notes)
 
 
 def _read_manifest(path: Path) -> Any:
