@@ -1,0 +1,273 @@
+"""Numbers that describe a table of samples: those of the paper's section 4.2, and what it leaves out.
+
+The paper looks at predicted energies and at diversity. Neither shows whether the crystals could exist, so volume per
+atom, density, cells, charges and Wyckoff positions stand beside them, and the weights of the samples.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
+from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
+from crystalgfn.crystallography.space_groups import (
+    CRYSTAL_LATTICE_SYSTEM,
+    CRYSTAL_LATTICE_SYSTEMS,
+    POINT_SYMMETRIES,
+    POINT_SYMMETRY,
+)
+from crystalgfn.crystallography.wyckoff import is_compatible
+from crystalgfn.errors import DataError
+
+TOP = 100
+"""Crystals of lowest energy that are described once more, as in the paper."""
+
+VOLUME_BAND = (5.0, 60.0)
+"""A^3/atom: 99.8 % of real crystals lie inside."""
+
+SHORTEST_LENGTH = 2.0
+"""A: real cells are not shorter."""
+
+ANGLE_TOLERANCE = 1e-4
+"""Relative deviation from the metric of the lattice system that tables written with few digits may show."""
+
+LOG_COLUMNS = ("log_reward", "log_pf", "log_pb")
+
+
+def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/atom]") -> dict[str, Any]:
+    """Describe B crystals by plain numbers; shares run from 0 to 1, and ``None`` stands for what is not known.
+
+    Args:
+        crystals: samples, or real crystals to compare with.
+        energy: the column to rank and judge by, eV/atom, with or without its unit; ``None`` leaves energies and the
+            100 best out.
+
+    Returns:
+        JSON-able::
+
+            n                   B
+            energy              column, median, p5, p95, below_minus_2, below_minus_3 (eV/atom and shares)
+            diversity           n_space_groups, n_crystal_lattice_systems, n_point_symmetries, n_elements, n_distinct
+                                (space group, composition); elements; shares of element_counts, crystal_lattice_systems
+                                and point_symmetries; n_atoms_median (conventional cell)
+            geometry            volume_per_atom (A^3/atom), volume_ratio (to the estimate from the composition), density
+                                (g/cm3), length (A), angle (degree), each p5, p50, p95; volume_in_band (5 to 60
+                                A^3/atom), length_ratio_median (longest/shortest), shortest_length_ok (2 A and more),
+                                plausible (both)
+            validity            cell, lattice_system, wyckoff, neutral_per_element, neutral_per_atom, neutral_common
+            weights             log_z and its standard error (nats), ess (share), or None without log_reward, log_pf
+                                and log_pb
+            top                 n, energy, diversity, geometry of the 100 of lowest energy, or None
+
+    Raises:
+        DataError: no crystals, no such column, or an energy column without any number.
+    """
+    if not len(crystals):
+        raise DataError("no crystals to summarise: found 0, allowed: 1 or more")
+    summary: dict[str, Any] = {"n": len(crystals), "energy": None}
+    top = None
+    if energy is not None:
+        values = _energies(crystals, energy)
+        summary["energy"] = {"column": energy, **_energy(values)}
+        best = np.argsort(values, kind="stable")[: min(TOP, int(np.isfinite(values).sum()))]
+        chosen = crystals[best]
+        top = {
+            "n": len(chosen),
+            "energy": {"column": energy, **_energy(values[best])},
+            "diversity": diversity(chosen),
+            "geometry": geometry(chosen),
+        }
+    summary["diversity"] = diversity(crystals)
+    summary["geometry"] = geometry(crystals)
+    summary["validity"] = validity(crystals)
+    summary["weights"] = weights(crystals)
+    summary["top"] = top
+    return summary
+
+
+def _energies(crystals: Crystals, name: str) -> NDArray[np.float64]:
+    values = crystals.column(name)
+    if values.dtype.kind not in "fi":
+        raise DataError(f"column {name!r} holds {values.dtype}, allowed: numbers (eV/atom)")
+    if not np.isfinite(values).any():
+        raise DataError(f"column {name!r} holds no finite number in {len(crystals)} rows")
+    return values.astype(np.float64)
+
+
+def _energy(values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Quantiles (eV/atom) and shares of finite energies."""
+    known = values[np.isfinite(values)]
+    quantiles = _quantiles(known)
+    return {
+        "median": quantiles["p50"],
+        "p5": quantiles["p5"],
+        "p95": quantiles["p95"],
+        "below_minus_2": float((known < -2).mean()),
+        "below_minus_3": float((known < -3).mean()),
+    }
+
+
+def diversity(crystals: Crystals) -> dict[str, Any]:
+    """How many kinds of crystals there are; see :func:`summarise`."""
+    groups, counts = crystals.space_group.cpu().numpy(), crystals.counts.cpu().numpy()
+    systems, symmetries = CRYSTAL_LATTICE_SYSTEM[groups], POINT_SYMMETRY[groups]
+    present = counts > 0
+    used = sorted(z for z, column in zip(crystals.elements, present.T, strict=True) if column.any())
+    sizes, numbers = np.unique(present.sum(1), return_counts=True)
+    distinct = np.unique(np.column_stack((groups, counts)), axis=0)
+    return {
+        "n_space_groups": len(np.unique(groups)),
+        "n_crystal_lattice_systems": len(np.unique(systems)),
+        "n_point_symmetries": len(np.unique(symmetries)),
+        "n_elements": len(used),
+        "n_distinct": len(distinct),
+        "elements": [SYMBOLS[z] for z in used],
+        "element_counts": {str(size): number / len(crystals) for size, number in zip(sizes, numbers, strict=True)},
+        "crystal_lattice_systems": _shares(systems, CRYSTAL_LATTICE_SYSTEMS),
+        "point_symmetries": _shares(symmetries, POINT_SYMMETRIES),
+        "n_atoms_median": float(np.median(crystals.n_atoms.cpu().numpy())),
+    }
+
+
+def _shares(codes: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, float]:
+    numbers = np.bincount(codes, minlength=len(names) + 1)[1:]
+    return {name: float(number / len(codes)) for name, number in zip(names, numbers, strict=True)}
+
+
+def geometry(crystals: Crystals) -> dict[str, Any]:
+    """Volumes, densities, lengths and angles; see :func:`summarise`. Cells that do not exist lie in no band."""
+    volume = crystals.volume_per_atom.cpu().numpy()
+    lengths, angles = np.split(crystals.lattice.cpu().numpy(), 2, axis=1)
+    n_atoms = crystals.n_atoms.cpu().numpy()
+    estimate = crystals.counts.cpu().numpy() @ ATOMIC_VOLUME[list(crystals.elements)] / n_atoms
+    in_band = (volume >= VOLUME_BAND[0]) & (volume <= VOLUME_BAND[1])
+    long_enough = lengths.min(1) >= SHORTEST_LENGTH
+    return {
+        "volume_per_atom": _quantiles(volume),
+        "volume_ratio": _quantiles(volume / estimate),
+        "density": _quantiles(crystals.density.cpu().numpy()),
+        "length": _quantiles(lengths),
+        "angle": _quantiles(angles),
+        "volume_in_band": float(in_band.mean()),
+        "length_ratio_median": _number(np.median(lengths.max(1) / lengths.min(1))),
+        "shortest_length_ok": float(long_enough.mean()),
+        "plausible": float((in_band & long_enough).mean()),
+    }
+
+
+def _quantiles(values: NDArray[np.float64]) -> dict[str, float | None]:
+    """5, 50 and 95 % of the finite values."""
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return {"p5": None, "p50": None, "p95": None}
+    return dict(zip(("p5", "p50", "p95"), np.percentile(known, (5, 50, 95)).tolist(), strict=True))
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def validity(crystals: Crystals) -> dict[str, float]:
+    """Shares of crystals that obey each rule of physics that the table can tell; see :func:`summarise`."""
+    groups = crystals.space_group.cpu()
+    lattice = crystals.lattice.cpu()
+    systems = groups.new_tensor(CRYSTAL_LATTICE_SYSTEM)[groups]
+    shares = {
+        "cell": float(is_valid_cell(lattice).double().mean()),
+        "lattice_system": float(satisfies_lattice_system(lattice, systems, ANGLE_TOLERANCE).double().mean()),
+        "wyckoff": float(wyckoff_compatible(crystals).mean()),
+    }
+    for rule in ("per_element", "per_atom", "common"):
+        shares[f"neutral_{rule}"] = float(neutral(crystals, rule).mean())
+    return shares
+
+
+def wyckoff_compatible(crystals: Crystals) -> NDArray[np.bool_]:
+    """Whether the Wyckoff positions of its space group can hold the atoms of each crystal, ``(B,)``."""
+    groups = crystals.space_group.cpu().numpy()
+    # which element has which count does not matter: fewer distinct questions
+    rows = np.column_stack((groups, np.sort(crystals.counts.cpu().numpy(), axis=1)))
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    verdicts = [is_compatible(group, [n for n in counts if n]) for group, *counts in distinct.tolist()]
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+
+
+def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
+    """Whether oxidation states exist that add up to zero for each crystal, ``(B,)``.
+
+    Args:
+        crystals: B crystals.
+        rule: ``"per_element"``: all atoms of an element share one state; ``"per_atom"``: each atom has its own;
+            ``"common"``: as per_element, with the common states of pymatgen only. Crystals of one element are neutral.
+
+    Raises:
+        DataError: another rule.
+    """
+    if rule not in ("per_element", "per_atom", "common"):
+        raise DataError(f"charge rule is {rule!r}, allowed: 'per_element', 'per_atom', 'common'")
+    states = [_common_states(z) if rule == "common" else OXIDATION_STATES[z] for z in crystals.elements]
+    distinct, inverse = np.unique(crystals.counts.cpu().numpy(), axis=0, return_inverse=True)
+    verdicts = []
+    for counts in distinct.tolist():
+        present = [(states[column], n) for column, n in enumerate(counts) if n]
+        verdicts.append(len(present) < 2 or _adds_to_zero(present, mixed=rule == "per_atom"))
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+
+
+def _adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
+    if not all(states for states, _ in present):
+        return False
+    sets = sorted((_charges(states, n, mixed) for states, n in present), key=len)
+    # bit i of ``total`` stands for the charge i + lowest
+    total, lowest = 1, 0
+    for charges in sets[:-1]:
+        total = _or_shifted(total, charges)
+        lowest += charges[0]
+    return any(-charge - lowest >= 0 and total >> (-charge - lowest) & 1 for charge in sets[-1])
+
+
+@cache
+def _charges(states: tuple[int, ...], n: int, mixed: bool) -> tuple[int, ...]:
+    """Charges that n atoms with these states can carry together, ascending."""
+    if not mixed:
+        return tuple(n * state for state in states)
+    reached = 1  # bit i: the charge n * states[0] + i
+    for _ in range(n):
+        reached = _or_shifted(reached, states)
+    return tuple(n * states[0] + i for i in range(reached.bit_length()) if reached >> i & 1)
+
+
+def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
+    """Bit set of all sums of a charge in ``total`` and one of ``charges``, counted from the lowest of these."""
+    result = 0
+    for charge in charges:
+        result |= total << (charge - charges[0])
+    return result
+
+
+@cache
+def _common_states(z: int) -> tuple[int, ...]:
+    """Common oxidation states of an element (pymatgen), ascending, never 0."""
+    from pymatgen.core import Element  # an evaluation may wait for it; the sampling path never does
+
+    return tuple(sorted(int(state) for state in Element(SYMBOLS[z]).common_oxidation_states if state))
+
+
+def weights(crystals: Crystals) -> dict[str, float | None] | None:
+    """Estimates from log w = log R + log P_B - log P_F of each sample; see :func:`summarise`."""
+    if any(name not in crystals.columns for name in LOG_COLUMNS):
+        return None
+    log_reward, log_pf, log_pb = (crystals.columns[name].astype(np.float64) for name in LOG_COLUMNS)
+    log_w = log_reward + log_pb - log_pf
+    w = np.exp(log_w - log_w.max())
+    return {
+        "log_z": _number(log_w.max() + np.log(w.mean())),
+        "log_z_error": _number(w.std() / w.mean() / np.sqrt(len(w))),
+        "ess": _number(w.sum() ** 2 / (w**2).sum() / len(w)),
+    }
