@@ -10,11 +10,11 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "crystalgfn"
 
-BASE = {"errors", "progress"}
+BASE = {"errors", "progress", "__version__"}
 CRYSTAL = BASE | {"crystallography", "crystal", "tables"}
 SPACES = CRYSTAL | {"spaces"}
-GFLOWNET = SPACES | {"policy", "gflownet"}
-MODEL = GFLOWNET | {"properties", "datasets", "evaluation", "report", "config", "presets", "model"}
+GFLOWNET = SPACES | {"policy", "properties", "gflownet"}
+MODEL = GFLOWNET | {"datasets", "evaluation", "report", "config", "presets", "model"}
 MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
@@ -25,13 +25,13 @@ MAY_IMPORT = {
     "datasets": CRYSTAL,
     "spaces": CRYSTAL,
     "policy": SPACES,
-    "gflownet": SPACES | {"policy"},
+    "gflownet": SPACES | {"policy", "properties"},
     "evaluation": GFLOWNET,
     "report": GFLOWNET | {"evaluation"},
-    "config": BASE | {"presets"},
+    "config": BASE | {"crystallography", "presets"},
     "presets": set(),
     "model": MODEL - {"model"},
-    "cli": MODEL | {"__version__"},
+    "cli": MODEL,
     "__main__": {"cli"},
     "__init__": {"crystal", "model"},  # on first use
 }

@@ -1,0 +1,163 @@
+"""Write docs/configuration.md from the models in crystalgfn.config.
+
+    python scripts/build_config_reference.py [--check]
+
+The page is checked in, so that it can be read anywhere; ``--check`` writes nothing and fails if it is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import re
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from crystalgfn.config import Config, load_preset, presets
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+
+HEAD = """# Configuration
+
+<!-- Made by scripts/build_config_reference.py from crystalgfn.config; do not edit by hand. -->
+
+A run is described by one YAML file. Presets are such files inside the package: {presets}.
+
+    crystalgfn config show default > mine.yaml      # every key with its value
+    crystalgfn config validate mine.yaml
+    crystalgfn train mine.yaml -o runs/mine --set training.iterations=2000
+
+Keys that are left out have the defaults below. An unknown key or an impossible value is answered by one line that names
+the key, what was found, what is allowed, and the nearest valid name. Ranges are `[least, most]`, both included; where
+they hold whole numbers, a single number stands for "exactly that many". From Python:
+`crystalgfn.config.load_config("mine.yaml", ["training.lr=1e-4"])`.
+"""
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that an annotation holds: none for a plain value, two for a choice of two sections."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Annotated, Union, types.UnionType):
+        return [model for part in get_args(annotation) for model in models_in(part)]
+    return []
+
+
+def describe(annotation: Any) -> str:
+    """Write a type for readers of YAML, not of Python."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return describe(arguments[0])
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(part) for part in arguments)
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        return f"[{', '.join(describe(part) for part in arguments)}]"
+    if origin is list:
+        return "list of names" if arguments[0] is str else f"list of {describe(arguments[0])}s"
+    names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    return names[annotation]
+
+
+def limits(field: FieldInfo) -> str:
+    """Return the bounds of a number, such as ``", > 0"``."""
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    found = [
+        f"{sign} {getattr(bound, key):g}"
+        for bound in field.metadata
+        for key, sign in signs.items()
+        if getattr(bound, key, None) is not None and getattr(bound, key) < 2**62
+    ]
+    return "".join(f", {bound}" for bound in found)
+
+
+def default(field: FieldInfo) -> str:
+    """Return the default as YAML would have it; empty for a key that has to be given."""
+    value = field.get_default(call_default_factory=True)
+    if value is PydanticUndefined:
+        return "required"
+    if value == list(range(1, 231)):
+        return "`all`"
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def section(path: str, model: type[BaseModel], choices: int = 1) -> Iterator[str]:
+    """Yield the lines of a section and of those below it; ``choices`` sections share the same path."""
+    kind = f", kind `{model.model_fields['kind'].default}`" if choices > 1 else ""
+    yield f"\n## {f'`{path}`' if path else 'Top level'}{kind}\n\n{markdown(inspect.getdoc(model) or '')}\n"
+    yield "| key | value | default | meaning |"
+    yield "|---|---|---|---|"
+    below: list[tuple[str, list[type[BaseModel]]]] = []
+    for key, field in model.model_fields.items():
+        where = f"{path}.{key}" if path else key
+        inner = models_in(field.annotation)
+        meaning = markdown(field.description or "")
+        if inner:
+            below.append((where, inner))
+            chosen = field.get_default(call_default_factory=True)
+            kind = f"kind `{chosen.kind}`" if hasattr(chosen, "kind") else "`null`" if chosen is None else ""
+            required = "required" if chosen is PydanticUndefined else kind
+            anchor = where.replace(".", "") + (
+                f"-kind-{inner[0].model_fields['kind'].default}" if len(inner) > 1 else ""
+            )
+            yield f"| `{key}` | [section](#{anchor}) | {required} | {meaning} |"
+        else:
+            what = f"`{field.default}`" if key == "kind" else describe(field.annotation) + limits(field)
+            yield f"| `{key}` | {what} | {default(field)} | {meaning} |"
+    for where, inner in below:
+        for model_below in inner:
+            yield from section(where, model_below, len(inner))
+
+
+def markdown(text: str) -> str:
+    """Join the lines of a docstring, with its code quotes as Markdown has them."""
+    return re.sub(r"``(.+?)``", r"`\1`", " ".join(text.split())).replace("|", "\\|")
+
+
+def preset_table() -> Iterator[str]:
+    """Yield a table of what distinguishes the presets."""
+    yield "\n## Presets\n"
+    yield "Most atoms: in the conventional cell, in the primitive cell, and of one element in the conventional cell.\n"
+    yield "| preset | elements | of which | space groups | atoms | neutrality | lattice | property |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name in presets():
+        config = load_preset(name)
+        space = config.space
+        elements = " ".join(space.elements) if len(space.elements) <= 22 else f"{len(space.elements)} elements"
+        yield (
+            f"| `{name}` | {elements} | {space.n_elements[0]} to {space.n_elements[1]} | {len(space.groups)} | "
+            f"{space.n_atoms[1]}, {space.n_atoms_primitive[1]}, {space.atoms_per_element[1]} | "
+            f"`{space.neutrality}` | `{space.lattice.kind}` | `{config.reward.property}` |"
+        )
+
+
+def page() -> str:
+    """Return the whole page."""
+    head = HEAD.format(presets=", ".join(f"`{name}`" for name in presets()))
+    return "\n".join([head.rstrip("\n"), *preset_table(), *section("", Config)]) + "\n"
+
+
+def main() -> int:
+    """Write or check the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the page is out of date")
+    check = parser.parse_args().check
+    if check:
+        current = PAGE.read_text(encoding="utf-8") == page()
+        print("up to date" if current else f"{PAGE.name} is out of date: run scripts/build_config_reference.py")
+        return 0 if current else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
