@@ -1,0 +1,147 @@
+"""Rewards whose partition function and marginals are known exactly, to measure samplers by.
+
+log R(x) = f(space group) + sum over elements of h(element, atoms per primitive cell) + sum over free slots of log l(u)
+
+with f and h normal random numbers and l(u) = w + (1 - w) Beta(u; a, b), another one for each lattice system and slot. l
+integrates to 1 over the slot, so Z is a sum over space groups and compositions, done by :mod:`.enumeration`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.lattice import FREE
+
+from .enumeration import CompositionSums
+
+
+class AnalyticTarget:
+    """A separable reward over a space of crystals, in the measure of the unit cube.
+
+    Args:
+        space: the space; its elements, groups and constraints are used, its masks are not.
+        seed: of the coefficients.
+        group_scale: standard deviation of f, nats.
+        composition_scale: standard deviation of h, nats.
+        lattice_scale: a and b of the Beta densities are uniform in [1, 1 + lattice_scale].
+        floor: w, share of the uniform density, so that log l is bounded.
+        balanced: subtract from f(g) the log of the sum over the compositions of g. The marginal of the space group is
+            then proportional to exp(normal), and groups with few compositions weigh as much as others.
+
+    Attributes:
+        log_z: exact log of the integral of R.
+        space_group_marginal: ``(231,)`` float64, exact probability of each space group.
+        element_marginal: ``(D,)`` float64, exact probability that an element is present.
+        size_marginal: ``(m + 1,)`` float64, exact probability of a number of elements.
+    """
+
+    def __init__(
+        self,
+        space: CrystalSpace,
+        seed: int = 0,
+        *,
+        group_scale: float = 1.0,
+        composition_scale: float = 1.0,
+        lattice_scale: float = 4.0,
+        floor: float = 0.1,
+        balanced: bool = False,
+    ) -> None:
+        random = np.random.default_rng(seed)
+        n_elements, most = len(space.elements), space.max_count
+        f = group_scale * random.normal(size=231)
+        log_h = composition_scale * random.normal(size=(n_elements, most))
+        self.floor = floor
+        self.shapes = torch.from_numpy(1 + lattice_scale * random.random(size=(2, 9, 6)))  # a, b by system and slot
+
+        groups = [g for g in range(1, 231) if bool(space.composition.feasible[g])]
+        self._sums = CompositionSums(space.elements, groups, space.composition.constraints, log_h)
+        per_pattern = self._sums.sums.sum(0)
+        compositions = self._sums.fits @ per_pattern  # (231,)
+        with np.errstate(divide="ignore"):
+            log_compositions = np.log(compositions)
+        if balanced:
+            f = f - np.where(compositions > 0, log_compositions, 0.0)
+        log_weight = torch.from_numpy(f + log_compositions)
+        self.log_z = float(torch.logsumexp(log_weight, 0))
+        self.space_group_marginal = torch.softmax(log_weight, 0)
+
+        weight_of_pattern = self._pattern_weights()  # (M,), exact probability of each pattern of counts
+        present = np.zeros((len(self._sums.subsets), n_elements))
+        for row, subset in enumerate(self._sums.subsets):
+            present[row, list(subset)] = 1
+        of_subset = self._sums.sums @ weight_of_pattern
+        self.element_marginal = torch.from_numpy(of_subset @ present)
+        self.size_marginal = torch.from_numpy(
+            np.bincount(present.sum(1).astype(np.int64), of_subset, minlength=space.max_elements + 1)
+        )
+        self.max_elements = space.max_elements
+        self._f, self._h = torch.from_numpy(f), torch.cat((torch.zeros(n_elements, 1).double(), torch.from_numpy(log_h)), 1)
+        self._h = torch.cat((torch.zeros(1, most + 1).double(), self._h))  # (D + 1, K + 1)
+        self._system = space.system(torch.arange(231, device=space.device)).cpu()
+
+    def _pattern_weights(self) -> np.ndarray:
+        """P(pattern) / its sum of exp(h), ``(M,)``: what a composition's exp(h) is multiplied with."""
+        per_pattern = self._sums.sums.sum(0)
+        compositions = self._sums.fits @ per_pattern
+        share = self.space_group_marginal.numpy() / np.where(compositions > 0, compositions, 1.0)
+        weights: np.ndarray = share @ self._sums.fits
+        return weights
+
+    def log_reward(self, states: CrystalStates) -> Tensor:
+        """log R of samples of the space, ``(B,)`` float64."""
+        device = states.u.device
+        f, h, system = (t.to(device) for t in (self._f, self._h, self._system))
+        system = system[states.space_group]
+        log_l = self.log_slot_density(states.u, system)
+        free = FREE.to(device)[system]
+        compositions = h[states.elements, states.counts].sum(1)
+        return f[states.space_group] + compositions + torch.where(free, log_l, 0.0).sum(1)
+
+    def log_slot_density(self, u: Tensor, system: Tensor) -> Tensor:
+        """log l of every slot ``(B, 6)``, free or not, at ``u`` ``(B, 6)`` for lattice systems ``(B,)``."""
+        a, b = self.shapes.to(u.device)[:, system].unbind(0)
+        x = u.double()
+        log_norm = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
+        # xlogy, so that the density at 0 and at 1 is 0 or finite, never NaN
+        log_beta = torch.special.xlogy(a - 1, x) + torch.special.xlog1py(b - 1, -x) + log_norm
+        return torch.log(self.floor + (1 - self.floor) * torch.exp(log_beta))
+
+    def sample(self, n: int, *, generator: Generator) -> CrystalStates:
+        """Exact, independent samples of the target, for estimates that need them (EUBO, coverage).
+
+        Args:
+            n: how many.
+            generator: source of randomness, of the CPU.
+        """
+        sums = self._sums
+        group = torch.multinomial(self.space_group_marginal, n, replacement=True, generator=generator)
+        of_group = torch.from_numpy(sums.fits * sums.sums.sum(0))[group]
+        pattern = torch.multinomial(of_group, 1, generator=generator).squeeze(1)
+        of_pattern = torch.from_numpy(sums.sums.T.copy())[pattern]
+        subset = torch.multinomial(of_pattern, 1, generator=generator).squeeze(1)
+        elements, counts = torch.zeros(2, n, self.max_elements, dtype=torch.int64).unbind(0)
+        for chosen in torch.unique(subset).tolist():
+            columns = sums.subsets[chosen]
+            table, _ = sums.table(columns)
+            first, second = sums.halves(columns)
+            rows = subset.eq(chosen).nonzero().squeeze(1)
+            for wanted in torch.unique(pattern[rows]).tolist():
+                those = rows[pattern[rows] == wanted]
+                cells = sums.cells(columns, wanted)
+                weights = torch.from_numpy(table.ravel()[cells])
+                draw = torch.multinomial(weights, len(those), replacement=True, generator=generator).numpy()
+                i, j = np.divmod(cells[draw], table.shape[1])
+                both = np.concatenate((first.counts[i], second.counts[j]), 1)
+                counts[those, : len(columns)] = torch.from_numpy(both)
+                elements[those, : len(columns)] = 1 + torch.tensor(columns)
+        return CrystalStates(group, elements, counts, self._points(self._system[group], generator))
+
+    def _points(self, system: Tensor, generator: Generator) -> Tensor:
+        a, b = self.shapes[:, system].unbind(0)
+        first, second = (torch._standard_gamma(shape, generator=generator) for shape in (a, b))
+        uniform, chance = torch.rand(2, len(system), 6, dtype=torch.float64, generator=generator)
+        u = torch.where(chance < self.floor, uniform, first / (first + second))
+        return torch.where(FREE[system], u, 0.0)

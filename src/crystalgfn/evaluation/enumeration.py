@@ -1,0 +1,216 @@
+"""Exact sums of exp(sum of h(element, count)) over every composition that satisfies constraints.
+
+Nothing here looks at the sampling masks: compositions are enumerated and checked directly, so that a wrong mask shows as
+a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and whether it
+fits a space group does not depend on which element has which count. So all compositions are summed by their *pattern*,
+the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked against groups.
+For a set of elements, the first and the second half of them are enumerated apart; a pair of halves is neutral iff a charge
+of one is minus a charge of the other, which for all pairs is one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+
+from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.wyckoff import WYCKOFF, is_compatible
+from crystalgfn.spaces.constraints import CompositionConstraints
+
+Pattern = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Half:
+    """Every choice of counts for some of a composition's elements.
+
+    Attributes:
+        counts: ``(N, t)`` int64, atoms per primitive cell.
+        weight: ``(N,)`` exp(sum of h).
+        charges: ``(N, 2 R + 1)`` float32, 1 for the charges -R..R that these atoms can carry.
+    """
+
+    counts: np.ndarray
+    weight: np.ndarray
+    charges: np.ndarray
+
+
+class CompositionSums:
+    """Sums over compositions, by pattern of counts and set of elements.
+
+    Args:
+        elements: atomic numbers in the order of the rows of ``log_h``.
+        space_groups: international numbers whose compositions are wanted.
+        constraints: limits on the composition.
+        log_h: ``(D, K)`` h(element, count); column k - 1 is for k atoms per primitive cell.
+
+    Attributes:
+        patterns: counts per primitive cell in falling order.
+        subsets: sets of columns of elements that may occur together.
+        sums: ``(S, M)`` float64, sum over the compositions of a subset with a pattern.
+        fits: ``(231, M)`` bool, whether a pattern fits a space group and its limits.
+    """
+
+    def __init__(
+        self,
+        elements: Sequence[int],
+        space_groups: Sequence[int],
+        constraints: CompositionConstraints,
+        log_h: np.ndarray,
+    ) -> None:
+        self.elements, self.constraints = tuple(elements), constraints
+        self._weights = np.exp(log_h)
+        cells = {int(CENTERING_MULTIPLICITY[g]) for g in space_groups}
+        self.max_atoms = max(min(constraints.n_atoms[1] // n, constraints.n_atoms_primitive[1]) for n in cells)
+        self.max_count = min(self.max_atoms, log_h.shape[1], max(constraints.atoms_per_element[1] // n for n in cells))
+        self._reach = self.max_atoms * max([0, *(abs(s) for z in elements for s in OXIDATION_STATES[z])])
+        self._halves: dict[tuple[int, ...], Half] = {}
+        least, most = max(1, constraints.n_elements[0]), constraints.n_elements[1]
+        self.patterns = [p for t in range(least, most + 1) for p in _patterns(t, self.max_count, self.max_atoms)]
+        self._number = {pattern: i for i, pattern in enumerate(self.patterns)}
+        self.subsets = [s for t in range(least, most + 1) for s in combinations(range(len(elements)), t) if self._may(s)]
+        self._numbers: dict[tuple[int, int], np.ndarray] = {}
+        self._places: dict[tuple[int, int], list[np.ndarray]] = {}
+        self.sums = np.zeros((len(self.subsets), len(self.patterns)))
+        for row, subset in enumerate(self.subsets):
+            table, number = self.table(subset)
+            inside = number >= 0
+            self.sums[row] = np.bincount(number[inside], table[inside], minlength=len(self.patterns))
+        self.fits = self._fits(space_groups)
+
+    def _may(self, subset: tuple[int, ...]) -> bool:
+        present = {self.elements[d] for d in subset}
+        allowed = self.constraints.allowed
+        return present >= set(self.constraints.required) and (allowed is None or present <= set(allowed))
+
+    def table(self, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of every composition of some elements, 0 if charged, and their pattern's number, -1 if too many atoms.
+
+        Args:
+            subset: columns of the elements.
+
+        Returns:
+            two arrays ``(N1, N2)``: rows are the counts of the first half of the elements (:meth:`halves`), columns
+            those of the second.
+        """
+        first, second = self.halves(subset)
+        table = first.weight[:, None] * second.weight
+        if self.constraints.neutrality != "none" and len(subset) > 1:
+            table *= (first.charges @ second.charges[:, ::-1].T) > 0.5
+        return table, self._pattern_numbers(first, second)
+
+    def _pattern_numbers(self, first: Half, second: Half) -> np.ndarray:
+        key = first.counts.shape[1], second.counts.shape[1]
+        if key not in self._numbers:
+            pairs = product(first.counts.tolist(), second.counts.tolist())
+            numbers = [self._number.get(tuple(sorted((*a, *b), reverse=True)), -1) for a, b in pairs]
+            self._numbers[key] = np.array(numbers).reshape(len(first.counts), len(second.counts))
+        return self._numbers[key]
+
+    def cells(self, subset: tuple[int, ...], pattern: int) -> np.ndarray:
+        """Flat places in the table of some elements that hold compositions of a pattern."""
+        first, second = self.halves(subset)
+        key = first.counts.shape[1], second.counts.shape[1]
+        if key not in self._places:
+            numbers = self._pattern_numbers(first, second).ravel()
+            order = np.argsort(numbers, kind="stable")
+            self._places[key] = np.split(order, np.searchsorted(numbers[order], np.arange(len(self.patterns))))[1:]
+        return self._places[key][pattern]
+
+    def halves(self, subset: tuple[int, ...]) -> tuple[Half, Half]:
+        """The two halves of a composition's elements."""
+        cut = len(subset) // 2
+        return self._half(subset[:cut]), self._half(subset[cut:])
+
+    def _half(self, part: tuple[int, ...]) -> Half:
+        if part not in self._halves:
+            counts = [c for c in product(range(1, self.max_count + 1), repeat=len(part)) if sum(c) <= self.max_atoms]
+            chosen = np.array(counts, dtype=np.int64).reshape(len(counts), len(part))
+            weight = np.ones(len(counts))
+            for column, d in enumerate(part):
+                weight *= self._weights[d, chosen[:, column] - 1]
+            self._halves[part] = Half(chosen, weight, self._charges(part, counts))
+        return self._halves[part]
+
+    def _charges(self, part: tuple[int, ...], counts: list[tuple[int, ...]]) -> np.ndarray:
+        """Charges of each choice of counts, by sums of sets."""
+        if self.constraints.neutrality == "none":
+            return np.zeros((len(counts), 1), dtype=np.float32)
+        single = {
+            (d, k): _charges_of(self.elements[d], k, mixed=self.constraints.neutrality == "per_atom")
+            for d in part
+            for k in range(1, self.max_count + 1)
+        }
+        known: dict[Pattern, set[int]] = {(): {0}}
+        rows = np.zeros((len(counts), 2 * self._reach + 1), dtype=np.float32)
+        for row, choice in enumerate(counts):
+            for t in range(1, len(part) + 1):
+                if choice[:t] not in known:
+                    own = single[part[t - 1], choice[t - 1]]
+                    known[choice[:t]] = {a + b for a in known[choice[: t - 1]] for b in own}
+            rows[row, [q + self._reach for q in known[choice]]] = 1
+        return rows
+
+    def _fits(self, space_groups: Sequence[int]) -> np.ndarray:
+        """Patterns by space group; groups with positions of the same multiplicities are looked at once."""
+        fits = np.zeros((231, len(self.patterns)), dtype=bool)
+        alike: dict[object, np.ndarray] = {}
+        for group in space_groups:
+            cells = int(CENTERING_MULTIPLICITY[group])
+            if self.constraints.wyckoff:
+                small = [p for p in WYCKOFF[group] if p.multiplicity <= self.max_count * cells]
+                free = frozenset(p.multiplicity for p in small if p.degrees_of_freedom)
+                fixed = Counter(p.multiplicity for p in small if not p.degrees_of_freedom)
+                key: object = (cells, free, frozenset(fixed.items()))
+            else:
+                key = cells
+            if key not in alike:
+                known: dict[Pattern, bool] = {(): True}
+                alike[key] = np.array([self._fit(group, cells, pattern, known) for pattern in self.patterns])
+            fits[group] = alike[key]
+        return fits
+
+    def _fit(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
+        limits, counts = self.constraints, [n * cells for n in pattern]
+        low, high = limits.atoms_per_element
+        if not (
+            limits.n_atoms[0] <= sum(counts) <= limits.n_atoms[1]
+            and limits.n_atoms_primitive[0] <= sum(pattern) <= limits.n_atoms_primitive[1]
+            and low <= min(counts)
+            and max(counts) <= high
+        ):
+            return False
+        return not limits.wyckoff or self._holds(group, cells, pattern, known)
+
+    def _holds(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
+        """What does not fit does not fit with one more element either."""
+        if pattern not in known:
+            known[pattern] = self._holds(group, cells, pattern[:-1], known) and is_compatible(
+                group, [n * cells for n in pattern]
+            )
+        return known[pattern]
+
+
+def _patterns(parts: int, largest: int, total: int) -> Iterator[Pattern]:
+    """Counts in falling order, each 1..largest, at most ``total`` together."""
+    if parts == 0:
+        yield ()
+        return
+    for first in range(1, min(largest, total - parts + 1) + 1):
+        for rest in _patterns(parts - 1, first, total - first):
+            yield (first, *rest)
+
+
+def _charges_of(atomic_number: int, count: int, *, mixed: bool) -> set[int]:
+    states = OXIDATION_STATES[atomic_number]
+    if not mixed:
+        return {count * state for state in states}
+    sums = {0}
+    for _ in range(count):
+        sums = {q + state for q in sums for state in states}
+    return sums
