@@ -1,0 +1,100 @@
+"""``crystalgfn data``: real crystals into tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Import real crystals from MatBench, the Materials Project or CSV files.")
+importing = typer.Typer(
+    no_args_is_help=True,
+    help="Import crystals: conventional cells, space groups and Wyckoff positions are found with moyopy.",
+)
+app.add_typer(importing, name="import")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Table to write: .parquet or .csv.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Import the first so many crystals only.")]
+Restart = Annotated[bool, typer.Option(help="Begin again where an interrupted import would go on.")]
+
+
+@importing.command()
+def matbench(
+    output: Output,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder that keeps the download; by default matminer's own, or MATMINER_DATA.")
+    ] = None,
+    limit: Limit = None,
+    restart: Restart = False,
+) -> None:
+    """Import matbench_mp_e_form: 132,752 crystals with formation energies (needs crystalgfn[data])."""
+    from crystalgfn.datasets import check_output, import_source
+    from crystalgfn.datasets.matbench import MatBench
+
+    check_output(output)
+    typer.echo(import_source(MatBench(folder=folder, limit=limit), output, restart=restart).summary())
+
+
+@importing.command()
+def mp(
+    output: Output,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="MP_API_KEY", help="Your key, from materialsproject.org/api.")
+    ] = None,
+    chemsys: Annotated[
+        list[str] | None, typer.Option(help="Chemical system such as Li-Fe-O; may be given several times.")
+    ] = None,
+    max_e_above_hull: Annotated[
+        float | None, typer.Option(min=0, help="Highest energy above the hull, eV/atom.")
+    ] = None,
+    gnome: Annotated[bool, typer.Option("--gnome", help="Take GNoME's structures too (CC BY-NC 4.0).")] = False,
+    limit: Limit = None,
+    restart: Restart = False,
+) -> None:
+    """Import from the Materials Project with your own key (needs crystalgfn[data])."""
+    from crystalgfn.datasets import check_output, import_source
+    from crystalgfn.datasets.materials_project import MaterialsProject
+
+    check_output(output)
+    source = MaterialsProject(
+        api_key=api_key,
+        chemsys=chemsys or (),
+        max_e_above_hull=max_e_above_hull,
+        include_gnome=gnome,
+        limit=limit,
+    )
+    typer.echo(import_source(source, output, restart=restart).summary())
+
+
+@importing.command("csv")
+def csv_file(
+    path: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A CSV file with a column 'cif'.")],
+    output: Output,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=COLUMN: take a label from a column of another name; may be given several times."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(help="A further column of numbers to keep; may be given several times.")
+    ] = None,
+    limit: Limit = None,
+    restart: Restart = False,
+) -> None:
+    """Import a CSV file that holds one CIF a row."""
+    from crystalgfn.datasets import check_output, import_source
+    from crystalgfn.datasets.csv import CsvFile
+
+    check_output(output)
+    source = CsvFile(path, labels=_pairs(label or []), keep=keep or (), limit=limit)
+    typer.echo(import_source(source, output, restart=restart).summary())
+
+
+def _pairs(options: list[str]) -> dict[str, str]:
+    pairs = {}
+    for option in options:
+        label, equals, column = option.partition("=")
+        if not (label and equals and column):
+            raise typer.BadParameter(f"{option!r}, allowed: LABEL=COLUMN", param_hint="--label")
+        pairs[label] = column
+    return pairs

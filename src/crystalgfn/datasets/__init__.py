@@ -1,0 +1,206 @@
+"""Real crystals in: MatBench, the Materials Project and CSV files become one kind of table.
+
+An import reads a :class:`~crystalgfn.datasets.schema.Source` entry by entry, finds each crystal's conventional cell and
+writes it; entries that fail are counted and named, and never stop it. It streams, and goes on after a kill.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import logging
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from crystalgfn import __version__
+from crystalgfn.crystal import LATTICE_PARAMETERS, Crystals
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.datasets.schema import LABELS, Entry, Source, table_schema
+from crystalgfn.datasets.standardise import SYMPREC_A, ConventionalCell, conventional_cell
+from crystalgfn.errors import DataError
+from crystalgfn.progress import progress_bar
+from crystalgfn.tables import PartWriter, files
+from crystalgfn.tables.rows import from_table
+
+CHUNK = 1_000
+"""Entries a part: what a kill can cost at most."""
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What came of an import.
+
+    Attributes:
+        path: the table.
+        written: crystals in it.
+        failures: (material_id, reason) of every entry that is not in it.
+        failures_path: CSV file with them; None if there are none.
+    """
+
+    path: Path
+    written: int
+    failures: tuple[tuple[str, str], ...]
+    failures_path: Path | None
+
+    def summary(self) -> str:
+        """Return one paragraph for a person."""
+        text = f"wrote {self.written:,} crystals to {self.path}"
+        if not self.failures:
+            return text
+        kinds = Counter(reason.split(":")[0] for _, reason in self.failures).most_common(5)
+        counted = ", ".join(f"{times:,} {kind}" for kind, times in kinds)
+        named = ", ".join(name for name, _ in self.failures[:5])
+        more = ", ..." if len(self.failures) > 5 else ""
+        failed = f"{len(self.failures):,} failed ({counted}): {named}{more}"
+        return f"{text}; {failed}; all with reasons in {self.failures_path}"
+
+
+def check_output(path: Path) -> None:
+    """Refuse a table that could not be written, before anything is downloaded.
+
+    Raises:
+        DataError: wrong ending, or a missing folder.
+    """
+    files.suffix_of(path)
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {str(path.parent)!r}, allowed: an existing one")
+
+
+def import_source(source: Source, path: Path, *, restart: bool = False, chunk: int = CHUNK) -> ImportReport:
+    """Write the crystals of a source into a table with the columns of :func:`~.schema.table_schema`.
+
+    Args:
+        source: the entries.
+        path: ``.parquet`` or ``.csv``; beside it ``NAME.failures.csv`` lists what failed.
+        restart: begin again where an interrupted import would go on.
+        chunk: entries a part.
+
+    Raises:
+        DataError: the table cannot be written, an interrupted import of something else is in the way, or not one
+            entry could be imported.
+    """
+    manifest = {**source.identity(), "entries": len(source), "chunk": chunk, "tolerances_A": list(SYMPREC_A)}
+    manifest["versions"] = {"crystalgfn": __version__, "moyopy": _moyopy_version()}
+    with _quiet(), PartWriter(path, manifest=manifest, restart=restart) as writer:
+        start = writer.parts * chunk
+        with progress_bar(len(source), "finding conventional cells", "structures") as bar:
+            bar.advance(min(start, len(source)))
+            entries = source.entries(start)
+            while batch := list(itertools.islice(entries, chunk)):
+                failures: list[tuple[str, str]] = []
+                cells = list(_cells(batch, failures))
+                table = _valid_rows(_to_table(cells, source.kept), failures)
+                writer.write(table, notes=failures)
+                bar.advance(len(batch))
+        written = writer.rows
+        failed = tuple((str(name), str(reason)) for notes in writer.notes() for name, reason in notes)
+        if not written:
+            reason = f"; the first, {failed[0][0]}: {failed[0][1]}" if failed else ""
+            raise DataError(f"none of {len(source)} entries could be imported{reason}")
+        failures_path = _write_failures(path, failed)
+    return ImportReport(path, written, failed, failures_path)
+
+
+def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tuple[Entry, ConventionalCell]]:
+    """Yield the entries whose conventional cell was found; add the others to ``failures``."""
+    for entry in batch:
+        try:
+            yield entry, conventional_cell(entry.load())
+        except DataError as error:
+            failures.append((entry.material_id, str(error)))
+        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+            raise
+        except BaseException as error:  # a panic of moyo's Rust code is no Exception
+            reason = " ".join(str(error).split())[:300]
+            failures.append((entry.material_id, f"{type(error).__name__}: {reason}"))
+
+
+def _to_table(cells: list[tuple[Entry, ConventionalCell]], kept: tuple[str, ...]) -> pa.Table:
+    elements = sorted({z for _, cell in cells for z in cell.counts})
+    crystals = Crystals(
+        elements=tuple(elements),
+        space_group=torch.tensor([cell.space_group for _, cell in cells], dtype=torch.int64),
+        counts=torch.tensor([[cell.counts.get(z, 0) for z in elements] for _, cell in cells]).reshape(len(cells), -1),
+        lattice=torch.tensor([cell.lattice for _, cell in cells], dtype=torch.float64).reshape(len(cells), 6),
+    )
+    n_atoms = crystals.n_atoms.numpy()
+    columns: dict[str, object] = {
+        "material_id": [entry.material_id for entry, _ in cells],
+        "source": [entry.source for entry, _ in cells],
+        "formula": crystals.formulas,
+        "elements": crystals.elements_json,
+        "spacegroup": crystals.space_group.numpy(),
+        **{
+            name: crystals.lattice[:, column].numpy() for column, name in enumerate(("alpha", "beta", "gamma"), start=3)
+        },
+        "n_atoms": n_atoms,
+        "n_atoms_primitive": n_atoms // CENTERING_MULTIPLICITY[crystals.space_group.numpy()],
+        "volume": crystals.volume.numpy(),
+        "density": crystals.density.numpy(),
+        "wyckoff": [json.dumps(cell.wyckoff) for _, cell in cells],
+        **{name: _label(cells, name) for name in (*LABELS, *kept)},
+    }
+    schema = table_schema(kept)
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _label(cells: list[tuple[Entry, ConventionalCell]], name: str) -> np.ndarray:
+    """Return a label (B,) float64, NaN where it is missing."""
+    values = (entry.labels.get(name) for entry, _ in cells)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _valid_rows(table: pa.Table, failures: list[tuple[str, str]]) -> pa.Table:
+    """Drop rows that a reader of the table would refuse, with the reader's reason."""
+    with contextlib.suppress(DataError):
+        from_table(table, "table")
+        return table
+    keep = []
+    for row in range(table.num_rows):
+        try:
+            from_table(table.slice(row, 1), table["material_id"][row].as_py())
+            keep.append(row)
+        except DataError as error:
+            failures.append((table["material_id"][row].as_py(), f"impossible crystal: {error}"))
+    return table.take(pa.array(keep, pa.int64()))
+
+
+def _write_failures(path: Path, failures: tuple[tuple[str, str], ...]) -> Path | None:
+    failures_path = path.with_name(f"{path.stem}.failures.csv")
+    if not failures:
+        failures_path.unlink(missing_ok=True)
+        return None
+    names, reasons = zip(*failures, strict=True)
+    table = pa.table({"material_id": pa.array(names, pa.string()), "reason": pa.array(reasons, pa.string())})
+    with files.atomic(failures_path) as stream:
+        files.write_csv(iter([table]), stream)
+    return failures_path
+
+
+def _moyopy_version() -> str:
+    import moyopy
+
+    return str(moyopy.__version__)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the warnings that pymatgen and moyo have for every tenth structure off the terminal."""
+    logger = logging.getLogger("moyo")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,114 @@
+"""A CSV file with one structure a row, as CIF text in a column ``cif``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crystalgfn.datasets.schema import LABELS, Entry
+from crystalgfn.errors import DataError, nearest
+from crystalgfn.tables import cells, files
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+MAX_CIF = 1_000_000
+"""Longest CIF text that is parsed, in characters."""
+
+
+class CsvFile:
+    """Rows of a CSV file.
+
+    Args:
+        path: the file; it needs a column ``cif`` and may have ``material_id``, ``source`` and labels.
+        labels: for a label of :data:`~.schema.LABELS`, the column that holds it under another name.
+        keep: further columns of numbers to take over.
+        limit: how many rows, from the first.
+
+    Raises:
+        DataError: the file is unreadable, a column is missing, or a label is no number.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        labels: Mapping[str, str] | None = None,
+        keep: Sequence[str] = (),
+        limit: int | None = None,
+    ) -> None:
+        self.kept = tuple(keep)
+        if files.suffix_of(path) != ".csv":
+            raise DataError(f"{path.name}: allowed: a .csv file with a column 'cif'")
+        table = files.read_table(path).slice(0, limit)
+        self._name = path.stem
+        self._size = table.num_rows
+        self._hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        columns = _choose_columns(path, table.column_names, labels or {}, self.kept)
+        self._columns = {**columns}
+        texts = {
+            name: table[name].to_pylist() for name in ("cif", "material_id", "source") if name in table.column_names
+        }
+        self._cif = [None if text is None else str(text) for text in texts["cif"]]
+        self._ids = texts.get("material_id", [None] * self._size)
+        self._sources = texts.get("source", [None] * self._size)
+        self._labels: dict[str, np.ndarray] = {}
+        for label, column in columns.items():
+            values = cells.free_column(path.name, column, table[column])
+            if values.dtype == object:
+                row = next(row for row, value in enumerate(values) if value is not None)
+                cells.refuse(path.name, row, column, values[row], "numbers, or empty")
+            self._labels[label] = values.astype(np.float64)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """Yield the rows from a position on; rows without a name are called ``FILE-000001``."""
+        for row in range(start, self._size):
+            yield Entry(
+                material_id=str(self._ids[row] or f"{self._name}-{row + 1:06d}"),
+                source=str(self._sources[row] or self._name),
+                load=partial(parse_cif, self._cif[row]),
+                labels={label: float(values[row]) for label, values in self._labels.items()},
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """The content of the file, as a hash, and the columns taken from it."""
+        return {"source": self._name, "sha256": self._hash, "columns": self._columns}
+
+
+def parse_cif(text: str | None) -> Structure:
+    """Return the structure of a CIF.
+
+    Raises:
+        DataError: empty or too long.
+        ValueError: or another exception of pymatgen's for text that is no CIF.
+    """
+    from pymatgen.core import Structure
+
+    if not text or not text.strip():
+        raise DataError("no CIF: the cell is empty")
+    if len(text) > MAX_CIF:
+        raise DataError(f"CIF too long: {len(text)} characters, allowed: {MAX_CIF}")
+    return Structure.from_str(text, fmt="cif")
+
+
+def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
+    """Return the column of each label: as named by the user, else under its own name, if there is one."""
+    for label in labels:
+        if label not in LABELS:
+            raise DataError(f"label {label!r}, allowed: {', '.join(LABELS)}{nearest(label, LABELS)}")
+    for needed in ("cif", *labels.values(), *kept):
+        if needed not in names:
+            raise DataError(f"{path.name}: no column {needed!r}, found: {', '.join(names)}{nearest(needed, names)}")
+    reserved = [name for name in kept if name in LABELS or name in ("cif", "material_id", "source")]
+    if reserved:
+        raise DataError(f"column {reserved[0]!r} is taken over anyway: do not ask to keep it")
+    own = {label: label for label in LABELS if label in names}
+    return {**own, **labels, **{name: name for name in kept}}

@@ -1,0 +1,69 @@
+"""MatBench's formation energies (``matbench_mp_e_form``, 132,752 crystals), through matminer.
+
+Source: Dunn, Wang, Ganose, Dopp, Jain, npj Comput. Mater. 6, 138 (2020).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from crystalgfn.datasets.schema import Entry
+from crystalgfn.errors import DataError
+
+DATASET = "matbench_mp_e_form"
+
+
+class MatBench:
+    """The data set, loaded by matminer: downloaded once (some 50 MB), then read from its folder.
+
+    Args:
+        folder: where the download is kept; by default matminer's own folder or ``MATMINER_DATA``.
+        limit: how many crystals, from the first.
+
+    Raises:
+        DataError: matminer is not installed, or the data cannot be downloaded.
+    """
+
+    kept: tuple[str, ...] = ()
+
+    def __init__(self, *, folder: Path | None = None, limit: int | None = None) -> None:
+        frame = _load(folder)
+        missing = {"structure", "e_form"} - set(frame.columns)
+        if missing:
+            raise DataError(f"{DATASET} has no column {sorted(missing)}, found: {', '.join(map(str, frame.columns))}")
+        self._structures = frame["structure"].tolist()[:limit]
+        self._energies = frame["e_form"].astype(float).tolist()[:limit]
+
+    def __len__(self) -> int:
+        return len(self._structures)
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """Yield crystals named as MatBench does, ``mb-mp-e-form-000001`` on, labels in eV/atom."""
+        for row in range(start, len(self)):
+            yield Entry(
+                material_id=f"mb-mp-e-form-{row + 1:06d}",
+                source=DATASET,
+                load=partial(self._structures.__getitem__, row),
+                labels={"formation_energy_per_atom": self._energies[row]},
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """The data set has one published version."""
+        return {"source": DATASET}
+
+
+def _load(folder: Path | None) -> Any:
+    try:
+        from matminer.datasets import load_dataset
+    except ImportError:
+        raise DataError("matminer is not installed: pip install 'crystalgfn[data]'") from None
+    try:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        return load_dataset(DATASET, data_home=None if folder is None else str(folder))
+    except Exception as error:  # requests, zlib, json and matminer each have their own
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"{DATASET} could not be loaded ({type(error).__name__}: {reason})") from error

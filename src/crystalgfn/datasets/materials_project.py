@@ -1,0 +1,128 @@
+"""The Materials Project, through mp-api with the user's own key (https://next-gen.materialsproject.org/api).
+
+Data are CC BY 4.0: cite Jain et al., APL Materials 1, 011002 (2013). Structures of GNoME are left out unless asked for,
+since their licence forbids commercial use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from crystalgfn.datasets.schema import Entry
+from crystalgfn.errors import DataError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+FIELDS = ["material_id", "structure", "formation_energy_per_atom", "energy_above_hull", "band_gap"]
+
+BATCH = 200
+"""Materials asked for at a time: their names fill a URL."""
+
+
+class MaterialsProject:
+    """Entries that a search finds: first their names, then their structures and labels in batches.
+
+    Args:
+        api_key: the user's key.
+        chemsys: chemical systems such as ``"Li-Fe-P-O"``; all by default.
+        max_e_above_hull: highest energy above the hull, eV/atom.
+        include_gnome: take GNoME's structures (CC BY-NC 4.0) as well.
+        limit: how many crystals, in the order of their names.
+        client: an open ``mp_api.client.MPRester``; by default one is opened with the key.
+
+    Raises:
+        DataError: mp-api is not installed, no key, a refused key, no connection, or no entry found.
+    """
+
+    kept: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        chemsys: Sequence[str] = (),
+        max_e_above_hull: float | None = None,
+        include_gnome: bool = False,
+        limit: int | None = None,
+        client: Any = None,
+    ) -> None:
+        self._client = client if client is not None else _open(api_key)
+        filters: dict[str, Any] = {"deprecated": False, "include_gnome": include_gnome}
+        if chemsys:
+            filters["chemsys"] = list(chemsys)
+        if max_e_above_hull is not None:
+            filters["energy_above_hull"] = (0.0, max_e_above_hull)
+        found = self._search(fields=["material_id"], **filters)
+        self._ids = sorted({str(_value(document, "material_id")) for document in found}, key=_by_number)[:limit]
+        if not self._ids:
+            raise DataError(f"the Materials Project has no entry for {filters}")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """Yield the materials from a position on; labels in eV/atom and eV."""
+        for first in range(start, len(self), BATCH):
+            names = self._ids[first : first + BATCH]
+            found = self._search(material_ids=names, fields=FIELDS)
+            documents = {str(_value(document, "material_id")): document for document in found}
+            for name in names:
+                document = documents.get(name)
+                yield Entry(
+                    material_id=name,
+                    source="materials_project",
+                    load=partial(_structure, document),
+                    labels={
+                        "formation_energy_per_atom": _value(document, "formation_energy_per_atom"),
+                        "e_above_hull": _value(document, "energy_above_hull"),
+                        "band_gap": _value(document, "band_gap"),
+                    },
+                )
+
+    def identity(self) -> dict[str, Any]:
+        """The names of the materials, as a hash."""
+        return {"source": "materials_project", "ids_sha256": hashlib.sha256("\n".join(self._ids).encode()).hexdigest()}
+
+    def _search(self, **query: Any) -> list[Any]:
+        try:
+            return list(self._client.materials.summary.search(all_fields=False, **query))
+        except Exception as error:  # mp-api, requests and pydantic each have their own
+            reason = " ".join(str(error).split())[:300]
+            raise DataError(f"the Materials Project did not answer ({type(error).__name__}: {reason})") from error
+
+
+def _open(api_key: str | None) -> Any:
+    if not api_key:
+        raise DataError("no key for the Materials Project: set MP_API_KEY or give --api-key")
+    try:
+        from mp_api.client import MPRester
+    except ImportError:
+        raise DataError("mp-api is not installed: pip install 'crystalgfn[data]'") from None
+    try:
+        return MPRester(api_key, use_document_model=False, mute_progress_bars=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300].replace(api_key, "...")
+        raise DataError(f"the Materials Project refused ({type(error).__name__}: {reason})") from error
+
+
+def _value(document: Any, name: str) -> Any:
+    """Return a field of a document, which is a dictionary or a model, or None."""
+    return document.get(name) if isinstance(document, dict) else getattr(document, name, None)
+
+
+def _structure(document: Any) -> Structure:
+    from pymatgen.core import Structure
+
+    structure = _value(document, "structure")
+    if structure is None:
+        raise DataError("no structure in the answer")
+    return Structure.from_dict(structure) if isinstance(structure, dict) else structure
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    digits = name.rsplit("-", 1)[-1]
+    return (int(digits) if digits.isdigit() else 0, name)

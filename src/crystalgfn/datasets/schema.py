@@ -1,0 +1,75 @@
+"""What an importer reads and what it writes: entries in, one table of real crystals out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from crystalgfn.crystal import LATTICE_PARAMETERS
+from crystalgfn.tables.schema import UNITS
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+LABELS = {"formation_energy_per_atom": "eV/atom", "e_above_hull": "eV/atom", "band_gap": "eV"}
+"""Labels that every imported table has, with their units; missing where the source has none."""
+
+
+def table_schema(kept: tuple[str, ...] = ()) -> pa.Schema:
+    """Return the columns of an imported table, in order, and then the further numbers that were kept."""
+    text, whole, number = pa.string(), pa.int64(), pa.float64()
+    fields = [
+        *((name, text, "") for name in ("material_id", "source", "formula", "elements")),
+        ("spacegroup", whole, ""),
+        *((name, number, UNITS[name]) for name in LATTICE_PARAMETERS),
+        ("n_atoms", whole, ""),
+        ("n_atoms_primitive", whole, ""),
+        ("volume", number, UNITS["volume"]),
+        ("density", number, UNITS["density"]),
+        ("wyckoff", text, ""),
+        *((name, number, unit) for name, unit in LABELS.items()),
+        *((name, number, "") for name in kept),
+    ]
+    return pa.schema([pa.field(name, kind, metadata={"unit": unit} if unit else None) for name, kind, unit in fields])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One crystal of a source.
+
+    Attributes:
+        material_id: its name in the source.
+        source: the name of the source.
+        load: returns the structure; whatever it raises makes this entry a failure, not the import.
+        labels: numbers by column name, in the units of :data:`LABELS`; None or missing where there is none.
+    """
+
+    material_id: str
+    source: str
+    load: Callable[[], Structure]
+    labels: Mapping[str, float | None] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Where crystals come from: a fixed sequence of entries that can be read from any position on.
+
+    Attributes:
+        kept: further labels, beyond :data:`LABELS`.
+    """
+
+    kept: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of entries."""
+        ...
+
+    def entries(self, start: int) -> Iterator[Entry]:
+        """Yield the entries from position ``start`` on."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Return JSON values that differ when the sequence does: an interrupted import goes on only with the same."""
+        ...
