@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from crystalgfn.crystal import Crystals
@@ -24,6 +25,8 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.wyckoff import is_compatible
 from crystalgfn.errors import DataError
+
+from .estimates import estimate_log_z
 
 TOP = 100
 """Crystals of lowest energy that are described once more, as in the paper."""
@@ -61,8 +64,8 @@ def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/
                                 A^3/atom), length_ratio_median (longest/shortest), shortest_length_ok (2 A and more),
                                 plausible (both)
             validity            cell, lattice_system, wyckoff, neutral_per_element, neutral_per_atom, neutral_common
-            weights             log_z and its standard error (nats), ess (share), or None without log_reward, log_pf
-                                and log_pb
+            weights             log_z, log_z_error (standard error), elbo (nats), ess (share); None without log_reward,
+                                log_pf and log_pb
             top                 n, energy, diversity, geometry of the 100 of lowest energy, or None
 
     Raises:
@@ -263,11 +266,6 @@ def weights(crystals: Crystals) -> dict[str, float | None] | None:
     """Estimates from log w = log R + log P_B - log P_F of each sample; see :func:`summarise`."""
     if any(name not in crystals.columns for name in LOG_COLUMNS):
         return None
-    log_reward, log_pf, log_pb = (crystals.columns[name].astype(np.float64) for name in LOG_COLUMNS)
-    log_w = log_reward + log_pb - log_pf
-    w = np.exp(log_w - log_w.max())
-    return {
-        "log_z": _number(log_w.max() + np.log(w.mean())),
-        "log_z_error": _number(w.std() / w.mean() / np.sqrt(len(w))),
-        "ess": _number(w.sum() ** 2 / (w**2).sum() / len(w)),
-    }
+    log_reward, log_pf, log_pb = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in LOG_COLUMNS)
+    found = estimate_log_z(log_pf, log_pb, log_reward)
+    return {name: _number(getattr(found, name)) for name in ("log_z", "log_z_error", "elbo", "ess")}

@@ -1,0 +1,1 @@
+"""Tables of samples for people: on the terminal and in the documentation."""

@@ -1,0 +1,220 @@
+"""Tables that people read: the best crystals on a terminal, and summaries side by side in markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.errors import DataError
+from crystalgfn.tables import unit_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+UNKNOWN = "–"
+"""What a table shows for a number that nobody has."""
+
+
+def best(crystals: Crystals, n: int, *, energy: str | None = None) -> Crystals:
+    """Return the best of B crystals, best first.
+
+    Args:
+        crystals: samples.
+        n: how many; all of them if there are fewer.
+        energy: column to rank by, lowest first; by default the first in eV/atom, or else the highest ``log_reward``.
+
+    Raises:
+        DataError: nothing to rank by, or a column of text.
+    """
+    if energy is None:
+        energy = energy_column(crystals)
+    if energy is None and "log_reward" not in crystals.columns:
+        raise DataError("nothing to rank by: found neither a column in eV/atom nor log_reward")
+    values = crystals.column(energy) if energy is not None else -crystals.column("log_reward")
+    if values.dtype.kind not in "fib":
+        raise DataError(f"column {energy!r} holds {values.dtype}, allowed: numbers")
+    order = np.argsort(values, kind="stable")  # NaN comes last
+    return crystals[order[: max(n, 0)]]
+
+
+def energy_column(crystals: Crystals) -> str | None:
+    """Name of the first column in eV/atom, or None."""
+    return next((name for name in crystals.columns if unit_of(name) == "eV/atom"), None)
+
+
+def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, method: str = "proxy") -> Table:
+    """Return a table of the ``n`` best crystals, to be printed with :mod:`rich`.
+
+    Args:
+        crystals: samples.
+        n: rows.
+        energy: column to rank by, see :func:`best`.
+        method: where the energies come from. It stands beside them: a prediction is not a calculation.
+
+    Raises:
+        DataError: nothing to rank by.
+    """
+    from rich.table import Table  # here, so that who only writes a file does not wait for it
+
+    energy = energy or energy_column(crystals)
+    chosen = best(crystals, n, energy=energy)
+    if energy is not None:
+        values = chosen.column(energy)
+        name, unit = energy.split(" [")[0], unit_of(energy)
+        heading = f"{name.replace('_', ' ')}\n({method})" + (f"\n{unit}" if unit else "")
+    else:
+        values, heading = chosen.column("log_reward"), "log reward"
+    table = Table(title=f"The best {len(chosen)} of {len(crystals):,} crystals", title_justify="left")
+    columns = ("formula", "space group", "a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\ndegree", "volume\nÅ³/atom", "density\ng/cm³")
+    for heading_of, justify in zip((*columns, heading), ("left", "left", *["right"] * 7), strict=True):
+        table.add_column(heading_of, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    rows = zip(
+        chosen.formulas,
+        chosen.space_group.tolist(),
+        chosen.lattice.tolist(),
+        chosen.volume_per_atom.tolist(),
+        chosen.density.tolist(),
+        values.tolist(),
+        strict=True,
+    )
+    for formula, group, (a, b, c, *angles), volume, density, value in rows:
+        lengths = (f"{length:.2f}" for length in (a, b, c))
+        table.add_row(
+            formula,
+            f"{HM_SYMBOL[group]} ({group})",
+            *lengths,
+            ", ".join(f"{angle:.4g}" for angle in angles),
+            f"{volume:.1f}",
+            f"{density:.2f}",
+            f"{value:.3f}",
+        )
+    return table
+
+
+def _energy(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _one_decimal(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _log(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _quantiles(value: Mapping[str, float | None]) -> str:
+    return " / ".join(UNKNOWN if value[key] is None else f"{value[key]:.3g}" for key in ("p5", "p50", "p95"))
+
+
+def _size(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
+
+
+class Row(NamedTuple):
+    """A line of a comparison: its label, the path of the number in a summary, and how it is written."""
+
+    label: str
+    path: str
+    write: Callable[[Any], str]
+
+
+ENERGY_ROWS = (
+    Row("crystals", "n", _count),
+    Row("energy by", "energy.method", str),
+    Row("median energy (eV/atom)", "energy.median", _energy),
+    Row("below −2 eV/atom", "energy.below_minus_2", _share),
+    Row("below −3 eV/atom", "energy.below_minus_3", _share),
+    Row("median energy of the 100 best (eV/atom)", "top.energy.median", _energy),
+)
+DIVERSITY_ROWS = (
+    Row("space groups", "diversity.n_space_groups", _count),
+    Row("elements", "diversity.n_elements", _count),
+    Row("crystal-lattice systems", "diversity.n_crystal_lattice_systems", _count),
+    Row("point symmetries", "diversity.n_point_symmetries", _count),
+    Row("distinct (space group, composition)", "diversity.n_distinct", _count),
+    Row("elements in the 100 best", "top.diversity.n_elements", _count),
+    Row("crystal-lattice systems in the 100 best", "top.diversity.n_crystal_lattice_systems", _count),
+    Row("point symmetries in the 100 best", "top.diversity.n_point_symmetries", _count),
+    Row("space groups in the 100 best", "top.diversity.n_space_groups", _count),
+    Row("trigonal-hexagonal", "diversity.crystal_lattice_systems.trigonal-hexagonal", _share),
+    Row("trigonal-hexagonal in the 100 best", "top.diversity.crystal_lattice_systems.trigonal-hexagonal", _share),
+    *(Row(f"with {n} elements", f"diversity.element_counts.{n}", _share) for n in range(1, 6)),
+    Row("median atoms in the conventional cell", "diversity.n_atoms_median", _size),
+)
+GEOMETRY_ROWS = (
+    Row("volume per atom, 5 / 50 / 95 % (Å³)", "geometry.volume_per_atom", _quantiles),
+    Row("the same, 100 best", "top.geometry.volume_per_atom", _quantiles),
+    Row("volume / estimate from the composition, 5 / 50 / 95 %", "geometry.volume_ratio", _quantiles),
+    Row("5 to 60 Å³ per atom", "geometry.volume_in_band", _share),
+    Row("shortest length 2 Å or more", "geometry.shortest_length_ok", _share),
+    Row("both", "geometry.plausible", _share),
+    Row("density, 5 / 50 / 95 % (g/cm³)", "geometry.density", _quantiles),
+    Row("the same, 100 best", "top.geometry.density", _quantiles),
+    Row("longest / shortest length, median", "geometry.length_ratio_median", _one_decimal),
+    Row("the same, 100 best", "top.geometry.length_ratio_median", _one_decimal),
+    Row("lengths, 5 / 50 / 95 % (Å)", "geometry.length", _quantiles),
+    Row("angles, 5 / 50 / 95 % (degree)", "geometry.angle", _quantiles),
+)
+VALIDITY_ROWS = (
+    Row("cell exists", "validity.cell", _share),
+    Row("metric of its lattice system", "validity.lattice_system", _share),
+    Row("fits its Wyckoff positions", "validity.wyckoff", _share),
+    Row("neutral, one oxidation state an element", "validity.neutral_per_element", _share),
+    Row("neutral, mixed valence allowed", "validity.neutral_per_atom", _share),
+    Row("neutral, one common oxidation state an element", "validity.neutral_common", _share),
+)
+WEIGHT_ROWS = (
+    Row("effective sample size", "weights.ess", _share),
+    Row("log Z from the weights (nats)", "weights.log_z", _log),
+    Row("its standard error", "weights.log_z_error", _log),
+    Row("lower bound: mean log weight (nats)", "weights.elbo", _log),
+)
+ROWS = ENERGY_ROWS + DIVERSITY_ROWS + GEOMETRY_ROWS + VALIDITY_ROWS + WEIGHT_ROWS
+
+
+def comparison_table(summaries: Mapping[str, Mapping[str, Any]], *, rows: Sequence[Row] = ROWS) -> str:
+    """Return summaries side by side as a markdown table.
+
+    Args:
+        summaries: by the heading of their column; each from :func:`crystalgfn.evaluation.metrics.summarise`, or any
+            part of it. ``energy.method`` says where the energies come from; without it, their column does.
+        rows: what to show, in order. A row that no summary knows is left out.
+
+    Returns:
+        markdown, one column a summary, without a line break at the end.
+    """
+    lines = [_line(("", *summaries)), _line(("---", *["---:"] * len(summaries)))]
+    for row in rows:
+        values = [_find(summary, row.path) for summary in summaries.values()]
+        if any(value is not None for value in values):
+            lines.append(_line((row.label, *(UNKNOWN if value is None else row.write(value) for value in values))))
+    return "\n".join(lines)
+
+
+def _find(summary: Mapping[str, Any], path: str) -> Any:
+    """Follow a dotted path; None where it leads nowhere."""
+    found: Any = summary
+    for key in path.split("."):
+        if not isinstance(found, Mapping):
+            return None
+        if key == "method" and key not in found:
+            key = "column"
+        found = found.get(key)
+    return found
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
