@@ -78,7 +78,10 @@ class AnalyticTarget:
             np.bincount(present.sum(1).astype(np.int64), of_subset, minlength=space.max_elements + 1)
         )
         self.max_elements = space.max_elements
-        self._f, self._h = torch.from_numpy(f), torch.cat((torch.zeros(n_elements, 1).double(), torch.from_numpy(log_h)), 1)
+        self._f, self._h = (
+            torch.from_numpy(f),
+            torch.cat((torch.zeros(n_elements, 1).double(), torch.from_numpy(log_h)), 1),
+        )
         self._h = torch.cat((torch.zeros(1, most + 1).double(), self._h))  # (D + 1, K + 1)
         self._system = space.system(torch.arange(231, device=space.device)).cpu()
 
@@ -91,7 +94,7 @@ class AnalyticTarget:
         return weights
 
     def log_reward(self, states: CrystalStates) -> Tensor:
-        """log R of samples of the space, ``(B,)`` float64."""
+        """Return log R of samples of the space, ``(B,)`` float64."""
         device = states.u.device
         f, h, system = (t.to(device) for t in (self._f, self._h, self._system))
         system = system[states.space_group]
@@ -101,7 +104,7 @@ class AnalyticTarget:
         return f[states.space_group] + compositions + torch.where(free, log_l, 0.0).sum(1)
 
     def log_slot_density(self, u: Tensor, system: Tensor) -> Tensor:
-        """log l of every slot ``(B, 6)``, free or not, at ``u`` ``(B, 6)`` for lattice systems ``(B,)``."""
+        """Return log l of every slot ``(B, 6)``, free or not, at ``u`` ``(B, 6)`` for lattice systems ``(B,)``."""
         a, b = self.shapes.to(u.device)[:, system].unbind(0)
         x = u.double()
         log_norm = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)

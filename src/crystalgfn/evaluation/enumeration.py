@@ -1,11 +1,14 @@
 """Exact sums of exp(sum of h(element, count)) over every composition that satisfies constraints.
 
-Nothing here looks at the sampling masks: compositions are enumerated and checked directly, so that a wrong mask shows as
-a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and whether it
-fits a space group does not depend on which element has which count. So all compositions are summed by their *pattern*,
-the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked against groups.
-For a set of elements, the first and the second half of them are enumerated apart; a pair of halves is neutral iff a charge
-of one is minus a charge of the other, which for all pairs is one matrix product.
+Nothing here looks at the sampling masks: compositions are enumerated and checked directly, so that a wrong mask shows
+as a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and whether
+it fits a space group does not depend on which element has which count. So all compositions are summed by their
+*pattern*, the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked against
+groups. For a set of elements, the first and the second half of them are enumerated apart; a pair of halves is neutral
+iff a charge of one is minus a charge of the other, which for all pairs is one matrix product.
+
+12 elements, 2 to 4 at a time, 24 atoms and 230 groups (4.5 million compositions before the groups are looked at) take
+20 s on one core, nearly all of it for the direct search of Wyckoff positions.
 """
 
 from __future__ import annotations
@@ -73,7 +76,9 @@ class CompositionSums:
         least, most = max(1, constraints.n_elements[0]), constraints.n_elements[1]
         self.patterns = [p for t in range(least, most + 1) for p in _patterns(t, self.max_count, self.max_atoms)]
         self._number = {pattern: i for i, pattern in enumerate(self.patterns)}
-        self.subsets = [s for t in range(least, most + 1) for s in combinations(range(len(elements)), t) if self._may(s)]
+        self.subsets = [
+            s for t in range(least, most + 1) for s in combinations(range(len(elements)), t) if self._may(s)
+        ]
         self._numbers: dict[tuple[int, int], np.ndarray] = {}
         self._places: dict[tuple[int, int], list[np.ndarray]] = {}
         self.sums = np.zeros((len(self.subsets), len(self.patterns)))
@@ -89,7 +94,7 @@ class CompositionSums:
         return present >= set(self.constraints.required) and (allowed is None or present <= set(allowed))
 
     def table(self, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of every composition of some elements, 0 if charged, and their pattern's number, -1 if too many atoms.
+        """Weights of the compositions of some elements, 0 if charged, and their patterns' numbers, -1 if too many atoms.
 
         Args:
             subset: columns of the elements.

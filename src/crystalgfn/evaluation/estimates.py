@@ -1,8 +1,8 @@
 """What samples say about a sampler: bounds on logZ, effective sample size, distance of marginals.
 
-With log w = log R + log P_B - log P_F of trajectories drawn from P_F, E[w] = Z, so their mean log is below log Z (ELBO) and
-the log of their mean estimates it. For trajectories drawn backward from exact samples of the target, the mean of log w is
-above log Z (EUBO); it also counts what the sampler misses.
+With log w = log R + log P_B - log P_F of trajectories drawn from P_F, E[w] = Z, so the mean of log w is below log Z
+(ELBO) and the log of the mean of w estimates it. For trajectories drawn backward from exact samples of the target, the
+mean of log w is above log Z (EUBO); it also counts what the sampler misses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LogZEstimates:
 
 
 def log_weights(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> Tensor:
-    """log w = log R + log P_B - log P_F, ``(B,)`` float64, from three tensors ``(B,)``."""
+    """Return log R + log P_B - log P_F, ``(B,)`` float64, of three tensors ``(B,)``."""
     return log_reward.double() + log_pb.double() - log_pf.double()
 
 
