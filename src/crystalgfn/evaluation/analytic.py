@@ -22,7 +22,7 @@ class AnalyticTarget:
     """A separable reward over a space of crystals, in the measure of the unit cube.
 
     Args:
-        space: the space; its elements, groups and constraints are used, its masks are not.
+        space: the space; its elements, groups and constraints are used, but not its look-ahead.
         seed: of the coefficients.
         group_scale: standard deviation of f, nats.
         composition_scale: standard deviation of h, nats.
@@ -56,42 +56,28 @@ class AnalyticTarget:
         self.floor = floor
         self.shapes = torch.from_numpy(1 + lattice_scale * random.random(size=(2, 9, 6)))  # a, b by system and slot
 
-        groups = [g for g in range(1, 231) if bool(space.composition.feasible[g])]
-        self._sums = CompositionSums(space.elements, groups, space.composition.constraints, log_h)
-        per_pattern = self._sums.sums.sum(0)
-        compositions = self._sums.fits @ per_pattern  # (231,)
-        with np.errstate(divide="ignore"):
-            log_compositions = np.log(compositions)
+        groups = space.groups.allowed.nonzero().squeeze(1).tolist()
+        sums = self._sums = CompositionSums(space.elements, groups, space.composition.constraints, log_h)
+        compositions = sums.fits @ sums.sums.sum(0)  # (231,) sum over the compositions of a group
+        log_compositions = np.log(compositions, where=compositions > 0, out=np.full(231, -np.inf))
         if balanced:
             f = f - np.where(compositions > 0, log_compositions, 0.0)
         log_weight = torch.from_numpy(f + log_compositions)
         self.log_z = float(torch.logsumexp(log_weight, 0))
         self.space_group_marginal = torch.softmax(log_weight, 0)
 
-        weight_of_pattern = self._pattern_weights()  # (M,), exact probability of each pattern of counts
-        present = np.zeros((len(self._sums.subsets), n_elements))
-        for row, subset in enumerate(self._sums.subsets):
-            present[row, list(subset)] = 1
-        of_subset = self._sums.sums @ weight_of_pattern
+        # the probability of a composition is exp(h) times a factor that depends on its pattern of counts alone
+        factor = (self.space_group_marginal.numpy() / np.where(compositions > 0, compositions, 1.0)) @ sums.fits
+        of_subset = sums.sums @ factor
+        present = np.array([[d in subset for d in range(n_elements)] for subset in sums.subsets])
+        size_marginal = np.bincount(present.sum(1), of_subset, minlength=space.max_elements + 1)
         self.element_marginal = torch.from_numpy(of_subset @ present)
-        self.size_marginal = torch.from_numpy(
-            np.bincount(present.sum(1).astype(np.int64), of_subset, minlength=space.max_elements + 1)
-        )
+        self.size_marginal = torch.from_numpy(size_marginal)
         self.max_elements = space.max_elements
-        self._f, self._h = (
-            torch.from_numpy(f),
-            torch.cat((torch.zeros(n_elements, 1).double(), torch.from_numpy(log_h)), 1),
-        )
-        self._h = torch.cat((torch.zeros(1, most + 1).double(), self._h))  # (D + 1, K + 1)
+        self._f = torch.from_numpy(f)
+        self._h = torch.zeros(n_elements + 1, most + 1, dtype=torch.float64)  # row and column 0: no element, no atoms
+        self._h[1:, 1:] = torch.from_numpy(log_h)
         self._system = space.system(torch.arange(231, device=space.device)).cpu()
-
-    def _pattern_weights(self) -> np.ndarray:
-        """P(pattern) / its sum of exp(h), ``(M,)``: what a composition's exp(h) is multiplied with."""
-        per_pattern = self._sums.sums.sum(0)
-        compositions = self._sums.fits @ per_pattern
-        share = self.space_group_marginal.numpy() / np.where(compositions > 0, compositions, 1.0)
-        weights: np.ndarray = share @ self._sums.fits
-        return weights
 
     def log_reward(self, states: CrystalStates) -> Tensor:
         """Return log R of samples of the space, ``(B,)`` float64."""

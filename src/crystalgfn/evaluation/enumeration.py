@@ -1,8 +1,8 @@
 """Exact sums of exp(sum of h(element, count)) over every composition that satisfies constraints.
 
 Nothing here looks at the sampling masks: compositions are enumerated and checked directly, so that a wrong mask shows
-as a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and whether
-it fits a space group does not depend on which element has which count. So all compositions are summed by their
+as a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and if it
+fits a space group does not depend on which element has which count. So all compositions are summed by their
 *pattern*, the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked against
 groups. For a set of elements, the first and the second half of them are enumerated apart; a pair of halves is neutral
 iff a charge of one is minus a charge of the other, which for all pairs is one matrix product.
@@ -94,7 +94,7 @@ class CompositionSums:
         return present >= set(self.constraints.required) and (allowed is None or present <= set(allowed))
 
     def table(self, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the compositions of some elements, 0 if charged, and their patterns' numbers, -1 if too many atoms.
+        """Weights of the compositions of some elements, 0 if charged, and their patterns, -1 if too many atoms.
 
         Args:
             subset: columns of the elements.
