@@ -104,6 +104,7 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
         failed = tuple((str(name), str(reason)) for notes in writer.notes() for name, reason in notes)
         if not written:
             reason = f"; the first, {failed[0][0]}: {failed[0][1]}" if failed else ""
+            writer.discard()
             raise DataError(f"none of {len(source)} entries could be imported{reason}")
         failures_path = _write_failures(path, failed)
     return ImportReport(path, written, failed, failures_path)
@@ -125,10 +126,11 @@ def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tupl
 
 def _to_table(cells: list[tuple[Entry, ConventionalCell]], kept: tuple[str, ...]) -> pa.Table:
     elements = sorted({z for _, cell in cells for z in cell.counts})
+    counts = [[cell.counts.get(z, 0) for z in elements] for _, cell in cells]
     crystals = Crystals(
         elements=tuple(elements),
         space_group=torch.tensor([cell.space_group for _, cell in cells], dtype=torch.int64),
-        counts=torch.tensor([[cell.counts.get(z, 0) for z in elements] for _, cell in cells]).reshape(len(cells), -1),
+        counts=torch.tensor(counts, dtype=torch.int64).reshape(len(cells), len(elements)),
         lattice=torch.tensor([cell.lattice for _, cell in cells], dtype=torch.float64).reshape(len(cells), 6),
     )
     n_atoms = crystals.n_atoms.numpy()
@@ -138,9 +140,7 @@ def _to_table(cells: list[tuple[Entry, ConventionalCell]], kept: tuple[str, ...]
         "formula": crystals.formulas,
         "elements": crystals.elements_json,
         "spacegroup": crystals.space_group.numpy(),
-        **{
-            name: crystals.lattice[:, column].numpy() for column, name in enumerate(("alpha", "beta", "gamma"), start=3)
-        },
+        **{name: crystals.lattice[:, column].numpy() for column, name in enumerate(LATTICE_PARAMETERS)},
         "n_atoms": n_atoms,
         "n_atoms_primitive": n_atoms // CENTERING_MULTIPLICITY[crystals.space_group.numpy()],
         "volume": crystals.volume.numpy(),

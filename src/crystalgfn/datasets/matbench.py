@@ -5,6 +5,8 @@ Source: Dunn, Wang, Ganose, Dopp, Jain, npj Comput. Mater. 6, 138 (2020).
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -57,13 +59,24 @@ class MatBench:
 
 def _load(folder: Path | None) -> Any:
     try:
-        from matminer.datasets import load_dataset
+        import matminer.datasets as matminer
     except ImportError:
         raise DataError("matminer is not installed: pip install 'crystalgfn[data]'") from None
+    # matminer's own choice of folder, spelled out: it does not check a file that is there already
+    folder = folder or Path(os.environ.get("MATMINER_DATA") or Path(matminer.__file__).parent)
+    kept = folder / f"{DATASET}.json.gz"
     try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        return load_dataset(DATASET, data_home=None if folder is None else str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        if kept.exists() and _sha256(kept) != matminer.get_dataset_attribute(DATASET, "hash"):
+            raise DataError(f"{kept} is not the published file (SHA-256 differs): delete it to download it again")
+        return matminer.load_dataset(DATASET, data_home=str(folder))
+    except DataError:
+        raise
     except Exception as error:  # requests, zlib, json and matminer each have their own
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{DATASET} could not be loaded ({type(error).__name__}: {reason})") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -109,6 +109,11 @@ class PartWriter:
                 merged.replace(self.path)
         self._close(discard=True)
 
+    def discard(self) -> None:
+        """Throw the parts away; nothing more can be written."""
+        self.parts = self.rows = 0
+        self._close(discard=True)
+
     def __enter__(self) -> Self:
         return self
 
