@@ -81,4 +81,4 @@ def test_every_row_finds_its_number(crystals):
     full = Crystals(crystals.elements, crystals.space_group, counts, crystals.lattice, crystals.columns)
     table = comparison_table({"x": summarise(full.with_columns(**columns))})
     shown = {line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()}
-    assert {row.label for row in ROWS} - shown == {"with 4 elements", "with 5 elements"}
+    assert {row.label for row in ROWS} - shown == {"4 elements in a crystal", "5 elements in a crystal"}

@@ -151,7 +151,7 @@ DIVERSITY_ROWS = (
     Row("space groups in the 100 best", "top.diversity.n_space_groups", _count),
     Row("trigonal-hexagonal", "diversity.crystal_lattice_systems.trigonal-hexagonal", _share),
     Row("trigonal-hexagonal in the 100 best", "top.diversity.crystal_lattice_systems.trigonal-hexagonal", _share),
-    *(Row(f"with {n} elements", f"diversity.element_counts.{n}", _share) for n in range(1, 6)),
+    *(Row(f"{n} element{'s' * (n > 1)} in a crystal", f"diversity.element_counts.{n}", _share) for n in range(1, 6)),
     Row("median atoms in the conventional cell", "diversity.n_atoms_median", _size),
 )
 GEOMETRY_ROWS = (
