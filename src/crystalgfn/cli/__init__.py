@@ -99,6 +99,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 def _fail(message: str, code: int) -> NoReturn:
     # one line, and nothing from a hostile file that a terminal would obey
-    line = "".join(c if c.isprintable() else " " for c in " ".join(message.split()))
+    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     print(f"error: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)
