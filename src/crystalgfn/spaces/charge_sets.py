@@ -145,14 +145,15 @@ class ChargeSets:
             width = -(-length // step) * step
             padded = torch.zeros(batch, width, dtype=torch.int32, device=sets.device)
             padded[:, margin : margin + n] = sets
-            running.append(padded.view(batch, -1, step).cumsum(1, dtype=torch.int32).view(batch, width)[:, :length])
+            strides = padded.view(batch, width // step, step)  # no -1: the batch may be empty
+            running.append(strides.cumsum(1, dtype=torch.int32).view(batch, width)[:, :length])
         table = torch.cat(running, 1)
         low, high, step = self.low[element, count], self.high[element, count], self.step[element, count]
         size = torch.tensor(self.steps, device=sets.device)[step]
         place = (step * length + margin).unsqueeze(2) + torch.arange(n, device=sets.device)
         upper = table.gather(1, (place - low.unsqueeze(2)).flatten(1))
         lower = table.gather(1, (place - (high + size).unsqueeze(2)).flatten(1))
-        return (upper > lower).view(batch, -1, n).any(1)
+        return (upper > lower).view(batch, low.shape[1], n).any(1)
 
     def can_reach(self, targets: Tensor, element: int, count: int) -> Tensor:
         """Charges q with q + x in the target for some x in C(element, count).
