@@ -1,0 +1,192 @@
+"""Composition masks: what they lead to is exactly what satisfies the constraints, and there are no dead ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crystalgfn.crystallography.charges import is_neutral
+from crystalgfn.crystallography.elements import FORMULA_ORDER
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.wyckoff import WYCKOFF
+from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.composition import CompositionSpace
+from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.crystal import formula_order
+from direct_compositions import enumerate_by_masks, enumerate_directly, satisfies
+
+NOBLE = (2, 10, 18)
+ELEMENTS = [1, 3, 5, 6, 8, 9, 12, 16, 17, 25, 26, *NOBLE]
+
+
+def check(elements, groups, limits):
+    """Compare both enumerations in every group; return how many compositions there are."""
+    elements = formula_order(elements)
+    expected = {group: enumerate_directly(elements, group, limits) for group in groups}
+    if not any(expected.values()):
+        with pytest.raises(ConstraintError):
+            CompositionSpace(elements, groups, limits)
+        return 0
+    space = CompositionSpace(elements, groups, limits)
+    for group in groups:
+        assert bool(space.feasible[group]) == bool(expected[group])
+        if expected[group]:
+            assert enumerate_by_masks(space, group) == expected[group]
+    return sum(map(len, expected.values()))
+
+
+@st.composite
+def problems(draw):
+    """Elements, space groups and constraints of a space small enough to enumerate."""
+    elements = draw(st.lists(st.sampled_from(ELEMENTS), min_size=1, max_size=4, unique=True))
+    groups = draw(st.lists(st.integers(1, 230), min_size=1, max_size=2, unique=True))
+    cells = max(int(CENTERING_MULTIPLICITY[g]) for g in groups)
+    most = draw(st.integers(1, 3))
+    limits = CompositionConstraints(
+        allowed=draw(st.none() | st.lists(st.sampled_from(elements), min_size=1, unique=True).map(tuple)),
+        required=tuple(draw(st.lists(st.sampled_from(elements), max_size=2, unique=True))),
+        n_elements=(draw(st.integers(1, most)), most),
+        n_atoms=(draw(st.sampled_from([1, 1, 4, 6])), cells * draw(st.integers(2, 14))),
+        n_atoms_primitive=(draw(st.sampled_from([1, 1, 3])), draw(st.integers(2, 14))),
+        atoms_per_element=(draw(st.sampled_from([1, 1, 2, 5])), cells * draw(st.integers(2, 9))),
+        neutrality=draw(st.sampled_from(["per_element", "per_atom", "none"])),
+        wyckoff=draw(st.sampled_from([True, True, False])),
+    )
+    return elements, groups, limits
+
+
+FREE = CompositionConstraints(n_elements=(1, 3), n_atoms=(1, 12), atoms_per_element=(1, 12), neutrality="none")
+
+
+@settings(max_examples=80)
+@given(problems())
+@example(([8, 26], [1, 225], replace(FREE, n_elements=(2, 2), n_atoms=(1, 40), atoms_per_element=(1, 20))))
+@example(([8, 26, 3], [227], replace(FREE, n_atoms=(1, 60), n_atoms_primitive=(1, 14), atoms_per_element=(1, 32))))
+@example(([2, 10], [62], replace(FREE, neutrality="per_element")))  # mixtures of noble gases have no charges at all
+@example(([2, 8], [1], replace(FREE, neutrality="per_atom")))
+@example(([12, 8], [1], replace(FREE, required=(8,), allowed=(12,))))
+def test_masks_lead_to_exactly_what_satisfies_the_constraints(problem):
+    check(*problem)
+
+
+@pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
+@pytest.mark.parametrize("wyckoff", [True, False])
+def test_neutrality_and_wyckoff_together(neutrality, wyckoff):
+    limits = replace(FREE, neutrality=neutrality, wyckoff=wyckoff, n_atoms=(1, 24), n_atoms_primitive=(1, 9))
+    assert check([1, 8, 26, 17], [2, 139, 166, 191], limits) > 100
+
+
+CHANGES = {
+    "allowed": {"allowed": (1, 8, 26)},
+    "required": {"required": (8,)},
+    "two required": {"required": (26, 1)},
+    "n_elements": {"n_elements": (2, 2)},
+    "n_atoms": {"n_atoms": (5, 8)},
+    "n_atoms_primitive": {"n_atoms_primitive": (3, 4)},
+    "atoms_per_element": {"atoms_per_element": (2, 4)},
+    "neutrality": {"neutrality": "per_element"},
+    "wyckoff": {"wyckoff": True},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_each_constraint_alone_changes_the_space_as_it_should(change):
+    wide = replace(FREE, n_atoms=(1, 10), wyckoff=False)
+    elements, groups = [1, 8, 17, 26], [5, 62]
+    assert 0 < check(elements, groups, replace(wide, **CHANGES[change])) < check(elements, groups, wide)
+
+
+def test_every_space_group_with_a_few_atoms():
+    limits = CompositionConstraints(
+        n_elements=(1, 2), n_atoms=(1, 400), n_atoms_primitive=(1, 8), atoms_per_element=(1, 32)
+    )
+    elements = formula_order([8, 26])
+    space = CompositionSpace(elements, range(1, 231), limits)
+    assert space.feasible[1]
+    for group in range(1, 231):
+        expected = enumerate_directly(elements, group, limits)
+        assert bool(space.feasible[group]) == bool(expected)
+        if expected:
+            assert enumerate_by_masks(space, group) == expected
+
+
+def random_compositions(space, number, generator):
+    """Compositions with random groups, elements and multiplicities that often fit: ``(B,)``, ``(B, m)``, ``(B, m)``."""
+    groups = space.feasible.nonzero().squeeze(1)
+    group = groups[torch.randint(len(groups), (number,), generator=generator)]
+    m, n_elements = space.max_elements, len(space.elements)
+    elements, counts = torch.zeros(2, number, m, dtype=torch.int64).unbind(0)
+    size = torch.randint(1, m + 1, (number,), generator=generator)
+    for row in range(number):
+        cells = int(CENTERING_MULTIPLICITY[group[row]])
+        sites = [p.multiplicity // cells for p in WYCKOFF[int(group[row])]]
+        t = int(size[row])
+        elements[row, :t] = 1 + torch.randperm(n_elements, generator=generator)[:t].sort().values
+        pick = torch.randint(len(sites), (t,), generator=generator).tolist()
+        counts[row, :t] = torch.tensor([min(sites[p], space.max_count) for p in pick])
+    return group, elements, counts
+
+
+@pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
+def test_membership_at_full_size_agrees_with_direct_checks(neutrality):
+    limits = CompositionConstraints(
+        n_elements=(2, 4), n_atoms=(1, 400), n_atoms_primitive=(1, 24), atoms_per_element=(1, 64), neutrality=neutrality
+    )
+    space = CompositionSpace(FORMULA_ORDER[:-20], range(1, 231), limits)
+    generator = torch.Generator().manual_seed(0)
+    group, elements, counts = random_compositions(space, 1500, generator)
+    verdict = space.allows(group, elements, counts)
+    assert 0.02 < verdict.float().mean() < 0.9
+    cells = torch.tensor(CENTERING_MULTIPLICITY)[group].unsqueeze(1)
+    for row, (g, e, k) in enumerate(zip(group.tolist(), elements.tolist(), (counts * cells).tolist(), strict=True)):
+        numbers = tuple(space.elements[d - 1] for d in e if d)
+        assert bool(verdict[row]) == satisfies(numbers, tuple(n for n in k if n), g, limits)
+
+
+def test_single_elements_are_neutral_and_mixtures_with_noble_gases_are_not():
+    limits = replace(FREE, n_elements=(1, 2), neutrality="per_element", wyckoff=False)
+    space = CompositionSpace(formula_order([2, 8]), [1], limits)
+    found = enumerate_by_masks(space, 1)
+    assert {len(c) for c in found} == {1}
+    assert {column for ((column, _),) in found} == {0, 1}
+    assert not is_neutral({2: 1, 8: 1}, "per_element")
+
+
+def test_spinel_and_hematite_are_compositions():
+    limits = CompositionConstraints(
+        n_elements=(2, 4), n_atoms=(1, 400), n_atoms_primitive=(1, 24), atoms_per_element=(1, 64)
+    )
+    space = CompositionSpace(formula_order([8, 12, 13, 26]), range(1, 231), limits)
+    column = {z: d + 1 for d, z in enumerate(space.elements)}
+    spinel = sorted((column[z], n) for z, n in {12: 2, 13: 4, 8: 8}.items())  # MgAl2O4, 8 + 16 + 32 in group 227
+    hematite = sorted((column[z], n) for z, n in {26: 4, 8: 6}.items())  # Fe2O3, 12 + 18 on hexagonal axes in 167
+    elements = torch.tensor([[e for e, _ in spinel] + [0], [e for e, _ in hematite] + [0, 0]])
+    counts = torch.tensor([[n for _, n in spinel] + [0], [n for _, n in hematite] + [0, 0]])
+    assert space.allows(torch.tensor([227, 167]), elements, counts).all()
+    assert not space.allows(torch.tensor([230, 230]), elements, counts).any()
+
+
+@pytest.mark.parametrize(
+    ("elements", "counts"),
+    [
+        ([1, 0], [2, 0]),  # too few elements
+        ([2, 1], [1, 1]),  # wrong order: not a composition as the space writes it
+        ([1, 1], [1, 1]),  # one element twice
+        ([0, 0], [0, 0]),  # nothing
+    ],
+)
+def test_what_is_not_a_composition_of_the_space_is_not_allowed(elements, counts):
+    space = CompositionSpace(formula_order([8, 12]), [1], replace(FREE, n_elements=(2, 2)))
+    assert not space.allows(torch.tensor([1]), torch.tensor([elements]), torch.tensor([counts])).any()
+
+
+def test_infeasible_groups_are_left_out():
+    # group 230 has no position below 16 atoms in the conventional cell
+    space = CompositionSpace(
+        formula_order([8, 26]), [1, 230], replace(FREE, n_atoms=(1, 15), atoms_per_element=(1, 15))
+    )
+    assert space.feasible.nonzero().flatten().tolist() == [1]
