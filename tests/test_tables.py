@@ -84,6 +84,7 @@ def test_missing_text_and_numbers_come_back_as_missing(tmp_path):
         read = tables.read(tmp_path / name)
         assert read.columns["note"].tolist() == ["a", None, ""]
         np.testing.assert_array_equal(read.columns["gap"], [1.5, np.nan, np.inf])
+    assert (tmp_path / "x.csv").read_text().splitlines()[2].endswith(",,")
 
 
 def test_columns_stand_in_their_order_with_units(tmp_path):

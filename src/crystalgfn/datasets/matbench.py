@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,7 @@ def _load(folder: Path | None) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         if kept.exists() and _sha256(kept) != matminer.get_dataset_attribute(DATASET, "hash"):
             raise DataError(f"{kept} is not the published file (SHA-256 differs): delete it to download it again")
-        return matminer.load_dataset(DATASET, data_home=str(folder))
+        return matminer.load_dataset(DATASET, data_home=str(folder), pbar=sys.stderr.isatty())
     except DataError:
         raise
     except Exception as error:  # requests, zlib, json and matminer each have their own

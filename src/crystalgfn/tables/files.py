@@ -82,7 +82,7 @@ def write_csv(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     try:
         for number, table in enumerate(tables):
-            columns = [_escaped(column) if cells.is_text(column.type) else column for column in table.columns]
+            columns = [_for_csv(column) for column in table.columns]
             header = _escaped(pa.array(table.column_names))
             # csv of Python 3.11 leaves a carriage return unquoted: then quote all text
             texts = [column for column in (header, *columns) if cells.is_text(column.type)]
@@ -214,6 +214,15 @@ def _typed(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray |
         return text
     guessed = cells.inferred(cells.plain(column))
     return text if cells.is_text(guessed.type) else guessed
+
+
+def _for_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with its text escaped, and null for NaN: an empty cell."""
+    if cells.is_text(column.type):
+        return _escaped(column)
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return column
 
 
 def _escaped(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:

@@ -1,0 +1,63 @@
+"""Progress bars: on a terminal after two seconds, silence elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from crystalgfn import progress
+from crystalgfn.progress import progress_bar, track
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set by hand."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def run(clock: list[float], seconds: float) -> None:
+    with progress_bar(4, "sampling", "crystals") as bar:
+        for _ in range(4):
+            clock[0] += seconds / 4
+            bar.advance(1)
+        assert bar.completed == 4
+
+
+def test_long_work_on_a_terminal_shows_rate(clock, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    run(clock, seconds=8.0)
+    shown = terminal.getvalue()
+    for expected in ("sampling", "crystals/s", "4/4"):
+        assert expected in shown
+
+
+@pytest.mark.parametrize(
+    ("stream", "seconds"), [(Terminal(), 1.9), (io.StringIO(), 60.0)], ids=["short", "no terminal"]
+)
+def test_silence(stream, seconds, clock, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", stream)
+    run(clock, seconds)
+    assert stream.getvalue() == ""
+    assert capsys.readouterr().out == ""
+
+
+def test_track_yields_everything_and_closes_after_an_error(clock, monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert list(track(range(3), 3, "counting")) == [0, 1, 2]
+    with pytest.raises(ZeroDivisionError):
+        for _ in track(range(3), None, "failing"):
+            clock[0] += 5.0
+            _ = 1 / (clock[0] < 10.0)
