@@ -44,7 +44,7 @@ def train(
     from crystalgfn.properties.splits import grouped_split
     from crystalgfn.properties.training import train as run_training
 
-    chosen = _recipe(recipe, epochs)
+    chosen = _recipe(recipe, epochs, strained=strained is not None)
     checkpoint = output.with_name(f".{output.name}.training.safetensors")
     if output.exists() and not (output / "card.json").is_file():
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
@@ -161,14 +161,15 @@ class _Reporter:
             )
 
 
-def _recipe(name: str, epochs: int | None) -> Recipe:
+def _recipe(name: str, epochs: int | None, *, strained: bool) -> Recipe:
     from dataclasses import replace
 
-    from crystalgfn.properties.training import RECIPES
+    from crystalgfn.properties.training import BEST_STRAINED, RECIPES
 
     if name not in RECIPES:
         raise ConfigError(f"unknown recipe {name!r}, allowed: {', '.join(RECIPES)}{nearest(name, RECIPES)}")
-    return replace(RECIPES[name], epochs=epochs) if epochs is not None else RECIPES[name]
+    recipe = BEST_STRAINED if name == "best" and strained else RECIPES[name]
+    return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
 def _measure(model: Any, table: Any, strained: Any) -> dict[str, Any]:

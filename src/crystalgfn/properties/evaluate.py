@@ -12,10 +12,13 @@ import numpy.typing as npt
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.properties.splits import Split, grouped_split, unseen_systems
-from crystalgfn.properties.tabledata import BASE_ID, CHANGE, KIND, Table
+from crystalgfn.properties.tabledata import BASE_ID, CHANGE, KIND, Table, shape_change
 
 Floats = npt.NDArray[np.float64]
 Predict = Callable[[Crystals], Any]
+SHAPE_LIMIT = 1.35
+"""Shape strains that change axial ratios by more than this factor are reported as a group of their own."""
+
 CAPS = (2.0, 5.0)
 """eV/atom: strained errors are also reported with predicted and true change clipped to these."""
 
@@ -92,7 +95,8 @@ def evaluate_strained(model: Predict, strained: Table, table: Table, split: Spli
     predicted = predict(model, crystals)
     change = predicted - predict(model, base)
     true = strained.target[rows]
-    kinds = np.asarray(crystals.column(KIND), dtype=object)
+    kinds = np.asarray(crystals.column(KIND), dtype=object).copy()
+    kinds[(kinds == "shape") & (shape_change(strained, table)[0][rows] > SHAPE_LIMIT)] = "shape, large"
     ratio = (crystals.volume / base.volume).numpy()
     out: dict[str, Any] = {}
     for kind in sorted(set(kinds)):

@@ -32,6 +32,9 @@ AXIAL_RANGE = 12.0
 N_DESCRIPTORS = 25
 """Scalar descriptors a crystal besides those of its composition's element properties."""
 
+ABSENT = 1e6
+"""Added where there is no element, so that it is never the lowest."""
+
 LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
 """Descriptors that depend on the cell; the others follow from space group and counts."""
 
@@ -125,27 +128,25 @@ class Featuriser:
         properties, volumes, centering = self._tables[device]
 
         ordered = crystals.counts.index_select(1, order).to(torch.float32)
-        marks = torch.where(ordered > 0, priority, torch.zeros_like(priority))
-        widest = int((marks > 0).sum(1).max()) if len(crystals) else 1
-        marks, position = marks.topk(max(widest, 1), dim=1)
-        present = marks > 0
-        counts = ordered.gather(1, position) * present
-        atomic_numbers = numbers[position] * present
-        n_atoms = counts.sum(1, keepdim=True)
-        if len(crystals) and not bool((n_atoms > 0).all()):
-            row = int((n_atoms[:, 0] <= 0).nonzero()[0])
+        held = ordered.clamp(max=1)
+        n_elements = held.sum(1)
+        if len(crystals) and not bool(n_elements.amin() > 0):
+            row = int((n_elements <= 0).nonzero()[0])
             raise PropertyError(f"crystal {row} of the batch has no atoms, allowed: 1 or more")
+        widest = int(n_elements.amax()) if len(crystals) else 1
+        # the highest priorities are the elements that are there, in order; what pads the rest has no atoms
+        position = (held * priority).topk(widest, dim=1).indices
+        counts = ordered.gather(1, position)
+        present = counts.clamp(max=1)
+        atomic_numbers = numbers[position] * present.to(torch.int64)
+        n_atoms = counts.sum(1, keepdim=True)
         fractions = counts / n_atoms
         primitive = n_atoms / centering[crystals.space_group, None]
-        smallest = counts.masked_fill(~present, torch.inf).amin(1, keepdim=True)
+        absent = (1 - present) * ABSENT
+        smallest = (counts + absent).amin(1, keepdim=True)
         amounts = torch.stack(
-            [
-                fractions,
-                fractions.sqrt(),
-                (fractions * primitive).log1p(),
-                (counts / smallest).clamp(max=64).log1p(),
-            ],
-            dim=-1,
+            [fractions, fractions.sqrt(), (fractions * primitive).log1p(), (counts / smallest).clamp(max=64).log1p()],
+            -1,
         )
         lattice = crystals.lattice.to(torch.float32)
         volume = _volume(lattice)
@@ -153,8 +154,8 @@ class Featuriser:
         descriptors = torch.cat(
             [
                 _cell_descriptors(lattice, volume, estimate, n_atoms[:, 0], primitive[:, 0]),
-                _amount_descriptors(fractions, present),
-                _property_descriptors(properties[atomic_numbers], fractions, present),
+                _amount_descriptors(fractions, n_elements, absent),
+                _property_descriptors(properties[atomic_numbers], fractions, absent),
             ],
             dim=1,
         )
@@ -198,25 +199,22 @@ def _cell_descriptors(lattice: Tensor, volume: Tensor, estimate: Tensor, n_atoms
     return torch.cat([torch.stack(columns, 1), axial, shape, cosines * 2], dim=1)
 
 
-def _amount_descriptors(fractions: Tensor, present: Tensor) -> Tensor:
+def _amount_descriptors(fractions: Tensor, n_elements: Tensor, absent: Tensor) -> Tensor:
     """Return (B, 5): number of elements, entropy, sum of squares, largest and smallest fraction."""
-    entropy = -torch.special.xlogy(fractions, fractions).sum(1)
     columns = [
-        present.sum(1).to(torch.float32) - 3,
-        entropy,
+        n_elements - 3,
+        -torch.special.xlogy(fractions, fractions).sum(1),
         fractions.square().sum(1),
         fractions.amax(1),
-        fractions.masked_fill(~present, 1.0).amin(1),
+        (fractions + absent).amin(1),
     ]
     return torch.stack(columns, 1)
 
 
-def _property_descriptors(values: Tensor, fractions: Tensor, present: Tensor) -> Tensor:
+def _property_descriptors(values: Tensor, fractions: Tensor, absent: Tensor) -> Tensor:
     """Return (B, 4 F): fraction-weighted mean and deviation, lowest and highest, of element properties (B, K, F)."""
-    weights = fractions[:, :, None]
-    mean = (weights * values).sum(1)
-    deviation = (weights * (values - mean[:, None]).square()).sum(1).add(1e-8).sqrt()
-    absent = ~present[:, :, None]
-    lowest = values.masked_fill(absent, torch.inf).amin(1)
-    highest = values.masked_fill(absent, -torch.inf).amax(1)
-    return torch.cat([mean, deviation, lowest, highest], dim=1)
+    weights = fractions[:, None]
+    mean = torch.bmm(weights, values)
+    deviation = torch.bmm(weights, (values - mean).square()).add_(1e-8).sqrt_()
+    out = absent[:, :, None]
+    return torch.cat([mean[:, 0], deviation[:, 0], (values + out).amin(1), (values - out).amax(1)], dim=1)

@@ -28,7 +28,7 @@ WEIGHTS = "weights.safetensors"
 CARD = "card.json"
 CARD_TEXT = "card.md"
 FORMAT = 1
-CHUNK = 2048
+CHUNK = 256
 
 
 class ProxyProperty:

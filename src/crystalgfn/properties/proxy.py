@@ -2,8 +2,8 @@
 
 :class:`SetNetwork` is an ensemble in one module: every weight has a leading dimension of M members and every product
 is a batched one, so that M members cost little more than their arithmetic. Elements are a set: each token knows its
-element (learned vector plus physical properties) and amount, hears the space group, exchanges one message with the
-others of its crystal, and is pooled; a residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
+element (learned vector plus physical properties) and amount, hears the space group, attends once to the others of its
+crystal, and is pooled; a gated residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
 :class:`Table1Network` is the network of the paper (appendix D, Table 1).
 """
 
@@ -45,11 +45,11 @@ class NetworkConfig:
     members: int = 4
     element_size: int = 32
     space_group_size: int = 32
-    token_size: int = 96
-    hidden: int = 256
-    blocks: int = 3
-    dropout: float = 0.0
-    floor: float = -5.0
+    token_size: int = 48
+    hidden: int = 160
+    blocks: int = 2
+    dropout: float = 0.05
+    floor: float = -4.7
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as plain values."""
@@ -193,12 +193,11 @@ class SetNetwork(ProxyNetwork):
         self.element_in = MemberLinear(m, config.element_size + self.n_properties, t)
         self.amounts_in = MemberLinear(m, N_AMOUNTS, t)
         self.group_in = MemberLinear(m, config.space_group_size, t)
-        self.token = MemberLinear(m, t, t)
-        self.message = MemberLinear(m, t, t)
+        self.token = MemberLinear(m, t, 4 * t)  # itself, query, key, value
         self.pooled_in = MemberLinear(m, 3 * t, h)
         self.descriptors_in = MemberLinear(m, self.n_descriptors, h)
         self.symmetry_in = MemberLinear(m, config.space_group_size, h)
-        self.wide = nn.ModuleList(MemberLinear(m, h, h) for _ in range(config.blocks))
+        self.wide = nn.ModuleList(MemberLinear(m, h, 2 * h) for _ in range(config.blocks))
         self.narrow = nn.ModuleList(MemberLinear(m, h, h, scale=0.3) for _ in range(config.blocks))
         self.out = MemberLinear(m, h, 1, scale=0.3)
 
@@ -223,17 +222,27 @@ class SetNetwork(ProxyNetwork):
         amounts = self.amounts_in(inputs.amounts.flatten(1, 2)).view(members, size, width, t)
         start = look_up(element, inputs.atomic_numbers) + amounts
         tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, :, None])
-        mean = (weights * tokens).sum(2)
-        local = self.token(tokens.flatten(1, 2)).view(members, size, width, t)
-        tokens = F.hardswish(local + self.message(mean)[:, :, None])
+        tokens = F.hardswish(self._attend(tokens, inputs.fractions))
         shown = tokens * (inputs.atomic_numbers > 0)[..., None]
         pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2)], -1)
         hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
         hidden = hidden + look_up(group_hidden, inputs.space_group)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
-            step = F.hardswish(wide(F.hardswish(hidden)))
+            step, gate = wide(F.hardswish(hidden)).chunk(2, -1)
+            step = F.hardswish(step) * gate
             hidden = hidden + narrow(F.dropout(step, self.config.dropout, self.training))
         return F.hardswish(hidden)
+
+    def _attend(self, tokens: Tensor, fractions: Tensor) -> Tensor:
+        """Add to each token (M, B, K, T) what it reads from those of its crystal, weighed by their fractions.
+
+        A gate on both sides and no K x K scores (arXiv 2105.14103 without positions): as good here as softmax
+        attention, and a tenth of its time for such short sequences.
+        """
+        members, size, width, t = tokens.shape
+        local, query, key, value = self.token(tokens.flatten(1, 2)).view(members, size, width, 4, t).unbind(3)
+        message = (fractions[..., None] * F.hardsigmoid(key) * value).sum(2)
+        return local + 2 * F.hardsigmoid(query) * message[:, :, None]
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
         """Standardised outputs (M, B)."""

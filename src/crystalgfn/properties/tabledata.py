@@ -22,7 +22,8 @@ from crystalgfn.properties.splits import Split
 from crystalgfn.properties.training import Recipe, Rows, TrainingData
 
 TARGET = "formation_energy_per_atom"
-N_BOUNDED = 12_000
+N_BOUNDED = 8_000
+MAX_ANGLE_CHANGE = 10.0
 BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
 
 
@@ -123,6 +124,7 @@ def assemble(
         uncapped = np.asarray(strained.crystals.column(CHANGE), dtype=float)
         change = np.minimum(uncapped, recipe.strained_cap)
         target = strained.target - uncapped + change
+        side[shape_change(strained, table)[0] > recipe.shape_limit] = None
         if (side == "train").any():
             strained_train = rows(strained.crystals, target, side == "train", change)
         if (side == "validation").any():
@@ -145,6 +147,21 @@ def assemble(
         strained_validation=strained_validation,
         bounded=bounded,
     )
+
+
+def shape_change(strained: Table, table: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Return by what factor (N,) >= 1 the axial ratios of strained rows changed, and which rows (N,) have a base row.
+
+    Where an angle changed by more than 10 degree, or the base row is missing, the factor is infinite.
+    """
+    position = {str(name): row for row, name in enumerate(table.crystals.columns[BASE_ID])}
+    found = np.array([position.get(str(name), -1) for name in strained.crystals.columns[BASE_ID]])
+    new, base = strained.crystals.lattice.numpy(), table.crystals.lattice.numpy()[found]
+    logs = np.log(new[:, :3] / base[:, :3])
+    factor = np.exp(logs.max(1) - logs.min(1))
+    factor[np.abs(new[:, 3:] - base[:, 3:]).max(1) > MAX_ANGLE_CHANGE] = np.inf
+    factor[found < 0] = np.inf
+    return factor, found >= 0
 
 
 def read_hull_entries(
