@@ -181,7 +181,7 @@ def _write_failures(path: Path, failures: tuple[tuple[str, str], ...]) -> Path |
         return None
     names, reasons = zip(*failures, strict=True)
     table = pa.table({"material_id": pa.array(names, pa.string()), "reason": pa.array(reasons, pa.string())})
-    with files.atomic(failures_path) as stream:
+    with files.write_atomically(failures_path) as stream:
         files.write_csv(iter([table]), stream)
     return failures_path
 

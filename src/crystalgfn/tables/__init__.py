@@ -66,7 +66,7 @@ def write(crystals: Crystals, path: str | Path, *, kind: Literal["parquet", "csv
     path = Path(path)
     suffix = files.suffix_of(path) if kind is None else f".{kind}"
     table = to_table(crystals)
-    with files.atomic(path) as stream:
+    with files.write_atomically(path) as stream:
         files.WRITERS[suffix](iter([table]), stream)
 
 

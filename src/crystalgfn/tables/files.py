@@ -101,7 +101,7 @@ WRITERS: dict[str, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {".parquet
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[IO[bytes]]:
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name only when it is complete and on disk, and else not at all.
 
     Raises:

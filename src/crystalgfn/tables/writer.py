@@ -86,7 +86,7 @@ class PartWriter:
             raise DataError(f"{self.path.name}: a part with columns {table.column_names}, allowed: those before")
         self._schema = self._schema or table.schema
         kept = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTES: json.dumps(notes).encode()})
-        with files.atomic(self._part(self.parts)) as stream:
+        with files.write_atomically(self._part(self.parts)) as stream:
             pq.write_table(kept, stream, **files.PARQUET)
         self.parts += 1
         self.rows += table.num_rows
@@ -103,7 +103,7 @@ class PartWriter:
         """
         if self.parts:
             merged = self.partial / f"merged{self._suffix}"
-            with files.atomic(merged) as stream:
+            with files.write_atomically(merged) as stream:
                 files.WRITERS[self._suffix](self._row_groups(), stream)
             with _disk_errors(self.path):
                 merged.replace(self.path)
@@ -141,7 +141,7 @@ class PartWriter:
                 )
             if found is None:
                 self._remove_parts()
-                with files.atomic(self._manifest) as stream:
+                with files.write_atomically(self._manifest) as stream:
                     stream.write(json.dumps(manifest, indent=1).encode())
             while (part := self._part(self.parts)).exists():
                 self._schema, rows = _read_footer(part)
