@@ -121,7 +121,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ class PartWriter:
             raise DataError(f"{self.path.name}: a part with columns {table.column_names}, allowed: those before")
         self._schema = self._schema or table.schema
         kept = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTES: json.dumps(notes).encode()})
-        with files.write_atomically(self._part(self.parts)) as stream:
+        with self._kept_for_later(), files.write_atomically(self._part(self.parts)) as stream:
             pq.write_table(kept, stream, **files.PARQUET)
         self.parts += 1
         self.rows += table.num_rows
@@ -103,7 +103,7 @@ class PartWriter:
         """
         if self.parts:
             merged = self.partial / f"merged{self._suffix}"
-            with files.write_atomically(merged) as stream:
+            with self._kept_for_later(), files.write_atomically(merged) as stream:
                 files.WRITERS[self._suffix](self._row_groups(), stream)
             with _disk_errors(self.path):
                 merged.replace(self.path)
@@ -125,6 +125,15 @@ class PartWriter:
                 self.finish()
         finally:
             self._close(discard=not self.parts)
+
+    @contextlib.contextmanager
+    def _kept_for_later(self) -> Iterator[None]:
+        """Say in errors of the disk where the rows so far are."""
+        try:
+            yield
+        except DataError as error:
+            kept = f"; {self.rows:,} rows are kept in {self.partial}: make room and run the same again to go on"
+            raise DataError(f"{error}{kept if self.parts else ''}") from error
 
     def _part(self, number: int) -> Path:
         return self.partial / _PART.format(number)
