@@ -54,6 +54,8 @@ class CompositionSpace:
         self.elements = tuple(elements)
         self.constraints = constraints
         self.max_elements = constraints.n_elements[1]
+        if not self.elements or not set(constraints.required) <= set(self.elements):
+            raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
         self.tables = CompositionTables.build(elements, space_groups, constraints)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
