@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from property_data import cubic, one
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.properties.features import EQUILIBRIUM, LATTICE_COLUMNS, N_DESCRIPTORS, Featuriser
+from property_data import cubic, one
 
 CELL = (4.1, 5.2, 6.3, 90.0, 104.0, 90.0)
 
@@ -26,7 +26,10 @@ def test_elements_stand_by_rising_electronegativity():
 
 
 def test_doubling_a_cell_changes_size_alone():
-    single, double = one({"Na": 1, "Cl": 1}, 1, (4, 4, 4, 90, 90, 90)), one({"Na": 2, "Cl": 2}, 1, (4, 4, 8, 90, 90, 90))
+    single, double = (
+        one({"Na": 1, "Cl": 1}, 1, (4, 4, 4, 90, 90, 90)),
+        one({"Na": 2, "Cl": 2}, 1, (4, 4, 8, 90, 90, 90)),
+    )
     left, right = Featuriser()(single), Featuriser()(double)
     assert torch.equal(left.fractions, right.fractions)
     # volume ratio and its powers, volume per atom; then everything of the composition
@@ -51,7 +54,7 @@ def test_absurd_cells_give_finite_features(a):
 
 
 def test_no_atoms_is_an_error():
-    with pytest.raises(PropertyError, match="crystal 0 .* no atoms"):
+    with pytest.raises(PropertyError, match=r"crystal 0 .* no atoms"):
         Featuriser()(one({"Na": 0}, 225, cubic(4.0)))
 
 

@@ -1,0 +1,118 @@
+"""Training: the same seed gives the same network, a killed run continues as if it had not been killed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from crystalgfn.errors import CheckpointError
+from crystalgfn.properties.proxy import NetworkConfig, build
+from crystalgfn.properties.splits import grouped_split
+from crystalgfn.properties.tabledata import assemble, read_table
+from crystalgfn.properties.training import RECIPES, Recipe, TrainingData, mean_absolute_error, train
+from property_data import strained, table, write
+
+SMALL = Recipe(
+    network=NetworkConfig(kind="strain", members=2, token_size=16, hidden=32, blocks=1, dropout=0.1),
+    epochs=4,
+    batch_size=32,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> TrainingData:
+    folder = tmp_path_factory.mktemp("tables")
+    frame = table(160)
+    real = read_table(write(frame, folder / "real.parquet"))
+    copies = read_table(write(strained(frame), folder / "strained.parquet"))
+    split = grouped_split(real.crystals.formulas, real.target, seed=0)
+    return assemble(real, split, SMALL, strained=copies, seed=0)
+
+
+def same(left: torch.nn.Module, right: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(left.state_dict().values(), right.state_dict().values(), strict=True))
+
+
+def test_same_seed_same_network(data):
+    first, history = train(SMALL, data, seed=5)
+    torch.manual_seed(99)  # the global generator must not matter
+    second, again = train(SMALL, data, seed=5)
+    assert same(first, second)
+    assert history == again
+    other, _ = train(SMALL, data, seed=6)
+    assert not same(first, other)
+
+
+def test_global_generator_is_left_alone(data):
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    train(replace(SMALL, epochs=1), data, seed=5)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_killed_training_continues_as_if_nothing_had_happened(data, tmp_path):
+    whole, history = train(SMALL, data, seed=5)
+    checkpoint = tmp_path / "state.safetensors"
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch):
+        if epoch.number == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(SMALL, data, seed=5, checkpoint=checkpoint, report=kill)
+    resumed, again = train(SMALL, data, seed=5, checkpoint=checkpoint, resume=True)
+    assert same(whole, resumed)
+    assert history == again
+    with pytest.raises(CheckpointError, match="another recipe or seed"):
+        train(SMALL, data, seed=6, checkpoint=checkpoint, resume=True)
+    with pytest.raises(CheckpointError, match="another recipe or seed"):
+        train(replace(SMALL, epochs=9), data, seed=5, checkpoint=checkpoint, resume=True)
+
+
+@pytest.mark.parametrize("name", ["best", "table1"])
+def test_recipes_learn(data, name):
+    recipe = replace(RECIPES[name], epochs=60, batch_size=32, ema=0.9)
+    network, history = train(recipe, replace(data, strained=None, strained_validation=None), seed=0)
+    target = data.validation.target
+    constant = float((target - data.train.target.mean()).abs().mean())
+    assert mean_absolute_error(network, data.validation) < 0.7 * constant
+    assert min(e.validation_mae for e in history) == pytest.approx(
+        mean_absolute_error(network, data.validation), abs=1e-6
+    )
+
+
+def test_table1_has_the_papers_sizes():
+    network = build(RECIPES["table1"].network)
+    sizes = {name: tuple(p.shape[1:]) for name, p in network.named_parameters()}
+    assert sizes["element.weight"] == (119, 128)
+    assert sizes["period.weight"][1] == 256
+    assert sizes["group.weight"][1] == 16
+    assert sizes["space_group.weight"] == (231, 128)
+    assert sizes["projection.weight"][1] == 64
+    assert sizes["lattice_in.0.weight"] == (6, 284)
+    assert [sizes[f"layers.{i}.weight"] for i in range(5)] == [(876, 576), *[(576, 576)] * 4]
+    assert (RECIPES["table1"].batch_size, RECIPES["table1"].learning_rate) == (448, 1.7e-3)
+
+
+def test_floor_holds_for_any_weights():
+    torch.manual_seed(0)
+    network = build(NetworkConfig(members=2, floor=-4.7))
+    assert float(network.bounded(torch.linspace(-1e4, 1e4, 1001)).min()) >= -4.7
+
+
+def test_strained_rows_stand_on_the_side_of_their_formula(data, tmp_path):
+    frame = table(160)
+    real = read_table(write(frame, tmp_path / "r.parquet"))
+    copies = read_table(write(strained(frame), tmp_path / "s.parquet"))
+    split = grouped_split(real.crystals.formulas, real.target, seed=0)
+    sides = np.array(split.side_of(real.crystals.formulas, copies.crystals.formulas), dtype=object)
+    assert data.strained is not None
+    assert data.strained_validation is not None
+    assert len(data.strained) == (sides == "train").sum()
+    assert len(data.strained_validation) == (sides == "validation").sum()
+    assert float(data.strained.change.max()) <= SMALL.strained_cap
