@@ -1,0 +1,226 @@
+"""What every benchmark shares: options, clocks, the machine it ran on, and a line of JSON for docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import crystalgfn
+from crystalgfn.config import Config, load_config
+from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.gflownet.recipe import TrainingRecipe
+from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.registry import resolve
+from crystalgfn.properties.reward import Reward
+from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.lattice import BoxLattice, VolumeLattice
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How fast something ran.
+
+    Attributes:
+        units: done while the clocks ran.
+        cpu_s: CPU seconds of this process, all threads together.
+        wall_s: seconds by the clock on the wall.
+    """
+
+    units: int
+    cpu_s: float
+    wall_s: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Units a CPU second: what can be compared on a machine with other work."""
+        return self.units / max(self.cpu_s, 1e-9)
+
+    @property
+    def per_second(self) -> float:
+        """Units a second."""
+        return self.units / max(self.wall_s, 1e-9)
+
+    def as_dict(self) -> dict[str, float]:
+        """Numbers of the JSON line."""
+        return {
+            "units": self.units,
+            "cpu_s": round(self.cpu_s, 4),
+            "wall_s": round(self.wall_s, 4),
+            "per_cpu_second": round(self.per_cpu_second, 1),
+            "per_second": round(self.per_second, 1),
+        }
+
+
+def measure(work: Callable[[], object], units: int, *, seconds: float, warmup: int = 2) -> Rate:
+    """Run ``work`` again and again for about ``seconds`` of CPU time.
+
+    Args:
+        work: does ``units`` units of work a call.
+        units: of one call.
+        seconds: CPU time to spend; at least one call is timed.
+        warmup: calls before the clocks start.
+    """
+    for _ in range(warmup):
+        work()
+    calls, cpu, wall = 0, time.process_time(), time.perf_counter()
+    while calls == 0 or time.process_time() - cpu < seconds:
+        work()
+        calls += 1
+    return Rate(calls * units, time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def parser(description: str | None, *, preset: str = "default") -> argparse.ArgumentParser:
+    """Options that every benchmark has; its own are added by the caller."""
+    found = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    found.add_argument("--preset", default=preset, help="preset, configuration file or run folder")
+    found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the configuration")
+    found.add_argument("--threads", type=int, default=1, help="threads of torch")
+    found.add_argument("--seconds", type=float, default=5.0, help="CPU seconds for each number")
+    found.add_argument("--seed", type=int, default=0)
+    found.add_argument("--json", type=Path, metavar="FILE", help="append the result as a line of JSON")
+    return found
+
+
+def batches(text: str) -> list[int]:
+    """Read ``10,100,1000``."""
+    return [int(part) for part in text.split(",")]
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """Say where and with what a number was measured."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "crystalgfn": crystalgfn.__version__,
+        "commit": _commit(),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "--short", "HEAD") + (" with changes" if git("status", "-s", "-uno", "../src") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def report(
+    benchmark: str, options: argparse.Namespace, configuration: dict[str, Any], results: Sequence[dict[str, Any]]
+) -> None:
+    """Print the machine, the configuration and the results, and append them to the JSON file if there is one."""
+    where = machine(options.threads)
+    print(f"{benchmark}: " + ", ".join(f"{key} {value}" for key, value in where.items()))
+    print("configuration: " + ", ".join(f"{key} {value}" for key, value in configuration.items()))
+    for result in results:
+        print("  " + ", ".join(f"{key} {_shown(value)}" for key, value in result.items()))
+    if options.json is not None:
+        line = {"benchmark": benchmark, "machine": where, "configuration": configuration, "results": list(results)}
+        with options.json.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a configuration becomes, with networks that were never trained."""
+
+    config: Config
+    space: CrystalSpace
+    policy: CrystalPolicy
+    target: CrystalTarget
+
+    def trainer(self, batch_size: int, seed: int) -> Trainer:
+        """A trainer with the configuration's recipe and another batch size."""
+        t = self.config.training
+        known = {name: getattr(t, name) for name in TrainingRecipe.__dataclass_fields__ if hasattr(t, name)}
+        recipe = TrainingRecipe(**{**known, "batch_size": batch_size, "replay_share": t.replay.share})
+        return Trainer(self.policy, self.space, self.target, recipe, seed=seed)
+
+
+def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
+    """Build space, policy and target of a configuration.
+
+    Args:
+        where: preset, configuration file or run folder.
+        overrides: ``key=value`` changes.
+        seed: of the initial weights.
+    """
+    config = load_config(where, overrides)
+    space = build_space(config)
+    torch.manual_seed(seed)
+    p = config.policy
+    policy = CrystalPolicy(
+        len(space.elements),
+        space.max_count,
+        width=p.width,
+        layers=p.layers,
+        shared=p.shared,
+        components=p.components,
+        beta_range=p.beta_range,
+    )
+    target = CrystalTarget(space, Reward(resolve(config.reward.property), config.reward.beta))
+    return Setup(config, space, policy, target)
+
+
+def build_space(config: Config) -> CrystalSpace:
+    """Build the space of a configuration."""
+    s = config.space
+    limits = CompositionConstraints(
+        n_elements=s.n_elements,
+        n_atoms=s.n_atoms,
+        n_atoms_primitive=s.n_atoms_primitive,
+        atoms_per_element=s.atoms_per_element,
+        neutrality=s.neutrality,
+        wyckoff=s.wyckoff,
+    )
+    lattice = BoxLattice() if s.lattice.kind == "box" else VolumeLattice()
+    return CrystalSpace([atomic_number(symbol) for symbol in s.elements], s.groups, composition=limits, lattice=lattice)
+
+
+def describe(config: Config, name: str) -> dict[str, Any]:
+    """The part of a configuration that a number depends on."""
+    s, p = config.space, config.policy
+    return {
+        "preset": name,
+        "elements": len(s.elements),
+        "space groups": len(s.groups),
+        "neutrality": s.neutrality,
+        "lattice": s.lattice.kind,
+        "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
+        "objective": config.training.objective,
+        "property": config.reward.property,
+    }

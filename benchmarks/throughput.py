@@ -1,0 +1,58 @@
+"""Trajectories a second: training with the proxy inside, and sampling.
+
+    python benchmarks/throughput.py --preset default --threads 1 --json results.jsonl
+
+``train``: whole iterations of the trainer (draw, decode, predict, score, update). ``sample``: draw and decode with all
+masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, which is what ``crystalgfn sample``
+writes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+from _common import Setup, batches, describe, measure, parser, report, setup
+
+WORKS = ("train", "sample", "sample_scored")
+
+
+def works(built: Setup, batch: int, *, seed: int) -> dict[str, Callable[[], object]]:
+    """What is timed, by name; each call passes ``batch`` trajectories."""
+    policy, space = built.policy, built.space
+    generator = torch.Generator().manual_seed(seed)
+
+    def sample() -> None:
+        space.crystals(policy.sample(batch, space, generator=generator).states)
+
+    @torch.no_grad()
+    def sample_scored() -> None:
+        trajectories = policy.sample(batch, space, generator=generator)
+        built.target.evaluate(trajectories.states)
+        policy.score(trajectories, space)
+
+    calls = (built.trainer(batch, seed).step, sample, sample_scored)
+    return dict(zip(WORKS, calls, strict=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    options_parser = parser(__doc__)
+    options_parser.add_argument("--batch", type=batches, default=[10, 100, 1000], metavar="N,N,...")
+    options_parser.add_argument("--only", choices=WORKS, action="append")
+    options = options_parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    results = []
+    for batch in options.batch:
+        built = setup(options.preset, options.set, seed=options.seed)
+        for name, call in works(built, batch, seed=options.seed).items():
+            if name in (options.only or WORKS):
+                rate = measure(call, batch, seconds=options.seconds)
+                results.append({"what": name, "batch": batch, **rate.as_dict()})
+    report("throughput", options, describe(built.config, options.preset), results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Every benchmark runs at tiny size and says where and with what it was measured. Nothing here judges a time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crystalgfn.report.pages import parts
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "reward.property=density"]
+SMALL_SPACE = ["--set", "space.elements=[Li, O, Mg]", "--set", "space.space_groups=[1, 2, 221, 225]"]
+CALLS = {
+    "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],
+    "masks": ["--presets", "default", "--batch", "8", *TINY, *SMALL_SPACE],
+    "proxy": ["--property", "volume_per_atom", "--batch", "4,8", *TINY, *SMALL_SPACE],
+    "memory": ["-n", "8", *TINY, *SMALL_SPACE],
+}
+
+
+def run(script, *arguments):
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    """Run all of them; the JSON lines by name, what they printed by name, and the file."""
+    path = tmp_path_factory.mktemp("benchmarks") / "results.jsonl"
+    printed = {}
+    for name, arguments in CALLS.items():
+        done = run(name, *arguments, "--json", path)
+        assert done.returncode == 0, done.stderr
+        printed[name] = done.stdout
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {line["benchmark"]: line for line in lines}, printed, path
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_it_says_where_and_with_what(records, name):
+    by_name, printed, _ = records
+    machine = by_name[name]["machine"]
+    assert machine["threads"] == 1
+    assert machine["cores"] >= 1
+    for key in ("cpu", "torch", "python", "commit"):
+        assert machine[key]
+        assert str(machine[key]) in printed[name]
+    assert by_name[name]["configuration"]["preset"] == "default"
+
+
+@pytest.mark.parametrize("name", ["throughput", "masks", "proxy"])
+def test_rates_are_units_over_seconds(records, name):
+    for result in records[0][name]["results"]:
+        assert result["units"] > 0
+        assert result["per_second"] > 0
+        assert result["units"] % result["batch"] == 0 or name == "masks"
+
+
+def test_every_part_is_measured(records):
+    by_name = records[0]
+    assert {(r["what"], r["batch"]) for r in by_name["throughput"]["results"]} == {
+        (what, batch) for what in ("train", "sample", "sample_scored") for batch in (4, 8)
+    }
+    assert {r["rule"] for r in by_name["masks"]["results"]} == {"per_element", "per_atom"}
+    peaks = {r["phase"]: r["peak_mib"] for r in by_name["memory"]["results"]}
+    assert peaks.keys() == {"import", "build", "sample", "train"}
+    assert all(peak > 10 for peak in peaks.values())
+
+
+def test_the_page_is_filled_from_the_records(records, tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text((ROOT / "docs" / "performance.md").read_text())
+    done = run("fill_page", records[2], "--page", page)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert parts(text) == ["training", "sampling", "masks", "proxy", "memory"]
+    assert "| training, proxy inside, batch 4 |" in text
+    assert "| 3 elements, per_atom |" in text
+    assert "| `volume_per_atom`, batch 8 |" in text
+    assert "| train, 8 crystals |" in text
+    assert records[0]["masks"]["machine"]["commit"] in text
+    (tmp_path / "broken.jsonl").write_text("{")
+    assert run("fill_page", tmp_path / "broken.jsonl", "--page", page).returncode == 2
