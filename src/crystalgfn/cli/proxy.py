@@ -189,6 +189,8 @@ def _print_metrics(metrics: dict[str, Any], top: int = 12) -> None:
     from crystalgfn.properties.cards import REAL_HEADER, STRAINED_HEADER, real_rows, strained_rows
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a file has no width: nothing is cut off
 
     def show(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table = RichTable(title=title, title_justify="left")

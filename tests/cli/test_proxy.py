@@ -1,0 +1,108 @@
+"""``crystalgfn proxy``: train, evaluate, predict, and what goes wrong."""
+
+import json
+
+import pytest
+
+from crystalgfn.cli import main
+from crystalgfn.crystal import Crystals
+from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.properties.registry import resolve
+from property_data import strained, table, write
+
+
+def run(*args: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["proxy", *map(str, args)])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("proxy")
+    frame = table(120)
+    write(frame, folder / "data.parquet")
+    write(strained(frame), folder / "strained.parquet")
+    args = ("-o", folder / "model", "--strained", folder / "strained.parquet", "--epochs", 2)
+    assert run("train", folder / "data.parquet", *args) == 0
+    return folder
+
+
+def test_trained_model_has_a_card_and_nothing_is_left_over(trained):
+    assert sorted(p.name for p in trained.iterdir()) == ["data.parquet", "model", "strained.parquet"]
+    card = json.loads((trained / "model" / "card.json").read_text())
+    assert card["command"] == (
+        "crystalgfn proxy train data.parquet -o model --recipe best --strained strained.parquet --seed 0 --epochs 2"
+    )
+    assert card["domain"]["n_atoms"][0] >= 8
+    assert str(trained) not in (trained / "model" / "card.md").read_text()
+    assert resolve(str(trained / "model")).unit == "eV/atom"
+
+
+def test_evaluate_reproduces_the_card(trained, capsys):
+    out = trained / "metrics.json"
+    args = ("--strained", trained / "strained.parquet", "--json", out)
+    assert run("evaluate", trained / "model", trained / "data.parquet", *args) == 0
+    found = json.loads(out.read_text())
+    out.unlink()
+    card = json.loads((trained / "model" / "card.json").read_text())
+    assert found["real"] == card["metrics"]["real"]
+    assert found["strained"] == card["metrics"]["strained"]
+    assert found["real"]["rows"] == "test"
+    shown = capsys.readouterr().out
+    assert "unseen chemical systems" in shown
+    assert f"{found['real']['groups']['all']['mae']:.4f}" in shown
+
+
+def test_evaluate_on_other_data_takes_all_rows(trained, tmp_path):
+    other = write(table(30, seed=7), tmp_path / "other.parquet")
+    assert run("evaluate", trained / "model", other, "--json", tmp_path / "m.json") == 0
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert (found["real"]["rows"], found["real"]["groups"]["all"]["n"]) == ("all", 30)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict(trained, tmp_path, ending):
+    out = tmp_path / f"out.{ending}"
+    assert run("predict", trained / "model", trained / "data.parquet", "-o", out) == 0
+    crystals = Crystals.from_file(trained / "data.parquet")
+    expected = ProxyProperty.load(trained / "model")(crystals)
+    found = Crystals.from_file(out)
+    assert found.column("model") == pytest.approx(expected.double().numpy())
+    assert len(found.column("model_deviation")) == 120
+
+
+def test_table1_trains(trained, tmp_path):
+    assert run("train", trained / "data.parquet", "-o", tmp_path / "t1", "--recipe", "table1", "--epochs", 1) == 0
+    assert json.loads((tmp_path / "t1" / "card.json").read_text())["network"]["kind"] == "table1"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("train", "DATA", "-o", "OUT", "--recipe", "bst"),
+            "unknown recipe 'bst', allowed: best, table1 (nearest: 'best')",
+        ),
+        (("train", "missing.parquet", "-o", "OUT"), "missing.parquet"),
+        (("train", "DATA", "-o", "FOLDER"), "exists and is no model folder"),
+        (("evaluate", "nothing", "DATA"), "no model 'nothing'"),
+        (("predict", "formation_energy", "DATA", "-o", "out.xls"), "unknown ending '.xls'"),
+        (("predict", "formation_energy", "missing.csv", "-o", "out.csv"), "missing.csv"),
+    ],
+)
+def test_errors_are_one_line(trained, tmp_path, capsys, args, message):
+    (tmp_path / "folder").mkdir()
+    places = {"DATA": trained / "data.parquet", "OUT": tmp_path / "out", "FOLDER": tmp_path / "folder"}
+    assert run(*(places.get(a, a) for a in args)) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_targets_must_be_numbers(tmp_path, capsys):
+    frame = table(30)
+    frame.loc[4, "formation_energy_per_atom"] = float("nan")
+    assert run("train", write(frame, tmp_path / "bad.parquet"), "-o", tmp_path / "out") == 2
+    assert "row 5 has formation_energy_per_atom nan" in capsys.readouterr().err
