@@ -1,0 +1,164 @@
+"""Log-probabilities of one trajectory, transition by transition, written as plainly as possible.
+
+The networks are the policy's own; which state they see, what is allowed, and every formula are written out again here.
+"""
+
+from __future__ import annotations
+
+from math import log
+
+import torch
+from torch.distributions import Beta, Categorical, MixtureSameFamily
+from torch.nn.functional import logsigmoid
+
+from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, POINT_SYMMETRY
+
+M = 0.1
+ORDERS = [("group",), ("system",), ("symmetry",), ("system", "symmetry"), ("symmetry", "system")]
+
+
+def score_one(policy, trajectories, row, space):
+    """Transitions of one trajectory: three lists, one a stage, of (log P_F, log P_B)."""
+    walker = _Walker(policy, space)
+    with torch.no_grad():
+        return [
+            walker.space_group(int(trajectories.space_group.path[row]), int(trajectories.space_group.space_group[row])),
+            walker.composition(trajectories.composition.elements[row], trajectories.composition.counts[row]),
+            walker.lattice(trajectories.lattice.u[row, : int(trajectories.lattice.length[row])]),
+        ]
+
+
+class _Walker:
+    """Follows a trajectory, keeping what has been decided so far for both networks."""
+
+    def __init__(self, policy, space):
+        self.policy, self.space = policy, space
+        self.networks = {"f": policy.forward_network, "b": policy.backward_network or policy.forward_network}
+        self.decided = {"f": 0.0, "b": 0.0}
+
+    def hidden(self, which, stage=None, *inputs):
+        """Last hidden layer of a network for what was decided, and a state of the stage being passed."""
+        network = self.networks[which]
+        own = 0.0 if stage is None else network.encoders[stage](*inputs)
+        return network.trunk(self.decided[which] + own)[0]
+
+    def decide(self, stage, *inputs):
+        for which, network in self.networks.items():
+            self.decided[which] = self.decided[which] + network.encoders[stage](*inputs)
+
+    # space group
+
+    def space_group(self, path, group):
+        head = self.policy.space_group
+        properties = {
+            "system": int(CRYSTAL_LATTICE_SYSTEM[group]),
+            "symmetry": int(POINT_SYMMETRY[group]),
+            "group": group,
+        }
+        order = [name for name in ORDERS[path] if name != "group"] + ["group"]
+        state, found = {}, []
+        for step, name in enumerate(order):
+            log_p = torch.log_softmax(
+                head.action(self.hidden("f", 0, self.group_features(state))) + self.allowed(state), 0
+            )
+            action = {"system": 0, "symmetry": 8, "group": 13}[name] + properties[name] - 1
+            state = {**state, name: properties[name]}
+            back = 0.0
+            if name == "group":
+                parent = {(): 0, ("system",): 1, ("symmetry",): 2}.get(tuple(order[:step]), 3)
+                full = {"system": properties["system"], "symmetry": properties["symmetry"], "group": group}
+                back = float(torch.log_softmax(head.parent(self.hidden("b", 0, self.group_features(full))), 0)[parent])
+            elif step == 1:
+                undone = 0 if name == "symmetry" else 1
+                back = float(torch.log_softmax(head.unset(self.hidden("b", 0, self.group_features(state))), 0)[undone])
+            found.append((float(log_p[action]), back))
+        self.decide(0, self.group_features(properties))
+        self.group = group
+        return found
+
+    @staticmethod
+    def group_features(state):
+        code = state.get("system", 0) * 6 + state.get("symmetry", 0)
+        return torch.tensor([[1 + code, 54 + state["group"] if "group" in state else 0]])
+
+    def allowed(self, state):
+        """0 for the actions that some group of the space agrees with, -inf for others, (243,)."""
+        result = torch.full((243,), -torch.inf)
+        for group in self.space.groups.allowed.nonzero().flatten().tolist():
+            system, symmetry = int(CRYSTAL_LATTICE_SYSTEM[group]), int(POINT_SYMMETRY[group])
+            if state.get("system", system) == system and state.get("symmetry", symmetry) == symmetry:
+                result[13 + group - 1] = 0.0
+                if "system" not in state:
+                    result[system - 1] = 0.0
+                if "symmetry" not in state:
+                    result[8 + symmetry - 1] = 0.0
+        return result
+
+    # composition
+
+    def composition(self, elements, counts):
+        head, space = self.policy.composition, self.space.composition
+        state, found = space.start(torch.tensor([self.group])), []
+        filled = int((elements > 0).sum())
+        for t in range(filled + 1):
+            z = self.hidden("f", 1, self.composition_features(elements[:t], counts[:t]))
+            log_p = torch.log_softmax(head.element(z).masked_fill(~space.element_mask(state)[0], -torch.inf), 0)
+            if t == filled:
+                found.append((float(log_p[-1]), 0.0))
+                break
+            element, count = elements[t : t + 1] - 1, counts[t : t + 1]
+            allowed = space.count_mask(state, element)[0]
+            logits = head.count(z * (1 + head.gate(element)[0])) + head.count_bias(element)[0]
+            log_q = torch.log_softmax(logits[: len(allowed)].masked_fill(~allowed, -torch.inf), 0)
+            found.append((float(log_p[element] + log_q[count - 1]), 0.0))
+            state = space.add(state, element, count)
+        self.decide(1, self.composition_features(elements[:filled], counts[:filled]))
+        return found
+
+    def composition_features(self, elements, counts):
+        """One feature an (element, count) and one an element; 0 is padding, for the empty composition."""
+        head = self.policy.composition
+        pairs = [1 + (e - 1) * head.max_count + k - 1 for e, k in zip(elements.tolist(), counts.tolist(), strict=True)]
+        alone = [head.n_elements * head.max_count + e for e in elements.tolist()]
+        return torch.tensor([pairs + alone or [0]])
+
+    # lattice
+
+    def lattice(self, points):
+        head, free = self.policy.lattice, self.space.free(torch.tensor([self.group]))
+        inside = free[0]
+        found = []
+        here = None
+        for point in [*points, None]:
+            if here is None:  # from the source
+                forward = self.mixtures(head.increment(self.hidden("f")), inside).log_prob(point[inside]).sum()
+            else:
+                log_exit = float(logsigmoid(head.exit(self.hidden("f", 2, here[None], free)))[0])
+                log_stay = float(logsigmoid(-head.exit(self.hidden("f", 2, here[None], free)))[0])
+                if point is None:
+                    forced = bool((here[inside] > 1 - M).any())
+                    found.append((0.0 if forced else log_exit, 0.0))
+                    return found
+                room = 1 - here[inside] - M
+                r = (point[inside] - here[inside] - M) / room
+                density = self.mixtures(head.increment(self.hidden("f", 2, here[None], free)), inside).log_prob(r)
+                forward = log_stay + (density - torch.log(room)).sum()
+            back_logit = head.back(self.hidden("b", 2, point[None], free))[0]
+            if here is None:
+                backward = 0.0 if bool((point[inside] < M).any()) else float(logsigmoid(back_logit))
+            else:
+                room = point[inside] - M
+                density = self.mixtures(head.decrement(self.hidden("b", 2, point[None], free)), inside).log_prob(
+                    (room - here[inside]) / room
+                )
+                backward = float(logsigmoid(-back_logit) + (density - torch.log(room)).sum())
+            found.append((float(forward), backward))
+            here = point
+        return found
+
+    def mixtures(self, raw, inside):
+        head = self.policy.lattice
+        raw = raw.double().view(6, -1)[inside]
+        k = raw.shape[1] // 3
+        shapes = torch.exp(log(head.low) + log(head.high / head.low) * torch.sigmoid(raw[:, k:]))
+        return MixtureSameFamily(Categorical(logits=raw[:, :k]), Beta(shapes[:, :k], shapes[:, k:]))
