@@ -10,7 +10,9 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -31,36 +33,29 @@ from crystalgfn.spaces.lattice import BoxLattice, VolumeLattice
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast something ran.
+    """How fast something ran: the median over calls, since other work on a machine slows single calls many times over.
 
     Attributes:
-        units: done while the clocks ran.
-        cpu_s: CPU seconds of this process, all threads together.
-        wall_s: seconds by the clock on the wall.
+        calls: how many were timed.
+        units: done by one call.
+        cpu_s: median CPU seconds of a call, all threads of this process together.
+        wall_s: median seconds of a call by the clock on the wall.
     """
 
+    calls: int
     units: int
     cpu_s: float
     wall_s: float
 
-    @property
-    def per_cpu_second(self) -> float:
-        """Units a CPU second: what can be compared on a machine with other work."""
-        return self.units / max(self.cpu_s, 1e-9)
-
-    @property
-    def per_second(self) -> float:
-        """Units a second."""
-        return self.units / max(self.wall_s, 1e-9)
-
     def as_dict(self) -> dict[str, float]:
-        """Numbers of the JSON line."""
+        """Numbers of the JSON line: units a CPU second and units a second among them."""
         return {
+            "calls": self.calls,
             "units": self.units,
-            "cpu_s": round(self.cpu_s, 4),
-            "wall_s": round(self.wall_s, 4),
-            "per_cpu_second": round(self.per_cpu_second, 1),
-            "per_second": round(self.per_second, 1),
+            "cpu_s": float(f"{self.cpu_s:.4g}"),
+            "wall_s": float(f"{self.wall_s:.4g}"),
+            "per_cpu_second": round(self.units / max(self.cpu_s, 1e-9), 1),
+            "per_second": round(self.units / max(self.wall_s, 1e-9), 1),
         }
 
 
@@ -75,11 +70,16 @@ def measure(work: Callable[[], object], units: int, *, seconds: float, warmup: i
     """
     for _ in range(warmup):
         work()
-    calls, cpu, wall = 0, time.process_time(), time.perf_counter()
-    while calls == 0 or time.process_time() - cpu < seconds:
+    clocks = [(time.process_time(), time.perf_counter())]
+    while len(clocks) == 1 or clocks[-1][0] - clocks[0][0] < seconds:
         work()
-        calls += 1
-    return Rate(calls * units, time.process_time() - cpu, time.perf_counter() - wall)
+        clocks.append((time.process_time(), time.perf_counter()))
+    cpu, wall = zip(*clocks, strict=True)
+    return Rate(len(clocks) - 1, units, _median_step(cpu), _median_step(wall))
+
+
+def _median_step(times: Sequence[float]) -> float:
+    return median(later - earlier for earlier, later in pairwise(times))
 
 
 def parser(description: str | None, *, preset: str = "default") -> argparse.ArgumentParser:

@@ -70,8 +70,9 @@ def throughput(record: Record, wanted: Sequence[str]) -> str:
     """Rates of training or sampling, with the reference's beside them."""
     rows = [
         (f"{NAMES[r['what']]}, batch {r['batch']}", *per_second(r), REFERENCE.get((r["what"], r["batch"]), "–"))
+        for what in wanted
         for r in record["results"]
-        if r["what"] in wanted
+        if r["what"] == what
     ]
     header = ("trajectories", "per CPU second", "per second", "reference, per CPU second")
     return f"{where(record)}\n\n{table(header, rows)}" if rows else ""
