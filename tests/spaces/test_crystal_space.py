@@ -16,7 +16,9 @@ from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates, formula_order
 from crystalgfn.spaces.lattice import BoxLattice, VolumeLattice
 
-LIMITS = CompositionConstraints(n_elements=(2, 3), n_atoms=(1, 400), n_atoms_primitive=(1, 12), atoms_per_element=(1, 64))
+LIMITS = CompositionConstraints(
+    n_elements=(2, 3), n_atoms=(1, 400), n_atoms_primitive=(1, 12), atoms_per_element=(1, 64)
+)
 ELEMENTS = [26, 8, 3, 12]
 LATTICES = {"volume": VolumeLattice(), "box": BoxLattice((2.0, 30.0))}
 
@@ -77,7 +79,9 @@ def test_crystals_outside_the_space_are_left_out_by_number():
 
 def test_no_crystal_inside_gives_no_states():
     space = space_of()
-    crystals = Crystals((92,), torch.tensor([1, 225]), torch.tensor([[3], [4]]), torch.tensor([[5.0] * 3 + [90.0] * 3] * 2))
+    crystals = Crystals(
+        (92,), torch.tensor([1, 225]), torch.tensor([[3], [4]]), torch.tensor([[5.0] * 3 + [90.0] * 3] * 2)
+    )
     states, rows = space.states(crystals)
     assert len(states) == len(rows) == 0
     # elements and counts are allowed, but the positions of the group are not multiples
@@ -129,7 +133,13 @@ def test_joining_and_slicing_states():
 # what is changed in LIMITS, elements, groups, and the words the message must and must not hold
 IMPOSSIBLE = {
     "neutrality": ({"n_elements": (2, 3)}, [3, 12], [1], "neutrality per_element", "wyckoff"),
-    "n_elements": ({"n_elements": (3, 3), "atoms_per_element": (1, 12)}, [3, 8], [1], "n_elements [3, 3]", "neutrality"),
+    "n_elements": (
+        {"n_elements": (3, 3), "atoms_per_element": (1, 12)},
+        [3, 8],
+        [1],
+        "n_elements [3, 3]",
+        "neutrality",
+    ),
     "n_atoms": ({"n_atoms": (1, 2)}, [12, 8], [225], "n_atoms [1, 2]", "neutrality"),
     "n_atoms_primitive": ({"n_atoms_primitive": (1, 1)}, [12, 8], [2], "n_atoms_primitive [1, 1]", "neutrality"),
     "atoms_per_element": ({"atoms_per_element": (1, 3)}, [12, 8], [225], "atoms_per_element [1, 3]", "neutrality"),

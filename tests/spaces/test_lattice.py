@@ -56,7 +56,9 @@ def test_decoded_cells_exist_and_have_the_metric_of_their_system(decoder):
 @given(
     name=st.sampled_from(sorted(DECODERS)),
     system=st.integers(1, 8),
-    u=st.lists(st.sampled_from([0.0, 1e-12, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-12, 1.0]) | st.floats(0, 1), min_size=6, max_size=6),
+    u=st.lists(
+        st.sampled_from([0.0, 1e-12, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-12, 1.0]) | st.floats(0, 1), min_size=6, max_size=6
+    ),
     n_atoms=st.integers(1, 400),
 )
 def test_extreme_points_decode_to_cells_that_exist(name, system, u, n_atoms):
@@ -111,7 +113,9 @@ def test_volume_element_equals_the_jacobian_by_autograd(decoder, system):
             return lattice[free]
 
         jacobian = torch.autograd.functional.jacobian(parameters, u[row])[:, free]
-        assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(found[row].item(), abs=1e-5)  # float32 constants
+        assert torch.linalg.slogdet(jacobian)[1].item() == pytest.approx(
+            found[row].item(), abs=1e-5
+        )  # float32 constants
 
 
 @pytest.mark.parametrize("system", range(1, 9))

@@ -102,11 +102,15 @@ def check(
         atoms_per_element, neutrality, wyckoff, cell, lattice_system and the bounds asked for.
 
     Raises:
-        DataError: no crystals.
+        DataError: no crystals, a space group that does not exist, or a negative count.
     """
     if not len(crystals):
         raise DataError("no crystals to check: found 0, allowed: 1 or more")
     groups = crystals.space_group.cpu().numpy()
+    if groups.min() < 1 or groups.max() > 230:
+        raise DataError(f"space groups run from {groups.min()} to {groups.max()}, allowed: 1 to 230")
+    if bool((crystals.counts < 0).any()):
+        raise DataError(f"the least count is {int(crystals.counts.min())}, allowed: 0 and more")
     violated: Verdicts = {
         "space_group": ~np.isin(groups, list(space_groups)),
         "labels": _wrong_labels(crystals, groups),
@@ -151,10 +155,14 @@ def _composition(crystals: Crystals, groups: NDArray[np.int64], limits: Composit
         "n_elements": _outside(present.sum(1), limits.n_elements),
         "n_atoms": _outside(n_atoms, limits.n_atoms),
         "n_atoms_primitive": _outside(n_atoms / cells, limits.n_atoms_primitive),
-        "atoms_per_element": np.any(present & ((counts < least) | (counts > most)) | (counts < 0), axis=1),
+        "atoms_per_element": np.any(present & ((counts < least) | (counts > most)), axis=1),
     }
     if limits.neutrality != "none":
-        violated["neutrality"] = ~neutral(crystals, limits.neutrality)
+        # atoms that a centering translation relates share their state, so the primitive cell is what must be neutral
+        whole = (counts % cells[:, None] == 0).all(1, keepdims=True)
+        own = torch.from_numpy(np.where(whole, counts // cells[:, None], counts))
+        primitive = Crystals(crystals.elements, crystals.space_group, own, crystals.lattice)
+        violated["neutrality"] = ~neutral(primitive, limits.neutrality)
     if limits.wyckoff:
         violated["wyckoff"] = ~wyckoff_compatible(crystals)
     return violated

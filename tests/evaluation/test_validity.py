@@ -1,0 +1,158 @@
+"""Validity checks find every kind of violation, and agree with pyxtal and with brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pyxtal.symmetry import Group
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.charges import is_neutral
+from crystalgfn.crystallography.space_groups import (
+    CENTERING_MULTIPLICITY,
+    CRYSTAL_LATTICE_SYSTEM,
+    CRYSTAL_LATTICE_SYSTEMS,
+    POINT_SYMMETRIES,
+    POINT_SYMMETRY,
+)
+from crystalgfn.errors import DataError
+from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.spaces.constraints import CompositionConstraints
+from policy_setup import random_policy, small_space
+
+LI, OX, MG, FE = 3, 8, 12, 26
+LIMITS = CompositionConstraints(
+    n_elements=(2, 3), n_atoms=(2, 40), n_atoms_primitive=(2, 20), atoms_per_element=(1, 20), neutrality="per_element"
+)
+# rock salt and hematite with their real cells
+GOOD = [
+    (225, {MG: 4, OX: 4}, [4.21, 4.21, 4.21, 90, 90, 90]),
+    (167, {FE: 12, OX: 18}, [5.04, 5.04, 13.75, 90, 90, 120]),
+]
+
+
+def make(rows, **columns):
+    elements = (OX, LI, MG, FE)
+    return Crystals(
+        elements,
+        torch.tensor([group for group, _, _ in rows]),
+        torch.tensor([[counts.get(z, 0) for z in elements] for _, counts, _ in rows]),
+        torch.tensor([lattice for _, _, lattice in rows], dtype=torch.float64),
+        columns,
+    )
+
+
+def changed(group=225, counts=None, lattice=None):
+    return [(group, counts or GOOD[0][1], lattice or GOOD[0][2])]
+
+
+def violations(rows, **options):
+    """Names of what is violated, without a second look at what is not asked."""
+    report = check(make(rows), **{"composition": LIMITS, **options})
+    return {name for name, count in report.violations.items() if count}
+
+
+def test_real_crystals_are_valid():
+    limits = LatticeLimits(volume=(0.55, 1.6), max_axis_ratio=7.5, lengths=(0.9, 100), angles=(50, 150))
+    report = check(make(GOOD), space_groups=[167, 225], composition=LIMITS, lattice=limits)
+    assert report.ok
+    assert report.valid.all()
+    assert report.n == 2
+    assert str(report).startswith("2 crystals, no violation of space_group")
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "expected"),
+    [
+        (changed(), {"space_groups": [1, 2]}, {"space_group"}),
+        (changed(counts={MG: 4, OX: 5}), {}, {"centering", "neutrality", "wyckoff"}),
+        (changed(counts={MG: 4, OX: 8}), {}, {"neutrality"}),
+        (changed(counts={MG: 8, OX: 8}), {}, set()),
+        (changed(counts={MG: 12, OX: 12}), {}, {"wyckoff"}),  # 4a and 4b once each, 8c: 12 + 12 do not fit
+        (changed(counts={MG: 4}), {}, {"n_elements", "n_atoms_primitive"}),
+        (changed(counts={MG: 32, OX: 32}), {}, {"n_atoms", "atoms_per_element"}),
+        (changed(group=1, counts={MG: 1, OX: 1}), {}, set()),
+        (changed(group=1, counts={MG: 15, OX: 15}), {}, {"n_atoms_primitive"}),
+        (changed(lattice=[4, 4, 5, 90, 90, 90]), {}, {"lattice_system"}),
+        (changed(lattice=[4, 4, 4, 90, 90, 90.01]), {}, {"lattice_system"}),
+        (changed(group=2, lattice=[4, 4, 4, 150, 150, 150]), {}, {"cell"}),
+        (changed(group=2, lattice=[4, -4, 4, 90, 90, 90]), {}, {"cell"}),
+        (changed(lattice=[float("nan")] * 6), {}, {"cell", "lattice_system"}),
+        (changed(lattice=[9, 9, 9, 90, 90, 90]), {"lattice": LatticeLimits(volume=(0.55, 1.6))}, {"volume"}),
+        (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lattice": LatticeLimits(max_axis_ratio=7.5)}, {"axis_ratio"}),
+        (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lattice": LatticeLimits(lengths=(0.9, 24))}, {"lengths"}),
+        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"lattice": LatticeLimits(angles=(50, 150))}, {"angles"}),
+    ],
+)
+def test_each_violation_is_found(rows, options, expected):
+    assert violations(rows, **options) == expected
+
+
+def test_required_and_allowed_elements():
+    wanted = CompositionConstraints(n_elements=(2, 2), required=(FE,), allowed=(FE, OX), atoms_per_element=(1, 20))
+    report = check(make(GOOD), composition=wanted)
+    assert report.violations["elements"] == 1
+    assert report.first["elements"] == 0
+    assert report.valid.tolist() == [False, True]
+    assert "elements 1 (first: 0)" in str(report)
+    assert "\n" not in str(report)
+
+
+def test_mixed_valence_and_no_rule():
+    magnetite = [(227, {FE: 24, OX: 32}, [8.39, 8.39, 8.39, 90, 90, 90])]
+    for rule, expected in (("per_element", {"neutrality"}), ("per_atom", set()), ("none", set())):
+        limits = CompositionConstraints(n_atoms=(1, 100), atoms_per_element=(1, 64), neutrality=rule)
+        assert violations(magnetite, composition=limits) == expected
+
+
+def test_atoms_that_a_centering_relates_have_one_state():
+    # two H in a body-centred cell are one in the primitive cell, which cannot be both +1 and -1
+    limits = CompositionConstraints(n_atoms=(1, 100), neutrality="per_atom")
+    crystals = Crystals(
+        (1, 17), torch.tensor([139, 123]), torch.tensor([[2, 4], [2, 4]]), torch.tensor([[4.0] * 3 + [90.0] * 3] * 2)
+    )
+    assert check(crystals, composition=limits).valid.tolist() == [False, True]
+
+
+def test_labels_must_agree_with_the_space_group():
+    names = [CRYSTAL_LATTICE_SYSTEMS[CRYSTAL_LATTICE_SYSTEM[g] - 1] for g, _, _ in GOOD]
+    kinds = [POINT_SYMMETRIES[POINT_SYMMETRY[g] - 1] for g, _, _ in GOOD]
+    good = make(GOOD, crystal_lattice_system=np.array(names, object), point_symmetry=np.array(kinds, object))
+    assert check(good).ok
+    wrong = make(GOOD, crystal_lattice_system=np.array(names[::-1], object))
+    assert check(wrong).violations["labels"] == 2
+
+
+def test_what_cannot_be_checked_is_an_error():
+    with pytest.raises(DataError, match="found 0"):
+        check(make(GOOD)[[]])
+    with pytest.raises(DataError, match="from 225 to 231, allowed: 1 to 230"):
+        check(make([*changed(), *changed(group=231)]))
+    with pytest.raises(DataError, match="-4, allowed"):
+        check(make(changed(counts={MG: -4, OX: 8})), composition=LIMITS)
+
+
+@pytest.mark.parametrize("neutrality", ["per_element", "per_atom"])
+def test_verdicts_on_random_crystals_agree_with_pyxtal_and_brute_force(neutrality):
+    random = np.random.default_rng(0)
+    groups = random.integers(1, 231, 400)
+    counts = random.integers(0, 3, (400, 4)) * CENTERING_MULTIPLICITY[groups][:, None] * random.integers(1, 4, (400, 1))
+    counts[:, 0] += CENTERING_MULTIPLICITY[groups]
+    lattice = torch.tensor([[5.0] * 3 + [90.0] * 3]).expand(400, 6)
+    crystals = Crystals((OX, LI, MG, FE), torch.from_numpy(groups), torch.from_numpy(counts), lattice)
+    for row, (group, own) in enumerate(zip(groups.tolist(), counts.tolist(), strict=True)):
+        present = {z: n for z, n in zip(crystals.elements, own, strict=True) if n}
+        cells = int(CENTERING_MULTIPLICITY[group])
+        limits = CompositionConstraints(n_atoms=(1, 10_000), atoms_per_element=(1, 10_000), neutrality=neutrality)
+        found = check(crystals[[row]], composition=limits).violations
+        assert bool(found["wyckoff"]) != Group(group).check_compatible(list(present.values()))[0]
+        assert bool(found["neutrality"]) != is_neutral({z: n // cells for z, n in present.items()}, neutrality)
+
+
+def test_samples_of_an_untrained_policy_are_valid():
+    space = small_space(groups=range(1, 231), neutrality="per_element", n_atoms_primitive=(1, 12))
+    states = random_policy(space, 0).sample(4000, space, generator=torch.Generator().manual_seed(0)).states
+    bounds = LatticeLimits(volume=(0.55, 1.6), max_axis_ratio=7.5, angles=(60, 135))
+    report = check(space.crystals(states), composition=space.composition.constraints, lattice=bounds)
+    assert report.ok, str(report)
