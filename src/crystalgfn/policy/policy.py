@@ -35,7 +35,6 @@ class Trajectories:
         composition = self.composition
         return CrystalStates(self.space_group.space_group, composition.elements, composition.counts, self.lattice.last)
 
-
     @staticmethod
     def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
         """Join batches of the same space; lattice points are padded to the longest."""

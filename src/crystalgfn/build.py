@@ -1,0 +1,120 @@
+"""From a configuration to the objects it describes."""
+
+from __future__ import annotations
+
+import torch
+
+from crystalgfn.config import BoxLatticeConfig, Config, SpaceConfig, TrainingConfig
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.gflownet.recipe import TrainingRecipe
+from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.registry import resolve
+from crystalgfn.properties.reward import Reward
+from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.lattice import BoxLattice, LatticeDecoder, VolumeLattice
+
+
+def build_space(config: SpaceConfig) -> CrystalSpace:
+    """The space, with its tables.
+
+    Raises:
+        ConstraintError: nothing satisfies the constraints.
+    """
+    elements = [atomic_number(s) for s in config.elements]
+    forbidden = {atomic_number(s) for s in config.forbidden}
+    unknown = [s for s in config.required if atomic_number(s) not in elements or atomic_number(s) in forbidden]
+    if unknown:
+        raise ConfigError(f"space.required: {', '.join(unknown)} cannot be used, allowed: elements of the space")
+    constraints = CompositionConstraints(
+        allowed=tuple(z for z in elements if z not in forbidden) if forbidden else None,
+        required=tuple(atomic_number(s) for s in config.required),
+        n_elements=config.n_elements,
+        n_atoms=config.n_atoms,
+        n_atoms_primitive=config.n_atoms_primitive,
+        atoms_per_element=config.atoms_per_element,
+        neutrality=config.neutrality,
+        wyckoff=config.wyckoff,
+    )
+    return CrystalSpace(
+        elements,
+        config.groups,
+        composition=constraints,
+        lattice=build_lattice(config),
+        lebesgue=config.measure == "lebesgue",
+    )
+
+
+def build_lattice(config: SpaceConfig) -> LatticeDecoder:
+    """The decoding of the unit cube."""
+    lattice = config.lattice
+    if isinstance(lattice, BoxLatticeConfig):
+        return BoxLattice(lattice.lengths, lattice.angles, lattice.monoclinic)
+    return VolumeLattice(lattice.volume, lattice.max_axis_ratio, lattice.angles, lattice.monoclinic)
+
+
+def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
+    """The policies with random weights from the configuration's seed; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return CrystalPolicy(
+            len(space.elements),
+            space.max_count,
+            width=config.policy.width,
+            layers=config.policy.layers,
+            shared=config.policy.shared,
+            components=config.policy.components,
+            beta_range=config.policy.beta_range,
+            flow=config.training.objective == "subtb",
+        ).to(space.device)
+
+
+def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
+    """The reward as a target over the space."""
+    return CrystalTarget(space, Reward(resolve(config.reward.property), config.reward.beta))
+
+
+def build_recipe(config: TrainingConfig) -> TrainingRecipe:
+    """The trainer's numbers."""
+    values = config.model_dump(exclude={"replay", "data", "checkpoint_every", "log_every"})
+    return TrainingRecipe(
+        **values,
+        replay_share=config.replay.share,
+        replay_capacity=config.replay.capacity,
+        replay_start=config.replay.start,
+        data_share=config.data.share if config.data else 0.0,
+    )
+
+
+def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | None:
+    """States of the real crystals named in the configuration that lie in the space.
+
+    Raises:
+        DataError: none of them does.
+    """
+    if config.data is None:
+        return None
+    from crystalgfn.tables import read
+
+    crystals = read(config.data.path)
+    states, rows = space.states(crystals)
+    if len(rows) == 0:
+        raise DataError(f"{config.data.path}: none of its {len(crystals)} crystals lies in the space, allowed: some")
+    return states
+
+
+def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
+    """Everything together, ready to run."""
+    space = build_space(config.space).to(device)
+    policy = build_policy(config, space)
+    target = build_target(config, space)
+    data = load_data(config.training, space)
+    return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data)
+
+
+def symbols(elements: tuple[int, ...]) -> list[str]:
+    """Chemical symbols of atomic numbers."""
+    return [SYMBOLS[z] for z in elements]

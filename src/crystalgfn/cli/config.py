@@ -1,0 +1,29 @@
+"""``crystalgfn config``: show or check a configuration."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Show or check a configuration.")
+Where = Annotated[str, typer.Argument(help="A preset or a YAML file.", show_default=False)]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key.")]
+
+
+@app.command()
+def show(config: Where, overrides: Overrides = None) -> None:
+    """Print the whole configuration, defaults included."""
+    from crystalgfn.config import load_config
+
+    typer.echo(load_config(config, overrides or ()).to_yaml(), nl=False)
+
+
+@app.command()
+def validate(config: Where, overrides: Overrides = None) -> None:
+    """Check a configuration, and that its constraints leave something to sample."""
+    from crystalgfn.build import build_space
+    from crystalgfn.config import load_config
+
+    space = build_space(load_config(config, overrides or ()).space)
+    typer.echo(f"valid: {space!r}")

@@ -1,0 +1,60 @@
+"""``crystalgfn train``: train a sampler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crystalgfn.errors import ConfigError
+
+app = typer.Typer()
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A preset or a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.", show_default=False)],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last checkpoint.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as training.lr=1e-4.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of every random draw.", show_default=False)] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default=False)] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+) -> None:
+    """Train a sampler from a preset or a configuration file."""
+    import torch
+
+    from crystalgfn.config import load_config
+    from crystalgfn.gflownet.trainer import Progress
+    from crystalgfn.progress import progress_bar
+    from crystalgfn.run import train as run_training
+
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"--device: found {device!r}, allowed: cpu, cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device: found 'cuda', but this machine has no usable GPU; allowed here: cpu")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
+    resolved = load_config(config, chosen)
+    total = resolved.training.iterations
+    with progress_bar(total, "training", "iterations") as bar:
+        last: list[Progress] = []
+
+        def after(progress: Progress) -> None:
+            bar.advance(progress.iteration - bar.completed)
+            last[:] = [progress]
+
+        trainer = run_training(
+            resolved, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
+        )
+    if last:
+        typer.echo(
+            f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (batch estimate), loss {last[0].loss:.3g}, "
+            f"{trainer.nonfinite} updates left out as not finite"
+        )
+    typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")

@@ -1,0 +1,119 @@
+"""Checkpoints: the whole state of a trainer in one safetensors file, put in place atomically; nothing is pickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from crystalgfn.errors import CheckpointError
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.tables.files import write_atomically
+
+from .trainer import Trainer
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a JSON header into one file, atomically.
+
+    Raises:
+        DataError: the disk is full, or the folder is missing.
+    """
+    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    content = save(plain, metadata={"header": json.dumps(header)})
+    with write_atomically(path) as file:
+        file.write(content)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, incomplete or not such a file.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+            header = json.loads((file.metadata() or {}).get("header", "{}"))
+            return {key: file.get_tensor(key) for key in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({' '.join(str(error).split())[:150]})") from None
+
+
+def save_policy(path: Path, policy: CrystalPolicy, header: dict[str, Any]) -> None:
+    """Write the weights that samples are drawn from."""
+    write_tensors(path, policy.state_dict(), header)
+
+
+def load_policy(path: Path, policy: CrystalPolicy) -> dict[str, Any]:
+    """Fill ``policy`` with weights; returns the header.
+
+    Raises:
+        CheckpointError: the weights are of another shape than the configuration asks for.
+    """
+    tensors, header = read_tensors(path)
+    _fill(policy, {k: v.float() for k, v in tensors.items()}, path)
+    return header
+
+
+def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    wanted = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    found = {k: tuple(v.shape) for k, v in tensors.items()}
+    if wanted != found:
+        differing = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
+        first = differing[0]
+        raise CheckpointError(
+            f"{path}: does not fit the configuration: {first} is {found.get(first)}, allowed {wanted.get(first)}"
+        )
+    module.load_state_dict(tensors)
+
+
+def save_checkpoint(path: Path, trainer: Trainer, header: dict[str, Any]) -> None:
+    """Write everything a killed run needs to go on to the same result."""
+    tensors = {f"policy.{k}": v for k, v in trainer.policy.state_dict().items()}
+    tensors |= {f"sampling.{k}": v for k, v in trainer.sampling_policy.state_dict().items()}
+    tensors |= {"log_z": trainer.log_z, "generator": trainer.generator.get_state()}
+    for index, state in trainer.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    if trainer.replay is not None:
+        tensors |= {f"replay.{k}": v for k, v in trainer.replay.state_dict().items()}
+    counters = {"iteration": trainer.iteration, "trajectories": trainer.trajectories, "nonfinite": trainer.nonfinite}
+    write_tensors(path, tensors, {**header, **counters})
+
+
+def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
+    """Put a trainer back where :func:`save_checkpoint` left it; returns the header.
+
+    Raises:
+        CheckpointError: the file is unreadable or of another configuration.
+    """
+    tensors, header = read_tensors(path)
+    parts: dict[str, dict[str, Tensor]] = {"policy": {}, "sampling": {}, "optimizer": {}, "replay": {}}
+    for key, value in tensors.items():
+        part, _, name = key.partition(".")
+        if part in parts:
+            parts[part][name] = value
+    try:
+        _fill(trainer.policy, parts["policy"], path)
+        _fill(trainer.sampling_policy, parts["sampling"], path)
+        trainer.log_z.data.copy_(tensors["log_z"])
+        trainer.generator.set_state(tensors["generator"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            index, _, entry = name.partition(".")
+            state.setdefault(int(index), {})[entry] = value
+        groups = trainer.optimizer.state_dict()["param_groups"]
+        trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if trainer.replay is not None:
+            trainer.replay.load_state_dict({k: v.to(trainer.device) for k, v in parts["replay"].items()})
+        trainer.iteration, trainer.trajectories = int(header["iteration"]), int(header["trajectories"])
+        trainer.nonfinite = int(header["nonfinite"])
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path}: incomplete checkpoint ({' '.join(str(error).split())[:150]})") from None
+    return header

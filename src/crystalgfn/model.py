@@ -1,0 +1,143 @@
+"""Trained models: what :func:`crystalgfn.load` gives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator
+
+from crystalgfn.build import build_policy, build_space, build_target
+from crystalgfn.config import Config, load_config, preset_path, presets
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.spaces.crystal import CrystalSpace
+
+WEIGHTS = "policy.safetensors"
+CHUNK = 1_000
+"""Crystals drawn at a time; part of what a seed means, so it never changes."""
+
+
+class Model:
+    """A policy over a space, with the reward it was trained for.
+
+    Example::
+
+        model = crystalgfn.load("default")
+        crystals = model.sample(1000, seed=0)
+        crystals.columns["formation_energy [eV/atom]"]   # predicted by the proxy
+
+    Args:
+        config: of the run that trained it.
+        space: what may be sampled.
+        policy: weights to sample with.
+        target: reward and properties.
+        fingerprint: hash of the weights, written beside samples.
+    """
+
+    def __init__(
+        self, config: Config, space: CrystalSpace, policy: CrystalPolicy, target: CrystalTarget, fingerprint: str
+    ) -> None:
+        self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
+        self.policy = policy.eval().requires_grad_(False)
+
+    def sample(self, n: int, *, seed: int = 0) -> Crystals:
+        """Draw ``n`` crystals.
+
+        Args:
+            n: how many.
+            seed: same seed, same crystals.
+
+        Returns:
+            crystals with the columns of the reward's properties, ``log_reward``, ``log_pf`` and ``log_pb``;
+            log_reward + log_pb - log_pf are the log importance weights.
+
+        Raises:
+            PropertyError: the property failed on a crystal.
+        """
+        if n < 1:
+            raise ConfigError(f"n: found {n}, allowed: 1 or more crystals")
+        return Crystals.concatenate(list(self.chunks(n, seed=seed)))
+
+    def chunks(self, n: int, *, seed: int = 0, first: int = 0) -> Iterator[Crystals]:
+        """The same crystals as :meth:`sample`, ``CHUNK`` at a time from chunk ``first`` on; each has its own seed."""
+        for chunk in range(first, -(-n // CHUNK)):
+            yield self._draw(min(CHUNK, n - chunk * CHUNK), seed=seed, chunk=chunk)
+
+    @torch.inference_mode()
+    def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
+        words = np.random.SeedSequence([seed, chunk]).generate_state(2, np.uint32).tolist()
+        generator = Generator(device=self.space.device).manual_seed(words[0] << 31 | words[1] >> 1)
+        trajectories = self.policy.sample(n, self.space, generator=generator)
+        scores = self.policy.score(trajectories, self.space)
+        crystals, log_reward, columns = self.target.evaluate(trajectories.states)
+        numbers = {
+            "log_reward": log_reward,
+            "log_pf": scores.log_pf_sum,
+            "log_pb": scores.log_pb_sum,
+        }
+        return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def restricted(self, **limits: object) -> Model:
+        """The same policy under narrower constraints, which hold as hard as in training.
+
+        The policy is normalised over the smaller set of allowed actions; log_pf is of the policy that was sampled, so
+        importance weights stay right. Example: ``model.restricted(required=["Li", "O"], systems=["cubic"])``.
+
+        Args:
+            limits: keys of :class:`crystalgfn.config.SpaceConfig` but elements, lattice and measure.
+
+        Raises:
+            ConfigError: an unknown key, or a limit wider than in training.
+            ConstraintError: nothing is left; says which constraint empties the space.
+        """
+        from crystalgfn.restrict import narrower
+
+        config = narrower(self.config, limits)
+        space = build_space(config.space).to(self.space.device)
+        target = CrystalTarget(space, self.target.reward)
+        return Model(config, space, self.policy, target, self.fingerprint)
+
+
+def load(where: str | Path, *, device: str = "cpu") -> Model:
+    """Load a trained model.
+
+    Args:
+        where: a preset with shipped weights, or a run folder.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ConfigError: no such preset or folder.
+        CheckpointError: the weights are missing or do not fit.
+    """
+    path = Path(where)
+    folder = path if path.is_dir() else None
+    if folder is None:
+        if len(path.parts) > 1:
+            raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
+        folder = preset_path(str(where))
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
+        raise CheckpointError(
+            f"{where}: no trained weights ({WEIGHTS}); train it first (crystalgfn train {where} -o RUN), or use one of: "
+            f"{', '.join(with_weights)}"
+        )
+    config = load_config(folder / "config.yaml")
+    space = build_space(config.space).to(device)
+    policy = build_policy(config, space)
+    load_policy(weights, policy)
+    fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Model(config, space, policy.to(device), build_target(config, space), fingerprint)
+
+
+def untrained(config: Config) -> Model:
+    """A model with random weights: the baseline of the paper's figure 2."""
+    space = build_space(config.space)
+    return Model(config, space, build_policy(config, space), build_target(config, space), f"untrained-{config.seed}")
