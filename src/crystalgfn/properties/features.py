@@ -35,6 +35,10 @@ N_DESCRIPTORS = 25
 ABSENT = 1e6
 """Added where there is no element, so that it is never the lowest."""
 
+CELL_SCALE = (2.0, 4.0, 1.0, 1 / 3, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+CELL_SHIFT = (0.0, 0.0, 0.0, 0.0, 0.0, -5.6, 0.0, -2.8, -2.4, 0.0, 0.0)
+"""Linear maps of the first eleven descriptors to numbers of order one."""
+
 LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
 """Descriptors that depend on the cell; the others follow from space group and counts."""
 
@@ -102,7 +106,8 @@ class Featuriser:
         self.volumes = torch.as_tensor(atomic_volume_table()) if volumes is None else volumes.float().cpu()
         self._centering = torch.as_tensor(space_groups.CENTERING_MULTIPLICITY.astype(np.float32))
         self._columns: dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, Tensor, Tensor]] = {}
-        self._tables: dict[torch.device, tuple[Tensor, Tensor, Tensor]] = {}
+        self._scale, self._shift = torch.tensor(CELL_SCALE), torch.tensor(CELL_SHIFT)
+        self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
 
     def _column_tables(self, elements: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Order of the columns by electronegativity (D,), their atomic numbers (D,), priorities D..1 (D,)."""
@@ -124,8 +129,9 @@ class Featuriser:
         device = crystals.counts.device
         order, numbers, priority = self._column_tables(crystals.elements, device)
         if device not in self._tables:
-            self._tables[device] = (self.properties.to(device), self.volumes.to(device), self._centering.to(device))
-        properties, volumes, centering = self._tables[device]
+            constants = (self.properties, self.volumes, self._centering, self._scale, self._shift)
+            self._tables[device] = tuple(constant.to(device) for constant in constants)
+        properties, volumes, centering, scale, shift = self._tables[device]
 
         ordered = crystals.counts.index_select(1, order).to(torch.float32)
         held = ordered.clamp(max=1)
@@ -153,7 +159,7 @@ class Featuriser:
         estimate = (counts * volumes[atomic_numbers]).sum(1)
         descriptors = torch.cat(
             [
-                _cell_descriptors(lattice, volume, estimate, n_atoms[:, 0], primitive[:, 0]),
+                _cell_descriptors(lattice, volume, estimate, n_atoms[:, 0], primitive[:, 0], scale, shift),
                 _amount_descriptors(fractions, n_elements, absent),
                 _property_descriptors(properties[atomic_numbers], fractions, absent),
             ],
@@ -169,8 +175,10 @@ def _volume(lattice: Tensor) -> Tensor:
     return lattice[:, :3].prod(1) * squared.clamp(min=1e-6).sqrt()
 
 
-def _cell_descriptors(lattice: Tensor, volume: Tensor, estimate: Tensor, n_atoms: Tensor, primitive: Tensor) -> Tensor:
-    """Return (B, 20): volume ratio in several powers, shape of the cell, angles, size."""
+def _cell_descriptors(
+    lattice: Tensor, volume: Tensor, estimate: Tensor, n_atoms: Tensor, primitive: Tensor, scale: Tensor, offset: Tensor
+) -> Tensor:
+    """Return (B, 20): volume ratio in several powers, shape of the cell, angles, size; the first 11 scaled by (11,)."""
     low, high = VOLUME_RATIO_RANGE
     log_ratio = (volume / estimate).clamp(low, high).log()
     per_atom = (volume / n_atoms).log()
@@ -184,19 +192,20 @@ def _cell_descriptors(lattice: Tensor, volume: Tensor, estimate: Tensor, n_atoms
     cosines = torch.cos(torch.deg2rad(lattice[:, 3:]))
     inverse = torch.exp(-log_ratio)
     columns = [
-        2 * log_ratio,
-        4 * log_ratio.square(),
+        log_ratio,
+        log_ratio.square(),
         inverse,
-        inverse.square() / 3,
+        inverse.square(),
         torch.exp(log_ratio),
-        (per_atom.clamp(0, 6) - 2.8) * 2,
+        per_atom.clamp(0, 6),
         shortest,
-        n_atoms.clamp(max=256).log() - 2.8,
-        primitive.clamp(max=256).log() - 2.4,
+        n_atoms.clamp(max=256).log(),
+        primitive.clamp(max=256).log(),
         (primitive - primitive.round()).abs(),
         axial.abs().amax(1),
     ]
-    return torch.cat([torch.stack(columns, 1), axial, shape, cosines * 2], dim=1)
+    scaled = torch.addcmul(offset, torch.stack(columns, 1), scale)
+    return torch.cat([scaled, axial, shape, cosines * 2], dim=1)
 
 
 def _amount_descriptors(fractions: Tensor, n_elements: Tensor, absent: Tensor) -> Tensor:

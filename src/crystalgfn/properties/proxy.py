@@ -83,6 +83,8 @@ class MemberEmbedding(nn.Module):
 def look_up(table: Tensor, index: Tensor) -> Tensor:
     """Rows ``index`` (M or 1, ...) of the tables (M, R, S) of each member: (M, ..., S)."""
     members, rows, _ = table.shape
+    if index.shape[0] == 1:  # one batch for all: the same rows of each table
+        return table.index_select(1, index.flatten()).view(members, *index.shape[1:], -1)
     offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
     return F.embedding(index + offset, table.flatten(0, 1))
 

@@ -29,13 +29,18 @@ class StrainNetwork(SetNetwork):
     """Ensemble of M volume-aware networks; see the module's docstring."""
 
     lattice_mask: Tensor
+    cell_columns: Tensor
+    lattice_columns: Tensor
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         m, h = config.members, config.hidden
         mask = torch.zeros(self.n_descriptors)
         mask[list(LATTICE_COLUMNS)] = 1.0
-        self.register_buffer("lattice_mask", mask, persistent=False)
+        self.register_buffer("lattice_mask", 1 - mask, persistent=False)
+        # index tensors, because a list of positions would be copied into one at each call
+        self.register_buffer("cell_columns", torch.tensor(EQUILIBRIUM), persistent=False)
+        self.register_buffer("lattice_columns", torch.tensor(LATTICE_COLUMNS), persistent=False)
         self.context_in = MemberLinear(m, h + self.n_descriptors, CONTEXT)
         self.context = MemberLinear(m, CONTEXT, CONTEXT)
         self.cell = MemberLinear(m, h, N_EQUILIBRIUM, scale=0.2)
@@ -47,11 +52,11 @@ class StrainNetwork(SetNetwork):
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
         """Relaxed energy, strain energy and expected cell of M members for B crystals."""
         descriptors = self.normalised(inputs)
-        composition = descriptors * (1 - self.lattice_mask)
+        composition = descriptors * self.lattice_mask
         hidden = self.trunk(inputs, composition, tables)
         relaxed = self.bounded(self.out(hidden)[..., 0])
-        cell = inputs.descriptors[..., list(EQUILIBRIUM)]
-        mean = self.descriptor_mean[list(EQUILIBRIUM)]
+        cell = inputs.descriptors.index_select(-1, self.cell_columns)
+        mean = self.descriptor_mean.index_select(0, self.cell_columns)
         # 0.3: the spread of equilibrium values, so that weights start at the right size
         equilibrium = mean + 0.3 * self.cell(hidden)
         hidden = hidden.detach().lerp(hidden, SHARED_GRADIENT) if self.training else hidden
@@ -66,7 +71,7 @@ class StrainNetwork(SetNetwork):
         # the first column is twice the logarithm of the volume ratio
         morse = (1 - torch.exp(-steepness * 0.5 * off[..., 0])).square() * stiffness[..., 0] * 8.0
         springs = (off[..., 1:].square() * stiffness[..., 1:]).sum(-1)
-        lattice = descriptors[..., list(LATTICE_COLUMNS)]
+        lattice = descriptors.index_select(-1, self.lattice_columns)
         if lattice.shape[0] != off.shape[0]:
             lattice = lattice.expand(off.shape[0], -1, -1)
         seen = torch.cat([context, lattice, 3 * off.clamp(-1, 1), off.abs()], -1)
