@@ -24,9 +24,9 @@ def crystals():
     )
 
 
-def printed(table):
+def printed(table, width=200):
     stream = io.StringIO()
-    Console(file=stream, width=200).print(table)
+    Console(file=stream, width=width).print(table)
     return stream.getvalue()
 
 
@@ -40,21 +40,40 @@ def test_best_ranks_by_energy_then_by_log_reward(crystals):
         best(without, 1)
 
 
+def test_best_keeps_one_of_each_formula_and_space_group(crystals):
+    twice = Crystals.concatenate([crystals, crystals])
+    assert best(twice, 10).formulas == ["MgO", "Li2O", "Li"]
+    assert best(twice, 10, distinct=False).formulas == ["MgO", "MgO", "Li2O", "Li2O", "Li", "Li"]
+    other_group = Crystals(crystals.elements, crystals.space_group - 1, crystals.counts, crystals.lattice)
+    both = Crystals.concatenate([crystals, other_group.with_columns(**crystals.columns)])
+    assert len(best(both, 10)) == 6
+
+
 def test_best_table_shows_units_and_method(crystals):
     text = printed(best_table(crystals, 2))
     assert "The best 2 of 3 crystals" in text
-    for word in ("formation energy", "(proxy)", "eV/atom", "Å³/atom", "g/cm³"):
+    for word in ("formation energy (proxy)", "(proxy) ", "eV/atom", "Å³/atom", "g/cm³"):
         assert word in text
     first, second = (line for line in text.splitlines() if "O " in line)
-    for word in ("MgO", "Fm-3m (225)", "4.20", "90, 90, 90", "9.3", "3.61", "-3.100"):
+    for word in ("MgO", "225 Fm-3m", "4.20", "90 90 90", "9.3", "3.61", "-3.100"):
         assert word in first
-    assert "80, 90.5, 100" in second
+    assert "80 90.5 100" in second
     assert "(DFT)" in printed(best_table(crystals, 1, method="DFT"))
+
+
+def test_best_table_fits_80_columns():
+    lattice = [23.456, 23.456, 123.456, 90.0, 90.0, 120.0]
+    columns = {"formation_energy_paper [eV/atom]": np.array([-3.1234])}
+    wide = Crystals((12, 14, 8), torch.tensor([194]), torch.tensor([[12, 14, 16]]), torch.tensor([lattice]), columns)
+    text = printed(best_table(wide), width=80)
+    assert "…" not in text
+    for word in ("194 P6_3/mmc", "123.46", "-3.123"):
+        assert word in text
 
 
 def test_best_table_without_energies(crystals):
     plain = Crystals(crystals.elements, crystals.space_group, crystals.counts, crystals.lattice)
-    assert "log reward" in printed(best_table(plain.with_columns(log_reward=np.arange(3.0))))
+    assert "reward" in printed(best_table(plain.with_columns(log_reward=np.arange(3.0))))
 
 
 def test_comparison_table(crystals):

@@ -19,13 +19,14 @@ UNKNOWN = "–"
 """What a table shows for a number that nobody has."""
 
 
-def best(crystals: Crystals, n: int, *, energy: str | None = None) -> Crystals:
+def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: bool = True) -> Crystals:
     """Return the best of B crystals, best first.
 
     Args:
         crystals: samples.
         n: how many; all of them if there are fewer.
         energy: column to rank by, lowest first; by default the first in eV/atom, or else the highest ``log_reward``.
+        distinct: keep only the best of each formula and space group.
 
     Raises:
         DataError: nothing to rank by, or a column of text.
@@ -38,6 +39,10 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None) -> Crystals:
     if values.dtype.kind not in "fib":
         raise DataError(f"column {energy!r} holds {values.dtype}, allowed: numbers")
     order = np.argsort(values, kind="stable")  # NaN comes last
+    if distinct:
+        kinds = np.array([f"{f} {g}" for f, g in zip(crystals.formulas, crystals.space_group.tolist(), strict=True)])
+        _, first = np.unique(kinds[order], return_index=True)
+        order = order[np.sort(first)]
     return crystals[order[: max(n, 0)]]
 
 
@@ -47,7 +52,7 @@ def energy_column(crystals: Crystals) -> str | None:
 
 
 def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, method: str = "proxy") -> Table:
-    """Return a table of the ``n`` best crystals, to be printed with :mod:`rich`.
+    """Return a table of the ``n`` best crystals, one of each formula and space group, to be printed with :mod:`rich`.
 
     Args:
         crystals: samples.
@@ -62,16 +67,19 @@ def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, me
 
     energy = energy or energy_column(crystals)
     chosen = best(crystals, n, energy=energy)
+    title = f"The best {len(chosen)} of {len(crystals):,} crystals, one of each formula and space group"
     if energy is not None:
-        values = chosen.column(energy)
-        name, unit = energy.split(" [")[0], unit_of(energy)
-        heading = f"{name.replace('_', ' ')}\n({method})" + (f"\n{unit}" if unit else "")
+        values, name = chosen.column(energy), energy.split(" [")[0].replace("_", " ")
+        heading = "\n".join(filter(None, ("energy" if "energy" in name else name, f"({method})", unit_of(energy))))
+        title += f"\nby {name} ({method})"
     else:
-        values, heading = chosen.column("log_reward"), "log reward"
-    table = Table(title=f"The best {len(chosen)} of {len(crystals):,} crystals", title_justify="left")
-    columns = ("formula", "space group", "a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\ndegree", "volume\nÅ³/atom", "density\ng/cm³")
-    for heading_of, justify in zip((*columns, heading), ("left", "left", *["right"] * 7), strict=True):
-        table.add_column(heading_of, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        values, heading = chosen.column("log_reward"), "log\nreward"
+    # in 80 columns, which is what a pipe gets, long formulas and angles are folded; no digit is lost
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    columns = ("formula", "space\ngroup", "a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°", "volume\nÅ³/atom", "density\ng/cm³")
+    for column, justify in zip((*columns, heading), ("left", "left", *["right"] * 7), strict=True):
+        foldable = column in ("formula", "α, β, γ\n°")
+        table.add_column(column, justify=justify, no_wrap=not foldable, overflow="fold")  # type: ignore[arg-type]
     rows = zip(
         chosen.formulas,
         chosen.space_group.tolist(),
@@ -82,12 +90,11 @@ def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, me
         strict=True,
     )
     for formula, group, (a, b, c, *angles), volume, density, value in rows:
-        lengths = (f"{length:.2f}" for length in (a, b, c))
         table.add_row(
             formula,
-            f"{HM_SYMBOL[group]} ({group})",
-            *lengths,
-            ", ".join(f"{angle:.4g}" for angle in angles),
+            f"{group} {HM_SYMBOL[group]}",
+            *(f"{length:.2f}" for length in (a, b, c)),
+            " ".join(f"{angle:.4g}" for angle in angles),
             f"{volume:.1f}",
             f"{density:.2f}",
             f"{value:.3f}",
