@@ -9,7 +9,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -18,17 +18,12 @@ from typing import Any
 import torch
 
 import crystalgfn
+from crystalgfn.build import build_policy, build_recipe, build_space, build_target
 from crystalgfn.config import Config, load_config
-from crystalgfn.crystallography.elements import atomic_number
-from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.properties.registry import resolve
-from crystalgfn.properties.reward import Reward
-from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace
-from crystalgfn.spaces.lattice import BoxLattice, VolumeLattice
 
 
 @dataclass(frozen=True)
@@ -163,12 +158,10 @@ class Setup:
     policy: CrystalPolicy
     target: CrystalTarget
 
-    def trainer(self, batch_size: int, seed: int) -> Trainer:
-        """A trainer with the configuration's recipe and another batch size."""
-        t = self.config.training
-        known = {name: getattr(t, name) for name in TrainingRecipe.__dataclass_fields__ if hasattr(t, name)}
-        recipe = TrainingRecipe(**{**known, "batch_size": batch_size, "replay_share": t.replay.share})
-        return Trainer(self.policy, self.space, self.target, recipe, seed=seed)
+    def trainer(self, batch_size: int) -> Trainer:
+        """Return a trainer with the configuration's recipe and another batch size."""
+        recipe = replace(build_recipe(self.config.training), batch_size=batch_size)
+        return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed)
 
 
 def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
@@ -177,38 +170,11 @@ def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
     Args:
         where: preset, configuration file or run folder.
         overrides: ``key=value`` changes.
-        seed: of the initial weights.
+        seed: of the initial weights and of training.
     """
-    config = load_config(where, overrides)
-    space = build_space(config)
-    torch.manual_seed(seed)
-    p = config.policy
-    policy = CrystalPolicy(
-        len(space.elements),
-        space.max_count,
-        width=p.width,
-        layers=p.layers,
-        shared=p.shared,
-        components=p.components,
-        beta_range=p.beta_range,
-    )
-    target = CrystalTarget(space, Reward(resolve(config.reward.property), config.reward.beta))
-    return Setup(config, space, policy, target)
-
-
-def build_space(config: Config) -> CrystalSpace:
-    """Build the space of a configuration."""
-    s = config.space
-    limits = CompositionConstraints(
-        n_elements=s.n_elements,
-        n_atoms=s.n_atoms,
-        n_atoms_primitive=s.n_atoms_primitive,
-        atoms_per_element=s.atoms_per_element,
-        neutrality=s.neutrality,
-        wyckoff=s.wyckoff,
-    )
-    lattice = BoxLattice() if s.lattice.kind == "box" else VolumeLattice()
-    return CrystalSpace([atomic_number(symbol) for symbol in s.elements], s.groups, composition=limits, lattice=lattice)
+    config = load_config(where, [*overrides, f"seed={seed}"])
+    space = build_space(config.space)
+    return Setup(config, space, build_policy(config, space), build_target(config, space))
 
 
 def describe(config: Config, name: str) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from _common import build_space, describe, measure, parser, report
+from _common import describe, measure, parser, report
 
+from crystalgfn.build import build_space
 from crystalgfn.config import load_config
 from crystalgfn.spaces.composition import CompositionState
 from crystalgfn.spaces.crystal import CrystalSpace
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for rule in options.rules.split(","):
             config = load_config(preset, [*options.set, f"space.neutrality={rule}"])
             start = time.process_time()
-            space = build_space(config)
+            space = build_space(config.space)
             built = time.process_time() - start
             steps = random_walks(space, options.batch, torch.Generator().manual_seed(options.seed))
             rate = measure(

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from _common import describe, load_config, parser, report, setup
+from _common import describe, parser, report, setup
+
+from crystalgfn.config import load_config
 
 PHASES = ("import", "build", "sample", "train")
 
@@ -33,7 +35,7 @@ def run_phase(phase: str, preset: str, overrides: Sequence[str], n: int, threads
             batch = min(1000, n - start)
             built.space.crystals(built.policy.sample(batch, built.space, generator=generator).states)
     elif phase == "train":
-        built.trainer(100, seed).run(max(1, n // 100))
+        built.trainer(100).run(max(1, n // 100))
 
 
 def peak(command: Sequence[str]) -> tuple[float, float]:

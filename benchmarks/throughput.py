@@ -32,7 +32,7 @@ def works(built: Setup, batch: int, *, seed: int) -> dict[str, Callable[[], obje
         built.target.evaluate(trajectories.states)
         policy.score(trajectories, space)
 
-    calls = (built.trainer(batch, seed).step, sample, sample_scored)
+    calls = (built.trainer(batch).step, sample, sample_scored)
     return dict(zip(WORKS, calls, strict=True))
 
 

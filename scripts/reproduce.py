@@ -1,10 +1,11 @@
-"""Write the tables of docs/reproduction.md: the paper's numbers beside those of samples tables.
+"""Write the tables of docs/reproduction.md: the paper's numbers beside those of samples.
 
-    python scripts/reproduce.py --samples paper-fast=paper-fast.parquet --samples default=default.parquet \
-        --samples untrained=untrained.parquet --real crystals.parquet --page docs/reproduction.md
+    python scripts/reproduce.py --draw paper-fast --draw default --untrained paper-fast --real crystals.parquet \
+        --page docs/reproduction.md
 
-Each samples table is judged by its own energies, the first column in eV/atom. Every proxy that gave one of them then
-judges all tables, real crystals included. Without ``--page`` the tables are printed.
+Samples are drawn (``--draw``: presets with trained weights, or run folders) or read (``--samples NAME=TABLE``). Each
+table is judged by its own energies, the first column in eV/atom. Every proxy that gave one of them then judges all
+tables, real crystals included. Without ``--page`` the tables are printed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from crystalgfn.config import load_config
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.metrics import summarise
+from crystalgfn.model import load, untrained
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.pages import fill
 from crystalgfn.report.summary import (
@@ -101,7 +104,7 @@ def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> 
         DataError: no table, or one without energies.
     """
     if not samples:
-        raise DataError("no samples table, allowed: 1 or more")
+        raise DataError("no samples: found neither --samples nor --draw nor --untrained, allowed: 1 or more")
     energies = {name: _energy_column(name, crystals) for name, crystals in samples.items()}
     proxies = list(dict.fromkeys(column.split(" [")[0] for column in energies.values()))
     summaries = {
@@ -184,7 +187,14 @@ def _named(text: str) -> tuple[str, Path]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=_named, action="append", required=True, metavar="NAME=TABLE")
+    parser.add_argument("--samples", type=_named, action="append", default=[], metavar="NAME=TABLE")
+    parser.add_argument(
+        "--draw", action="append", default=[], metavar="MODEL", help="preset or run folder to draw from"
+    )
+    parser.add_argument("--untrained", metavar="PRESET", help="space in which an untrained sampler draws")
+    parser.add_argument("-n", type=int, default=10_000, help="samples to draw")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where to write the samples that were drawn")
     parser.add_argument("--real", type=Path, metavar="TABLE", help="real crystals to compare with")
     parser.add_argument(
         "--real-energy", default="formation_energy_per_atom", metavar="COLUMN", help="their DFT energies"
@@ -194,6 +204,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         samples = {name: Crystals.from_file(path) for name, path in options.samples}
+        drawn = {Path(where).name: load(where) for where in options.draw}
+        if options.untrained:
+            drawn["untrained"] = untrained(load_config(options.untrained))
+        for name, model in drawn.items():
+            samples[name] = model.sample(options.n, seed=options.seed)
+            if options.keep:
+                options.keep.mkdir(parents=True, exist_ok=True)
+                samples[name].to_parquet(options.keep / f"{name}.parquet")
         real = Crystals.from_file(options.real) if options.real else None
         parts, summaries = tables(samples, real, options.real_energy)
         if options.json:

@@ -85,7 +85,7 @@ def test_without_real_crystals_it_prints(files, capsys):
     assert "effective sample size" in printed
 
 
-@pytest.mark.parametrize("broken", ["missing", "no energies", "no marker"])
+@pytest.mark.parametrize("broken", ["missing", "no energies", "no marker", "nothing"])
 def test_errors_are_one_line(files, capsys, broken):
     call = arguments(files)
     if broken == "missing":
@@ -95,7 +95,23 @@ def test_errors_are_one_line(files, capsys, broken):
     if broken == "no marker":
         (files / "page.md").write_text("# empty\n")
         call += ["--page", str(files / "page.md")]
+    if broken == "nothing":
+        call = call[-2:]
     assert reproduce.main(call) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ")
     assert message.count("\n") == 1
+
+
+def test_it_draws_from_an_untrained_sampler(files, monkeypatch):
+    from crystalgfn.config import load_config
+
+    small = ["space.elements=[Li, O, Mg]", "space.space_groups=[1, 221, 225]", "policy.width=16"]
+    monkeypatch.setattr(reproduce, "load_config", lambda name: load_config(name, small))
+    call = ["--untrained", "default", "-n", "20", "--keep", str(files / "kept"), "--json", str(files / "all.json")]
+    assert reproduce.main(call) == 0
+    kept = Crystals.from_file(files / "kept" / "untrained.parquet")
+    summary = json.loads((files / "all.json").read_text())["untrained"]
+    assert summary["n"] == len(kept) == 20
+    assert summary["validity"]["neutral_per_element"] == summary["validity"]["wyckoff"] == 1.0
+    assert summary["weights"]["ess"] > 0
