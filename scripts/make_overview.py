@@ -272,9 +272,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tables, energy = prepare(*read)  # type: ignore[arg-type]  # the first is required
         figure = draw(tables, energy)
         options.output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(options.output, dpi=170, metadata={"Software": None})
+        figure.savefig(options.output, dpi=150, metadata={"Software": None})
         svg = options.output.with_suffix(".svg")
-        figure.savefig(svg, dpi=170, metadata={"Date": None})
+        figure.savefig(svg, dpi=150, metadata={"Date": None})
         if svg.stat().st_size > LARGEST_SVG:
             svg.unlink()
     except (CrystalGFNError, OSError) as error:

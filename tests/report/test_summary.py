@@ -58,6 +58,7 @@ def test_best_table_shows_units_and_method(crystals):
     for word in ("MgO", "225 Fm-3m", "4.20", "90 90 90", "9.3", "3.61", "-3.100"):
         assert word in first
     assert "80 90.5 100" in second
+    assert "The best 1 of 1,000 crystals" in printed(best_table(crystals, 1, total=1000))
     assert "(DFT)" in printed(best_table(crystals, 1, method="DFT"))
 
 

@@ -51,7 +51,9 @@ def energy_column(crystals: Crystals) -> str | None:
     return next((name for name in crystals.columns if unit_of(name) == "eV/atom"), None)
 
 
-def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, method: str = "proxy") -> Table:
+def best_table(
+    crystals: Crystals, n: int = 10, *, energy: str | None = None, method: str = "proxy", total: int | None = None
+) -> Table:
     """Return a table of the ``n`` best crystals, one of each formula and space group, to be printed with :mod:`rich`.
 
     Args:
@@ -59,6 +61,7 @@ def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, me
         n: rows.
         energy: column to rank by, see :func:`best`.
         method: where the energies come from. It stands beside them: a prediction is not a calculation.
+        total: how many crystals there were, if ``crystals`` are the best of more.
 
     Raises:
         DataError: nothing to rank by.
@@ -67,7 +70,7 @@ def best_table(crystals: Crystals, n: int = 10, *, energy: str | None = None, me
 
     energy = energy or energy_column(crystals)
     chosen = best(crystals, n, energy=energy)
-    title = f"The best {len(chosen)} of {len(crystals):,} crystals, one of each formula and space group"
+    title = f"The best {len(chosen)} of {total or len(crystals):,} crystals, one of each formula and space group"
     if energy is not None:
         values, name = chosen.column(energy), energy.split(" [")[0].replace("_", " ")
         heading = "\n".join(filter(None, ("energy" if "energy" in name else name, f"({method})", unit_of(energy))))
