@@ -126,7 +126,7 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     if not weights.is_file():
         with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
         raise CheckpointError(
-            f"{where}: no trained weights ({WEIGHTS}); train it first (crystalgfn train {where} -o RUN), or use one of: "
+            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
             f"{', '.join(with_weights)}"
         )
     config = load_config(folder / "config.yaml")

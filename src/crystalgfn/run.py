@@ -7,12 +7,13 @@ policy.safetensors (weights to sample from) and versions.json.
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import astuple, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 
@@ -47,7 +48,7 @@ def train(
         resume: go on after the last checkpoint.
         device: "cpu" or "cuda".
         tensorboard: also write events for TensorBoard.
-        on_iteration: called after every iteration.
+        on_iteration: called every few iterations.
 
     Raises:
         ConfigError: the folder holds a run and ``resume`` is not given, or a run of another configuration.
@@ -79,7 +80,7 @@ def train(
             if on_iteration is not None:
                 on_iteration(progress)
 
-        trainer.run(until, after)
+        trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10))
     if writer is not None:
         writer.close()
     return trainer
@@ -133,11 +134,11 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _tensorboard(folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _tensorboard(folder: Path) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError(
             "--tensorboard needs the package tensorboard: pip install 'crystalgfn[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder / "tensorboard"))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder / "tensorboard"))

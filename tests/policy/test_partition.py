@@ -53,7 +53,7 @@ def test_composition_stage(neutrality):
 @pytest.mark.parametrize(("group", "dimensions"), [(225, 1), (194, 2), (148, 2), (62, 3)])
 def test_lattice_stage_covers_the_cube_evenly(group, dimensions):
     space = small_space(groups=[group], n_elements=(1, 1))
-    policy = short_ways_back(random_policy(space, 2, scale=1.0), back=2.0)
+    policy = short_ways_back(random_policy(space, 2, scale=1.0))
     states, (_, _, lattice), _ = weights(policy, space, 100_000, 3)
     u, w = torch.cat([s.u for s in states]), torch.exp(lattice)
     free = FREE[states[0].system[0]].expand_as(u)

@@ -13,7 +13,8 @@ import typer
 from crystalgfn.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
-    from crystalgfn.properties.training import Epoch, Recipe
+    from crystalgfn.properties.training import Epoch
+    from crystalgfn.properties.workflow import Stage
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,6 +28,7 @@ def train(
     hull: Annotated[
         Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
     ] = None,
+    base: Annotated[str | None, typer.Option(help="Model to begin with: saves its training.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; by default the recipe's.")] = None,
     resume: Annotated[
@@ -42,37 +44,57 @@ def train(
     from crystalgfn.properties.cards import card_text, make_card
     from crystalgfn.properties.models import ProxyProperty, save_model
     from crystalgfn.properties.splits import grouped_split
-    from crystalgfn.properties.training import train as run_training
+    from crystalgfn.properties.training import RECIPES
+    from crystalgfn.properties.workflow import stages_of, train_proxy
 
-    chosen = _recipe(recipe, epochs, strained=strained is not None)
-    checkpoint = output.with_name(f".{output.name}.training.safetensors")
+    if recipe not in RECIPES:
+        raise ConfigError(f"unknown recipe {recipe!r}, allowed: {', '.join(RECIPES)}{nearest(recipe, RECIPES)}")
     if output.exists() and not (output / "card.json").is_file():
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
-    if checkpoint.exists() and not resume:
-        checkpoint.unlink()
+    if base is not None and strained is None:
+        raise ConfigError("--base is for the stages with strained copies: give --strained as well")
+    stages = stages_of(recipe, strained=strained is not None, base=base is not None, epochs=epochs)
+    checkpoints = {s.name: output.with_name(f".{output.name}.{s.name}.training.safetensors") for s in stages}
+    if not resume:
+        for path in checkpoints.values():
+            path.unlink(missing_ok=True)
     torch.set_num_threads(threads)
     table = tabledata.read_table(data)
     strained_table = tabledata.read_table(strained) if strained is not None else None
+    base_network, base_name = None, ""
+    if base is not None:
+        base_model = ProxyProperty.load(base)
+        if base_model.card["data"]["sha256"] != table.sha256 or base_model.card["split"]["seed"] != seed:
+            raise ConfigError(f"{base}: was trained on other data or another split, so it may know the test rows")
+        base_network, base_name = base_model.network, base_model.name
     split = grouped_split(table.crystals.formulas, table.target, seed=seed)
     if not split.validation.any() or not split.test.any():
         raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")
-    rows = tabledata.assemble(table, split, chosen, strained=strained_table, hull=hull, seed=seed)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with _Reporter(chosen) as reporter:
-        network, history = run_training(
-            chosen, rows, seed=seed, checkpoint=checkpoint, resume=resume, report=reporter.epoch
+    with _Reporter(stages) as reporter:
+        network, histories = train_proxy(
+            stages,
+            table,
+            split,
+            seed=seed,
+            strained=strained_table,
+            hull=hull,
+            base=base_network,
+            checkpoint=checkpoints.__getitem__,
+            resume=resume,
+            report=reporter.epoch,
         )
     words = ["crystalgfn proxy train", data.name, "-o", name or output.name, "--recipe", recipe]
     words += ["--strained", strained.name] if strained is not None else []
+    words += ["--base", base_name] if base_name else []
     words += ["--hull", hull.name] if hull is not None else []
     words += ["--seed", str(seed)] + (["--epochs", str(epochs)] if epochs is not None else [])
     card = make_card(
         name or output.name,
         table,
-        chosen,
         recipe,
-        history,
-        {},
+        stages,
+        histories,
         seed=seed,
         command=" ".join(words),
         strained=strained_table,
@@ -82,7 +104,8 @@ def train(
     # measured on what was stored, half precision included
     card["metrics"] = _measure(ProxyProperty.load(output), table, strained_table)
     save_model(output, network, card, card_text(card))
-    checkpoint.unlink(missing_ok=True)
+    for path in checkpoints.values():
+        path.unlink(missing_ok=True)
     _print_metrics(card["metrics"])
 
 
@@ -134,10 +157,11 @@ def predict(
 class _Reporter:
     """Shows epochs as a progress bar on a terminal; silent elsewhere."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, stages: list[Stage]) -> None:
         from crystalgfn.progress import progress_bar
 
-        self._context = progress_bar(recipe.epochs, "training", "epochs")
+        self._before = {stage.name: sum(s.recipe.epochs for s in stages[:i]) for i, stage in enumerate(stages)}
+        self._context = progress_bar(sum(stage.recipe.epochs for stage in stages), "training", "epochs")
         self._started = time.monotonic()
 
     def __enter__(self) -> _Reporter:
@@ -147,29 +171,18 @@ class _Reporter:
     def __exit__(self, *error: Any) -> None:
         self._context.__exit__(*error)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def epoch(self, stage: str, epoch: Epoch) -> None:
         """Report an epoch; after a resume the bar jumps to where the training stands."""
-        self._bar.advance(epoch.number + 1 - self._bar.completed)
+        self._bar.advance(self._before[stage] + epoch.number + 1 - self._bar.completed)
         if sys.stderr.isatty():
             seconds = time.monotonic() - self._started
-            strained = f", strained {epoch.strained_mae:.4f}" if epoch.strained_mae else ""
+            extra = f", strained {epoch.extra_mae:.4f}" if epoch.extra_mae else ""
             best = " (best)" if epoch.best else ""
             typer.echo(
-                f"epoch {epoch.number + 1}: validation MAE {epoch.validation_mae:.4f} eV/atom{strained}{best}, "
+                f"{stage}, epoch {epoch.number + 1}: validation MAE {epoch.validation_mae:.4f} eV/atom{extra}{best}, "
                 f"{seconds:.0f} s",
                 err=True,
             )
-
-
-def _recipe(name: str, epochs: int | None, *, strained: bool) -> Recipe:
-    from dataclasses import replace
-
-    from crystalgfn.properties.training import BEST_STRAINED, RECIPES
-
-    if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}, allowed: {', '.join(RECIPES)}{nearest(name, RECIPES)}")
-    recipe = BEST_STRAINED if name == "best" and strained else RECIPES[name]
-    return recipe if epochs is None else replace(recipe, epochs=epochs)
 
 
 def _measure(model: Any, table: Any, strained: Any) -> dict[str, Any]:

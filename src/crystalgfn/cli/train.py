@@ -54,7 +54,7 @@ def train(
         )
     if last:
         typer.echo(
-            f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (batch estimate), loss {last[0].loss:.3g}, "
+            f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
     typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")

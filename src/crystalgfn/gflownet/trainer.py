@@ -79,8 +79,10 @@ class Trainer:
         self.generator = Generator(device=self.device).manual_seed(seed)
         self.log_z = nn.Parameter(torch.zeros(recipe.log_z_weights, device=self.device))
         self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
+        self._weights: list[Tensor] = list(policy.parameters())
+        self._averaged: list[Tensor] = list(self.sampling_policy.parameters())
         groups = [
-            {"params": list(policy.parameters()), "lr": recipe.lr, "peak": recipe.lr},
+            {"params": self._weights, "lr": recipe.lr, "peak": recipe.lr},
             {"params": [self.log_z], "lr": recipe.lr_log_z, "peak": recipe.lr_log_z},
         ]
         self.optimizer = torch.optim.Adam(groups, fused=True)
@@ -90,15 +92,19 @@ class Trainer:
         self.nonfinite = 0
         self._nonfinite_in_a_row = 0
 
-    def run(self, until: int, on_iteration: Callable[[Progress], None] | None = None) -> None:
-        """Train up to iteration ``until``, calling ``on_iteration`` after each."""
+    def run(self, until: int, report: Callable[[Progress], None] | None = None, *, every: int = 1) -> None:
+        """Train up to iteration ``until``, calling ``report`` after each ``every`` iterations and after the last."""
         while self.iteration < until:
-            progress = self.step()
-            if on_iteration is not None:
-                on_iteration(progress)
+            wanted = report is not None and ((self.iteration + 1) % every == 0 or self.iteration + 1 == until)
+            progress = self.step(measure=wanted)
+            if report is not None and progress is not None:
+                report(progress)
 
-    def step(self) -> Progress:
+    def step(self, *, measure: bool = True) -> Progress | None:
         """One iteration: draw trajectories, score them, update the weights.
+
+        Args:
+            measure: whether to work out what :class:`Progress` holds.
 
         Raises:
             CrystalGFNError: too many updates in a row were not finite.
@@ -113,9 +119,8 @@ class Trainer:
         scores = self.policy.score(trajectories, self.space)
         loss = self._loss(scores, log_reward, drawn)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        clip = recipe.clip if recipe.clip is not None else math.inf
-        norm = float(nn.utils.clip_grad_norm_(self.policy.parameters(), clip))
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(self._weights, recipe.clip if recipe.clip is not None else math.inf))
         self.iteration += 1
         self.trajectories += drawn
         if math.isfinite(norm):
@@ -130,7 +135,7 @@ class Trainer:
                     f"training diverged: {self._nonfinite_in_a_row} updates in a row were not finite up to iteration "
                     f"{self.iteration}; lower training.lr (found {recipe.lr:g}) or set training.clip"
                 )
-        return self._progress(scores, log_reward, drawn, float(loss.detach()), norm)
+        return self._progress(scores, log_reward, drawn, float(loss.detach()), norm) if measure else None
 
     def _draw(self, epsilon: float) -> tuple[Trajectories, Tensor, int]:
         """Trajectories of P_F first, then those drawn backward from replayed states and from data."""
@@ -182,19 +187,20 @@ class Trainer:
     def _average(self) -> None:
         """Move the sampling weights towards the trained ones; faster at first, so that the start is forgotten."""
         decay = min(self.recipe.ema, (1 + self.iteration) / (10 + self.iteration))
-        averaged, current = list(self.sampling_policy.parameters()), list(self.policy.parameters())
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        torch._foreach_lerp_(self._averaged, self._weights, 1 - decay)
 
     @torch.no_grad()
     def _progress(self, scores: Scores, log_reward: Tensor, drawn: int, loss: float, norm: float) -> Progress:
         log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
         w = torch.softmax(log_w, 0)
-        summary = torch.stack(
-            (
-                torch.logsumexp(log_w, 0) - math.log(drawn),
-                log_w.mean(),
-                1 / (w.square().sum() * drawn),
-                log_reward[:drawn].mean().double(),
-            )
-        ).tolist()
-        return Progress(self.iteration, self.trajectories, loss, *summary, norm, self.nonfinite)
+        return Progress(
+            iteration=self.iteration,
+            trajectories=self.trajectories,
+            loss=loss,
+            log_z=float(torch.logsumexp(log_w, 0)) - math.log(drawn),
+            elbo=float(log_w.mean()),
+            ess=float(1 / (w.square().sum() * drawn)),
+            log_reward=float(log_reward[:drawn].mean()),
+            grad_norm=norm,
+            nonfinite=self.nonfinite,
+        )

@@ -77,9 +77,9 @@ class CompositionStage(Stage[CompositionSteps]):
 
     def features(self, elements: Tensor, counts: Tensor) -> Tensor:
         """Encoder input ``(R, 2 n)`` of compositions ``(R, n)``; entries with element 0 are padding."""
-        pairs = 1 + (elements - 1) * self.max_count + counts - 1
-        alone = self.n_elements * self.max_count + elements
-        return torch.where((elements > 0).repeat(1, 2), torch.cat((pairs, alone), 1), 0)
+        pairs = elements * self.max_count + counts - self.max_count
+        alone = elements + self.n_elements * self.max_count
+        return torch.cat((pairs, alone), 1) * (elements > 0).repeat(1, 2)
 
     def _count_logits(self, z: Tensor, element: Tensor) -> Tensor:
         logits: Tensor = self.count(z * (1 + self.gate(element))) + self.count_bias(element)
@@ -109,7 +109,8 @@ class CompositionStage(Stage[CompositionSteps]):
             element = sample_masked(self.element(z), mask, epsilon=epsilon, generator=generator)
             going = element < self.n_elements
             if not bool(going.all()):
-                rows, element, z, encoding, state = (x[going] for x in (rows, element, z, encoding, state))
+                rows, element, z, encoding = rows[going], element[going], z[going], encoding[going]
+                state = state[going]
                 if len(rows) == 0:
                     break
             mask = compositions.count_mask(state, element)
@@ -118,8 +119,9 @@ class CompositionStage(Stage[CompositionSteps]):
             steps.count_masks[rows, t] = mask
             steps.elements[rows, t], steps.counts[rows, t] = element + 1, count
             state = compositions.add(state, element, count)
-            added = self.features((element + 1).unsqueeze(1), count.unsqueeze(1))
-            encoding = encoding + network.encoders[self.index](added)
+            if t + 1 < compositions.max_elements:
+                added = self.features((element + 1).unsqueeze(1), count.unsqueeze(1))
+                encoding = encoding + network.encoders[self.index](added)
         return steps
 
     def rollback(

@@ -26,14 +26,12 @@ def sample_masked(logits: Tensor, mask: Tensor, *, epsilon: float, generator: Ge
     Returns:
         ``(B,)`` int64.
     """
-    p = torch.softmax(logits.masked_fill(~mask, -torch.inf), 1)
+    draw = torch.rand(len(mask), 2, 1, generator=generator, device=mask.device)
     if epsilon > 0:
-        uniform = mask.to(p.dtype)
-        p = torch.lerp(p, uniform / uniform.sum(1, keepdim=True), epsilon)
-    cumulative = p.cumsum(1)
-    draw = torch.rand(len(p), 1, generator=generator, device=p.device)
+        logits = logits * (draw[:, 1] >= epsilon)
+    cumulative = torch.softmax(logits.masked_fill(~mask, -torch.inf), 1).cumsum(1)
     # strictly below the total, so that trailing columns of probability 0 are never reached
-    return (cumulative <= draw * (cumulative[:, -1:] * (1 - 1e-6))).sum(1)
+    return (cumulative <= draw[:, 0] * (cumulative[:, -1:] * (1 - 1e-6))).sum(1)
 
 
 def bernoulli_log_probs(logit: Tensor, forced: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+SMALL = 2_000
+"""Look-ups below which embeddings are gathered and summed one after the other."""
+
 
 class SetEncoder(nn.Module):
     """Sum of embeddings of a few discrete features: a one-hot linear layer without the zeros.
@@ -19,15 +22,15 @@ class SetEncoder(nn.Module):
 
     def __init__(self, vocabulary: int, width: int, *, expected: int) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag(vocabulary, width, mode="sum", padding_idx=0)
+        self.weight = nn.Parameter(torch.randn(vocabulary, width) * expected**-0.5)
         with torch.no_grad():
-            self.embedding.weight.normal_(0.0, expected**-0.5)
-            self.embedding.weight[0] = 0.0
+            self.weight[0] = 0.0
 
     def forward(self, features: Tensor) -> Tensor:
         """``(R, n)`` int64 features -> ``(R, width)``."""
-        result: Tensor = self.embedding(features)
-        return result
+        if features.numel() < SMALL:  # the fused sum has a start-up cost
+            return torch.embedding(self.weight, features, padding_idx=0).sum(1)
+        return nn.functional.embedding_bag(features, self.weight, mode="sum", padding_idx=0)
 
 
 class PointEncoder(nn.Module):
@@ -39,15 +42,17 @@ class PointEncoder(nn.Module):
         harmonics: cosines a slot.
     """
 
+    frequencies: Tensor
+
     def __init__(self, dimensions: int, width: int, *, harmonics: int = 4) -> None:
         super().__init__()
         self.register_buffer("frequencies", torch.pi * torch.arange(1, harmonics + 1), persistent=False)
-        self.linear = nn.Linear(dimensions * harmonics + 1, width)
+        self.linear = nn.Linear(dimensions * harmonics, width)
 
     def forward(self, u: Tensor, free: Tensor) -> Tensor:
         """Points ``(R, 6)`` and their free slots ``(R, 6)`` -> ``(R, width)``."""
         waves = torch.cos(u.to(self.frequencies.dtype).unsqueeze(2) * self.frequencies) * free.unsqueeze(2)
-        result: Tensor = self.linear(torch.cat((waves.flatten(1), torch.ones_like(waves[:, :1, 0])), 1))
+        result: Tensor = self.linear(waves.flatten(1))
         return result
 
 

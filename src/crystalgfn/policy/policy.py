@@ -15,7 +15,7 @@ from .composition_stage import CompositionStage, CompositionSteps
 from .lattice_stage import LatticeStage, LatticeSteps
 from .network import Network, small_head
 from .space_group_stage import SpaceGroupStage, SpaceGroupSteps
-from .stage import StageScore
+from .stage import Stage, StageScore
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class CrystalPolicy(nn.Module):
         self.flow = small_head(width, 1) if flow else None
 
     @property
-    def stages(self) -> tuple[SpaceGroupStage, CompositionStage, LatticeStage]:
+    def stages(self) -> list[Stage[Any]]:
         """In the order in which trajectories pass them."""
-        return self.space_group, self.composition, self.lattice
+        return [self.space_group, self.composition, self.lattice]
 
     def _network(self, width: int, layers: int) -> Network:
         return Network([stage.encoder(width) for stage in self.stages], width, layers)
@@ -153,7 +153,7 @@ class CrystalPolicy(nn.Module):
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""
-        steps = (trajectories.space_group, trajectories.composition, trajectories.lattice)
+        steps: list[Any] = [trajectories.space_group, trajectories.composition, trajectories.lattice]
         rows = [stage.rows(taken, space) for stage, taken in zip(self.stages, steps, strict=True)]
         root = self.space_group.root(self._device)
         sizes = [1, *(len(r.owner) for r in rows)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -14,8 +16,13 @@ def pack(sets: Tensor) -> Tensor:
     """Pack ``(..., n)`` bool into ``(..., W)`` int64 words."""
     n = sets.shape[-1]
     words = -(-n // WORD)
-    bits = pad(sets, (0, words * WORD - n)).view(*sets.shape[:-1], words, WORD).to(torch.int64)
-    return (bits << torch.arange(WORD, device=sets.device)).sum(-1)
+    bits = pad(sets, (0, words * WORD - n)).view(*sets.shape[:-1], words, WORD)
+    return (bits * _powers(sets.device)).sum(-1)
+
+
+@cache
+def _powers(device: torch.device) -> Tensor:
+    return torch.bitwise_left_shift(torch.ones(WORD, dtype=torch.int64), torch.arange(WORD)).to(device)
 
 
 def unpack(words: Tensor, n: int) -> Tensor:

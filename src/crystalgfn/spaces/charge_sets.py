@@ -137,15 +137,15 @@ class ChargeSets:
             ``(B, n)`` bool; charges beyond the bound are dropped, since they cannot become neutral.
         """
         batch, n = sets.shape
-        stride = max(self.steps)
-        length = -(-(3 * n + 2 * stride) // stride) * stride
-        margin = n + stride
+        longest = max(self.steps)
+        length = -(-(3 * n + 2 * longest) // longest) * longest
+        margin = n + longest
         running = []
-        for step in self.steps:
-            width = -(-length // step) * step
+        for stride in self.steps:
+            width = -(-length // stride) * stride
             padded = torch.zeros(batch, width, dtype=torch.int32, device=sets.device)
             padded[:, margin : margin + n] = sets
-            strides = padded.view(batch, width // step, step)  # no -1: the batch may be empty
+            strides = padded.view(batch, width // stride, stride)  # no -1: the batch may be empty
             running.append(strides.cumsum(1, dtype=torch.int32).view(batch, width)[:, :length])
         table = torch.cat(running, 1)
         low, high, step = self.low[element, count], self.high[element, count], self.step[element, count]

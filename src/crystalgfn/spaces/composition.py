@@ -25,15 +25,17 @@ class CompositionState:
         context: ``(B,)`` int64, group class, fixed positions used and atoms so far.
         last: ``(B,)`` int64, 1 + column of the last element added; 0 at the start.
         charges: ``(B, n)`` bool, charges the composition can carry; the last column is always set.
+        packed: ``(B, W)`` the same as words.
     """
 
     left: int
     context: Tensor
     last: Tensor
     charges: Tensor
+    packed: Tensor
 
     def __getitem__(self, rows: Tensor) -> CompositionState:
-        return replace(self, context=self.context[rows], last=self.last[rows], charges=self.charges[rows])
+        return CompositionState(self.left, self.context[rows], self.last[rows], self.charges[rows], self.packed[rows])
 
 
 class CompositionSpace:
@@ -82,17 +84,17 @@ class CompositionSpace:
         charges = torch.zeros(shape, dtype=torch.bool, device=space_group.device)
         charges[:, [tables.charges.bound, -1]] = True
         context = tables.occupation.start[space_group]
-        return CompositionState(self.max_elements, context, torch.zeros_like(context), charges)
+        return CompositionState(self.max_elements, context, torch.zeros_like(context), charges, pack(charges))
 
     def element_mask(self, state: CompositionState) -> Tensor:
         """Allowed next elements and, in the last column, stopping: ``(B, D + 1)`` bool."""
         tables, left = self.tables, state.left
-        may_stop = tables.stop[left, state.context, state.last].unsqueeze(1)
+        may_stop = tables.stop[left][state.context, state.last].unsqueeze(1)
         if left == 0:  # look-ahead let only complete compositions come here
             return torch.cat((may_stop.new_zeros(len(may_stop), len(self.elements)), may_stop), 1)
         if left != self.max_elements - 1:  # crystals of one element are neutral
             may_stop = may_stop & state.charges[:, tables.charges.bound].unsqueeze(1)
-        adds = meets(tables.adds[left, state.context], pack(state.charges).unsqueeze(1))
+        adds = meets(tables.adds[left][state.context], state.packed.unsqueeze(1))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
     def count_mask(self, state: CompositionState, element: Tensor) -> Tensor:
@@ -101,15 +103,16 @@ class CompositionSpace:
         arrive = tables.occupation.move[state.context, 1:]
         row = tables.lands[state.left][arrive, element.unsqueeze(1)]
         sets = tables.counts_ok[row, torch.arange(1, self.max_count + 1, device=row.device)]
-        return meets(sets, pack(state.charges).unsqueeze(1))
+        return meets(sets, state.packed.unsqueeze(1))
 
     def add(self, state: CompositionState, element: Tensor, count: Tensor) -> CompositionState:
         """States after adding ``count`` atoms per primitive cell of ``element``, both ``(B,)``."""
-        tables, charges = self.tables, state.charges
+        tables, charges, packed = self.tables, state.charges, state.packed
         if state.left > 1:  # after the last element only stopping is left, and look-ahead saw to the charge
             charges = torch.cat((tables.charges.add(charges[:, :-1], element, count), charges[:, -1:]), 1)
+            packed = pack(charges)
         context = tables.occupation.move[state.context, count]
-        return CompositionState(state.left - 1, context, element + 1, charges)
+        return CompositionState(state.left - 1, context, element + 1, charges, packed)
 
     def allows(self, space_group: Tensor, elements: Tensor, counts: Tensor) -> Tensor:
         """Whether finished compositions can be sampled.

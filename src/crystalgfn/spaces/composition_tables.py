@@ -7,8 +7,8 @@ Elements are added in a fixed order, so whether a partial composition can be com
     e   the last element added,
     Q   the set of charges it can carry (:mod:`.charge_sets`).
 
-With F[j, c, e] the set of charges from which some completion is neutral and fits, a partial composition can be completed
-iff Q meets F[j, c, e], and by dynamic programming over j
+With F[j, c, e] the set of charges from which some completion is neutral and fits, a partial composition can be
+completed iff Q meets F[j, c, e], and by dynamic programming over j
 
     H[j, c', e, k] = {q : q + x in F[j - 1, c', e] for some x in C(e, k)}      adding k atoms of e, arriving at c'
     G[j, c, e]     = union over k of H[j, move(c, k), e, k]                    adding element e
@@ -30,6 +30,7 @@ from .bitsets import WORD, meets, pack
 from .charge_sets import ChargeSets
 from .constraints import CompositionConstraints
 from .occupation import Occupation
+
 
 @dataclass(frozen=True)
 class CompositionTables:

@@ -184,4 +184,5 @@ class CrystalSpace:
 
     def __repr__(self) -> str:
         groups = int(self.groups.allowed.sum())
-        return f"CrystalSpace({len(self.elements)} elements {' '.join(SYMBOLS[z] for z in self.elements)}; {groups} groups)"
+        names = " ".join(SYMBOLS[z] for z in self.elements)
+        return f"CrystalSpace({len(self.elements)} elements {names}; {groups} groups)"

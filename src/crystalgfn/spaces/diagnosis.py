@@ -28,8 +28,12 @@ def explain_empty(elements: Sequence[int], space_groups: Sequence[int], constrai
     relaxed = {
         f"n_elements {list(c.n_elements)}": replace(c, n_elements=(1, max(c.n_elements[1], 4, len(c.required)))),
         f"n_atoms {list(c.n_atoms)}": replace(c, n_atoms=(1, max(c.n_atoms[1], 128))),
-        f"n_atoms_primitive {list(c.n_atoms_primitive)}": replace(c, n_atoms_primitive=(1, max(c.n_atoms_primitive[1], 48))),
-        f"atoms_per_element {list(c.atoms_per_element)}": replace(c, atoms_per_element=(1, max(c.atoms_per_element[1], 48))),
+        f"n_atoms_primitive {list(c.n_atoms_primitive)}": replace(
+            c, n_atoms_primitive=(1, max(c.n_atoms_primitive[1], 48))
+        ),
+        f"atoms_per_element {list(c.atoms_per_element)}": replace(
+            c, atoms_per_element=(1, max(c.atoms_per_element[1], 48))
+        ),
         f"neutrality {c.neutrality}": replace(c, neutrality="none"),
         f"required {' '.join(names)}": replace(c, required=()),
         "allowed elements": replace(c, allowed=None),

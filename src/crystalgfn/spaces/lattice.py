@@ -232,7 +232,9 @@ class VolumeLattice(LatticeDecoder):
         log_b = torch.where(_is(system, TRICLINIC, MONOCLINIC, ORTHORHOMBIC), (2 * u[:, 1] - 1) * self.span, 0.0)
         slot = torch.where(_is(system, RHOMBOHEDRAL), u[:, 3], u[:, 2])
         low, high = self._ratio_bounds(log_b)
-        log_c = torch.where(one_ratio | _is(system, TRICLINIC, MONOCLINIC, ORTHORHOMBIC), low + (high - low) * slot, 0.0)
+        log_c = torch.where(
+            one_ratio | _is(system, TRICLINIC, MONOCLINIC, ORTHORHOMBIC), low + (high - low) * slot, 0.0
+        )
         angles = _symmetric_angles(system)
         beta = self.beta[0] + (self.beta[1] - self.beta[0]) * u[:, 4]
         angles[:, 1] = torch.where(_is(system, MONOCLINIC), beta, angles[:, 1])

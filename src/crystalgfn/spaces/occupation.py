@@ -1,7 +1,7 @@
 """Which counts of atoms fit the Wyckoff positions of a space group, as a small automaton.
 
-Counts are per primitive cell. Positions with a free coordinate hold any number of orbits, so they contribute the sums of
-their multiplicities. A position without one holds a single orbit in the whole crystal; it matters only if its
+Counts are per primitive cell. Positions with a free coordinate hold any number of orbits, so they contribute the sums
+of their multiplicities. A position without one holds a single orbit in the whole crystal; it matters only if its
 multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after some
 elements is therefore the set of ways the remaining fixed positions may have been used up, of which only the thriftiest
 (Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
@@ -64,7 +64,9 @@ class GroupClass:
         if not self.counts[0] <= count <= self.counts[1]:
             return []
         choices = product(*(range(number + 1) for _, number in self.fixed))
-        fits = (u for u in choices if count - sum(n * m for n, (m, _) in zip(u, self.fixed, strict=True)) in self.free_sums)
+        fits = (
+            u for u in choices if count - sum(n * m for n, (m, _) in zip(u, self.fixed, strict=True)) in self.free_sums
+        )
         return list(_thriftiest(fits))
 
 
