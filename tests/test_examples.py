@@ -1,0 +1,50 @@
+"""The examples run from any folder, and do what they say."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def run(name: str, folder: Path, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("examples")
+    return folder, run("train.py", folder, "tiny", "50")
+
+
+def test_train(trained):
+    folder, output = trained
+    assert "iteration 50: loss" in output
+    assert "200 crystals" in output
+    assert (folder / "tiny" / "policy.safetensors").is_file()
+
+
+def test_sample_and_read(trained):
+    folder, _ = trained
+    output = run("sample_and_read.py", folder, "tiny", "100")
+    assert output.count("(predicted)") == 5
+    assert "read back unchanged: True" in output
+    assert (folder / "crystals.parquet").is_file()
+
+
+def test_own_property(tmp_path):
+    output = run("own_property.py", tmp_path, "lithium", "120")
+    numbers = output.split("lithium: ")[1].split(" trained")[0].replace(" wt%", "").split(" untrained, ")
+    before, after = map(float, numbers)
+    assert after > 2 * before
+
+
+def test_every_example_is_run():
+    text = Path(__file__).read_text()
+    assert all(f'"{path.name}"' in text for path in EXAMPLES.glob("*.py"))
