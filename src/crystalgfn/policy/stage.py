@@ -2,8 +2,8 @@
 
 In lockstep all trajectories of a batch pass the first stage, then the second, and so on, so only one set of heads runs
 at a time. A state is encoded as the sum of the encodings of what each stage has decided so far; the encoding of
-finished stages, the *prefix*, is computed once. For training, the states of all trajectories and stages go through the trunk in
-one pass (:meth:`Stage.rows`), whose output serves both policies: P_F of leaving a state and P_B of arriving at it.
+finished stages, the *prefix*, is computed once. For training, the states of all trajectories and stages go through the
+trunk in one pass (:meth:`Stage.rows`), whose output serves both policies: P_F of leaving a state and P_B of arriving.
 """
 
 from __future__ import annotations

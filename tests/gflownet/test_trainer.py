@@ -1,0 +1,135 @@
+"""The training loop: every objective and source of trajectories, determinism, resuming, numbers that are not finite."""
+
+import math
+
+import pytest
+import torch
+
+from crystalgfn.build import build_recipe, build_space, build_trainer
+from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
+from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint
+from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.run import CHECKPOINT, METRICS, POLICY, train
+from crystalgfn.spaces.crystal import CrystalStates
+from small_run import small_config
+
+
+def weights(trainer):
+    return torch.cat([p.detach().flatten() for p in trainer.sampling_policy.parameters()])
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"objective": "vargrad"},
+        {"objective": "tb", "log_z_start": "zero", "clip": None, "schedule": "constant", "ema": 0.0},
+        {"objective": "subtb"},
+        {"objective": "tb", "backward": "tlm"},
+        {"objective": "vargrad", "backward": "tlm", "replay": {"share": 0.25, "capacity": 40, "start": 10}},
+    ],
+)
+def test_every_recipe_runs_and_is_deterministic(training):
+    runs = [build_trainer(small_config(**training)) for _ in range(2)]
+    reports = []
+    for trainer in runs:
+        trainer.run(6, reports.append)
+    assert [math.isfinite(r.loss) for r in reports] == [True] * 12
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+    other = build_trainer(small_config(**training).model_copy(update={"seed": 1}))
+    other.run(6)
+    assert not torch.equal(weights(runs[0]), weights(other))
+
+
+def test_replayed_states_take_their_share_and_are_the_best():
+    trainer = build_trainer(small_config(replay={"share": 0.5, "capacity": 20, "start": 16}))
+    reports = []
+    trainer.run(4, reports.append)
+    assert [r.trajectories for r in reports] == [16, 24, 32, 40]  # queries of the reward, not replays
+    kept = trainer.replay.log_reward
+    assert len(kept) == 20
+    fresh = trainer.policy.sample(200, trainer.space, generator=trainer.generator).states
+    assert kept.min() > trainer.target.log_reward(fresh).median()
+
+
+def test_trajectories_from_data(tmp_path):
+    space = build_space(small_config().space)
+    policy = CrystalPolicy(len(space.elements), space.max_count, width=16, layers=2)
+    states = policy.sample(30, space, generator=torch.Generator().manual_seed(0)).states
+    table = tmp_path / "data.parquet"
+    space.crystals(states).to_parquet(table)
+    trainer = build_trainer(small_config(data={"path": str(table), "share": 0.5}))
+    assert isinstance(trainer.data, CrystalStates)
+    assert len(trainer.data) >= 29  # all but one at the edge of the cube, lost to rounding
+    reports = []
+    trainer.run(3, reports.append)
+    assert reports[-1].trajectories == 3 * 8
+
+
+class _Broken:
+    """log R of one state is infinite."""
+
+    def log_reward(self, states):
+        return torch.full((len(states),), -torch.inf)
+
+
+def test_updates_that_are_not_finite_are_left_out_counted_and_finally_an_error():
+    trainer = build_trainer(small_config())
+    before = weights(trainer).clone()
+    broken = Trainer(trainer.policy, trainer.space, _Broken(), build_recipe(small_config().training), seed=0)
+    broken.run(3)
+    assert broken.nonfinite == 3
+    assert torch.equal(before, weights(broken))
+    with pytest.raises(CrystalGFNError, match="diverged"):
+        broken.run(MAX_NONFINITE_IN_A_ROW + 5)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights_and_metrics(tmp_path):
+    config = small_config(replay={"share": 0.25, "capacity": 40, "start": 10})
+    train(config, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def kill(progress):
+        if progress.iteration == 10:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(config, tmp_path / "killed", on_iteration=kill)
+    train(config, tmp_path / "killed", resume=True)
+    for name in (POLICY, CHECKPOINT, METRICS):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
+
+
+def test_run_folders_are_not_overwritten_or_mixed(tmp_path):
+    config = small_config()
+    train(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="--resume"):
+        train(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="another configuration"):
+        train(small_config(lr=0.5), tmp_path / "run", resume=True)
+    with pytest.raises(ConfigError, match="no run to go on with"):
+        train(config, tmp_path / "new", resume=True)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("x")
+    with pytest.raises(ConfigError, match="not empty"):
+        train(config, tmp_path / "full")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80\x04pickle", b"{}", b"\x00" * 100])
+def test_damaged_checkpoints_are_refused(tmp_path, damage):
+    path = tmp_path / "checkpoint.safetensors"
+    trainer = build_trainer(small_config())
+    save_checkpoint(path, trainer, {})
+    path.write_bytes(damage or path.read_bytes()[:-50])
+    with pytest.raises(CheckpointError, match="checkpoint"):
+        load_checkpoint(path, trainer)
+
+
+def test_checkpoints_of_another_shape_are_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, build_trainer(small_config()), {})
+    other = build_trainer(small_config(objective="subtb"))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_checkpoint(path, other)

@@ -1,0 +1,143 @@
+"""Configurations: presets, overrides, one clear line for whatever is wrong; fuzzed."""
+
+import string
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crystalgfn.build import build_space
+from crystalgfn.config import Config, load_config, load_preset, parse_config, presets, read_config
+from crystalgfn.errors import ConfigError, ConstraintError
+
+
+def test_presets_are_those_promised_and_valid():
+    assert presets() == ["default", "paper", "paper-fast", "periodic-table", "starling"]
+    for name in presets():
+        config = load_preset(name)
+        assert parse_config(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_the_paper_preset_is_appendix_c():
+    config = load_preset("paper")
+    assert len(config.space.elements) == 12
+    assert len(config.space.groups) == 113
+    assert (config.space.n_elements, config.space.n_atoms, config.space.atoms_per_element) == ((2, 5), (2, 50), (1, 16))
+    assert config.space.lattice.lengths == (0.9, 100)
+    assert config.space.lattice.angles == (50, 150)
+    assert (config.training.iterations, config.training.batch_size) == (50_000, 10)
+    assert (config.training.objective, config.training.lr, config.training.lr_log_z) == ("tb", 1e-4, 1e-2)
+    assert (config.policy.width, config.policy.layers, config.policy.shared) == (256, 3, False)
+    assert config.reward.beta == 8
+    fast = load_preset("paper-fast")
+    assert (fast.space, fast.reward) == (config.space, config.reward)
+    assert fast.training.iterations * fast.training.batch_size == 500_000
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("reward.bta=3", ["reward.bta", "unknown key", "nearest: 'beta'"]),
+        ("space.elements=[Xx]", ["space.elements", "'Xx'"]),
+        ("space.space_groups=[231]", ["231", "1..230"]),
+        ("space.space_groups=[0]", ["1..230"]),
+        ("space.space_groups=3-", ["3-"]),
+        ("training.lr=-1", ["training.lr", "-1", "greater than 0"]),
+        ("training.lr=fast", ["training.lr", "fast"]),
+        ("space.n_atoms=[5, 3]", ["n_atoms", "[5, 3]"]),
+        ("space.n_atoms=[1, 100000]", ["n_atoms", "400"]),
+        ("space.lattice.volme=[1, 2]", ["space.lattice.volme", "nearest: 'volume'"]),
+        ("space.systems=[cubc]", ["cubc", "nearest: 'cubic'"]),
+        ("training=3", ["training"]),
+        ("training.lr", ["key=value"]),
+        ("training.lr.x=3", ["lr"]),
+        ("space.elements={", ["YAML"]),
+    ],
+)
+def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_preset("default", [override])
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_overrides_and_yaml_of_chemists():
+    config = load_preset(
+        "default", ["training.lr=1e-4", "space.elements=[No, Y, N, O]", "seed=7", "space.n_elements=2"]
+    )
+    assert config.training.lr == 1e-4
+    assert config.space.elements == ["No", "Y", "N", "O"]  # not booleans
+    assert (config.seed, config.space.n_elements) == (7, (2, 2))
+
+
+def test_unknown_presets_and_files():
+    with pytest.raises(ConfigError, match="nearest: 'default'"):
+        load_config("defalt")
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config("missing.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "- 1",
+        "42",
+        "",
+        "a: &x [1]\nb: *x",
+        "seed: 1\nseed: 2",
+        "!!python/object/apply:os.system ['true']",
+        "\x00",
+        "[" * 2000,
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="config"):
+        read_config(path)
+
+
+def test_impossible_constraints_name_the_culprit():
+    with pytest.raises(ConstraintError, match="neutrality"):
+        build_space(load_preset("default", ["space.elements=[Li, Mg]"]).space)
+    with pytest.raises(ConfigError, match=r"required.*Fe"):
+        build_space(load_preset("default", ["space.elements=[Li, O]", "space.required=[Fe]"]).space)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        build_space(load_preset("default", ["space.forbidden=[O]", "space.required=[O]"]).space)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(string.printable, max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+_SECTIONS = sorted({"space", "reward", "policy", "training", "seed", "x"})
+_KEYS = sorted(
+    {k for s in ("space", "reward", "policy", "training") for k in Config.model_fields[s].annotation.model_fields}
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(_SECTIONS), st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=4) | _VALUES)
+)
+def test_anything_is_a_configuration_or_a_config_error(content):
+    message = _refusal(lambda: parse_config(content))
+    assert "\n" not in message
+
+
+@given(st.text(max_size=40))
+def test_any_override_is_applied_or_refused(text):
+    assert "\n" not in _refusal(lambda: load_preset("default", [text]))
+
+
+def _refusal(read) -> str:
+    """What a ConfigError says; any other exception goes through."""
+    try:
+        read()
+    except ConfigError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,115 @@
+"""Trained models: loading, sampling, narrower constraints, streaming to a table."""
+
+import numpy as np
+import pytest
+import torch
+
+import crystalgfn
+from crystalgfn.config import presets
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import CheckpointError, ConfigError, ConstraintError
+from crystalgfn.evaluation.validity import check
+from crystalgfn.model import CHUNK, load
+from crystalgfn.run import train
+from small_run import small_config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(small_config(), folder)
+    return folder
+
+
+def test_sampling_is_deterministic_and_independent_of_how_many(run):
+    model = load(run)
+    one, two = model.sample(CHUNK + 50, seed=3), model.sample(CHUNK, seed=3)
+    assert one[:CHUNK].equals(two)
+    assert not model.sample(50, seed=4).equals(one[:50])
+    assert set(one.columns) == {"density [g/cm3]", "log_reward", "log_pf", "log_pb"}
+    np.testing.assert_allclose(one.columns["log_reward"], one.columns["density [g/cm3]"], rtol=1e-6)
+
+
+def test_importance_weights_of_samples_estimate_log_z(run):
+    crystals = load(run).sample(4000, seed=0)
+    log_w = crystals.columns["log_reward"] + crystals.columns["log_pb"] - crystals.columns["log_pf"]
+    assert np.isfinite(log_w).all()
+
+
+def test_narrower_constraints_hold_for_every_sample(run):
+    model = load(run).restricted(required=["O"], forbidden=["F"], systems=["cubic"], n_atoms=[1, 16])
+    crystals = model.sample(300, seed=0)
+    column = {z: d for d, z in enumerate(crystals.elements)}
+    assert bool((crystals.counts[:, column[8]] > 0).all())
+    assert bool((crystals.counts[:, column[9]] == 0).all())
+    assert set(crystals.space_group.tolist()) == {225}
+    assert int(crystals.n_atoms.max()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"n_atoms_primitive": [1, 40]}, "within"),
+        ({"space_groups": [1]}, "not in training"),
+        ({"neutrality": "none"}, "stricter"),
+        ({"requird": ["O"]}, "nearest: 'required'"),
+        ({"wyckoff": False}, "wyckoff"),
+    ],
+)
+def test_wider_constraints_are_refused(run, limits, words):
+    with pytest.raises(ConfigError, match=words):
+        load(run).restricted(**limits)
+
+
+def test_constraints_that_leave_nothing_say_why(run):
+    with pytest.raises(ConstraintError, match="n_atoms"):
+        load(run).restricted(required=["Li", "O"], n_atoms=[1, 2], n_elements=[2, 2])
+
+
+def test_what_cannot_be_loaded(tmp_path, run):
+    with pytest.raises(CheckpointError, match="no trained weights"):
+        load("periodic-table")
+    with pytest.raises(ConfigError, match="no such run folder"):
+        load("runs/nothing")
+    with pytest.raises(ConfigError, match="nearest"):
+        load("defaul")
+    with pytest.raises(ConfigError, match="1 or more"):
+        load(run).sample(0)
+
+
+def test_a_killed_sample_goes_on_with_complete_rows(tmp_path, run, monkeypatch):
+    from crystalgfn.cli import main
+    from crystalgfn.model import Model
+
+    def cli(*args):
+        with pytest.raises(SystemExit) as caught:
+            main([*map(str, args)])
+        return caught.value.code
+
+    whole, killed = tmp_path / "whole.parquet", tmp_path / "killed.parquet"
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", whole) == 0
+    draw, calls = Model._draw, []
+
+    def failing(self, n, **kwargs):
+        calls.append(n)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return draw(self, n, **kwargs)
+
+    monkeypatch.setattr(Model, "_draw", failing)
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed) == 130
+    assert not killed.exists()
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed, "--seed", 1) == 2  # another run than the one begun
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed) == 0
+    assert len(calls) == 4  # only the last chunk was drawn again
+    assert Crystals.from_file(killed).equals(Crystals.from_file(whole))
+
+
+@pytest.mark.parametrize("preset", [p for p in presets() if p in ("default", "paper-fast")])
+def test_shipped_weights_load_and_sample_valid_crystals(preset):
+    model = crystalgfn.load(preset)
+    crystals = model.sample(200, seed=0)
+    assert torch.isfinite(crystals.lattice).all()
+    limits = model.space.composition.constraints
+    report = check(crystals, space_groups=model.config.space.groups, composition=limits)
+    assert report.ok, str(report)
