@@ -6,28 +6,49 @@ import numpy as np
 import pytest
 import torch
 
-from crystalgfn.errors import CheckpointError
+from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.properties.proxy import NetworkConfig, build
-from crystalgfn.properties.splits import grouped_split
-from crystalgfn.properties.tabledata import assemble, read_table
-from crystalgfn.properties.training import RECIPES, Recipe, TrainingData, mean_absolute_error, train
+from crystalgfn.properties.splits import Split, grouped_split
+from crystalgfn.properties.strain_network import VolumeNetwork
+from crystalgfn.properties.tabledata import Table, energy_data, read_table, strain_data
+from crystalgfn.properties.training import (
+    CELL,
+    RECIPES,
+    Recipe,
+    TrainingData,
+    mean_absolute_error,
+    predict_rows,
+    train,
+)
+from crystalgfn.properties.workflow import stages_of, train_proxy
 from property_data import strained, table, write
 
 SMALL = Recipe(
-    network=NetworkConfig(kind="strain", members=2, token_size=16, hidden=32, blocks=1, dropout=0.1),
+    network=NetworkConfig(kind="cell", members=2, token_size=16, hidden=32, blocks=1, dropout=0.1),
     epochs=4,
     batch_size=32,
 )
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> TrainingData:
+def tables(tmp_path_factory) -> tuple[Table, Table, Split]:
     folder = tmp_path_factory.mktemp("tables")
     frame = table(160)
     real = read_table(write(frame, folder / "real.parquet"))
     copies = read_table(write(strained(frame), folder / "strained.parquet"))
-    split = grouped_split(real.crystals.formulas, real.target, seed=0)
-    return assemble(real, split, SMALL, strained=copies, seed=0)
+    return real, copies, grouped_split(real.crystals.formulas, real.target, seed=0)
+
+
+@pytest.fixture(scope="module")
+def data(tables) -> TrainingData:
+    real, copies, split = tables
+    return strain_data(real, split, SMALL, copies)
+
+
+@pytest.fixture(scope="module")
+def energies(tables) -> TrainingData:
+    real, _, split = tables
+    return energy_data(real, split, SMALL, hull=None, seed=0)
 
 
 def same(left: torch.nn.Module, right: torch.nn.Module) -> bool:
@@ -75,15 +96,14 @@ def test_a_killed_training_continues_as_if_nothing_had_happened(data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["best", "table1"])
-def test_recipes_learn(data, name):
+def test_recipes_learn(energies, name):
     recipe = replace(RECIPES[name], epochs=60, batch_size=32, ema=0.9)
-    network, history = train(recipe, replace(data, strained=None, strained_validation=None), seed=0)
-    target = data.validation.target
-    constant = float((target - data.train.target.mean()).abs().mean())
-    assert mean_absolute_error(network, data.validation) < 0.7 * constant
-    assert min(e.validation_mae for e in history) == pytest.approx(
-        mean_absolute_error(network, data.validation), abs=1e-6
-    )
+    network, history = train(recipe, energies, seed=0)
+    target = energies.validation.target
+    constant = float((target - energies.train.target.mean()).abs().mean())
+    found = mean_absolute_error(network, energies.validation)
+    assert found < 0.7 * constant
+    assert min(e.validation_mae for e in history) == pytest.approx(found, abs=1e-6)
 
 
 def test_table1_has_the_papers_sizes():
@@ -105,14 +125,33 @@ def test_floor_holds_for_any_weights():
     assert float(network.bounded(torch.linspace(-1e4, 1e4, 1001)).min()) >= -4.7
 
 
-def test_strained_rows_stand_on_the_side_of_their_formula(data, tmp_path):
-    frame = table(160)
-    real = read_table(write(frame, tmp_path / "r.parquet"))
-    copies = read_table(write(strained(frame), tmp_path / "s.parquet"))
-    split = grouped_split(real.crystals.formulas, real.target, seed=0)
+def test_strained_rows_stand_on_the_side_of_their_formula(tables, data):
+    real, copies, split = tables
     sides = np.array(split.side_of(real.crystals.formulas, copies.crystals.formulas), dtype=object)
-    assert data.strained is not None
-    assert data.strained_validation is not None
-    assert len(data.strained) == (sides == "train").sum()
-    assert len(data.strained_validation) == (sides == "validation").sum()
-    assert float(data.strained.change.max()) <= SMALL.strained_cap
+    assert data.extra is not None
+    assert data.extra_validation is not None
+    assert len(data.extra) == (sides == "train").sum()
+    assert len(data.extra_validation) == (sides == "validation").sum()
+    assert float(data.extra.target.max()) <= SMALL.strained_cap
+    assert float(data.train.target.abs().max()) == 0
+
+
+def test_strain_energy_is_learned(data):
+    recipe = replace(CELL, epochs=60, batch_size=32, ema=0.9)
+    network, _ = train(recipe, data, seed=0)
+    assert data.extra_validation is not None
+    target = data.extra_validation.target
+    found = predict_rows(network, data.extra_validation.inputs)
+    assert float(torch.corrcoef(torch.stack([found, target]))[0, 1]) > 0.9
+    assert float(found.min()) >= 0
+
+
+def test_workflow_joins_what_its_stages_trained(tables):
+    real, copies, split = tables
+    stages = stages_of("best", strained=True, base=False, epochs=1)
+    assert [stage.name for stage in stages] == ["energy", "blind", "strain"]
+    network, histories = train_proxy(stages, real, split, seed=0, strained=copies)
+    assert isinstance(network, VolumeNetwork)
+    assert {name: len(history) for name, history in histories.items()} == {"energy": 1, "blind": 1, "strain": 1}
+    with pytest.raises(ConfigError, match="'table1' takes no strained copies"):
+        stages_of("table1", strained=True, base=False)

@@ -12,7 +12,8 @@ import numpy as np
 from crystalgfn import __version__
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.properties.tabledata import Table
-from crystalgfn.properties.training import Epoch, Recipe
+from crystalgfn.properties.training import Epoch
+from crystalgfn.properties.workflow import Stage
 
 CITATIONS = (
     "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)",
@@ -24,10 +25,9 @@ CITATION_CHGNET = "CHGNet (labels of the strained copies): B. Deng et al., Natur
 def make_card(
     name: str,
     table: Table,
-    recipe: Recipe,
-    recipe_name: str,
-    history: list[Epoch],
-    metrics: dict[str, Any],
+    recipe: str,
+    stages: list[Stage],
+    histories: dict[str, list[Epoch]],
     *,
     seed: int,
     command: str,
@@ -39,18 +39,22 @@ def make_card(
     held = (crystals.counts > 0).any(0).cpu().numpy()
     per_atom = crystals.volume_per_atom.cpu().numpy()
     n_atoms = crystals.n_atoms.cpu().numpy()
-    best = max(epoch.number for epoch in history if epoch.best)
-    training = asdict(recipe)
-    training.pop("network")
     return {
         "name": name,
         "unit": "eV/atom",
         "property": "formation energy per atom (PBE, MP2020 corrections)",
         "command": command,
-        "recipe": recipe_name,
+        "recipe": recipe,
         "seed": seed,
-        "training": training,
-        "epochs": {"run": len(history), "kept": best},
+        "stages": [
+            {
+                "name": stage.name,
+                "epochs_run": len(histories[stage.name]),
+                "epoch_kept": 1 + max(epoch.number for epoch in histories[stage.name] if epoch.best),
+                **{key: value for key, value in asdict(stage.recipe).items() if key != "network"},
+            }
+            for stage in stages
+        ],
         "data": {
             "sha256": table.sha256,
             "rows": len(crystals),
@@ -67,7 +71,7 @@ def make_card(
             "formation_energy": [float(table.target.min()), float(table.target.max())],
             "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
         },
-        "metrics": metrics,
+        "metrics": {},
         "citations": [*CITATIONS, *([CITATION_CHGNET] if strained is not None else [])],
         "licence": "weights: as the package; they derive from data under CC BY 4.0, so keep the citations",
         "versions": {
@@ -88,8 +92,8 @@ def card_text(card: dict[str, Any]) -> str:
         "conventional cell; atom positions are not asked for.",
         "",
         f"- made by: `{card['command']}`",
-        f"- recipe `{card['recipe']}`, seed {card['seed']}; epoch {card['epochs']['kept'] + 1} of "
-        f"{card['epochs']['run']} kept (lowest validation error)",
+        f"- recipe `{card['recipe']}`, seed {card['seed']}; epochs kept by validation error: "
+        + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
         f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
     ]
     if data["strained_rows"]:

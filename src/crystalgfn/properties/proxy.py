@@ -21,7 +21,13 @@ from torch.nn import functional as F
 from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography import space_groups
 from crystalgfn.errors import ConfigError
-from crystalgfn.properties.features import N_DESCRIPTORS, Inputs, atomic_volume_table, element_property_table
+from crystalgfn.properties.features import (
+    LATTICE_COLUMNS,
+    N_DESCRIPTORS,
+    Inputs,
+    atomic_volume_table,
+    element_property_table,
+)
 
 N_AMOUNTS = 4
 
@@ -31,13 +37,15 @@ class NetworkConfig:
     """Sizes of a network.
 
     Attributes:
-        kind: ``"set"`` (:class:`SetNetwork`), ``"strain"`` (:class:`~.strain_network.StrainNetwork`) or ``"table1"``
-            (:class:`Table1Network`).
+        kind: ``"set"`` (:class:`SetNetwork`), ``"cell"`` (:class:`~.strain_network.CellNetwork`), ``"volume"`` (both,
+            :class:`~.strain_network.VolumeNetwork`) or ``"table1"`` (:class:`Table1Network`).
         members: M, networks in the ensemble.
         element_size, space_group_size: lengths of learned vectors.
         token_size: width of the tokens.
         hidden, blocks: width and number of the residual blocks.
         dropout: of the residual blocks, in training.
+        blind: the network does not see the lattice.
+        cell_members, cell_hidden: members and width of the part of ``"volume"`` that knows the cell.
         floor: eV/atom; no prediction lies below. The softplus that bends it off acts within some 0.3 eV of it.
     """
 
@@ -49,6 +57,9 @@ class NetworkConfig:
     hidden: int = 160
     blocks: int = 2
     dropout: float = 0.05
+    blind: bool = False
+    cell_members: int = 1
+    cell_hidden: int = 144
     floor: float = -4.7
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,22 +102,15 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Terms:
-    """Parts of a prediction of M members for B crystals.
+    """A prediction of M members for B crystals.
 
     Attributes:
-        relaxed: (M, B) eV/atom; all there is for a network that knows no strain.
-        strain: (M, B) eV/atom >= 0, or None: what the cell costs against the relaxed one.
+        energy: (M, B) eV/atom.
         equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
     """
 
-    relaxed: Tensor
-    strain: Tensor | None = None
+    energy: Tensor
     equilibrium: Tensor | None = None
-
-    @property
-    def total(self) -> Tensor:
-        """(M, B) eV/atom."""
-        return self.relaxed if self.strain is None else self.relaxed + self.strain
 
 
 class ProxyNetwork(nn.Module):
@@ -164,7 +168,7 @@ class ProxyNetwork(nn.Module):
         raise NotImplementedError
 
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
-        """Parts of the prediction, in eV/atom; fields of the inputs have a leading dimension of M or 1."""
+        """Prediction and what comes with it; fields of the inputs have a leading dimension of M or 1."""
         return Terms(self.bounded(self.raw(inputs, tables)))
 
     def bounded(self, raw: Tensor) -> Tensor:
@@ -178,15 +182,20 @@ class ProxyNetwork(nn.Module):
 
         ``tables``: what :meth:`tables` returned, to save making it again.
         """
-        return self.terms(inputs, self.tables() if tables is None else tables).total
+        return self.terms(inputs, self.tables() if tables is None else tables).energy
 
 
 class SetNetwork(ProxyNetwork):
     """Ensemble of M set networks; see the module's docstring."""
 
+    seen: Tensor
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         m, t, h = config.members, config.token_size, config.hidden
+        seen = torch.ones(self.n_descriptors)
+        seen[list(LATTICE_COLUMNS)] = 0
+        self.register_buffer("seen", seen, persistent=False)
         self.element = MemberEmbedding(m, 119, config.element_size, std=0.3)
         self.period = MemberEmbedding(m, 8, config.element_size, std=0.2)
         self.group = MemberEmbedding(m, 19, config.element_size, std=0.2)
@@ -195,7 +204,7 @@ class SetNetwork(ProxyNetwork):
         self.element_in = MemberLinear(m, config.element_size + self.n_properties, t)
         self.amounts_in = MemberLinear(m, N_AMOUNTS, t)
         self.group_in = MemberLinear(m, config.space_group_size, t)
-        self.token = MemberLinear(m, t, 4 * t)  # itself, query, key, value
+        self.token = MemberLinear(m, t, 4 * t)
         self.pooled_in = MemberLinear(m, 3 * t, h)
         self.descriptors_in = MemberLinear(m, self.n_descriptors, h)
         self.symmetry_in = MemberLinear(m, config.space_group_size, h)
@@ -212,8 +221,9 @@ class SetNetwork(ProxyNetwork):
         return element, self.group_in(symmetry), self.symmetry_in(symmetry)
 
     def normalised(self, inputs: Inputs) -> Tensor:
-        """Standardised descriptors (M or 1, B, N), clamped to six deviations."""
-        return ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
+        """Standardised descriptors (M or 1, B, N), clamped to six deviations; 0 for the cell if blind."""
+        found = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
+        return found * self.seen if self.config.blind else found
 
     def trunk(self, inputs: Inputs, descriptors: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
         """Hidden vector (M, B, H) of each crystal from its elements, space group and ``descriptors`` (M or 1, B, N)."""
@@ -226,7 +236,8 @@ class SetNetwork(ProxyNetwork):
         tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, :, None])
         tokens = F.hardswish(self._attend(tokens, inputs.fractions))
         shown = tokens * (inputs.atomic_numbers > 0)[..., None]
-        pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2)], -1)
+        # 0 joins the maximum always: otherwise it would only where a crystal with more elements pads the batch
+        pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2).clamp(min=0)], -1)
         hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
         hidden = hidden + look_up(group_hidden, inputs.space_group)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
@@ -242,9 +253,10 @@ class SetNetwork(ProxyNetwork):
         attention, and a tenth of its time for such short sequences.
         """
         members, size, width, t = tokens.shape
-        local, query, key, value = self.token(tokens.flatten(1, 2)).view(members, size, width, 4, t).unbind(3)
-        message = (fractions[..., None] * F.hardsigmoid(key) * value).sum(2)
-        return local + 2 * F.hardsigmoid(query) * message[:, :, None]
+        mixed = self.token(tokens.flatten(1, 2)).view(members, size, width, 4, t)  # itself, query, key, value
+        gates = F.hardsigmoid(mixed[..., 1:3, :])
+        message = (gates[..., 1, :] * mixed[..., 3, :] * fractions[..., None]).sum(2)
+        return torch.addcmul(mixed[..., 0, :], gates[..., 0, :], message[:, :, None], value=2)
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
         """Standardised outputs (M, B)."""
@@ -296,9 +308,14 @@ def build(config: NetworkConfig) -> ProxyNetwork:
     Raises:
         ConfigError: an unknown kind.
     """
-    from crystalgfn.properties.strain_network import StrainNetwork
+    from crystalgfn.properties.strain_network import CellNetwork, VolumeNetwork
 
-    kinds: dict[str, type[ProxyNetwork]] = {"set": SetNetwork, "strain": StrainNetwork, "table1": Table1Network}
+    kinds: dict[str, type[ProxyNetwork]] = {
+        "set": SetNetwork,
+        "cell": CellNetwork,
+        "volume": VolumeNetwork,
+        "table1": Table1Network,
+    }
     if config.kind not in kinds:
         raise ConfigError(f"unknown network kind {config.kind!r}, allowed: {', '.join(kinds)}")
     return kinds[config.kind](config)

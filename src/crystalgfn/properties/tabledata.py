@@ -85,67 +85,61 @@ def file_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def assemble(
-    table: Table,
-    split: Split,
-    recipe: Recipe,
-    *,
-    strained: Table | None = None,
-    hull: Path | None = None,
-    seed: int = 0,
-) -> TrainingData:
-    """Make the rows a training reads.
+def rows_of(table: Table, mask: npt.NDArray[np.bool_], target: npt.NDArray[np.float64]) -> Rows:
+    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,), as a training reads them."""
+    index = np.flatnonzero(mask)
+    return Rows(Featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))
 
-    Strained copies stand on the side of their formula. Hull entries of validation and test formulas are left out.
+
+def energy_data(table: Table, split: Split, recipe: Recipe, *, hull: Path | None, seed: int) -> TrainingData:
+    """Make the rows of a training for the energy of real crystals.
 
     Args:
         table: real crystals.
         split: of its rows.
-        recipe: for the cap of strained energies, and whether the hull is used.
-        strained: strained copies.
-        hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull.
-        seed: of the random crystals under the hull.
+        recipe: says whether the hull is used.
+        hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull; its
+            entries of validation and test formulas are left out.
+        seed: of the random crystals above the hull.
     """
-    featuriser = Featuriser()
-
-    def rows(
-        crystals: Crystals,
-        target: npt.NDArray[np.float64],
-        mask: npt.NDArray[np.bool_],
-        change: npt.NDArray[np.float64] | None = None,
-    ) -> Rows:
-        index = np.flatnonzero(mask)
-        part = None if change is None else torch.as_tensor(change[index], dtype=torch.float32)
-        return Rows(featuriser(crystals[index]), torch.as_tensor(target[index], dtype=torch.float32), part)
-
-    strained_train = strained_validation = bounded = None
-    if strained is not None:
-        side = np.array(split.side_of(table.crystals.formulas, strained.crystals.formulas), dtype=object)
-        uncapped = np.asarray(strained.crystals.column(CHANGE), dtype=float)
-        change = np.minimum(uncapped, recipe.strained_cap)
-        target = strained.target - uncapped + change
-        side[shape_change(strained, table)[0] > recipe.shape_limit] = None
-        if (side == "train").any():
-            strained_train = rows(strained.crystals, target, side == "train", change)
-        if (side == "validation").any():
-            strained_validation = rows(strained.crystals, target, side == "validation", change)
+    bounded = None
     if hull is not None and recipe.bound_weight > 0:
         train = table.crystals[split.train]
-        elements = train.elements
         hidden = set(np.asarray(table.crystals.formulas, dtype=object)[~split.train])
-        counts, energy = read_hull_entries(hull, elements, hidden)
+        counts, energy = read_hull_entries(hull, train.elements, hidden)
         lower = Hull(
             np.concatenate([counts, train.counts.cpu().numpy()]), np.concatenate([energy, table.target[split.train]])
         )
         crystals = random_crystals(train, N_BOUNDED, seed=seed)
-        bound = lower.energy(crystals.counts.numpy())
-        bounded = rows(crystals, bound, np.ones(len(crystals), dtype=bool))
+        bound = torch.as_tensor(lower.energy(crystals.counts.numpy()), dtype=torch.float32)
+        bounded = Rows(Featuriser()(crystals), bound)
     return TrainingData(
-        train=rows(table.crystals, table.target, split.train),
-        validation=rows(table.crystals, table.target, split.validation),
-        strained=strained_train,
-        strained_validation=strained_validation,
+        train=rows_of(table, split.train, table.target),
+        validation=rows_of(table, split.validation, table.target),
         bounded=bounded,
+    )
+
+
+def strain_data(table: Table, split: Split, recipe: Recipe, strained: Table) -> TrainingData:
+    """Make the rows of a training for the energy of strain: 0 for real crystals, the change for their copies.
+
+    Copies stand on the side of their formula; their change is capped and large shape strains are left out, as the
+    recipe says.
+
+    Raises:
+        DataError: no copies of training or validation formulas.
+    """
+    side = np.array(split.side_of(table.crystals.formulas, strained.crystals.formulas), dtype=object)
+    side[shape_change(strained, table)[0] > recipe.shape_limit] = None
+    if not (side == "train").any() or not (side == "validation").any():
+        raise DataError(f"{strained.name}: no copies of the crystals of {table.name}, allowed: copies of its rows")
+    change = np.minimum(np.asarray(strained.crystals.column(CHANGE), dtype=float), recipe.strained_cap)
+    zero = np.zeros_like(table.target)
+    return TrainingData(
+        train=rows_of(table, split.train, zero),
+        validation=rows_of(table, split.validation, zero),
+        extra=rows_of(strained, side == "train", change),
+        extra_validation=rows_of(strained, side == "validation", change),
     )
 
 

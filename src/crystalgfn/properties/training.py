@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from crystalgfn.properties.checkpoints import load_checkpoint, save_checkpoint
 from crystalgfn.properties.features import Inputs
 from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
-from crystalgfn.properties.strain_network import equilibrium_loss
+from crystalgfn.properties.strain_network import cell_config, equilibrium_loss
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Recipe:
         ema: decay of the averaged weights per step.
         patience: epochs without improvement after which training stops.
         huber: eV/atom beyond which the loss is linear.
-        strained_share: share of each batch drawn from the strained rows, where there are any.
+        extra_share: share of each batch drawn from the extra rows, where there are any.
         strained_cap: eV/atom; energies above the unstrained crystal's are clipped to this.
         shape_limit: shape strains whose axial ratios changed by more than this factor, or whose angles by more than 10
             degree, are left out: the relaxed shape of an unseen crystal is a guess, and they blur the volume's effect.
@@ -53,7 +53,7 @@ class Recipe:
     ema: float = 0.998
     patience: int = 20
     huber: float = 0.05
-    strained_share: float = 0.35
+    extra_share: float = 0.5
     strained_cap: float = 5.0
     shape_limit: float = 1.35
     bound_weight: float = 0.3
@@ -61,7 +61,8 @@ class Recipe:
 
 
 BEST = Recipe()
-BEST_STRAINED = Recipe(network=NetworkConfig(kind="strain"), epochs=26, batch_size=304)
+BLIND = Recipe(network=NetworkConfig(blind=True), epochs=8, learning_rate=1e-3)
+CELL = Recipe(network=cell_config(NetworkConfig()), epochs=40, batch_size=256, extra_share=0.5, bound_weight=0.0)
 TABLE1 = Recipe(
     network=NetworkConfig(kind="table1", members=1),
     epochs=100,
@@ -74,7 +75,8 @@ TABLE1 = Recipe(
     bound_weight=0.0,
 )
 RECIPES: dict[str, Recipe] = {"best": BEST, "table1": TABLE1}
-"""Recipes by name. ``best`` becomes :data:`BEST_STRAINED` where there are strained copies."""
+"""Recipes by name. With strained copies, ``best`` goes on: :data:`BLIND` tunes the network to do without the lattice,
+and :data:`CELL` trains the strain energy."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,10 @@ class Rows:
     Attributes:
         inputs: of N crystals.
         target: (N,) eV/atom.
-        change: (N,) eV/atom, the part of the target that strain makes; None for real rows.
     """
 
     inputs: Inputs
     target: Tensor
-    change: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -102,14 +102,14 @@ class TrainingData:
     Attributes:
         train: real rows.
         validation: real rows.
-        strained, strained_validation: strained rows, or None.
+        extra, extra_validation: further rows with a target, such as strained copies, or None.
         bounded: crystals without known energy and, as target, the hull energy of their composition (eV/atom), or None.
     """
 
     train: Rows
     validation: Rows
-    strained: Rows | None = None
-    strained_validation: Rows | None = None
+    extra: Rows | None = None
+    extra_validation: Rows | None = None
     bounded: Rows | None = None
 
 
@@ -119,7 +119,7 @@ class Epoch:
 
     number: int
     validation_mae: float
-    strained_mae: float
+    extra_mae: float
     best: bool
 
 
@@ -128,6 +128,7 @@ def train(
     data: TrainingData,
     *,
     seed: int,
+    start: ProxyNetwork | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     report: Callable[[Epoch], None] | None = None,
@@ -137,6 +138,7 @@ def train(
     Args:
         recipe: how.
         data: rows; see :class:`TrainingData`.
+        start: a trained network to begin with, whose scaling is kept; random weights by default.
         seed: of weights and order; the same seed gives the same network on one machine and thread count.
         checkpoint: file to keep the state in after each epoch.
         resume: continue from ``checkpoint`` if it exists.
@@ -145,7 +147,10 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build(recipe.network)
-    network.fit_scaling(data.train.inputs, data.train.target)
+    if start is None:
+        network.fit_scaling(data.train.inputs, data.train.target)
+    else:
+        network.load_state_dict(start.state_dict())
     average = copy.deepcopy(network)
     best = copy.deepcopy(network)
     parameters = list(network.parameters())
@@ -156,16 +161,16 @@ def train(
         history, scale = load_checkpoint(checkpoint, Epoch, network, average, best, optimiser, recipe, seed)
 
     members = recipe.network.members
-    strained_share = recipe.strained_share if data.strained is not None else 0.0
-    n_strained = round(recipe.batch_size * strained_share)
-    n_real = recipe.batch_size - n_strained
+    extra_share = recipe.extra_share if data.extra is not None else 0.0
+    n_extra = round(recipe.batch_size * extra_share)
+    n_real = recipe.batch_size - n_extra
     steps = math.ceil(len(data.train) / n_real)
     for number in range(len(history), recipe.epochs):
         if history and number - min(history, key=_score).number > recipe.patience:
             break
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
         real = _orders(len(data.train), members, n_real * steps, generator)
-        strained = _orders(len(data.strained), members, n_strained * steps, generator) if data.strained else None
+        extra = _orders(len(data.extra), members, n_extra * steps, generator) if data.extra else None
         bounded = None
         if data.bounded is not None and recipe.bound_weight:
             bounded = _orders(len(data.bounded), members, (recipe.batch_size // 8) * steps, generator)
@@ -176,15 +181,15 @@ def train(
                 rate = recipe.learning_rate * scale * _rate(recipe, number * steps + step, recipe.epochs * steps)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                loss = _loss(network, recipe, data, real, strained, bounded, step, steps)
+                loss = _loss(network, recipe, data, real, extra, bounded, step, steps)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 5.0)
                 optimiser.step()
                 _average(average, network, min(recipe.ema, step / (step + 10)) if number == 0 else recipe.ema)
         mae = mean_absolute_error(average, data.validation)
-        strained_mae = mean_absolute_error(average, data.strained_validation) if data.strained_validation else 0.0
-        epoch = Epoch(number, mae, strained_mae, best=False)
+        extra_mae = mean_absolute_error(average, data.extra_validation) if data.extra_validation else 0.0
+        epoch = Epoch(number, mae, extra_mae, best=False)
         epoch.best = not history or _score(epoch) < min(map(_score, history))
         history.append(epoch)
         if epoch.best:
@@ -219,36 +224,30 @@ def _loss(
     recipe: Recipe,
     data: TrainingData,
     real: Tensor,
-    strained: Tensor | None,
+    extra: Tensor | None,
     bounded: Tensor | None,
     step: int,
     steps: int,
 ) -> Tensor:
     """Huber loss of one step's rows, in units of the target's deviation, plus the penalty below the hull."""
     parts, targets = [], []
-    for order, rows in ((real, data.train), (strained, data.strained), (bounded, data.bounded)):
+    for order, rows in ((real, data.train), (extra, data.extra), (bounded, data.bounded)):
         if order is not None and rows is not None:
             width = order.shape[1] // steps
             index = order[:, step * width : (step + 1) * width]
             parts.append(rows.inputs[index])
-            # a network with a term for strain learns the change alone: the relaxed energy is known from the real row
-            part = rows.change if rows.change is not None and recipe.network.kind == "strain" else rows.target
-            targets.append(part[index])
+            targets.append(rows.target[index])
     terms = network.terms(_join(parts), network.tables())
-    n_real, n_strained = targets[0].shape[1], targets[1].shape[1] if strained is not None else 0
-    known = n_real + n_strained
-    predicted = terms.total
-    if terms.strain is not None:
-        predicted = torch.cat([predicted[:, :n_real], terms.strain[:, n_real:known]], 1)
+    n_real, n_bounded = targets[0].shape[1], targets[-1].shape[1] if bounded is not None else 0
     target = torch.cat(targets, 1)
-    loss = F.huber_loss(predicted[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
-    if terms.strain is not None and terms.equilibrium is not None:
-        loss = loss + 0.3 * terms.strain[:, :n_real].mean() * (n_real / known)
+    known = target.shape[1] - n_bounded
+    loss = F.huber_loss(terms.energy[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
+    if terms.equilibrium is not None:
         loss = loss + equilibrium_loss(terms.equilibrium[:, :n_real], parts[0])
-    if bounded is not None:
-        below = F.relu(target[:, known:] - recipe.bound_margin - terms.relaxed[:, known:])
+    if n_bounded:
+        below = F.relu(target[:, known:] - recipe.bound_margin - terms.energy[:, known:])
         loss = loss + recipe.bound_weight * below.mean()
-    return loss * network.config.members / network.target_std
+    return loss * network.config.members
 
 
 def _join(parts: list[Inputs]) -> Inputs:
@@ -289,4 +288,4 @@ def _average(average: ProxyNetwork, network: ProxyNetwork, decay: float) -> None
 
 
 def _score(epoch: Epoch) -> float:
-    return epoch.validation_mae + 0.2 * epoch.strained_mae
+    return epoch.validation_mae + 0.2 * epoch.extra_mae

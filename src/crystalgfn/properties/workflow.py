@@ -1,0 +1,118 @@
+"""A proxy from start to finish: the stages of its training, each with a checkpoint of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from crystalgfn.errors import ConfigError
+from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, SetNetwork
+from crystalgfn.properties.splits import Split
+from crystalgfn.properties.strain_network import CellNetwork, VolumeNetwork
+from crystalgfn.properties.tabledata import Table, energy_data, strain_data
+from crystalgfn.properties.training import BLIND, CELL, RECIPES, Epoch, Recipe, TrainingData, predict_rows, train
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training of the workflow.
+
+    Attributes:
+        name: ``"energy"``, ``"blind"`` or ``"strain"``.
+        recipe: how it is trained.
+    """
+
+    name: str
+    recipe: Recipe
+
+
+def stages_of(recipe: str, *, strained: bool, base: bool, epochs: int | None = None) -> list[Stage]:
+    """Return the trainings a recipe consists of.
+
+    Args:
+        recipe: ``"best"`` or ``"table1"``.
+        strained: there are strained copies: the model becomes volume-aware.
+        base: a trained network is there to begin with, which saves the first stage.
+        epochs: cap on the epochs of every stage.
+
+    Raises:
+        ConfigError: strained copies with a recipe that has no place for them.
+    """
+    if strained and recipe != "best":
+        raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
+    stages = [] if base else [Stage("energy", RECIPES[recipe])]
+    if strained:
+        stages += [Stage("blind", BLIND), Stage("strain", CELL)]
+    if epochs is not None:
+        stages = [Stage(s.name, replace(s.recipe, epochs=min(epochs, s.recipe.epochs))) for s in stages]
+    return stages
+
+
+def train_proxy(
+    stages: list[Stage],
+    table: Table,
+    split: Split,
+    *,
+    seed: int,
+    strained: Table | None = None,
+    hull: Path | None = None,
+    base: ProxyNetwork | None = None,
+    checkpoint: Callable[[str], Path] | None = None,
+    resume: bool = False,
+    report: Callable[[str, Epoch], None] | None = None,
+) -> tuple[ProxyNetwork, dict[str, list[Epoch]]]:
+    """Run the stages and return the network with the history of each.
+
+    Args:
+        stages: of :func:`stages_of`.
+        table, split: real crystals.
+        seed: of all stages.
+        strained: strained copies, for the stage ``"strain"``.
+        hull: entries of the convex hull; see :func:`~crystalgfn.properties.tabledata.energy_data`.
+        base: a trained :class:`SetNetwork`, where the stage ``"energy"`` is left out.
+        checkpoint: file of a stage's checkpoint by its name.
+        resume: continue from the checkpoints that exist.
+        report: called with the stage's name after each epoch.
+    """
+    network = base
+    cell: ProxyNetwork | None = None
+    histories: dict[str, list[Epoch]] = {}
+    energy: TrainingData | None = None
+    for stage in stages:
+        recipe = stage.recipe
+        start: ProxyNetwork | None = None
+        if stage.name == "strain" and strained is not None:
+            data = strain_data(table, split, recipe, strained)
+        else:
+            energy = energy or energy_data(table, split, recipe, hull=hull, seed=seed)
+            data = energy
+            if stage.name == "blind" and network is not None:
+                start = network
+                recipe = replace(recipe, network=_blind(network.config))
+        found, histories[stage.name] = train(
+            recipe,
+            data,
+            seed=seed,
+            start=start,
+            checkpoint=checkpoint(stage.name) if checkpoint is not None else None,
+            resume=resume,
+            report=partial(report, stage.name) if report is not None else None,
+        )
+        if stage.name == "strain":
+            cell = found
+            zeroes = data.validation
+        else:
+            network = found
+    if isinstance(cell, CellNetwork) and isinstance(network, SetNetwork):
+        # strain is never negative, so relaxed energies bear its mean over real crystals
+        network.target_mean -= predict_rows(cell, zeroes.inputs).mean()
+        network = VolumeNetwork.join(network, cell)
+    if network is None:
+        raise ConfigError("nothing to train: no stage and no base")
+    return network, histories
+
+
+def _blind(config: NetworkConfig) -> NetworkConfig:
+    return replace(config, blind=True)
