@@ -136,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             page = fill(page, part, body)
         options.page.write_text(page, encoding="utf-8")
     except (CrystalGFNError, OSError, json.JSONDecodeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)
         return 2
     return 0
 

@@ -278,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if svg.stat().st_size > LARGEST_SVG:
             svg.unlink()
     except (CrystalGFNError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)
         return 2
     return 0
 

@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(*(f"## {name}\n\n{body}\n" for name, body in parts.items()), sep="\n")
     except (CrystalGFNError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print("error:", *str(error).split(), file=sys.stderr)
         return 2
     return 0
 
