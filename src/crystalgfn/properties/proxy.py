@@ -45,7 +45,7 @@ class NetworkConfig:
         hidden, blocks: width and number of the residual blocks.
         dropout: of the residual blocks, in training.
         blind: the network does not see the lattice.
-        cell_members, cell_hidden: members and width of the part of ``"volume"`` that knows the cell.
+        cell_members, cell_hidden, cell_blocks: the same for the part of ``"volume"`` that knows the cell.
         floor: eV/atom; no prediction lies below. The softplus that bends it off acts within some 0.3 eV of it.
     """
 
@@ -58,8 +58,9 @@ class NetworkConfig:
     blocks: int = 2
     dropout: float = 0.05
     blind: bool = False
-    cell_members: int = 1
-    cell_hidden: int = 144
+    cell_members: int = 2
+    cell_hidden: int = 128
+    cell_blocks: int = 1
     floor: float = -4.7
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,9 +94,9 @@ class MemberEmbedding(nn.Module):
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
     """Rows ``index`` (M or 1, ...) of the tables (M, R, S) of each member: (M, ..., S)."""
-    members, rows, _ = table.shape
+    members, rows, size = table.shape
     if index.shape[0] == 1:  # one batch for all: the same rows of each table
-        return table.index_select(1, index.flatten()).view(members, *index.shape[1:], -1)
+        return table.index_select(1, index.flatten()).view(members, *index.shape[1:], size)
     offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
     return F.embedding(index + offset, table.flatten(0, 1))
 

@@ -21,6 +21,7 @@ from crystalgfn.properties.features import EQUILIBRIUM, LATTICE_COLUMNS, Inputs
 from crystalgfn.properties.proxy import MemberLinear, NetworkConfig, ProxyNetwork, SetNetwork, Terms
 
 N_EQUILIBRIUM = len(EQUILIBRIUM)
+CELL_TOKEN_SIZE = 48
 CONTEXT = 80
 SCALE_HIDDEN = 96
 MAX_LOG_SCALE = 3.0
@@ -87,10 +88,18 @@ class VolumeNetwork(ProxyNetwork):
 
         Args:
             relaxed: blind, M members.
-            cell: its members and width become ``cell_members`` and ``cell_hidden``.
+            cell: its sizes become ``cell_members``, ``cell_hidden`` and ``cell_blocks``.
         """
-        members, hidden = cell.config.members, cell.config.hidden
-        network = cls(replace(relaxed.config, kind="volume", cell_members=members, cell_hidden=hidden))
+        sizes = cell.config
+        network = cls(
+            replace(
+                relaxed.config,
+                kind="volume",
+                cell_members=sizes.members,
+                cell_hidden=sizes.hidden,
+                cell_blocks=sizes.blocks,
+            )
+        )
         network.relaxed, network.cell = relaxed, cell
         return network
 
@@ -111,7 +120,8 @@ class VolumeNetwork(ProxyNetwork):
 
 def cell_config(config: NetworkConfig) -> NetworkConfig:
     """Return the sizes of the cell network inside a ``"volume"`` network."""
-    return replace(config, kind="cell", members=config.cell_members, hidden=config.cell_hidden, blind=False)
+    sizes = replace(config, members=config.cell_members, hidden=config.cell_hidden, blocks=config.cell_blocks)
+    return replace(sizes, kind="cell", token_size=CELL_TOKEN_SIZE, blind=False)
 
 
 def equilibrium_loss(equilibrium: Tensor, inputs: Inputs) -> Tensor:
