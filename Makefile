@@ -17,6 +17,7 @@ STAMP := $(shell { cat constraints.txt pyproject.toml; $(PYTHON) --version; } 2>
 export PIP_CONSTRAINT       := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: demo test lint docs clean constraints venv-demo venv-test
 
@@ -27,8 +28,8 @@ define venv
 		echo "creating $(1)"; \
 		rm -rf $(1); \
 		$(PYTHON) -m venv $(1); \
-		$(1)/bin/python -m pip install --quiet torch; \
-		$(1)/bin/python -m pip install --quiet hatchling "$(2)"; \
+		$(1)/bin/python -m pip install --quiet --no-compile torch; \
+		$(1)/bin/python -m pip install --quiet --no-compile hatchling "$(2)"; \
 		echo "$(STAMP)" > $(1)/stamp; \
 	fi
 	@$(1)/bin/python -m pip install --quiet --no-build-isolation --no-deps --force-reinstall .
