@@ -36,7 +36,7 @@ def random_policy(space, seed, *, shared=True, scale=1.5, **options) -> CrystalP
     return policy
 
 
-def short_ways_back(policy, back=4.0) -> CrystalPolicy:
+def short_ways_back(policy, back=4.0, out=1.0) -> CrystalPolicy:
     """Make P_B mostly return to the source of the lattice at once.
 
     From u just above the least increment m, going on instead draws from a density of height 1 / (u - m): the variance
@@ -45,7 +45,7 @@ def short_ways_back(policy, back=4.0) -> CrystalPolicy:
     """
     with torch.no_grad():
         policy.lattice.back.bias.fill_(back)
-        policy.lattice.exit.bias.fill_(1.0)
+        policy.lattice.exit.bias.fill_(out)
     return policy
 
 

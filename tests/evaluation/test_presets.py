@@ -1,0 +1,97 @@
+"""Samples of every preset pass checks that share nothing with the masks: ours, pyxtal's and pymatgen's."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.symmetry.groups import SpaceGroup
+from pyxtal.symmetry import Group
+
+from crystalgfn.build import build_space
+from crystalgfn.config import load_preset, presets
+from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
+from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.crystal import CrystalStates
+
+NUMBER = 10_000
+LOOKED_AT = 250
+"""Samples given to pyxtal and pymatgen, which take milliseconds each."""
+
+
+def limits_of(config):
+    """What a configuration asks of compositions and of cells, read here once more."""
+    space, cell = config.space, config.space.lattice
+    composition = CompositionConstraints(
+        allowed=tuple(atomic_number(s) for s in space.elements if s not in space.forbidden),
+        required=tuple(map(atomic_number, space.required)),
+        n_elements=space.n_elements,
+        n_atoms=space.n_atoms,
+        n_atoms_primitive=space.n_atoms_primitive,
+        atoms_per_element=space.atoms_per_element,
+        neutrality=space.neutrality,
+        wyckoff=space.wyckoff,
+    )
+    if cell.kind == "box":
+        return composition, LatticeLimits(lengths=cell.lengths, angles=(cell.angles[0], max(cell.angles[1], 120)))
+    angles = (min(cell.angles[0], cell.monoclinic[0]), max(cell.angles[1], cell.monoclinic[1], 120))
+    return composition, LatticeLimits(volume=cell.volume, max_axis_ratio=cell.max_axis_ratio, angles=angles)
+
+
+@pytest.fixture(scope="module", params=presets())
+def sampled(request):
+    """Crystals drawn by a policy that was never trained, so that they spread over the whole space."""
+    config = load_preset(request.param)
+    space = build_space(config.space)
+    torch.manual_seed(0)
+    policy = CrystalPolicy(len(space.elements), space.max_count, width=64, layers=2)
+    generator = torch.Generator().manual_seed(0)
+    states = [policy.sample(NUMBER // 5, space, generator=generator).states for _ in range(5)]
+    return space.crystals(CrystalStates.concatenate(states)), config
+
+
+def test_samples_pass_every_check(sampled):
+    crystals, config = sampled
+    composition, lattice = limits_of(config)
+    groups = config.space.groups
+    report = check(crystals, space_groups=groups, composition=composition, lattice=lattice)
+    assert report.n == NUMBER
+    assert report.ok, str(report)
+    assert len(crystals.space_group.unique()) > 0.9 * len(groups)
+    # all that can have a charge occur; noble gases, which cannot, stay out of neutral mixtures
+    can_occur = torch.tensor(
+        [bool(OXIDATION_STATES[z]) or config.space.neutrality == "none" for z in crystals.elements]
+    )
+    assert torch.equal(crystals.counts.sum(0) > 0, can_occur)
+
+
+def test_pyxtal_can_place_the_atoms(sampled):
+    crystals = sampled[0][:LOOKED_AT]
+    for group, counts in zip(crystals.space_group.tolist(), crystals.counts.tolist(), strict=True):
+        assert Group(group).check_compatible([n for n in counts if n])[0]
+
+
+@cache
+def space_group(number):
+    return SpaceGroup.from_int_number(number)
+
+
+def test_pymatgen_finds_the_volume_and_the_symmetry_of_the_cells(sampled):
+    crystals = sampled[0][:LOOKED_AT]
+    volumes = np.array([lattice.volume for lattice in crystals.lattices])
+    assert np.allclose(volumes, crystals.volume.numpy(), rtol=1e-6)
+    for group, lattice in zip(crystals.space_group.tolist(), crystals.lattices, strict=True):
+        assert space_group(group).is_compatible(lattice, tol=1e-4, angle_tol=1e-3)
+
+
+def test_charges_balance_by_trying_every_choice_of_states(sampled):
+    crystals, rule = sampled[0][: 4 * LOOKED_AT], sampled[1].space.neutrality
+    cells = CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
+    for counts in (crystals.counts.numpy() // cells[:, None]).tolist():
+        assert is_neutral(dict(zip(crystals.elements, counts, strict=True)), rule)
