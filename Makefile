@@ -18,6 +18,8 @@ export PIP_CONSTRAINT       := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export NO_MKDOCS_2_WARNING := 1
+# pip does not compile what may never be imported; Python does so, once, for what is.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint docs clean constraints venv-demo venv-test
 
