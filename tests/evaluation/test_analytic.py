@@ -71,6 +71,18 @@ def test_log_z_and_marginals_equal_brute_force(name, balanced):
     assert torch.allclose(target.size_marginal, sizes.index_add_(0, (states.elements > 0).sum(1), p), atol=1e-12)
 
 
+def test_conditionals_add_up_and_are_normalised():
+    space = small_space(groups=(2, 62, 225))
+    target = AnalyticTarget(space, 1)
+    states = compositions_as_states(space)
+    groups, compositions, lattice = target.log_conditionals(states)
+    assert torch.allclose(groups + compositions + lattice, target.log_reward(states) - target.log_z)
+    for group in (2, 62, 225):
+        chosen = states.space_group == group
+        assert torch.exp(compositions[chosen]).sum().item() == pytest.approx(1)
+        assert torch.exp(groups[chosen][0]).item() == pytest.approx(target.space_group_marginal[group].item())
+
+
 def test_balanced_targets_give_every_group_a_share():
     space = small_space(groups=range(1, 231, 7))
     plain, balanced = (AnalyticTarget(space, 0, balanced=b).space_group_marginal for b in (False, True))

@@ -74,6 +74,7 @@ class AnalyticTarget:
         self.element_marginal = torch.from_numpy(of_subset @ present)
         self.size_marginal = torch.from_numpy(size_marginal)
         self.max_elements = space.max_elements
+        self._log_compositions = torch.from_numpy(log_compositions)
         self._f = torch.from_numpy(f)
         self._h = torch.zeros(n_elements + 1, most + 1, dtype=torch.float64)  # row and column 0: no element, no atoms
         self._h[1:, 1:] = torch.from_numpy(log_h)
@@ -81,13 +82,27 @@ class AnalyticTarget:
 
     def log_reward(self, states: CrystalStates) -> Tensor:
         """Return log R of samples of the space, ``(B,)`` float64."""
+        composition, lattice = self._parts(states)
+        return self._f.to(states.u.device)[states.space_group] + composition + lattice
+
+    def _parts(self, states: CrystalStates) -> tuple[Tensor, Tensor]:
+        """Sum of h, and sum of log l, ``(B,)`` each."""
         device = states.u.device
-        f, h, system = (t.to(device) for t in (self._f, self._h, self._system))
-        system = system[states.space_group]
-        log_l = self.log_slot_density(states.u, system)
-        free = FREE.to(device)[system]
-        compositions = h[states.elements, states.counts].sum(1)
-        return f[states.space_group] + compositions + torch.where(free, log_l, 0.0).sum(1)
+        system = self._system.to(device)[states.space_group]
+        log_l = torch.where(FREE.to(device)[system], self.log_slot_density(states.u, system), 0.0)
+        return self._h.to(device)[states.elements, states.counts].sum(1), log_l.sum(1)
+
+    def log_conditionals(self, states: CrystalStates) -> tuple[Tensor, Tensor, Tensor]:
+        """Exact log p(space group), log p(composition | space group) and log p(u | space group), ``(B,)`` each.
+
+        They add up to log R - log Z, and say in which stage a sampler goes wrong.
+        """
+        composition, lattice = self._parts(states)
+        group = states.space_group.cpu()
+        normaliser, marginal = (
+            t[group].to(states.u.device) for t in (self._log_compositions, self.space_group_marginal)
+        )
+        return torch.log(marginal), composition - normaliser, lattice
 
     def log_slot_density(self, u: Tensor, system: Tensor) -> Tensor:
         """Return log l of every slot ``(B, 6)``, free or not, at ``u`` ``(B, 6)`` for lattice systems ``(B,)``."""

@@ -1,0 +1,84 @@
+"""Draw many samples of every preset and count what independent checks find wrong: 0, or there is a bug.
+
+    python benchmarks/validity.py -n 100000 --json results.jsonl
+
+Trained weights are used where they ship. Where not, the policy is random, and its samples spread over the whole space.
+Rates are of drawing and scoring with the property, and of checking.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from _common import parser, report
+
+from crystalgfn.config import SpaceConfig, load_preset, preset_path, presets
+from crystalgfn.crystal import Crystals
+from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.model import CHUNK, WEIGHTS, load, untrained
+
+BATCH = 10 * CHUNK
+
+
+def lattice_limits(space: SpaceConfig) -> LatticeLimits:
+    """What a configuration asks of cells; 120 degrees is the angle of hexagonal axes."""
+    cell = space.lattice
+    if cell.kind == "box":
+        return LatticeLimits(lengths=cell.lengths, angles=(cell.angles[0], max(cell.angles[1], 120)))
+    angles = (min(cell.angles[0], cell.monoclinic[0]), max(cell.angles[1], cell.monoclinic[1], 120))
+    return LatticeLimits(volume=cell.volume, max_axis_ratio=cell.max_axis_ratio, angles=angles)
+
+
+def check_preset(name: str, n: int, seed: int, overrides: Sequence[str]) -> dict[str, object]:
+    """Draw and check ``n`` samples of a preset."""
+    trained = (preset_path(name) / WEIGHTS).is_file() and not overrides
+    model = load(name) if trained else untrained(load_preset(name, overrides))
+    space = model.config.space
+    violations: Counter[str] = Counter()
+    invalid, groups, clock = 0, set(), {"draw": 0.0, "check": 0.0}
+    for first in range(0, n, BATCH):
+        start = time.perf_counter()
+        last = min(first + BATCH, n)
+        crystals = Crystals.concatenate(list(model.chunks(last, seed=seed, first=first // CHUNK)))
+        drawn = time.perf_counter()
+        found = check(
+            crystals,
+            space_groups=space.groups,
+            composition=model.space.composition.constraints,
+            lattice=lattice_limits(space),
+        )
+        clock["draw"] += drawn - start
+        clock["check"] += time.perf_counter() - drawn
+        violations.update(found.violations)
+        invalid += int((~found.valid).sum())
+        groups |= set(crystals.space_group.tolist())
+    return {
+        "preset": name,
+        "weights": "trained" if trained else "random",
+        "samples": n,
+        "invalid": invalid,
+        "violations": {rule: count for rule, count in violations.items() if count} or "none",
+        "space groups": len(groups),
+        "drawn per second": round(n / clock["draw"]),
+        "checked per second": round(n / clock["check"]),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; 1 if anything is wrong."""
+    options_parser = parser(__doc__)
+    options_parser.add_argument("-n", type=int, default=100_000, help="samples of each preset")
+    options_parser.add_argument("--presets", default=",".join(presets()), help="names, separated by commas")
+    options = options_parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    names = options.presets.split(",")
+    results = [check_preset(name, options.n, options.seed, options.set) for name in names]
+    report("validity", options, {"presets": options.presets, "samples": options.n, "seed": options.seed}, results)
+    return int(any(result["invalid"] for result in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
