@@ -1,15 +1,19 @@
 """Trained models: loading, sampling, narrower constraints, streaming to a table."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import torch
 
 import crystalgfn
-from crystalgfn.config import presets
+from crystalgfn.config import load_preset, preset_path, presets
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, ConstraintError
 from crystalgfn.evaluation.validity import check
 from crystalgfn.model import CHUNK, load
+from crystalgfn.properties.models import WEIGHTS, model_folder
 from crystalgfn.run import train
 from small_run import small_config
 
@@ -113,3 +117,12 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
     limits = model.space.composition.constraints
     report = check(crystals, space_groups=model.config.space.groups, composition=limits)
     assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper-fast"])
+def test_shipped_policies_were_trained_on_the_shipped_property(preset):
+    folder = preset_path(preset)
+    card = json.loads((folder / "card.json").read_text())
+    proxy = model_folder(load_preset(preset).reward.property) / WEIGHTS
+    assert card["property_weights_sha256"] == hashlib.sha256(proxy.read_bytes()).hexdigest()
+    assert card["policy_sha256"] == hashlib.sha256((folder / "policy.safetensors").read_bytes()).hexdigest()

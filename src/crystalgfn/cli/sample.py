@@ -58,5 +58,5 @@ def sample(
 
         from crystalgfn.report.summary import best_table
 
-        Console().print(best_table(top, best, energy=energy))
+        Console().print(best_table(top, best, energy=energy, total=n))
     typer.echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
