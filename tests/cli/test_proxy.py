@@ -82,7 +82,7 @@ def test_table1_trains(trained, tmp_path):
     [
         (
             ("train", "DATA", "-o", "OUT", "--recipe", "bst"),
-            "unknown recipe 'bst', allowed: best, ensemble, table1 (nearest: 'best')",
+            "unknown recipe 'bst', allowed: best, table1 (nearest: 'best')",
         ),
         (("train", "missing.parquet", "-o", "OUT"), "missing.parquet"),
         (("train", "DATA", "-o", "FOLDER"), "exists and is no model folder"),

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError
-from crystalgfn.properties import workflow
 from crystalgfn.properties.proxy import NetworkConfig, build
 from crystalgfn.properties.splits import Split, grouped_split
 from crystalgfn.properties.strain_network import VolumeNetwork
@@ -21,7 +20,7 @@ from crystalgfn.properties.training import (
     predict_rows,
     train,
 )
-from crystalgfn.properties.workflow import Run, stages_of, train_proxy
+from crystalgfn.properties.workflow import stages_of, train_proxy
 from property_data import strained, table, write
 
 SMALL = Recipe(
@@ -147,13 +146,12 @@ def test_strain_energy_is_learned(data):
     assert float(found.min()) >= 0
 
 
-def test_workflow_joins_what_its_stages_trained(tables, monkeypatch):
+def test_workflow_joins_what_its_stages_trained(tables):
     real, copies, split = tables
-    stages = stages_of("best", strained=True, teacher=False, epochs=1)
-    assert [stage.name for stage in stages] == ["teacher", "energy", "strain"]
-    monkeypatch.setattr(workflow, "N_RELATIVES", 500)
-    network, histories = train_proxy(stages, Run(real, split, 0, copies))
+    stages = stages_of("best", strained=True, base=False, epochs=1)
+    assert [stage.name for stage in stages] == ["energy", "blind", "strain"]
+    network, histories = train_proxy(stages, real, split, seed=0, strained=copies)
     assert isinstance(network, VolumeNetwork)
-    assert {name: len(history) for name, history in histories.items()} == {"teacher": 1, "energy": 1, "strain": 1}
+    assert {name: len(history) for name, history in histories.items()} == {"energy": 1, "blind": 1, "strain": 1}
     with pytest.raises(ConfigError, match="'table1' takes no strained copies"):
-        stages_of("table1", strained=True, teacher=False)
+        stages_of("table1", strained=True, base=False)

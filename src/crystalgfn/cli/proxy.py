@@ -23,14 +23,12 @@ app = typer.Typer(no_args_is_help=True)
 def train(
     data: Annotated[Path, typer.Argument(help="Crystals table with a column formation_energy_per_atom.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the model.")],
-    recipe: Annotated[
-        str, typer.Option(help="best, ensemble (its teacher), or table1: the network of the paper.")
-    ] = "best",
+    recipe: Annotated[str, typer.Option(help="best, or table1: the network of the paper.")] = "best",
     strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/label_strained.py.")] = None,
     hull: Annotated[
         Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
     ] = None,
-    teacher: Annotated[str | None, typer.Option(help="Model of --recipe ensemble, to save its training.")] = None,
+    base: Annotated[str | None, typer.Option(help="Model to begin with: saves its training.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; by default the recipe's.")] = None,
     resume: Annotated[
@@ -47,13 +45,15 @@ def train(
     from crystalgfn.properties.models import ProxyProperty, save_model
     from crystalgfn.properties.splits import grouped_split
     from crystalgfn.properties.training import RECIPES
-    from crystalgfn.properties.workflow import Run, stages_of, train_proxy
+    from crystalgfn.properties.workflow import stages_of, train_proxy
 
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe {recipe!r}, allowed: {', '.join(RECIPES)}{nearest(recipe, RECIPES)}")
     if output.exists() and not (output / "card.json").is_file():
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
-    stages = stages_of(recipe, strained=strained is not None, teacher=teacher is not None, epochs=epochs)
+    if base is not None and strained is None:
+        raise ConfigError("--base is for the stages with strained copies: give --strained as well")
+    stages = stages_of(recipe, strained=strained is not None, base=base is not None, epochs=epochs)
     checkpoints = {s.name: output.with_name(f".{output.name}.{s.name}.training.safetensors") for s in stages}
     if not resume:
         for path in checkpoints.values():
@@ -61,21 +61,32 @@ def train(
     torch.set_num_threads(threads)
     table = tabledata.read_table(data)
     strained_table = tabledata.read_table(strained) if strained is not None else None
-    run = Run(table, grouped_split(table.crystals.formulas, table.target, seed=seed), seed, strained_table, hull)
-    if teacher is not None:
-        taught_by = ProxyProperty.load(teacher)
-        if taught_by.card["data"]["sha256"] != table.sha256 or taught_by.card["split"]["seed"] != seed:
-            raise ConfigError(f"{teacher}: was trained on other data or another split, so it may know the test rows")
-        run.teacher = taught_by.network
-    if not run.split.validation.any() or not run.split.test.any():
+    base_network, base_name = None, ""
+    if base is not None:
+        base_model = ProxyProperty.load(base)
+        if base_model.card["data"]["sha256"] != table.sha256 or base_model.card["split"]["seed"] != seed:
+            raise ConfigError(f"{base}: was trained on other data or another split, so it may know the test rows")
+        base_network, base_name = base_model.network, base_model.name
+    split = grouped_split(table.crystals.formulas, table.target, seed=seed)
+    if not split.validation.any() or not split.test.any():
         raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")
     output.parent.mkdir(parents=True, exist_ok=True)
-    run.checkpoint, run.resume = checkpoints.__getitem__, resume
     with _Reporter(stages) as reporter:
-        run.report = reporter.epoch
-        network, histories = train_proxy(stages, run)
+        network, histories = train_proxy(
+            stages,
+            table,
+            split,
+            seed=seed,
+            strained=strained_table,
+            hull=hull,
+            base=base_network,
+            checkpoint=checkpoints.__getitem__,
+            resume=resume,
+            report=reporter.epoch,
+        )
     words = ["crystalgfn proxy train", data.name, "-o", name or output.name, "--recipe", recipe]
     words += ["--strained", strained.name] if strained is not None else []
+    words += ["--base", base_name] if base_name else []
     words += ["--hull", hull.name] if hull is not None else []
     words += ["--seed", str(seed)] + (["--epochs", str(epochs)] if epochs is not None else [])
     card = make_card(

@@ -58,9 +58,9 @@ class NetworkConfig:
     blocks: int = 2
     dropout: float = 0.05
     blind: bool = False
-    cell_members: int = 2
-    cell_hidden: int = 128
-    cell_blocks: int = 1
+    cell_members: int = 1
+    cell_hidden: int = 144
+    cell_blocks: int = 2
     floor: float = -4.7
 
     def to_dict(self) -> dict[str, Any]:

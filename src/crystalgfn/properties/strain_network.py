@@ -21,7 +21,6 @@ from crystalgfn.properties.features import EQUILIBRIUM, LATTICE_COLUMNS, Inputs
 from crystalgfn.properties.proxy import MemberLinear, NetworkConfig, ProxyNetwork, SetNetwork, Terms
 
 N_EQUILIBRIUM = len(EQUILIBRIUM)
-CELL_TOKEN_SIZE = 48
 CONTEXT = 80
 SCALE_HIDDEN = 96
 MAX_LOG_SCALE = 3.0
@@ -121,7 +120,7 @@ class VolumeNetwork(ProxyNetwork):
 def cell_config(config: NetworkConfig) -> NetworkConfig:
     """Return the sizes of the cell network inside a ``"volume"`` network."""
     sizes = replace(config, members=config.cell_members, hidden=config.cell_hidden, blocks=config.cell_blocks)
-    return replace(sizes, kind="cell", token_size=CELL_TOKEN_SIZE, blind=False)
+    return replace(sizes, kind="cell", blind=False)
 
 
 def equilibrium_loss(equilibrium: Tensor, inputs: Inputs) -> Tensor:
