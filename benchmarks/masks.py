@@ -31,13 +31,15 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
     chosen = groups[torch.randint(len(groups), (batch,), generator=generator)]
     state, steps = space.composition.start(chosen), []
     for _ in range(space.max_elements):
-        element = torch.multinomial(space.composition.element_mask(state).float(), 1, generator=generator).squeeze(1)
+        mask = space.composition.element_mask(state)
+        element = torch.multinomial(mask.float(), 1, generator=generator).squeeze(1)
         going = element < len(space.elements)
+        ways = space.composition.ways(state, mask)[going]
         state, element = state[going], element[going]
         if not len(element):
             break
-        mask = space.composition.count_mask(state, element).float()
-        count = 1 + torch.multinomial(mask, 1, generator=generator).squeeze(1)
+        room = ways[torch.arange(len(element)), element].gt(0).float()
+        count = 1 + torch.multinomial(room, 1, generator=generator).squeeze(1)
         steps.append((state, element, count))
         state = space.composition.add(state, element, count)
     return steps
@@ -46,8 +48,7 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
 def evaluate(space: CrystalSpace, steps: Sequence[Step]) -> None:
     """Compute the masks of every step, and the states after it."""
     for state, element, count in steps:
-        space.composition.element_mask(state)
-        space.composition.count_mask(state, element)
+        space.composition.ways(state, space.composition.element_mask(state))
         space.composition.add(state, element, count)
 
 

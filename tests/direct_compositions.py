@@ -67,9 +67,10 @@ def enumerate_by_masks(space: CompositionSpace, group: int) -> set[Composition]:
         row, element = mask[:, :-1].nonzero(as_tuple=True)
         if not len(row):
             return found
+        ways = space.ways(state, mask)
+        assert torch.equal((ways > 0).any(2), mask[:, :-1])
+        counts_ok = ways[row, element] > 0
         state, paths = state[row], [paths[r] for r in row.tolist()]
-        counts_ok = space.count_mask(state, element)
-        assert counts_ok.any(1).all(), f"elements without counts in group {group}"
         row, count = counts_ok.nonzero(as_tuple=True)
         element, count = element[row], count + 1
         before, state = [paths[r] for r in row.tolist()], space.add(state[row], element, count)

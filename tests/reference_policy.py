@@ -5,7 +5,7 @@ The networks are the policy's own; which state they see, what is allowed, and ev
 
 from __future__ import annotations
 
-from math import log
+from math import exp, log
 
 import torch
 from torch.distributions import Beta, Categorical, MixtureSameFamily
@@ -36,11 +36,11 @@ class _Walker:
         self.networks = {"f": policy.forward_network, "b": policy.backward_network or policy.forward_network}
         self.decided = {"f": 0.0, "b": 0.0}
 
-    def hidden(self, which, stage=None, *inputs):
+    def hidden(self, which, stage=None, *inputs, hints=0.0):
         """Last hidden layer of a network for what was decided, and a state of the stage being passed."""
         network = self.networks[which]
         own = 0.0 if stage is None else network.encoders[stage](*inputs)
-        return network.trunk(self.decided[which] + own)[0]
+        return network.trunk(self.decided[which] + own + hints)[0]
 
     def decide(self, stage, *inputs):
         for which, network in self.networks.items():
@@ -101,19 +101,37 @@ class _Walker:
         state, found = space.start(torch.tensor([self.group])), []
         filled = int((elements > 0).sum())
         for t in range(filled + 1):
-            z = self.hidden("f", 1, self.composition_features(elements[:t], counts[:t]))
-            log_p = torch.log_softmax(head.element(z).masked_fill(~space.element_mask(state)[0], -torch.inf), 0)
+            if t == space.max_elements:
+                found.append((0.0, 0.0))  # nothing else is left
+                break
+            mask = space.element_mask(state)
+            ways = space.ways(state, mask)[0]
+            features = self.composition_features(elements[:t], counts[:t])
+            z = self.hidden("f", 1, features, hints=head.facts(self.facts(state, mask)))
+            logits = head.element(z)
+            for e in mask[0, :-1].nonzero().flatten().tolist():
+                logits[e] += log(sum(float(n) * exp(float(b)) for n, b in zip(ways[e], head.bias[e], strict=False)))
+            log_p = torch.log_softmax(logits.masked_fill(~mask[0], -torch.inf), 0)
             if t == filled:
                 found.append((float(log_p[-1]), 0.0))
                 break
-            element, count = elements[t : t + 1] - 1, counts[t : t + 1]
-            allowed = space.count_mask(state, element)[0]
-            logits = head.count(z * (1 + head.gate(element)[0])) + head.count_bias(element)[0]
-            log_q = torch.log_softmax(logits[: len(allowed)].masked_fill(~allowed, -torch.inf), 0)
+            element, count = int(elements[t]) - 1, int(counts[t])
+            logits = head.count(torch.relu(head.of_state(z) + head.of_element.weight[element])) + head.bias[element]
+            log_q = torch.log_softmax(logits[: ways.shape[1]] + torch.log(ways[element]), 0)
             found.append((float(log_p[element] + log_q[count - 1]), 0.0))
-            state = space.add(state, element, count)
+            state = space.add(state, torch.tensor([element]), torch.tensor([count]))
         self.decide(1, self.composition_features(elements[:filled], counts[:filled]))
         return found
+
+    def facts(self, state, mask):
+        """Charges from -32 to 32 that can be carried, any charge, counts that fit, allowed elements and stop."""
+        head, tables = self.policy.composition, self.space.composition.tables
+        bound = tables.charges.bound
+        carried = {q - bound for q in state.charges[0, :-1].nonzero().flatten().tolist()}
+        move = tables.occupation.move[state.context[0]].tolist() + [0] * head.max_count
+        facts = [q in carried for q in range(-32, 33)] + [bool(state.charges[0, -1])]
+        facts += [move[k] > 0 for k in range(1, head.max_count + 1)]
+        return torch.tensor([facts + mask[0].tolist()], dtype=torch.float32)
 
     def composition_features(self, elements, counts):
         """One feature an (element, count) and one an element; 0 is padding, for the empty composition."""

@@ -196,6 +196,10 @@ class TrainingConfig(_Section):
     """Updates of the weights."""
     batch_size: int = Field(100, ge=2)
     """Trajectories an update."""
+    rollout_batches: int = Field(1, ge=1)
+    """Batches drawn at once: one large rollout, then an update for each batch; 1 draws with the newest weights."""
+    passes: int = Field(1, ge=1)
+    """Times the batches of a rollout are trained on; more learn more from each query of the reward, and take longer."""
     objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
     """Log-partition variance, trajectory balance, or SubTB(lambda)."""
     backward: Literal["learned", "tlm"] = "learned"
@@ -228,6 +232,16 @@ class TrainingConfig(_Section):
     """Iterations between checkpoints."""
     log_every: int = Field(20, ge=1)
     """Iterations between rows of metrics.csv."""
+
+    @model_validator(mode="after")
+    def _whole_rounds(self) -> TrainingConfig:
+        updates = self.rollout_batches * self.passes
+        for name in ("iterations", "checkpoint_every"):
+            if getattr(self, name) % updates:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}, allowed: multiples of rollout_batches x passes ({updates})"
+                )
+        return self
 
 
 class Config(_Section):

@@ -50,6 +50,18 @@ def test_composition_stage(neutrality):
     assert_mean(torch.exp(compositions), expected)
 
 
+def test_compositions_start_uniform_where_charge_does_not_matter():
+    space = small_space(groups=[166], neutrality="none", n_atoms_primitive=(1, 10))
+    policy = random_policy(space, 1)
+    for head in (policy.composition.element, policy.composition.count):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.zeros_(head.bias)
+    torch.nn.init.zeros_(policy.composition.bias)
+    _, (_, compositions, _), _ = weights(policy, space, 5_000, 2)
+    expected = len(enumerate_directly(space.elements, 166, space.composition.constraints))
+    assert torch.exp(compositions) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize(("group", "dimensions"), [(225, 1), (194, 2), (148, 2), (62, 3)])
 def test_lattice_stage_covers_the_cube_evenly(group, dimensions):
     space = small_space(groups=[group], n_elements=(1, 1))

@@ -13,6 +13,8 @@ class TrainingRecipe:
 
     iterations: int
     batch_size: int = 64
+    rollout_batches: int = 1
+    passes: int = 1
     objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
     backward: Literal["learned", "tlm"] = "learned"
     lr: float = 1e-3

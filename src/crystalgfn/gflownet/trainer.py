@@ -49,6 +49,21 @@ class Progress:
     nonfinite: int
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Trajectories of one update.
+
+    Attributes:
+        trajectories: those of P_F first, then those drawn backward from replayed states and from data.
+        log_reward: ``(B,)``.
+        drawn: how many are of P_F.
+    """
+
+    trajectories: Trajectories
+    log_reward: Tensor
+    drawn: int
+
+
 class Trainer:
     """Trains the policies of a space on a target; the loop is here and nowhere else.
 
@@ -91,6 +106,7 @@ class Trainer:
         self.trajectories = 0
         self.nonfinite = 0
         self._nonfinite_in_a_row = 0
+        self._round: list[Batch] = []
 
     def run(self, until: int, report: Callable[[Progress], None] | None = None, *, every: int = 1) -> None:
         """Train up to iteration ``until``, calling ``report`` after each ``every`` iterations and after the last."""
@@ -113,7 +129,10 @@ class Trainer:
         epsilon = recipe.epsilon + (recipe.epsilon_final - recipe.epsilon) * done
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * recipe.lr_factor(done)
-        trajectories, log_reward, drawn = self._draw(epsilon)
+        if not self._round:
+            self._round = self._draw(epsilon)
+        batch = self._round.pop(0)
+        trajectories, log_reward, drawn = batch.trajectories, batch.log_reward, batch.drawn
         if self.iteration == 0 and recipe.log_z_start == "batch":
             self._start_log_z(trajectories, log_reward)
         scores = self.policy.score(trajectories, self.space)
@@ -122,7 +141,6 @@ class Trainer:
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self._weights, recipe.clip if recipe.clip is not None else math.inf))
         self.iteration += 1
-        self.trajectories += drawn
         if math.isfinite(norm):
             self.optimizer.step()
             self._nonfinite_in_a_row = 0
@@ -137,30 +155,31 @@ class Trainer:
                 )
         return self._progress(scores, log_reward, drawn, float(loss.detach()), norm) if measure else None
 
-    def _draw(self, epsilon: float) -> tuple[Trajectories, Tensor, int]:
-        """Trajectories of P_F first, then those drawn backward from replayed states and from data."""
+    def _draw(self, epsilon: float) -> list[Batch]:
+        """Draw the batches of a round and return one for each of its updates.
+
+        One large rollout costs less than several small ones, and any distribution of trajectories has the same optimum.
+        """
         recipe = self.recipe
         n_data = round(recipe.batch_size * recipe.data_share) if self.data is not None else 0
         n_replay = round(recipe.batch_size * recipe.replay_share)
         if self.replay is None or len(self.replay) < recipe.replay_start:
             n_replay = 0
-        drawn = recipe.batch_size - n_data - n_replay
-        forward = self.policy.sample(drawn, self.space, epsilon=epsilon, generator=self.generator)
+        drawn, batches = recipe.batch_size - n_data - n_replay, recipe.rollout_batches
+        forward = self.policy.sample(drawn * batches, self.space, epsilon=epsilon, generator=self.generator)
         log_reward = self.target.log_reward(forward.states)
-        parts, rewards = [forward], [log_reward]
+        self.trajectories += len(forward)
+        sources = [(forward, log_reward, drawn)]
         if n_replay and self.replay is not None:
-            states, known = self.replay.sample(n_replay, generator=self.generator)
-            parts.append(self.policy.sample_backward(states, self.space, generator=self.generator))
-            rewards.append(known)
+            states, known = self.replay.sample(n_replay * batches, generator=self.generator)
+            sources.append((self.policy.sample_backward(states, self.space, generator=self.generator), known, n_replay))
         if n_data and self.data is not None:
-            rows = torch.randint(len(self.data), (n_data,), generator=self.generator, device=self.device)
-            parts.append(self.policy.sample_backward(self.data[rows], self.space, generator=self.generator))
-            rewards.append(self.target.log_reward(self.data[rows]))
+            rows = torch.randint(len(self.data), (n_data * batches,), generator=self.generator, device=self.device)
+            back = self.policy.sample_backward(self.data[rows], self.space, generator=self.generator)
+            sources.append((back, self.target.log_reward(self.data[rows]), n_data))
         if self.replay is not None:
             self.replay.add(forward.states, log_reward)
-        if len(parts) == 1:
-            return forward, log_reward, drawn
-        return Trajectories.concatenate(parts), torch.cat(rewards), drawn
+        return [_batch(sources, index) for index in range(batches)] * recipe.passes
 
     def _loss(self, scores: Scores, log_reward: Tensor, drawn: int) -> Tensor:
         recipe = self.recipe
@@ -204,3 +223,12 @@ class Trainer:
             grad_norm=norm,
             nonfinite=self.nonfinite,
         )
+
+
+def _batch(sources: list[tuple[Trajectories, Tensor, int]], index: int) -> Batch:
+    """Batch number ``index`` of a round: its share of each source (trajectories, log-rewards, how many a batch)."""
+    parts = [(taken[index * n : (index + 1) * n], reward[index * n : (index + 1) * n]) for taken, reward, n in sources]
+    if len(parts) == 1:
+        return Batch(*parts[0], drawn=sources[0][2])
+    trajectories = Trajectories.concatenate([taken for taken, _ in parts])
+    return Batch(trajectories, torch.cat([reward for _, reward in parts]), drawn=sources[0][2])

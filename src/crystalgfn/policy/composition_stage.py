@@ -1,6 +1,12 @@
 """The composition stage: elements in formula order, each with its count; one trajectory a composition, so P_B is 1.
 
-P_F(element, count | s) = P(element | s) P(count | s, element): two small heads instead of one of D x K outputs.
+P_F(element, count | s) = P(element | s) P(count | s, element). Both heads correct a starting point that look-ahead
+gives: with n(e, k) the number of ways on after adding k atoms of e, 0 where that is not allowed,
+
+    P(e | s) ~ exp(head(s)_e) sum over k of n(e, k) exp(b_ek),    P(k | s, e) ~ exp(head(s, e)_k) n(e, k) exp(b_ek)
+
+so that an untrained policy draws about uniformly from the compositions (b is learned, 0 at first), and a head need not
+learn how many counts a constraint has left of each element.
 """
 
 from __future__ import annotations
@@ -11,43 +17,38 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from crystalgfn.spaces.composition import CompositionSpace
+from crystalgfn.spaces.composition import CompositionSpace, CompositionState
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 
 from .distributions import masked_log_softmax, sample_masked
 from .network import Network, SetEncoder, small_head
 from .stage import Rows, Stage, StageScore
 
+CHARGES = 32
+"""Charges beyond +-32 of a partial composition are not shown to the network."""
+
 
 @dataclass(frozen=True)
 class CompositionSteps:
-    """Compositions in the order in which they grew, with the masks met on the way.
+    """Compositions in the order in which they grew, with what look-ahead said on the way.
 
     Attributes:
         elements: ``(B, m)`` int64, 1 + column; 0 where there are fewer.
         counts: ``(B, m)`` int64, atoms per primitive cell.
-        element_masks: ``(B, m + 1, D + 1)`` bool, allowed elements and stop before each addition and at the end.
-        count_masks: ``(B, m, K)`` bool, allowed counts of the element chosen.
+        facts: ``(B, m, F)`` bool, what the network is told before each choice: charges, counts that fit, then as the
+            last D + 1 the allowed elements and stop.
+        ways: ``(B, m, D, K)`` float32, ways on after each possible addition; 0 where it is not allowed.
     """
 
     elements: Tensor
     counts: Tensor
-    element_masks: Tensor
-    count_masks: Tensor
+    facts: Tensor
+    ways: Tensor
 
     @property
     def length(self) -> Tensor:
         """``(B,)`` number of elements."""
         return (self.elements > 0).sum(1)
-
-    @classmethod
-    def empty(cls, batch: int, space: CompositionSpace, device: torch.device) -> CompositionSteps:
-        """To be filled step by step."""
-        m, n_elements, most = space.max_elements, len(space.elements), space.max_count
-        elements = torch.zeros(batch, m, dtype=torch.int64, device=device)
-        element_masks = torch.zeros(batch, m + 1, n_elements + 1, dtype=torch.bool, device=device)
-        count_masks = torch.zeros(batch, m, most, dtype=torch.bool, device=device)
-        return cls(elements, torch.zeros_like(elements), element_masks, count_masks)
 
 
 class CompositionStage(Stage[CompositionSteps]):
@@ -64,12 +65,12 @@ class CompositionStage(Stage[CompositionSteps]):
     def __init__(self, width: int, n_elements: int, max_count: int) -> None:
         super().__init__()
         self.n_elements, self.max_count = n_elements, max_count
+        self.facts = nn.Linear(2 * CHARGES + 2 + max_count + n_elements + 1, width, bias=False)
         self.element = small_head(width, n_elements + 1)
+        self.of_state, self.of_element = nn.Linear(width, width), nn.Embedding(n_elements, width)
         self.count = small_head(width, max_count)
-        self.gate = nn.Embedding(n_elements, width)
-        self.count_bias = nn.Embedding(n_elements, max_count)
-        nn.init.normal_(self.gate.weight, std=0.5)
-        nn.init.zeros_(self.count_bias.weight)
+        self.bias = nn.Parameter(torch.zeros(n_elements, max_count))
+        nn.init.normal_(self.of_element.weight, std=0.5)
 
     def encoder(self, width: int) -> nn.Module:
         """Embeddings of (element, count) and of the element alone."""
@@ -81,9 +82,34 @@ class CompositionStage(Stage[CompositionSteps]):
         alone = elements + self.n_elements * self.max_count
         return torch.cat((pairs, alone), 1) * (elements > 0).repeat(1, 2)
 
-    def _count_logits(self, z: Tensor, element: Tensor) -> Tensor:
-        logits: Tensor = self.count(z * (1 + self.gate(element))) + self.count_bias(element)
+    def _facts(self, state: CompositionState, mask: Tensor, compositions: CompositionSpace) -> Tensor:
+        """Facts ``(R, F)`` bool of states; a space narrower than that of training has fewer charges and counts."""
+        bound, fits = compositions.tables.charges.bound, compositions.fits(state)
+        charges = state.charges[:, max(0, bound - CHARGES) : min(2 * bound, bound + CHARGES) + 1]
+        sides = max(0, CHARGES - bound)
+        parts = (charges, sides, sides), (state.charges[:, -1:], 0, 0), (fits, 0, self.max_count - fits.shape[1])
+        return torch.cat([nn.functional.pad(part, (left, right)) for part, left, right in parts] + [mask], 1)
+
+    def _element_logits(self, z: Tensor, ways: Tensor) -> Tensor:
+        """Logits ``(R, D + 1)``; what is masked holds anything finite."""
+        most = ways.shape[2]
+        total = (ways * torch.exp(self.bias[:, :most])).sum(2)
+        logits: Tensor = self.element(z) + nn.functional.pad(torch.log(total.clamp(min=1e-6)), (0, 1))
         return logits
+
+    def _count_logits(self, z: Tensor, element: Tensor, ways: Tensor) -> Tensor:
+        """Logits ``(R, K)`` for the ways ``(R, K)`` of the elements chosen."""
+        most = ways.shape[1]
+        logits = self.count(torch.relu(self.of_state(z) + self.of_element(element))) + self.bias[element]
+        return logits[:, :most] + torch.log(ways)
+
+    def _empty(self, batch: int, space: CompositionSpace, device: torch.device) -> CompositionSteps:
+        """To be filled step by step."""
+        m = space.max_elements
+        elements = torch.zeros(batch, m, dtype=torch.int64, device=device)
+        facts = torch.zeros(batch, m, self.facts.in_features, dtype=torch.bool, device=device)
+        ways = torch.zeros(batch, m, self.n_elements, space.max_count, device=device)
+        return CompositionSteps(elements, torch.zeros_like(elements), facts, ways)
 
     def rollout(
         self,
@@ -96,32 +122,31 @@ class CompositionStage(Stage[CompositionSteps]):
         generator: Generator,
     ) -> CompositionSteps:
         """See :meth:`Stage.rollout`."""
-        compositions, device = space.composition, prefix.device
-        steps = CompositionSteps.empty(len(prefix), compositions, device)
+        compositions, device, encoder = space.composition, prefix.device, network.encoders[self.index]
+        steps = self._empty(len(prefix), compositions, device)
         state = compositions.start(so_far.space_group)
         rows, encoding = torch.arange(len(prefix), device=device), prefix
-        for t in range(compositions.max_elements + 1):
+        for t in range(compositions.max_elements):
             mask = compositions.element_mask(state)
-            steps.element_masks[rows, t] = mask
-            if t == compositions.max_elements:
-                break
-            z = network.trunk(encoding)
-            element = sample_masked(self.element(z), mask, epsilon=epsilon, generator=generator)
-            going = element < self.n_elements
-            if not bool(going.all()):
+            facts = self._facts(state, mask, compositions)
+            steps.facts[rows, t] = facts
+            ways = compositions.ways(state, mask)
+            steps.ways[rows, t] = ways
+            z = network.trunk(encoding + self.facts(facts.to(encoding.dtype)))
+            element = sample_masked(self._element_logits(z, ways), mask, epsilon=epsilon, generator=generator)
+            going = (element < self.n_elements).nonzero().squeeze(1)
+            if len(going) < len(rows):
                 rows, element, z, encoding = rows[going], element[going], z[going], encoding[going]
-                state = state[going]
+                state, ways = state[going], ways[going]
                 if len(rows) == 0:
                     break
-            mask = compositions.count_mask(state, element)
-            logits = self._count_logits(z, element)[:, : mask.shape[1]]
-            count = 1 + sample_masked(logits, mask, epsilon=epsilon, generator=generator)
-            steps.count_masks[rows, t] = mask
+            ways = ways[torch.arange(len(rows), device=device), element]
+            logits = self._count_logits(z, element, ways)
+            count = 1 + sample_masked(logits, ways > 0, epsilon=epsilon, generator=generator)
             steps.elements[rows, t], steps.counts[rows, t] = element + 1, count
             state = compositions.add(state, element, count)
             if t + 1 < compositions.max_elements:
-                added = self.features((element + 1).unsqueeze(1), count.unsqueeze(1))
-                encoding = encoding + network.encoders[self.index](added)
+                encoding = encoding + encoder(self.features((element + 1).unsqueeze(1), count.unsqueeze(1)))
         return steps
 
     def rollback(
@@ -129,35 +154,40 @@ class CompositionStage(Stage[CompositionSteps]):
     ) -> CompositionSteps:
         """See :meth:`Stage.rollback`; there is one way back, only the masks met are traced."""
         compositions = space.composition
-        steps = CompositionSteps.empty(len(states), compositions, states.elements.device)
+        steps = self._empty(len(states), compositions, states.elements.device)
         steps.elements.copy_(states.elements)
         steps.counts.copy_(states.counts)
         state, rows = compositions.start(states.space_group), torch.arange(len(states), device=states.elements.device)
-        for t in range(compositions.max_elements + 1):
-            steps.element_masks[rows, t] = compositions.element_mask(state)
-            if t == compositions.max_elements:
-                break
+        for t in range(compositions.max_elements):
+            mask = compositions.element_mask(state)
+            steps.facts[rows, t] = self._facts(state, mask, compositions)
+            steps.ways[rows, t] = compositions.ways(state, mask)
             going = states.elements[rows, t] > 0
             rows, state = rows[going], state[going]
             element, count = states.elements[rows, t] - 1, states.counts[rows, t]
-            steps.count_masks[rows, t] = compositions.count_mask(state, element)
             state = compositions.add(state, element, count)
         return steps
 
-    def _between(self, steps: CompositionSteps) -> tuple[Tensor, Tensor]:
-        """Owner and number of elements of the states between the first and the last, ``(I,)`` each."""
-        inner = torch.arange(1, steps.elements.shape[1] + 1, device=steps.elements.device)
-        owner, place = (inner < steps.length.unsqueeze(1)).nonzero(as_tuple=True)
-        return owner, place + 1
+    @staticmethod
+    def _decisions(steps: CompositionSteps) -> tuple[Tensor, Tensor]:
+        """Owner and number of elements of the states in which something was chosen, ``(I,)`` each.
+
+        A composition of m elements can only stop, and nothing is chosen there.
+        """
+        places = torch.arange(steps.elements.shape[1], device=steps.elements.device)
+        owner, place = (places <= steps.length.unsqueeze(1)).nonzero(as_tuple=True)
+        return owner, place
 
     def rows(self, steps: CompositionSteps, space: CrystalSpace) -> Rows:
-        """Finished compositions, then partial ones."""
-        owner, filled = self._between(steps)
-        keep = torch.arange(steps.elements.shape[1], device=owner.device) < filled.unsqueeze(1)
+        """Finished compositions, then those in which something was chosen, with their facts as hints."""
+        owner, place = self._decisions(steps)
+        batch, m = steps.elements.shape
+        keep = torch.arange(m, device=owner.device) < place.unsqueeze(1)
         elements = torch.cat((steps.elements, torch.where(keep, steps.elements[owner], 0)))
         counts = torch.cat((steps.counts, steps.counts[owner]))
-        everyone = torch.arange(len(steps.elements), device=owner.device)
-        return Rows(torch.cat((everyone, owner)), (self.features(elements, counts),))
+        everyone = torch.arange(batch, device=owner.device)
+        hints = self.facts(steps.facts[owner, place].to(self.facts.weight.dtype))
+        return Rows(torch.cat((everyone, owner)), (self.features(elements, counts),), hints)
 
     def final(self, steps: CompositionSteps, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
@@ -168,24 +198,21 @@ class CompositionStage(Stage[CompositionSteps]):
     ) -> StageScore:
         """See :meth:`Stage.score`."""
         batch, m = steps.elements.shape
-        owner, filled = self._between(steps)
+        owner, place = self._decisions(steps)
         everyone = torch.arange(batch, device=owner.device)
-        row = torch.cat((everyone, owner, everyone))  # entry, between, end
-        place = torch.cat((torch.zeros_like(everyone), filled, steps.length))
-        z = torch.cat((entry, forward[batch:], forward[:batch]))
-        stop = torch.full((batch,), self.n_elements, device=owner.device)
-        adds = len(row) - batch
-        element = torch.cat((steps.elements[row[:adds], place[:adds]] - 1, stop))
-        log_p = masked_log_softmax(self.element(z), steps.element_masks[row, place])
-        log_p = log_p.gather(1, element.unsqueeze(1)).squeeze(1)
-        masks = steps.count_masks[row[:adds], place[:adds]]
-        logits = self._count_logits(z[:adds], element[:adds])[:, : masks.shape[1]]
-        count = steps.counts[row[:adds], place[:adds]] - 1
-        log_counts = masked_log_softmax(logits, masks).gather(1, count.unsqueeze(1)).squeeze(1)
-        log_p = torch.cat((log_p[:adds] + log_counts, log_p[adds:]))
-        log_pf = torch.zeros(batch, m + 1, device=z.device).index_put((row, place), log_p)
-        source = torch.full((batch, m + 1), -1, device=row.device)
-        source[row, place] = torch.cat(
-            (everyone, 2 * batch + torch.arange(len(owner), device=row.device), batch + everyone)
-        )
+        z, ways, mask = forward[batch:], steps.ways[owner, place], steps.facts[owner, place, -self.n_elements - 1 :]
+        chosen = steps.elements[owner, place] - 1
+        log_p = masked_log_softmax(self._element_logits(z, ways), mask)
+        log_p = log_p.gather(1, chosen.remainder(self.n_elements + 1).unsqueeze(1)).squeeze(1)  # -1: stop, the last
+
+        adds = (chosen >= 0).nonzero().squeeze(1)
+        element, count = chosen[adds], steps.counts[owner[adds], place[adds]] - 1
+        room = ways[adds, element]
+        log_counts = masked_log_softmax(self._count_logits(z[adds], element, room), room > 0)
+        log_p = log_p.index_add(0, adds, log_counts.gather(1, count.unsqueeze(1)).squeeze(1))
+
+        log_pf = torch.zeros(batch, m + 1, device=z.device).index_put((owner, place), log_p)
+        source = torch.full((batch, m + 1), -1, device=owner.device)
+        source[everyone, steps.length] = batch + everyone
+        source[owner, place] = 2 * batch + torch.arange(len(owner), device=owner.device)
         return StageScore(log_pf, torch.zeros_like(log_pf), source)

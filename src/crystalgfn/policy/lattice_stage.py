@@ -42,6 +42,10 @@ class LatticeSteps:
         """``(B, 6)`` the point where the stage ends."""
         return self.u[torch.arange(len(self.u), device=self.u.device), self.length - 1]
 
+    def trimmed(self) -> LatticeSteps:
+        """Without places that none of the trajectories fills."""
+        return LatticeSteps(self.u[:, : int(self.length.max())], self.length, self.free)
+
 
 class LatticeStage(Stage[LatticeSteps]):
     """Heads: exit or back to source, and a mixture of Beta distributions for each slot, for either direction.
@@ -115,7 +119,7 @@ class LatticeStage(Stage[LatticeSteps]):
             r = self._draw(self.increment, z, here, epsilon=epsilon, generator=generator)
             point = torch.where(here, point + m + r * (1 - point - m), 0.0)
             u[rows, t], length[rows] = point, t + 1
-        return LatticeSteps(u[:, : int(length.max())], length, free)
+        return LatticeSteps(u, length, free).trimmed()
 
     def rollback(
         self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator

@@ -35,6 +35,13 @@ class Trajectories:
         composition = self.composition
         return CrystalStates(self.space_group.space_group, composition.elements, composition.counts, self.lattice.last)
 
+    def __getitem__(self, rows: slice) -> Trajectories:
+        return Trajectories(
+            SpaceGroupSteps(*_cut(self.space_group, rows)),
+            CompositionSteps(*_cut(self.composition, rows)),
+            LatticeSteps(*_cut(self.lattice, rows)).trimmed(),
+        )
+
     @staticmethod
     def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
         """Join batches of the same space; lattice points are padded to the longest."""
@@ -49,6 +56,10 @@ class Trajectories:
                 torch.cat([p.lattice.free for p in parts]),
             ),
         )
+
+
+def _cut(steps: Any, rows: slice) -> list[Tensor]:
+    return [getattr(steps, f.name)[rows] for f in fields(steps)]
 
 
 def _joined(parts: Sequence[Any]) -> list[Tensor]:
@@ -162,6 +173,8 @@ class CrystalPolicy(nn.Module):
             encodings, prefix = [network.encoders[0](root)], None
             for stage_rows, encoder in zip(rows, network.encoders, strict=True):
                 own = encoder(*stage_rows.inputs)
+                if stage_rows.hints is not None and network is self.forward_network:
+                    own = own + nn.functional.pad(stage_rows.hints, (0, 0, len(own) - len(stage_rows.hints), 0))
                 encodings.append(own if prefix is None else own + prefix[stage_rows.owner])
                 prefix = encodings[-1][: len(trajectories)]
             z: Tensor = network.trunk(torch.cat(encodings))

@@ -29,10 +29,12 @@ class Rows:
     Attributes:
         owner: ``(R,)`` int64, trajectory of each state; the first B are 0..B-1, the states the stage ends in.
         inputs: what the stage's encoder takes, each ``(R, ...)``.
+        hints: ``(G, width)``, added to the encoding of the last G states for the forward policy alone, or None.
     """
 
     owner: Tensor
     inputs: tuple[Tensor, ...]
+    hints: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,12 @@ class CompositionSpace:
         self.tables = CompositionTables.build(elements, space_groups, constraints)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
+        # first additions allow the most, and are the same for all groups of a class
+        contexts = torch.unique(self.tables.occupation.start)
+        self._first_row = torch.zeros(int(contexts[-1]) + 1, dtype=torch.int64)
+        self._first_row[contexts] = torch.arange(len(contexts))
+        empty = self._empty(contexts)
+        self._first_ways = self._ways(empty, self.element_mask(empty))
 
     @property
     def max_count(self) -> int:
@@ -75,15 +81,17 @@ class CompositionSpace:
     def to(self, device: torch.device | str) -> CompositionSpace:
         """Move the tables to a device."""
         self.tables = _to(self.tables, device)
+        self._first_row, self._first_ways = self._first_row.to(device), self._first_ways.to(device)
         return self
 
     def start(self, space_group: Tensor) -> CompositionState:
         """Empty compositions in the given groups, ``(B,)``."""
-        tables = self.tables
-        shape = (len(space_group), 2 * tables.charges.bound + 2)
-        charges = torch.zeros(shape, dtype=torch.bool, device=space_group.device)
-        charges[:, [tables.charges.bound, -1]] = True
-        context = tables.occupation.start[space_group]
+        return self._empty(self.tables.occupation.start[space_group])
+
+    def _empty(self, context: Tensor) -> CompositionState:
+        bound = self.tables.charges.bound
+        charges = torch.zeros(len(context), 2 * bound + 2, dtype=torch.bool, device=context.device)
+        charges[:, [bound, -1]] = True
         return CompositionState(self.max_elements, context, torch.zeros_like(context), charges, pack(charges))
 
     def element_mask(self, state: CompositionState) -> Tensor:
@@ -97,13 +105,34 @@ class CompositionSpace:
         adds = meets(tables.adds[left][state.context], state.packed.unsqueeze(1))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
-    def count_mask(self, state: CompositionState, element: Tensor) -> Tensor:
-        """Allowed atoms per primitive cell of the chosen ``element`` ``(B,)``: ``(B, K)`` bool, column k - 1."""
-        tables = self.tables
-        arrive = tables.occupation.move[state.context, 1:]
-        row = tables.lands[state.left][arrive, element.unsqueeze(1)]
-        sets = tables.counts_ok[row, torch.arange(1, self.max_count + 1, device=row.device)]
-        return meets(sets, state.packed.unsqueeze(1))
+    def ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
+        """How many compositions, charge left aside, go on from each addition; 0 where it is not allowed.
+
+        Args:
+            state: B partial compositions that may still grow.
+            allowed: ``(B, D + 1)`` bool, their :meth:`element_mask`.
+
+        Returns:
+            ``(B, D, K)`` float32; positive exactly where element and count together are allowed.
+        """
+        if state.left == self.max_elements:
+            return self._first_ways[self._first_row[state.context]]
+        return self._ways(state, allowed)
+
+    def _ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
+        tables, most = self.tables, self.max_count
+        rows, element = allowed[:, :-1].nonzero(as_tuple=True)
+        arrive = tables.occupation.move[state.context, 1:][rows]
+        land = tables.lands[state.left][arrive, element.unsqueeze(1)]
+        sets = tables.counts_ok[land, torch.arange(1, most + 1, device=rows.device)]
+        completions = tables.completions[state.left - 1][arrive, element.unsqueeze(1) + 1]
+        found = torch.zeros(len(allowed), len(self.elements), most, device=rows.device)
+        found[rows, element] = completions * meets(sets, state.packed[rows].unsqueeze(1))
+        return found
+
+    def fits(self, state: CompositionState) -> Tensor:
+        """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
+        return self.tables.occupation.move[state.context, 1:] > 0
 
     def add(self, state: CompositionState, element: Tensor, count: Tensor) -> CompositionState:
         """States after adding ``count`` atoms per primitive cell of ``element``, both ``(B,)``."""
@@ -130,8 +159,8 @@ class CompositionSpace:
         state = self.start(space_group[rows])
         for t in range(self.max_elements):
             element, count = elements[rows, t] - 1, counts[rows, t]
-            ok = self.element_mask(state).gather(1, element.unsqueeze(1)).squeeze(1)
-            ok &= self.count_mask(state, element).gather(1, (count - 1).unsqueeze(1)).squeeze(1)
+            ways = self.ways(state, self.element_mask(state))
+            ok = ways[torch.arange(len(rows), device=rows.device), element, count - 1] > 0
             rows = rows[ok]
             state = self.add(state[ok], element[ok], count[ok])
             ends = elements[rows, t + 1] == 0 if t + 1 < self.max_elements else torch.ones_like(rows, dtype=torch.bool)

@@ -16,6 +16,10 @@ completed iff Q meets F[j, c, e], and by dynamic programming over j
 
 where e' stops at the next required element. Sets are packed into 62-bit words. One more bit, "any charge", is set in
 every Q: it carries the rule that crystals of one element are neutral whatever their oxidation states.
+
+The number of completions, charge left aside, obeys the same recursion with sums in place of unions:
+
+    N[j, c, e] = sum over e' > e and k of N[j - 1, move(c, k), e'] (+ 1 if stopping here is allowed)
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ class CompositionTables:
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
         feasible: ``(231,)`` bool, whether a space group has any composition.
+        completions: ``(m + 1, C, D + 1)`` float32, N: an upper bound of the number of compositions that go on from here.
     """
 
     charges: ChargeSets
@@ -55,6 +60,7 @@ class CompositionTables:
     follows: Tensor
     stop: Tensor
     feasible: Tensor
+    completions: Tensor
 
     @classmethod
     def build(
@@ -96,7 +102,8 @@ class CompositionTables:
                 goal[:, : e + 1] |= adds[left, :, e].unsqueeze(1) * follows[: e + 1, e].view(1, -1, 1)
         first = goal[occupation.start, 0]
         feasible = meets(first, pack(neutral | anything)) & (occupation.start > 0)
-        return cls(charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible)
+        completions = cls._completions(occupation, follows, stop)
+        return cls(charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible, completions)
 
     @staticmethod
     def _stops(elements: Sequence[int], occupation: Occupation, constraints: CompositionConstraints) -> Tensor:
@@ -119,6 +126,14 @@ class CompositionTables:
                 if elements[e] in constraints.required:
                     break
         return table
+
+    @staticmethod
+    def _completions(occupation: Occupation, follows: Tensor, stop: Tensor) -> Tensor:
+        move = occupation.move[:, 1:]
+        found = [stop[0].double()]
+        for left in range(1, len(stop)):
+            found.append(stop[left] + found[-1][:, 1:][move].sum(1) @ follows.double().T)  # the dead context has none
+        return torch.stack(found).float()
 
     @staticmethod
     def _land(goal: Tensor, charges: ChargeSets, n: int, offset: int) -> tuple[Tensor, Tensor]:
