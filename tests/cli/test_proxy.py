@@ -39,6 +39,18 @@ def test_trained_model_has_a_card_and_nothing_is_left_over(trained):
     assert resolve(str(trained / "model")).unit == "eV/atom"
 
 
+def test_final_weights_fit_the_validation_rows(trained, tmp_path):
+    args = ("-o", tmp_path / "final", "--with-validation", "--epochs", 1)
+    assert run("train", trained / "data.parquet", *args) == 0
+    card = json.loads((tmp_path / "final" / "card.json").read_text())
+    assert card["command"] == (
+        "crystalgfn proxy train data.parquet -o final --recipe best --with-validation --seed 0 --epochs 1"
+    )
+    assert card["split"]["fits_validation"] is True
+    assert "fitted as well in this last run" in (tmp_path / "final" / "card.md").read_text()
+    assert card["metrics"]["real"]["rows"] == "test"
+
+
 def test_evaluate_reproduces_the_card(trained, capsys):
     out = trained / "metrics.json"
     args = ("--strained", trained / "strained.parquet", "--json", out)
@@ -82,7 +94,7 @@ def test_table1_trains(trained, tmp_path):
     [
         (
             ("train", "DATA", "-o", "OUT", "--recipe", "bst"),
-            "unknown recipe 'bst', allowed: best, table1 (nearest: 'best')",
+            "unknown recipe 'bst', allowed: best, energy, table1 (nearest: 'best')",
         ),
         (("train", "missing.parquet", "-o", "OUT"), "missing.parquet"),
         (("train", "DATA", "-o", "FOLDER"), "exists and is no model folder"),

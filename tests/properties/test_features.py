@@ -70,3 +70,19 @@ def test_rows_do_not_depend_on_their_neighbours():
     alone = Featuriser()(narrow)
     assert torch.allclose(both.descriptors[:1], alone.descriptors, atol=1e-6)
     assert both.atomic_numbers[0].tolist() == [11, 17, 0, 0]
+
+
+def test_composition_without_structure_is_the_same_for_all_its_crystals():
+    usual = torch.zeros(N_DESCRIPTORS + 4 * 26)
+    salt, other = one({"Na": 4, "Cl": 4}, 225, cubic(5.6)), one({"Na": 2, "Cl": 2}, 14, CELL)
+    left, right = (Featuriser()(crystals).without_structure(usual) for crystals in (salt, other))
+    for name, value in vars(left).items():
+        if name != "lattice":
+            assert torch.allclose(value, getattr(right, name), atol=1e-6), name
+    assert left.space_group.tolist() == [0]
+
+
+def test_descriptors_of_another_volume():
+    small, large = (Featuriser()(one({"Na": 4, "Cl": 4}, 225, cubic(a))) for a in (5.2, 6.1))
+    moved = small.with_volume(large.descriptors[:, 0] / 2)
+    assert torch.allclose(moved.descriptors, large.descriptors, atol=1e-5)

@@ -17,13 +17,6 @@ NAMES = ("formation_energy", "formation_energy_paper")
 PAPER_ELEMENTS = tuple(SYMBOLS.index(s) for s in ("H", "Li", "C", "N", "O", "F", "Mg", "Si", "P", "S", "Cl", "Fe"))
 
 
-INTERIM = pytest.mark.xfail(
-    reason="the interim formation_energy is 0.7 eV/atom too high for MgO and 0.5 for Si; its best volume is too small",
-    strict=True,
-)
-"""Strict: the day better weights ship, these marks must go."""
-
-
 @pytest.fixture(scope="module", params=NAMES)
 def model(request) -> ProxyProperty:
     return ProxyProperty.load(request.param)
@@ -48,13 +41,10 @@ def random_batch(size: int, seed: int = 0) -> Crystals:
         ({"Si": 8}, 227, cubic(5.43), 0.0),
     ],
 )
-def test_known_crystals(model, counts, group, lattice, measured, request):
-    if model.name == "formation_energy" and group in (225, 227) and set(counts) in ({"Mg", "O"}, {"Si"}):
-        request.applymarker(INTERIM)
+def test_known_crystals(model, counts, group, lattice, measured):
     assert float(model(one(counts, group, lattice))) == pytest.approx(measured, abs=0.35)
 
 
-@INTERIM
 def test_volume_awareness():
     model = ProxyProperty.load("formation_energy")
     for counts, a in (({"Na": 4, "Cl": 4}, 5.64), ({"Mg": 4, "O": 4}, 4.21), ({"Si": 8}, 5.43)):

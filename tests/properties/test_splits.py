@@ -55,3 +55,12 @@ def test_side_of_other_rows_and_unseen_systems():
     marked = unseen_systems(formulas, split)
     assert (marked == split.test).all()
     assert not unseen_systems(["same"] * 40, split).any()
+
+
+def test_validation_rows_can_join_the_training_rows():
+    formulas, target = rows()
+    split = grouped_split(formulas, target, seed=3)
+    joined = split.with_validation()
+    assert np.array_equal(joined.train, split.train | split.validation)
+    assert not joined.validation.any()
+    assert np.array_equal(joined.test, split.test)

@@ -23,7 +23,7 @@ CELLS = {
 }
 
 
-@given(st.sampled_from(sorted(CELLS)), st.sampled_from(["isotropic", "shape"]), st.integers(0, 200))
+@given(st.sampled_from(sorted(CELLS)), st.sampled_from(["isotropic", "shape", "stretch"]), st.integers(0, 200))
 def test_strain_keeps_the_lattice_system_and_the_volume_range(group, kind, seed):
     if group == 225:
         kind = "isotropic"
@@ -38,10 +38,22 @@ def test_strain_keeps_the_lattice_system_and_the_volume_range(group, kind, seed)
         assert np.array_equal(new[3:], cell[3:])
 
 
-def test_cubic_cells_get_two_isotropic_strains():
+def test_cubic_cells_are_strained_isotropically_alone():
     rng = np.random.default_rng(0)
-    assert [kind for kind, _ in strain.strains_of(225, np.array(CELLS[225]), rng)] == ["isotropic", "isotropic"]
-    assert [kind for kind, _ in strain.strains_of(62, np.array(CELLS[62]), rng)] == ["isotropic", "shape"]
+    kinds = [kind for kind, _ in strain.strains_of(225, np.array(CELLS[225]), strain.FAR, rng)]
+    assert kinds == ["isotropic"] * 3
+    assert [kind for kind, _ in strain.strains_of(62, np.array(CELLS[62]), strain.NEAR, rng)] == ["isotropic", "shape"]
+
+
+def test_stretched_cells_go_further():
+    rng = np.random.default_rng(0)
+    cell = np.array(CELLS[62])
+    factors = {}
+    for kind in ("shape", "stretch"):
+        logs = np.log([strain.strain(62, cell, kind, rng)[:3] / cell[:3] for _ in range(300)])
+        factors[kind] = np.exp((logs - logs[:, :1]).max())
+    assert factors["shape"] == pytest.approx(1.8, rel=0.05)
+    assert factors["stretch"] == pytest.approx(3.5, rel=0.05)
 
 
 def salt(a: float = 5.64) -> dict:

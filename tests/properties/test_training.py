@@ -8,18 +8,11 @@ import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.properties.proxy import NetworkConfig, build
+from crystalgfn.properties.recipes import CELL, RECIPES, Recipe
 from crystalgfn.properties.splits import Split, grouped_split
 from crystalgfn.properties.strain_network import VolumeNetwork
 from crystalgfn.properties.tabledata import Table, energy_data, read_table, strain_data
-from crystalgfn.properties.training import (
-    CELL,
-    RECIPES,
-    Recipe,
-    TrainingData,
-    mean_absolute_error,
-    predict_rows,
-    train,
-)
+from crystalgfn.properties.training import TrainingData, mean_absolute_error, predict_rows, train
 from crystalgfn.properties.workflow import stages_of, train_proxy
 from property_data import strained, table, write
 
@@ -149,9 +142,54 @@ def test_strain_energy_is_learned(data):
 def test_workflow_joins_what_its_stages_trained(tables):
     real, copies, split = tables
     stages = stages_of("best", strained=True, base=False, epochs=1)
-    assert [stage.name for stage in stages] == ["energy", "blind", "strain"]
+    assert [stage.name for stage in stages] == ["energy", "blind", "strain", "shape"]
     network, histories = train_proxy(stages, real, split, seed=0, strained=copies)
     assert isinstance(network, VolumeNetwork)
-    assert {name: len(history) for name, history in histories.items()} == {"energy": 1, "blind": 1, "strain": 1}
+    assert [(name, len(history)) for name, history in histories.items()] == [(stage.name, 1) for stage in stages]
     with pytest.raises(ConfigError, match="'table1' takes no strained copies"):
         stages_of("table1", strained=True, base=False)
+
+
+def test_without_validation_rows_the_last_epoch_is_kept(tables):
+    real, copies, split = tables
+    joined = split.with_validation()
+    data = energy_data(real, joined, SMALL, hull=None, seed=0)
+    assert len(data.train) == (split.train | split.validation).sum()
+    _, history = train(replace(SMALL, patience=1), data, seed=5)
+    assert [epoch.best for epoch in history] == [True] * SMALL.epochs
+    assert strain_data(real, joined, SMALL, copies).extra_validation is None
+
+
+def test_hull_entries_teach_compositions_of_training_formulas_alone(tables, tmp_path):
+    real, _, split = tables
+    hull = tmp_path / "hull.parquet"
+    write(table(160).rename(columns={"material_id": "entry"}), hull)
+    data = energy_data(real, split, RECIPES["best"], hull=hull, seed=0)
+    assert data.extra is not None
+    formulas = np.asarray(real.crystals.formulas, dtype=object)
+    assert len(data.extra) == len(set(formulas[split.train]))
+    assert int(data.extra.inputs.space_group.max()) == 0
+    assert data.bounded is not None
+
+
+def test_shape_stage_leaves_the_rest_as_it_was(data):
+    start, _ = train(replace(SMALL, epochs=1, trained="not shape"), data, seed=0)
+    shaped, _ = train(replace(SMALL, epochs=2, trained="shape"), data, seed=0, start=start)
+    changed = {
+        name.split("_")[0]
+        for (name, before), after in zip(start.named_parameters(), shaped.parameters(), strict=True)
+        if not torch.equal(before, after)
+    }
+    assert changed == {"shape"}
+
+
+def test_compositions_borrow_the_structures_of_crystals_with_their_fractions(tables, tmp_path):
+    real, _, split = tables
+    hull = write(table(160), tmp_path / "hull.parquet")
+    recipe = stages_of("best", strained=False, base=True)[0].recipe
+    data = energy_data(real, split, recipe, hull=hull, seed=0)
+    assert data.borrowed is not None
+    groups = set(data.train.inputs.space_group.tolist())
+    assert set(data.borrowed.inputs.space_group.tolist()) <= groups
+    lent = {tuple(row[row > 0].tolist()) for row in data.train.inputs.fractions.numpy().round(3)}
+    assert {tuple(row[row > 0].tolist()) for row in data.borrowed.inputs.fractions.numpy().round(3)} <= lent

@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True)
 def train(
     data: Annotated[Path, typer.Argument(help="Crystals table with a column formation_energy_per_atom.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the model.")],
-    recipe: Annotated[str, typer.Option(help="best, or table1: the network of the paper.")] = "best",
+    recipe: Annotated[str, typer.Option(help="best, its first stage energy, or the paper's table1.")] = "best",
     strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/label_strained.py.")] = None,
     hull: Annotated[
         Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
@@ -31,6 +31,12 @@ def train(
     base: Annotated[str | None, typer.Option(help="Model to begin with: saves its training.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of split, weights and order.")] = 0,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the data; by default the recipe's.")] = None,
+    with_validation: Annotated[
+        bool,
+        typer.Option(
+            "--with-validation", help="For final weights: fit the validation rows too and keep the last epoch."
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue from the last epoch of a training that was ended.")
     ] = False,
@@ -43,16 +49,16 @@ def train(
     from crystalgfn.properties import tabledata
     from crystalgfn.properties.cards import card_text, make_card
     from crystalgfn.properties.models import ProxyProperty, save_model
+    from crystalgfn.properties.recipes import RECIPES
     from crystalgfn.properties.splits import grouped_split
-    from crystalgfn.properties.training import RECIPES
     from crystalgfn.properties.workflow import stages_of, train_proxy
 
     if recipe not in RECIPES:
         raise ConfigError(f"unknown recipe {recipe!r}, allowed: {', '.join(RECIPES)}{nearest(recipe, RECIPES)}")
     if output.exists() and not (output / "card.json").is_file():
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
-    if base is not None and strained is None:
-        raise ConfigError("--base is for the stages with strained copies: give --strained as well")
+    if base is not None and recipe != "best":
+        raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
     stages = stages_of(recipe, strained=strained is not None, base=base is not None, epochs=epochs)
     checkpoints = {s.name: output.with_name(f".{output.name}.{s.name}.training.safetensors") for s in stages}
     if not resume:
@@ -70,12 +76,13 @@ def train(
     split = grouped_split(table.crystals.formulas, table.target, seed=seed)
     if not split.validation.any() or not split.test.any():
         raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")
+    fitted = split.with_validation() if with_validation else split
     output.parent.mkdir(parents=True, exist_ok=True)
     with _Reporter(stages) as reporter:
         network, histories = train_proxy(
             stages,
             table,
-            split,
+            fitted,
             seed=seed,
             strained=strained_table,
             hull=hull,
@@ -88,6 +95,7 @@ def train(
     words += ["--strained", strained.name] if strained is not None else []
     words += ["--base", base_name] if base_name else []
     words += ["--hull", hull.name] if hull is not None else []
+    words += ["--with-validation"] if with_validation else []
     words += ["--seed", str(seed)] + (["--epochs", str(epochs)] if epochs is not None else [])
     card = make_card(
         name or output.name,
@@ -97,6 +105,7 @@ def train(
         histories,
         seed=seed,
         command=" ".join(words),
+        with_validation=with_validation,
         strained=strained_table,
         hull_sha256=tabledata.file_hash(hull) if hull is not None else None,
     )
@@ -176,11 +185,11 @@ class _Reporter:
         self._bar.advance(self._before[stage] + epoch.number + 1 - self._bar.completed)
         if sys.stderr.isatty():
             seconds = time.monotonic() - self._started
+            error = f": validation MAE {epoch.validation_mae:.4f} eV/atom" if epoch.validation_mae else ""
             extra = f", strained {epoch.extra_mae:.4f}" if epoch.extra_mae else ""
             best = " (best)" if epoch.best else ""
             typer.echo(
-                f"{stage}, epoch {epoch.number + 1}: validation MAE {epoch.validation_mae:.4f} eV/atom{extra}{best}, "
-                f"{seconds:.0f} s",
+                f"{stage}, epoch {epoch.number + 1}{error}{extra}{best}, {seconds:.0f} s",
                 err=True,
             )
 

@@ -33,8 +33,12 @@ def make_card(
     command: str,
     strained: Table | None,
     hull_sha256: str | None,
+    with_validation: bool = False,
 ) -> dict[str, Any]:
-    """Return the card of a trained model as plain values."""
+    """Return the card of a trained model as plain values.
+
+    ``with_validation``: the validation rows were fitted as well, and the last epoch was kept.
+    """
     crystals = table.crystals
     held = (crystals.counts > 0).any(0).cpu().numpy()
     per_atom = crystals.volume_per_atom.cpu().numpy()
@@ -62,7 +66,13 @@ def make_card(
             "strained_rows": len(strained.crystals) if strained is not None else 0,
             "hull_sha256": hull_sha256,
         },
-        "split": {"kind": "reduced formula, stratified by target", "seed": seed, "validation": 0.1, "test": 0.1},
+        "split": {
+            "kind": "reduced formula, stratified by target",
+            "seed": seed,
+            "validation": 0.1,
+            "test": 0.1,
+            "fits_validation": with_validation,
+        },
         "domain": {
             "elements": [SYMBOLS[z] for z, used in zip(crystals.elements, held, strict=True) if used],
             "space_groups": len(np.unique(crystals.space_group.cpu().numpy())),
@@ -85,6 +95,9 @@ def make_card(
 def card_text(card: dict[str, Any]) -> str:
     """Return the card as markdown."""
     data, domain = card["data"], card["domain"]
+    fits_validation = card["split"].get("fits_validation", False)
+    kept = "epochs kept, the last" if fits_validation else "epochs kept by validation error"
+    validation = "fitted as well in this last run" if fits_validation else "for validation"
     lines = [
         f"# {card['name']}",
         "",
@@ -92,16 +105,20 @@ def card_text(card: dict[str, Any]) -> str:
         "conventional cell; atom positions are not asked for.",
         "",
         f"- made by: `{card['command']}`",
-        f"- recipe `{card['recipe']}`, seed {card['seed']}; epochs kept by validation error: "
+        f"- recipe `{card['recipe']}`, seed {card['seed']}; {kept}: "
         + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
         f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
     ]
     if data["strained_rows"]:
         lines.append(f"- strained copies: {data['strained_rows']:,} rows, sha256 `{data['strained_sha256']}`")
     if data["hull_sha256"]:
-        lines.append(f"- hull entries: sha256 `{data['hull_sha256']}`")
+        lines.append(
+            f"- hull entries: sha256 `{data['hull_sha256']}`; none of a {'test' if fits_validation else 'held-out'} "
+            "formula is used. They teach the hull energy of compositions in no known structure, and a floor under "
+            "random crystals"
+        )
     lines += [
-        f"- split: {card['split']['kind']}; 10 % of the formulas for validation, 10 % for test",
+        f"- split: {card['split']['kind']}; 10 % of the formulas {validation}, 10 % for test",
         f"- domain: {len(domain['elements'])} elements ({' '.join(domain['elements'])}); {domain['space_groups']} "
         f"space groups; {domain['n_atoms'][0]} to {domain['n_atoms'][1]} atoms a conventional cell; "
         f"{domain['volume_per_atom'][0]:.1f} to {domain['volume_per_atom'][1]:.1f} A^3/atom",

@@ -17,7 +17,7 @@ from crystalgfn.errors import CheckpointError
 
 if TYPE_CHECKING:
     from crystalgfn.properties.proxy import ProxyNetwork
-    from crystalgfn.properties.training import Recipe
+    from crystalgfn.properties.recipes import Recipe
 
 T = TypeVar("T")
 

@@ -29,7 +29,7 @@ VOLUME_RATIO_RANGE = (0.35, 3.2)
 AXIAL_RANGE = 12.0
 """Axial ratios are clamped to [1/12, 12], which holds more than 99.9 % of real crystals."""
 
-N_DESCRIPTORS = 25
+N_DESCRIPTORS = 26
 """Scalar descriptors a crystal besides those of its composition's element properties."""
 
 ABSENT = 1e6
@@ -41,6 +41,15 @@ CELL_SHIFT = (0.0, 0.0, 0.0, 0.0, 0.0, -5.6, 0.0, -2.8, -2.4, 0.0, 0.0)
 
 LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
 """Descriptors that depend on the cell; the others follow from space group and counts."""
+
+SHAPE_COLUMNS = (6, *range(10, 20))
+"""Descriptors of the cell that do not depend on its volume."""
+
+SIZE_COLUMNS = (7, 8, 9)
+"""Descriptors that depend on the number of atoms in the cell."""
+
+ESTIMATE_COLUMN = 25
+"""Descriptor that holds the log of the additive estimate of the volume, A^3 per atom."""
 
 EQUILIBRIUM = (0, 11, 12, 13, 17, 18, 19)
 """Descriptors that say where the cell stands: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
@@ -73,6 +82,36 @@ class Inputs:
 
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
+
+    def with_structure(self, other: Inputs) -> Inputs:
+        """Return the same compositions in the structures of ``other``, whose fractions are the same, row by row."""
+        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
+        descriptors = self.descriptors.clone()
+        descriptors[:, columns] = other.descriptors[:, columns]
+        amounts = self.amounts.clone()
+        width = min(amounts.shape[1], other.amounts.shape[1])
+        amounts[:, :width, 2] = other.amounts[:, :width, 2]
+        return replace(self, descriptors=descriptors, amounts=amounts, space_group=other.space_group)
+
+    def with_volume(self, log_ratio: Tensor) -> Inputs:
+        """Return the crystals with descriptors of another volume; its log (B,) over the additive estimate is given."""
+        inverse = torch.exp(-log_ratio)
+        per_atom = log_ratio + self.descriptors[:, ESTIMATE_COLUMN]
+        columns = [log_ratio, log_ratio.square(), inverse, inverse.square(), torch.exp(log_ratio), per_atom]
+        number = len(columns)
+        descriptors = self.descriptors.clone()
+        scale, shift = torch.tensor(CELL_SCALE[:number]), torch.tensor(CELL_SHIFT[:number])
+        descriptors[:, :number] = torch.addcmul(shift, torch.stack(columns, 1), scale)
+        return replace(self, descriptors=descriptors)
+
+    def without_structure(self, descriptors: Tensor) -> Inputs:
+        """Return the same compositions in no known structure: space group 0, usual ``descriptors`` (N,)."""
+        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
+        blank = self.descriptors.clone()
+        blank[:, columns] = descriptors[columns]
+        amounts = self.amounts.clone()
+        amounts[..., 2] = 0
+        return replace(self, descriptors=blank, amounts=amounts, space_group=torch.zeros_like(self.space_group))
 
 
 def element_property_table() -> np.ndarray:
@@ -160,7 +199,7 @@ class Featuriser:
         descriptors = torch.cat(
             [
                 _cell_descriptors(lattice, volume, estimate, n_atoms[:, 0], primitive[:, 0], scale, shift),
-                _amount_descriptors(fractions, n_elements, absent),
+                _amount_descriptors(fractions, n_elements, absent, estimate / n_atoms[:, 0]),
                 _property_descriptors(properties[atomic_numbers], fractions, absent),
             ],
             dim=1,
@@ -208,14 +247,18 @@ def _cell_descriptors(
     return torch.cat([scaled, axial, shape, cosines * 2], dim=1)
 
 
-def _amount_descriptors(fractions: Tensor, n_elements: Tensor, absent: Tensor) -> Tensor:
-    """Return (B, 5): number of elements, entropy, sum of squares, largest and smallest fraction."""
+def _amount_descriptors(fractions: Tensor, n_elements: Tensor, absent: Tensor, volume: Tensor) -> Tensor:
+    """Return (B, 6): number of elements, entropy, sum of squares, largest and smallest fraction, log of ``volume``.
+
+    ``volume`` (B,): the additive estimate, A^3 per atom.
+    """
     columns = [
         n_elements - 3,
         -torch.special.xlogy(fractions, fractions).sum(1),
         fractions.square().sum(1),
         fractions.amax(1),
         (fractions + absent).amin(1),
+        volume.log(),
     ]
     return torch.stack(columns, 1)
 

@@ -4,13 +4,12 @@
 is a batched one, so that M members cost little more than their arithmetic. Elements are a set: each token knows its
 element (learned vector plus physical properties) and amount, hears the space group, attends once to the others of its
 crystal, and is pooled; a gated residual MLP reads the pooled tokens beside the descriptors of :mod:`.features`.
-:class:`Table1Network` is the network of the paper (appendix D, Table 1).
+:class:`~.table1_network.Table1Network` is the network of the paper (appendix D, Table 1).
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,13 +37,15 @@ class NetworkConfig:
 
     Attributes:
         kind: ``"set"`` (:class:`SetNetwork`), ``"cell"`` (:class:`~.strain_network.CellNetwork`), ``"volume"`` (both,
-            :class:`~.strain_network.VolumeNetwork`) or ``"table1"`` (:class:`Table1Network`).
+            :class:`~.strain_network.VolumeNetwork`) or ``"table1"``
+            (:class:`~.table1_network.Table1Network`).
         members: M, networks in the ensemble.
         element_size, space_group_size: lengths of learned vectors.
         token_size: width of the tokens.
         hidden, blocks: width and number of the residual blocks.
         dropout: of the residual blocks, in training.
         blind: the network does not see the lattice.
+        reach: deviations from the mean that descriptors are clamped to.
         cell_members, cell_hidden, cell_blocks: the same for the part of ``"volume"`` that knows the cell.
         floor: eV/atom; no prediction lies below. The softplus that bends it off acts within some 0.3 eV of it.
     """
@@ -58,6 +59,7 @@ class NetworkConfig:
     blocks: int = 2
     dropout: float = 0.05
     blind: bool = False
+    reach: float = 6.0
     cell_members: int = 1
     cell_hidden: int = 144
     cell_blocks: int = 2
@@ -222,8 +224,9 @@ class SetNetwork(ProxyNetwork):
         return element, self.group_in(symmetry), self.symmetry_in(symmetry)
 
     def normalised(self, inputs: Inputs) -> Tensor:
-        """Standardised descriptors (M or 1, B, N), clamped to six deviations; 0 for the cell if blind."""
-        found = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-6, 6)
+        """Standardised descriptors (M or 1, B, N), clamped; 0 for the cell if blind."""
+        reach = self.config.reach
+        found = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-reach, reach)
         return found * self.seen if self.config.blind else found
 
     def trunk(self, inputs: Inputs, descriptors: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
@@ -264,45 +267,6 @@ class SetNetwork(ProxyNetwork):
         return self.out(self.trunk(inputs, self.normalised(inputs), tables))[..., 0]
 
 
-class Table1Network(ProxyNetwork):
-    """The network of the paper's appendix D with the sizes of its Table 1; M members, one in the paper.
-
-    Element vector: projected properties (64), embeddings of atomic number (128), period (256) and group (16); their
-    fraction-weighted mean, the space group's embedding (128) and an MLP (284) of the six standardised lattice
-    parameters feed an MLP of five layers of 576.
-    """
-
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
-        m = config.members
-        self.projection = MemberLinear(m, self.n_properties, 64)
-        self.element = MemberEmbedding(m, 119, 128, std=0.3)
-        self.period = MemberEmbedding(m, 8, 256, std=0.3)
-        self.group = MemberEmbedding(m, 19, 16, std=0.3)
-        self.space_group = MemberEmbedding(m, 231, 128, std=0.3)
-        self.lattice_in = nn.ModuleList([MemberLinear(m, 6, 284), MemberLinear(m, 284, 284)])
-        sizes = [64 + 128 + 256 + 16 + 128 + 284, 576, 576, 576, 576, 576]
-        self.layers = nn.ModuleList(MemberLinear(m, a, b) for a, b in pairwise(sizes))
-        self.out = MemberLinear(m, 576, 1, scale=0.3)
-
-    def tables(self) -> tuple[Tensor, ...]:
-        """Vector of each element (M, 119, 464)."""
-        projected = self.projection(self.properties[None])
-        parts = [self.element.weight, self.period.weight[:, self.periods], self.group.weight[:, self.groups]]
-        return (torch.cat([projected, *parts], -1),)
-
-    def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
-        """Standardised outputs (M, B)."""
-        (element,) = tables
-        composition = (inputs.fractions[..., None] * look_up(element, inputs.atomic_numbers)).sum(2)
-        lattice = ((inputs.lattice - self.lattice_mean) / self.lattice_std).clamp(-6, 6)
-        lattice = self.lattice_in[1](F.hardswish(self.lattice_in[0](lattice)))
-        hidden = torch.cat([composition, look_up(self.space_group.weight, inputs.space_group), lattice], -1)
-        for layer in self.layers:
-            hidden = F.hardswish(layer(hidden))
-        return self.out(hidden)[..., 0]
-
-
 def build(config: NetworkConfig) -> ProxyNetwork:
     """Make the network that ``config`` describes, with random weights.
 
@@ -310,6 +274,7 @@ def build(config: NetworkConfig) -> ProxyNetwork:
         ConfigError: an unknown kind.
     """
     from crystalgfn.properties.strain_network import CellNetwork, VolumeNetwork
+    from crystalgfn.properties.table1_network import Table1Network
 
     kinds: dict[str, type[ProxyNetwork]] = {
         "set": SetNetwork,

@@ -29,6 +29,10 @@ class Split:
     validation: Mask
     test: Mask
 
+    def with_validation(self) -> Split:
+        """Return the split that fits the validation rows as well: they join the training rows."""
+        return Split(self.train | self.validation, np.zeros_like(self.validation), self.test)
+
     def side_of(self, formulas: Sequence[str], other: Sequence[str]) -> list[str | None]:
         """Say on which side each formula of ``other`` stands (``"train"``, ...); None where it is not in the split."""
         sides: dict[str, str] = {}

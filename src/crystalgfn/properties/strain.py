@@ -3,11 +3,15 @@
 A table of relaxed crystals says nothing about how the energy rises away from the relaxed cell, and a model fitted to
 it alone is blind to the lattice. Here a crystal keeps its space group, its composition and the fractional coordinates
 of its atoms while the free parameters of its cell change; CHGNet gives the change of energy, which is added to the
-crystal's own formation energy. Two groups of strain, always reported apart:
+crystal's own formation energy. Three kinds of strain, always reported apart:
 
 ``isotropic``  all lengths scaled alike, volume ratio log-uniform in [0.5, 2.5];
 ``shape``      axial ratios times a factor log-uniform in [1/1.8, 1.8], free angles moved by up to 15 degree, volume
-               ratio log-uniform in [0.6, 1.8]; cubic cells have no free shape and get a second isotropic strain.
+               ratio log-uniform in [0.6, 1.8];
+``stretch``    the same with factors in [1/3.5, 3.5] and angles moved by up to 25 degree: what an untrained sampler
+               proposes.
+
+Cubic cells have no free shape and get an isotropic strain in place of the other two.
 """
 
 from __future__ import annotations
@@ -22,9 +26,13 @@ import numpy.typing as npt
 
 ISOTROPIC_VOLUME_RATIO = (0.5, 2.5)
 SHAPE_VOLUME_RATIO = (0.6, 1.8)
-SHAPE_AXIAL_FACTOR = 1.8
-SHAPE_ANGLE_CHANGE = 15.0
+AXIAL_FACTOR = {"shape": 1.8, "stretch": 3.5}
+ANGLE_CHANGE = {"shape": 15.0, "stretch": 25.0}
 MAX_ATOMS = 50
+NEAR = ("isotropic", "shape")
+FAR = ("isotropic", "stretch", "stretch")
+"""Copies of a crystal: kinds of strain."""
+
 Array = npt.NDArray[Any]
 
 
@@ -114,23 +122,23 @@ def cell_volume(lattice: Array) -> float:
 def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator) -> Array:
     """Return a strained conventional cell (6,) (A, degree) that keeps the ``space_group``'s lattice system.
 
-    ``kind`` is ``"isotropic"`` or ``"shape"``; see the module's docstring for the distributions.
+    ``kind`` is ``"isotropic"``, ``"shape"`` or ``"stretch"``; see the module's docstring for the distributions.
     """
     low, high = ISOTROPIC_VOLUME_RATIO if kind == "isotropic" else SHAPE_VOLUME_RATIO
     target = cell_volume(lattice) * math.exp(rng.uniform(math.log(low), math.log(high)))
     new = np.array(lattice, dtype=float)
-    if kind == "shape":
-        limit = math.log(SHAPE_AXIAL_FACTOR)
+    if kind != "isotropic":
+        limit, turn = math.log(AXIAL_FACTOR[kind]), ANGLE_CHANGE[kind]
         factors = np.exp(rng.uniform(-limit, limit, size=2))
         if space_group >= 75:  # tetragonal, trigonal and hexagonal: c/a alone
             new[2] *= factors[0]
         else:
             new[1:3] *= factors
         if 3 <= space_group <= 15:
-            new[4] = np.clip(new[4] + rng.uniform(-1, 1) * SHAPE_ANGLE_CHANGE, 90.0, 135.0)
+            new[4] = np.clip(new[4] + rng.uniform(-1, 1) * turn, 90.0, 135.0)
         elif space_group <= 2:
             for _ in range(100):
-                angles = np.clip(new[3:] + rng.uniform(-1, 1, size=3) * SHAPE_ANGLE_CHANGE, 50.0, 130.0)
+                angles = np.clip(new[3:] + rng.uniform(-1, 1, size=3) * turn, 50.0, 130.0)
                 trial = np.concatenate([new[:3], angles])
                 if cell_volume(trial) > 0.3 * np.prod(trial[:3]):
                     new = trial
@@ -139,14 +147,24 @@ def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator
     return new
 
 
-def strains_of(space_group: int, lattice: Array, rng: np.random.Generator) -> list[tuple[str, Array]]:
-    """Return the two strained cells of a crystal: isotropic, and shape (isotropic again for cubic groups)."""
-    second = "shape" if space_group < 195 else "isotropic"
-    return [(kind, strain(space_group, lattice, kind, rng)) for kind in ("isotropic", second)]
+def strains_of(
+    space_group: int, lattice: Array, kinds: tuple[str, ...], rng: np.random.Generator
+) -> list[tuple[str, Array]]:
+    """Return a strained cell for each of ``kinds``; all are isotropic for cubic groups, which have no free shape."""
+    if space_group >= 195:
+        kinds = ("isotropic",) * len(kinds)
+    return [(kind, strain(space_group, lattice, kind, rng)) for kind in kinds]
 
 
-def label(rows: list[dict[str, Any]], model: EnergyModel, *, seed: int, batch_size: int = 64) -> list[dict[str, Any]]:
-    """Strain and label ``rows`` (dicts of a crystals table joined with its structures table).
+def label(
+    rows: list[dict[str, Any]],
+    model: EnergyModel,
+    *,
+    seed: int,
+    kinds: tuple[str, ...] = NEAR,
+    batch_size: int = 64,
+) -> list[dict[str, Any]]:
+    """Strain and label ``rows`` (dicts of a crystals table joined with its structures table), a copy for each kind.
 
     Returns rows of the strained table: material_id, source, kind, elements (JSON), spacegroup, a ... gamma, n_atoms,
     volume_ratio, energy_change (eV/atom, CHGNet, strained minus unstrained), formation_energy_per_atom (eV/atom, the
@@ -160,7 +178,7 @@ def label(rows: list[dict[str, Any]], model: EnergyModel, *, seed: int, batch_si
             continue
         rng = np.random.default_rng([seed, *row["material_id"].encode()])
         reference = base.structure(lattice)
-        for kind, new in strains_of(base.space_group, lattice, rng):
+        for kind, new in strains_of(base.space_group, lattice, kinds, rng):
             jobs.append((row, kind, new, reference, base.structure(new)))
     unique: dict[int, Any] = {}
     for _, _, _, reference, strained in jobs:

@@ -16,10 +16,11 @@ import torch
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
-from crystalgfn.properties.bounds import Hull, random_crystals
-from crystalgfn.properties.features import Featuriser
+from crystalgfn.properties.bounds import VOLUME_RATIO, Hull, random_crystals
+from crystalgfn.properties.features import Featuriser, Inputs
+from crystalgfn.properties.recipes import Recipe
 from crystalgfn.properties.splits import Split
-from crystalgfn.properties.training import Recipe, Rows, TrainingData
+from crystalgfn.properties.training import Rows, TrainingData
 
 TARGET = "formation_energy_per_atom"
 N_BOUNDED = 8_000
@@ -92,46 +93,88 @@ def rows_of(table: Table, mask: npt.NDArray[np.bool_], target: npt.NDArray[np.fl
 
 
 def energy_data(table: Table, split: Split, recipe: Recipe, *, hull: Path | None, seed: int) -> TrainingData:
-    """Make the rows of a training for the energy of real crystals.
+    """Make the rows of a training for the energy of real crystals, and of compositions from the hull's entries.
 
     Args:
         table: real crystals.
         split: of its rows.
-        recipe: says whether the hull is used.
+        recipe: says how many rows of the hull a step takes, and the weight of the floor.
         hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull; its
             entries of validation and test formulas are left out.
         seed: of the random crystals above the hull.
     """
-    bounded = None
-    if hull is not None and recipe.bound_weight > 0:
-        train = table.crystals[split.train]
+    train = rows_of(table, split.train, table.target)
+    extra = bounded = borrowed = None
+    if hull is not None and recipe.extra_size > 0:
+        crystals = table.crystals[split.train]
         hidden = set(np.asarray(table.crystals.formulas, dtype=object)[~split.train])
-        counts, energy = read_hull_entries(hull, train.elements, hidden)
-        lower = Hull(
-            np.concatenate([counts, train.counts.cpu().numpy()]), np.concatenate([energy, table.target[split.train]])
-        )
-        crystals = random_crystals(train, N_BOUNDED, seed=seed)
-        bound = torch.as_tensor(lower.energy(crystals.counts.numpy()), dtype=torch.float32)
-        bounded = Rows(Featuriser()(crystals), bound)
+        counts, energy = read_hull_entries(hull, crystals.elements, hidden)
+        extra = composition_rows(crystals.elements, counts, energy, train.inputs.descriptors.mean(0))
+        if recipe.borrowed_weight > 0:
+            borrowed = borrowed_rows(extra, train.inputs, seed=seed)
+        if recipe.bound_weight > 0:
+            lower = Hull(
+                np.concatenate([counts, crystals.counts.cpu().numpy()]),
+                np.concatenate([energy, table.target[split.train]]),
+            )
+            random = random_crystals(crystals, N_BOUNDED, seed=seed)
+            bound = torch.as_tensor(lower.energy(random.counts.numpy()), dtype=torch.float32)
+            bounded = Rows(Featuriser()(random), bound)
     return TrainingData(
-        train=rows_of(table, split.train, table.target),
-        validation=rows_of(table, split.validation, table.target),
-        bounded=bounded,
+        train, rows_of(table, split.validation, table.target), extra=extra, bounded=bounded, borrowed=borrowed
     )
+
+
+def composition_rows(
+    elements: Sequence[int], counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64], descriptors: torch.Tensor
+) -> Rows:
+    """Return rows of ``counts`` (B, D) in no known structure, each composition once, with the hull energy (B,).
+
+    ``descriptors`` (N,) are the means of real crystals, which stand for those of the unknown cell.
+    """
+    size = len(counts)
+    cells = torch.tensor([[5.0, 5.0, 5.0, 90.0, 90.0, 90.0]], dtype=torch.float64).expand(size, 6)
+    crystals = Crystals(tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), cells)
+    _, first = np.unique(np.asarray(crystals.formulas, dtype=str), return_index=True)
+    inputs = Featuriser()(crystals[first]).without_structure(descriptors)
+    return Rows(inputs, torch.as_tensor(energy[first], dtype=torch.float32))
+
+
+def borrowed_rows(compositions: Rows, known: Inputs, *, seed: int) -> Rows:
+    """Give ``compositions`` space group, size and cell of ``known`` crystals with the same fractions, drawn at random.
+
+    Compositions whose fractions, by rising electronegativity, no known crystal has are left out; the others come
+    twice. Their volume over the additive estimate is drawn from the range of random crystals, log-uniformly.
+    """
+    rng = np.random.default_rng(seed)
+    lenders: dict[tuple[float, ...], list[int]] = {}
+    for row, fractions in enumerate(known.fractions.numpy().round(3)):
+        lenders.setdefault(tuple(fractions[fractions > 0].tolist()), []).append(row)
+    pairs = [
+        (row, found[rng.integers(len(found))])
+        for row, fractions in enumerate(compositions.inputs.fractions.numpy().round(3))
+        if (found := lenders.get(tuple(fractions[fractions > 0].tolist())))
+        for _ in range(2)
+    ]
+    rows, lender = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
+    inputs = compositions.inputs[rows].with_structure(known[lender])
+    log_ratio = torch.as_tensor(rng.uniform(*np.log(VOLUME_RATIO), size=len(rows)), dtype=torch.float32)
+    return Rows(inputs.with_volume(log_ratio), compositions.target[rows])
 
 
 def strain_data(table: Table, split: Split, recipe: Recipe, strained: Table) -> TrainingData:
     """Make the rows of a training for the energy of strain: 0 for real crystals, the change for their copies.
 
-    Copies stand on the side of their formula; their change is capped and large shape strains are left out, as the
-    recipe says.
+    Copies stand on the side of their formula; their change is capped, as the recipe says.
 
     Raises:
         DataError: no copies of training or validation formulas.
     """
     side = np.array(split.side_of(table.crystals.formulas, strained.crystals.formulas), dtype=object)
-    side[shape_change(strained, table)[0] > recipe.shape_limit] = None
-    if not (side == "train").any() or not (side == "validation").any():
+    if recipe.shape_limit:
+        side[shape_change(strained, table)[0] > recipe.shape_limit] = None
+    held = side == "validation"
+    if not (side == "train").any() or (split.validation.any() and not held.any()):
         raise DataError(f"{strained.name}: no copies of the crystals of {table.name}, allowed: copies of its rows")
     change = np.minimum(np.asarray(strained.crystals.column(CHANGE), dtype=float), recipe.strained_cap)
     zero = np.zeros_like(table.target)
@@ -139,7 +182,7 @@ def strain_data(table: Table, split: Split, recipe: Recipe, strained: Table) -> 
         train=rows_of(table, split.train, zero),
         validation=rows_of(table, split.validation, zero),
         extra=rows_of(strained, side == "train", change),
-        extra_validation=rows_of(strained, side == "validation", change),
+        extra_validation=rows_of(strained, held, change) if held.any() else None,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,65 +18,9 @@ from torch.nn import functional as F
 
 from crystalgfn.properties.checkpoints import load_checkpoint, save_checkpoint
 from crystalgfn.properties.features import Inputs
-from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
-from crystalgfn.properties.strain_network import cell_config, equilibrium_loss
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Attributes:
-        network: its architecture.
-        epochs: passes over the real rows.
-        batch_size: rows a step and member.
-        learning_rate: peak; it warms up over the first steps and then follows ``schedule``.
-        schedule: ``"cosine"`` to zero, or ``"plateau"``: halved when validation has not improved for 4 epochs.
-        weight_decay: of AdamW.
-        ema: decay of the averaged weights per step.
-        patience: epochs without improvement after which training stops.
-        huber: eV/atom beyond which the loss is linear.
-        extra_share: share of each batch drawn from the extra rows, where there are any.
-        strained_cap: eV/atom; energies above the unstrained crystal's are clipped to this.
-        shape_limit: shape strains whose axial ratios changed by more than this factor, or whose angles by more than 10
-            degree, are left out: the relaxed shape of an unseen crystal is a guess, and they blur the volume's effect.
-        bound_weight: weight of the penalty on random crystals predicted below the convex hull of the training rows.
-        bound_margin: eV/atom that a prediction may lie below that hull at no cost.
-    """
-
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    epochs: int = 30
-    batch_size: int = 192
-    learning_rate: float = 3e-3
-    schedule: str = "cosine"
-    weight_decay: float = 5e-2
-    ema: float = 0.998
-    patience: int = 20
-    huber: float = 0.05
-    extra_share: float = 0.5
-    strained_cap: float = 5.0
-    shape_limit: float = 1.35
-    bound_weight: float = 0.3
-    bound_margin: float = 0.25
-
-
-BEST = Recipe()
-BLIND = Recipe(network=NetworkConfig(blind=True), epochs=8, learning_rate=1e-3)
-CELL = Recipe(network=cell_config(NetworkConfig()), epochs=40, batch_size=256, extra_share=0.5, bound_weight=0.0)
-TABLE1 = Recipe(
-    network=NetworkConfig(kind="table1", members=1),
-    epochs=100,
-    batch_size=448,
-    learning_rate=1.7e-3,
-    schedule="plateau",
-    weight_decay=0.0,
-    ema=0.0,
-    patience=11,
-    bound_weight=0.0,
-)
-RECIPES: dict[str, Recipe] = {"best": BEST, "table1": TABLE1}
-"""Recipes by name. With strained copies, ``best`` goes on: :data:`BLIND` tunes the network to do without the lattice,
-and :data:`CELL` trains the strain energy."""
+from crystalgfn.properties.proxy import ProxyNetwork, build
+from crystalgfn.properties.recipes import Recipe
+from crystalgfn.properties.strain_network import equilibrium_loss
 
 
 @dataclass(frozen=True)
@@ -101,8 +45,11 @@ class TrainingData:
 
     Attributes:
         train: real rows.
-        validation: real rows.
-        extra, extra_validation: further rows with a target, such as strained copies, or None.
+        validation: real rows that choose the epoch; where there are none, the last one is kept.
+        extra, extra_validation: further rows with a target, such as strained copies or compositions in no known
+            structure, or None.
+        borrowed: known compositions in the structure of another crystal and, as target, their hull energy (eV/atom),
+            or None.
         bounded: crystals without known energy and, as target, the hull energy of their composition (eV/atom), or None.
     """
 
@@ -111,11 +58,12 @@ class TrainingData:
     extra: Rows | None = None
     extra_validation: Rows | None = None
     bounded: Rows | None = None
+    borrowed: Rows | None = None
 
 
 @dataclass
 class Epoch:
-    """What an epoch ended with: its number, validation errors (eV/atom) and whether it is the best so far."""
+    """What an epoch ended with: its number, validation errors (eV/atom, 0 without rows), whether it is kept so far."""
 
     number: int
     validation_mae: float
@@ -153,7 +101,9 @@ def train(
         network.load_state_dict(start.state_dict())
     average = copy.deepcopy(network)
     best = copy.deepcopy(network)
-    parameters = list(network.parameters())
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(recipe.trained == "all" or name.startswith("shape") == (recipe.trained == "shape"))
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     history: list[Epoch] = []
     scale = 1.0  # of the learning rate, under the plateau schedule
@@ -161,19 +111,17 @@ def train(
         history, scale = load_checkpoint(checkpoint, Epoch, network, average, best, optimiser, recipe, seed)
 
     members = recipe.network.members
-    extra_share = recipe.extra_share if data.extra is not None else 0.0
-    n_extra = round(recipe.batch_size * extra_share)
-    n_real = recipe.batch_size - n_extra
+    n_real, n_extra = recipe.batch_size, recipe.extra_size
     steps = math.ceil(len(data.train) / n_real)
     for number in range(len(history), recipe.epochs):
-        if history and number - min(history, key=_score).number > recipe.patience:
+        if history and number - _best_epoch(history) > recipe.patience:
             break
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
         real = _orders(len(data.train), members, n_real * steps, generator)
         extra = _orders(len(data.extra), members, n_extra * steps, generator) if data.extra else None
-        bounded = None
-        if data.bounded is not None and recipe.bound_weight:
-            bounded = _orders(len(data.bounded), members, (recipe.batch_size // 8) * steps, generator)
+        width = (recipe.batch_size // 8) * steps
+        bounded = _orders(len(data.bounded), members, width, generator) if data.bounded else None
+        borrowed = _orders(len(data.borrowed), members, width, generator) if data.borrowed else None
         network.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 100_003 + number)  # dropout draws from the global generator
@@ -181,21 +129,22 @@ def train(
                 rate = recipe.learning_rate * scale * _rate(recipe, number * steps + step, recipe.epochs * steps)
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                loss = _loss(network, recipe, data, real, extra, bounded, step, steps)
+                loss = _loss(network, recipe, data, [real, extra, bounded, borrowed], step, steps)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 5.0)
                 optimiser.step()
                 _average(average, network, min(recipe.ema, step / (step + 10)) if number == 0 else recipe.ema)
-        mae = mean_absolute_error(average, data.validation)
+        mae = mean_absolute_error(average, data.validation) if len(data.validation) else 0.0
         extra_mae = mean_absolute_error(average, data.extra_validation) if data.extra_validation else 0.0
         epoch = Epoch(number, mae, extra_mae, best=False)
-        epoch.best = not history or _score(epoch) < min(map(_score, history))
+        epoch.best = not history or not len(data.validation) or _score(epoch) < min(map(_score, history))
         history.append(epoch)
         if epoch.best:
             best.load_state_dict(average.state_dict())
-        if recipe.schedule == "plateau" and number - max(e.number for e in history if e.best) >= 4:
-            scale = scale / 2 if (number - max(e.number for e in history if e.best)) % 4 == 0 else scale
+        waited = number - _best_epoch(history)
+        if recipe.schedule == "plateau" and waited >= 4 and waited % 4 == 0:
+            scale = scale / 2
         if checkpoint is not None:
             save_checkpoint(checkpoint, history, scale, network, average, best, optimiser, recipe, seed)
         if report is not None:
@@ -223,30 +172,37 @@ def _loss(
     network: ProxyNetwork,
     recipe: Recipe,
     data: TrainingData,
-    real: Tensor,
-    extra: Tensor | None,
-    bounded: Tensor | None,
+    orders: list[Tensor | None],
     step: int,
     steps: int,
 ) -> Tensor:
-    """Huber loss of one step's rows, in units of the target's deviation, plus the penalty below the hull."""
+    """Huber loss of one step's rows, in units of the target's deviation, plus the penalties about the hull.
+
+    ``orders``: row indices (M, ...) of the real, extra, bounded and borrowed rows of an epoch.
+    """
     parts, targets = [], []
-    for order, rows in ((real, data.train), (extra, data.extra), (bounded, data.bounded)):
+    for order, rows in zip(orders, (data.train, data.extra, data.bounded, data.borrowed), strict=True):
+        width = order.shape[1] // steps if order is not None else 0
         if order is not None and rows is not None:
-            width = order.shape[1] // steps
             index = order[:, step * width : (step + 1) * width]
             parts.append(rows.inputs[index])
             targets.append(rows.target[index])
+        else:
+            targets.append(torch.zeros(network.config.members, 0))
     terms = network.terms(_join(parts), network.tables())
-    n_real, n_bounded = targets[0].shape[1], targets[-1].shape[1] if bounded is not None else 0
+    sizes = [target.shape[1] for target in targets]
+    known = sizes[0] + sizes[1]
     target = torch.cat(targets, 1)
-    known = target.shape[1] - n_bounded
     loss = F.huber_loss(terms.energy[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
     if terms.equilibrium is not None:
-        loss = loss + equilibrium_loss(terms.equilibrium[:, :n_real], parts[0])
-    if n_bounded:
-        below = F.relu(target[:, known:] - recipe.bound_margin - terms.energy[:, known:])
-        loss = loss + recipe.bound_weight * below.mean()
+        loss = loss + recipe.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
+    above = terms.energy - target
+    _, _, bounded, borrowed = above.split(sizes, 1)
+    if sizes[2]:
+        loss = loss + recipe.bound_weight * F.relu(-recipe.bound_margin - bounded).mean()
+    if sizes[3]:
+        outside = F.relu(-recipe.bound_margin - borrowed) + F.relu(borrowed - recipe.borrowed_margin)
+        loss = loss + recipe.borrowed_weight * outside.mean()
     return loss * network.config.members
 
 
@@ -285,6 +241,10 @@ def _rate(recipe: Recipe, step: int, total: int) -> float:
 def _average(average: ProxyNetwork, network: ProxyNetwork, decay: float) -> None:
     with torch.no_grad():
         torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+
+
+def _best_epoch(history: list[Epoch]) -> int:
+    return max(epoch.number for epoch in history if epoch.best)
 
 
 def _score(epoch: Epoch) -> float:

@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from crystalgfn.errors import ConfigError
-from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, SetNetwork
+from crystalgfn.properties.proxy import ProxyNetwork, SetNetwork
+from crystalgfn.properties.recipes import BLIND, CELL, RECIPES, SETTLE, SHAPE, Recipe
 from crystalgfn.properties.splits import Split
 from crystalgfn.properties.strain_network import CellNetwork, VolumeNetwork
 from crystalgfn.properties.tabledata import Table, energy_data, strain_data
-from crystalgfn.properties.training import BLIND, CELL, RECIPES, Epoch, Recipe, TrainingData, predict_rows, train
+from crystalgfn.properties.training import Epoch, train
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Stage:
     """One training of the workflow.
 
     Attributes:
-        name: ``"energy"``, ``"blind"`` or ``"strain"``.
+        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"`` or ``"shape"``.
         recipe: how it is trained.
     """
 
@@ -32,7 +33,7 @@ def stages_of(recipe: str, *, strained: bool, base: bool, epochs: int | None = N
     """Return the trainings a recipe consists of.
 
     Args:
-        recipe: ``"best"`` or ``"table1"``.
+        recipe: ``"best"``, ``"energy"`` or ``"table1"``.
         strained: there are strained copies: the model becomes volume-aware.
         base: a trained network is there to begin with, which saves the first stage.
         epochs: cap on the epochs of every stage.
@@ -44,7 +45,9 @@ def stages_of(recipe: str, *, strained: bool, base: bool, epochs: int | None = N
         raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
     stages = [] if base else [Stage("energy", RECIPES[recipe])]
     if strained:
-        stages += [Stage("blind", BLIND), Stage("strain", CELL)]
+        stages += [Stage("blind", BLIND), Stage("strain", CELL), Stage("shape", SHAPE)]
+    elif recipe == "best":
+        stages += [Stage("settle", SETTLE)]
     if epochs is not None:
         stages = [Stage(s.name, replace(s.recipe, epochs=min(epochs, s.recipe.epochs))) for s in stages]
     return stages
@@ -79,18 +82,19 @@ def train_proxy(
     network = base
     cell: ProxyNetwork | None = None
     histories: dict[str, list[Epoch]] = {}
-    energy: TrainingData | None = None
     for stage in stages:
         recipe = stage.recipe
         start: ProxyNetwork | None = None
-        if stage.name == "strain" and strained is not None:
+        of_cell = stage.name in ("strain", "shape")
+        if of_cell and strained is not None:
             data = strain_data(table, split, recipe, strained)
+            start = cell
         else:
-            energy = energy or energy_data(table, split, recipe, hull=hull, seed=seed)
-            data = energy
-            if stage.name == "blind" and network is not None:
+            data = energy_data(table, split, recipe, hull=hull, seed=seed)
+            if stage.name != "energy" and network is not None:
                 start = network
-                recipe = replace(recipe, network=_blind(network.config))
+                wanted = recipe.network
+                recipe = replace(recipe, network=replace(network.config, blind=wanted.blind, reach=wanted.reach))
         found, histories[stage.name] = train(
             recipe,
             data,
@@ -100,19 +104,12 @@ def train_proxy(
             resume=resume,
             report=partial(report, stage.name) if report is not None else None,
         )
-        if stage.name == "strain":
+        if of_cell:
             cell = found
-            zeroes = data.validation
         else:
             network = found
     if isinstance(cell, CellNetwork) and isinstance(network, SetNetwork):
-        # strain is never negative, so relaxed energies bear its mean over real crystals
-        network.target_mean -= predict_rows(cell, zeroes.inputs).mean()
         network = VolumeNetwork.join(network, cell)
     if network is None:
         raise ConfigError("nothing to train: no stage and no base")
     return network, histories
-
-
-def _blind(config: NetworkConfig) -> NetworkConfig:
-    return replace(config, blind=True)
