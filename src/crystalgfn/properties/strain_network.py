@@ -30,7 +30,7 @@ SHAPE_BEND, SHAPE_START = 8.0, -0.7
 
 
 DOUBTFUL_STRAIN = 0.05
-"""eV/atom; strains below are mostly an error of the expected cell. Chosen on validation rows."""
+"""eV/atom; strains below are mostly an error of the expected cell."""
 
 
 class CellNetwork(SetNetwork):
