@@ -158,7 +158,8 @@ def borrowed_rows(compositions: Rows, known: Inputs, *, seed: int) -> Rows:
     ]
     rows, lender = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
     inputs = compositions.inputs[rows].with_structure(known[lender])
-    log_ratio = torch.as_tensor(rng.uniform(*np.log(VOLUME_RATIO), size=len(rows)), dtype=torch.float32)
+    low, high = np.log(VOLUME_RATIO).tolist()
+    log_ratio = torch.as_tensor(rng.uniform(low, high, size=len(rows)), dtype=torch.float32)
     return Rows(inputs.with_volume(log_ratio), compositions.target[rows])
 
 
