@@ -196,15 +196,15 @@ class TrainingConfig(_Section):
     """Updates of the weights."""
     batch_size: int = Field(100, ge=2)
     """Trajectories an update."""
-    rollout_batches: int = Field(1, ge=1)
+    rollout_batches: int = Field(5, ge=1)
     """Batches drawn at once: one large rollout, then an update for each batch; 1 draws with the newest weights."""
     passes: int = Field(1, ge=1)
     """Times the batches of a rollout are trained on; more learn more from each query of the reward, and take longer."""
     objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
     """Log-partition variance, trajectory balance, or SubTB(lambda)."""
-    backward: Literal["learned", "tlm"] = "learned"
+    backward: Literal["learned", "tlm"] = "tlm"
     """Backward policy trained by the objective, or by trajectory likelihood."""
-    lr: float = Field(1e-3, gt=0.0)
+    lr: float = Field(3e-3, gt=0.0)
     """Learning rate of the policies (Adam)."""
     lr_log_z: float = Field(1e-2, gt=0.0)
     """Learning rate of log Z (``tb`` and ``subtb``)."""
@@ -218,9 +218,9 @@ class TrainingConfig(_Section):
     """Largest norm of the gradient; null for none."""
     ema: float = Field(0.995, ge=0.0, lt=1.0)
     """Decay of the moving average of the weights that samples are drawn from; 0 for the last weights."""
-    epsilon: float = Field(0.1, ge=0.0, le=1.0)
+    epsilon: float = Field(0.05, ge=0.0, le=1.0)
     """Share of actions drawn uniformly from the allowed ones, at the start ..."""
-    epsilon_final: float = Field(0.01, ge=0.0, le=1.0)
+    epsilon_final: float = Field(0.0, ge=0.0, le=1.0)
     """... and at the end."""
     subtb_lambda: float = Field(0.9, gt=0.0, le=1.0)
     """lambda of SubTB."""
@@ -229,19 +229,9 @@ class TrainingConfig(_Section):
     data: DataTrajectoriesConfig | None = None
     """Real crystals as a source of trajectories; null for none."""
     checkpoint_every: int = Field(500, ge=1)
-    """Iterations between checkpoints."""
+    """Iterations between checkpoints, rounded up to whole rollouts."""
     log_every: int = Field(20, ge=1)
     """Iterations between rows of metrics.csv."""
-
-    @model_validator(mode="after")
-    def _whole_rounds(self) -> TrainingConfig:
-        updates = self.rollout_batches * self.passes
-        for name in ("iterations", "checkpoint_every"):
-            if getattr(self, name) % updates:
-                raise ValueError(
-                    f"{name}: found {getattr(self, name)}, allowed: multiples of rollout_batches x passes ({updates})"
-                )
-        return self
 
 
 class Config(_Section):

@@ -63,7 +63,8 @@ def train(
             raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
     _keep_metrics(folder / METRICS, trainer.iteration)
     _write_text(folder / VERSIONS, json.dumps(_versions(), indent=2))
-    every, until = config.training.checkpoint_every, config.training.iterations
+    until, updates = config.training.iterations, config.training.rollout_batches * config.training.passes
+    every = -(-config.training.checkpoint_every // updates) * updates
     writer = _tensorboard(folder) if tensorboard else None
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics:

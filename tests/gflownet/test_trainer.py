@@ -1,6 +1,7 @@
 """The training loop: every objective and source of trajectories, determinism, resuming, numbers that are not finite."""
 
 import math
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -42,14 +43,13 @@ def test_every_recipe_runs_and_is_deterministic(training):
 
 
 def test_replayed_states_take_their_share_and_are_the_best():
-    trainer = build_trainer(small_config(replay={"share": 0.5, "capacity": 20, "start": 16}))
-    reports = []
+    trainer = build_trainer(small_config(rollout_batches=1, replay={"share": 0.5, "capacity": 20, "start": 16}))
+    reports, queried, log_reward = [], [], trainer.target.log_reward
+    trainer.target = Mock(log_reward=lambda states: queried.append(log_reward(states)) or queried[-1])
     trainer.run(4, reports.append)
     assert [r.trajectories for r in reports] == [16, 24, 32, 40]  # queries of the reward, not replays
-    kept = trainer.replay.log_reward
-    assert len(kept) == 20
-    fresh = trainer.policy.sample(200, trainer.space, generator=trainer.generator).states
-    assert kept.min() > trainer.target.log_reward(fresh).median()
+    best = torch.cat(queried).sort(descending=True).values[:20]
+    assert torch.equal(trainer.replay.log_reward.sort(descending=True).values, best)
 
 
 def test_trajectories_from_data(tmp_path):
@@ -58,12 +58,24 @@ def test_trajectories_from_data(tmp_path):
     states = policy.sample(30, space, generator=torch.Generator().manual_seed(0)).states
     table = tmp_path / "data.parquet"
     space.crystals(states).to_parquet(table)
-    trainer = build_trainer(small_config(data={"path": str(table), "share": 0.5}))
+    trainer = build_trainer(small_config(rollout_batches=1, data={"path": str(table), "share": 0.5}))
     assert isinstance(trainer.data, CrystalStates)
     assert len(trainer.data) >= 29  # all but one at the edge of the cube, lost to rounding
     reports = []
     trainer.run(3, reports.append)
     assert reports[-1].trajectories == 3 * 8
+
+
+def test_a_rollout_serves_several_updates_and_is_used_again():
+    trainer = build_trainer(small_config(rollout_batches=3, passes=2))
+    seen, score = [], trainer.policy.score
+    trainer.policy.score = lambda taken, space: seen.append(taken.states.u) or score(taken, space)
+    reports = []
+    trainer.run(12, reports.append)
+    del seen[0]  # for the start of log Z
+    assert [r.trajectories for r in reports] == [48] * 6 + [96] * 6
+    assert all(torch.equal(seen[i], seen[i + 3]) for i in (0, 1, 2, 6, 7, 8))
+    assert not any(torch.equal(seen[i], seen[j]) for i, j in ((0, 1), (1, 2), (0, 6)))
 
 
 class _Broken:
@@ -84,8 +96,10 @@ def test_updates_that_are_not_finite_are_left_out_counted_and_finally_an_error()
         broken.run(MAX_NONFINITE_IN_A_ROW + 5)
 
 
-def test_a_killed_run_goes_on_to_the_same_weights_and_metrics(tmp_path):
-    config = small_config(replay={"share": 0.25, "capacity": 40, "start": 10})
+@pytest.mark.parametrize(("rollout_batches", "passes"), [(1, 1), (2, 2), (5, 1)])
+def test_a_killed_run_goes_on_to_the_same_weights_and_metrics(tmp_path, rollout_batches, passes):
+    replay = {"share": 0.25, "capacity": 40, "start": 10}
+    config = small_config(rollout_batches=rollout_batches, passes=passes, replay=replay)
     train(config, tmp_path / "whole")
 
     class Killed(Exception):

@@ -83,6 +83,13 @@ def test_densities_equal_those_of_torch():
     assert torch.allclose(mixture.log_prob(x).double(), reference(mixture).log_prob(x.double()), atol=2e-3, rtol=1e-3)
 
 
+def test_gradients_of_densities_equal_finite_differences():
+    generator = torch.Generator().manual_seed(0)
+    raw = torch.randn(7, 15, dtype=torch.float64, generator=generator, requires_grad=True)
+    x = torch.rand(7, dtype=torch.float64, generator=generator)
+    assert torch.autograd.gradcheck(lambda raw: BetaMixture(raw, low=0.1, high=100.0).log_prob(x), (raw,))
+
+
 def test_densities_integrate_to_one():
     nodes = (torch.arange(20_000) + 0.5) / 20_000
     for row in range(20):

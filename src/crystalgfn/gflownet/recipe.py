@@ -12,20 +12,20 @@ class TrainingRecipe:
     """Objective, optimiser and exploration; :class:`crystalgfn.config.TrainingConfig` documents each."""
 
     iterations: int
-    batch_size: int = 64
-    rollout_batches: int = 1
+    batch_size: int = 100
+    rollout_batches: int = 5
     passes: int = 1
     objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
-    backward: Literal["learned", "tlm"] = "learned"
-    lr: float = 1e-3
+    backward: Literal["learned", "tlm"] = "tlm"
+    lr: float = 3e-3
     lr_log_z: float = 1e-2
     log_z_weights: int = 16
     log_z_start: Literal["batch", "zero"] = "batch"
     schedule: Literal["constant", "cosine"] = "cosine"
     clip: float | None = 1.0
     ema: float = 0.995
-    epsilon: float = 0.1
-    epsilon_final: float = 0.01
+    epsilon: float = 0.05
+    epsilon_final: float = 0.0
     subtb_lambda: float = 0.9
     replay_share: float = 0.0
     replay_capacity: int = 10_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -40,6 +41,25 @@ def bernoulli_log_probs(logit: Tensor, forced: Tensor) -> tuple[Tensor, Tensor]:
     return yes, torch.nn.functional.logsigmoid(-logit).masked_fill(forced, -torch.inf)
 
 
+class _LogBeta(torch.autograd.Function):
+    """Log-density of Beta distributions, with a gradient of its own: a third of the operations of the recorded one."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor, log_x: Tensor, log_rest: Tensor) -> Tensor:
+        """``a`` and ``b`` ``(N, k)``, log x and log(1 - x) ``(N, 1)`` -> ``(N, k)``."""
+        total = a + b
+        ctx.save_for_backward(a, b, total, log_x, log_rest)
+        of_a, of_b, of_total = torch.lgamma(torch.stack((a, b, total))).unbind(0)
+        return of_total.sub_(of_a).sub_(of_b).addcmul_(a - 1, log_x).addcmul_(b - 1, log_rest)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients for ``a`` and ``b``; the points are data."""
+        a, b, total, log_x, log_rest = ctx.saved_tensors
+        of_a, of_b, of_total = torch.digamma(torch.stack((a, b, total))).unbind(0)
+        return gradients[0] * (of_total - of_a + log_x), gradients[0] * (of_total - of_b + log_rest), None, None
+
+
 class BetaMixture:
     """Mixtures of Beta distributions on [0, 1] from the raw outputs of a network.
 
@@ -58,8 +78,7 @@ class BetaMixture:
         """Log-density at ``x`` ``(N,)`` in [0, 1]; values nearer an end than ``EDGE`` count as at it."""
         x = x.clamp(EDGE, 1 - EDGE).unsqueeze(1)
         a, b = self.alpha, self.beta
-        normaliser = torch.lgamma(a + b) - torch.lgamma(a) - torch.lgamma(b)
-        component = (a - 1) * torch.log(x) + (b - 1) * torch.log1p(-x) + normaliser
+        component = _LogBeta.apply(a, b, torch.log(x), torch.log1p(-x))
         return torch.logsumexp(self.log_weights + component, 1)
 
     def sample(self, *, epsilon: float, generator: Generator) -> Tensor:

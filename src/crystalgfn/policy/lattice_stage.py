@@ -77,14 +77,16 @@ class LatticeStage(Stage[LatticeSteps]):
         """Harmonics of the point."""
         return PointEncoder(6, width)
 
-    def _mixture(self, head: nn.Linear, z: Tensor, free: Tensor) -> BetaMixture:
-        raw = head(z).view(len(z), 6, 3 * self.components)[free]
-        return BetaMixture(raw, low=self.low, high=self.high)
+    def _raw(self, head: nn.Linear, z: Tensor) -> Tensor:
+        """Parameters of the mixtures of all slots before their constraints, ``(R, 6, 3 k)``."""
+        raw: Tensor = head(z)
+        return raw.view(len(z), 6, 3 * self.components)
 
     def _draw(self, head: nn.Linear, z: Tensor, free: Tensor, *, epsilon: float, generator: Generator) -> Tensor:
         """Draws for the free slots as ``(R, 6)`` float64, 0 elsewhere."""
         r = torch.zeros(free.shape, dtype=torch.float64, device=z.device)
-        r[free] = self._mixture(head, z, free).sample(epsilon=epsilon, generator=generator).double()
+        mixture = BetaMixture(self._raw(head, z)[free], low=self.low, high=self.high)
+        r[free] = mixture.sample(epsilon=epsilon, generator=generator).double()
         return r
 
     def rollout(
@@ -182,28 +184,29 @@ class LatticeStage(Stage[LatticeSteps]):
         room = (1 - inner - m).clamp(min=EDGE)
         r = torch.cat((steps.u[:, 0], (after - inner - m) / room))
         z, moving = torch.cat((entry, forward[batch:])), torch.cat((steps.free, free_inner))
-        increment = _sum_slots(self._mixture(self.increment, z, moving).log_prob(r[moving].float()), moving)
-        forced = ((points > 1 - m) & free).any(1)
-        leave, stay = bernoulli_log_probs(self.exit(forward).squeeze(1), forced)
         stretch = torch.where(free_inner, torch.log(room), 0.0).sum(1).float()
+        # backward: to the source from the first point, (stay, decrement) from every later one
+        later = torch.cat((steps.length > 1, place > 0)).nonzero().squeeze(1)
+        owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
+        arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
+        room = (arrived - m).clamp(min=EDGE)
+        stretch_back = torch.where(slots, torch.log(room), 0.0).sum(1).float()
+
+        both = torch.cat((moving, slots))
+        raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward[later])))[both]
+        drawn = torch.cat((r, (room - origin) / room))[both].float()
+        density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(drawn), both)
+        increment, decrement = density.split((len(moving), len(slots)))
+        forced = torch.stack((((points > 1 - m) & free).any(1), ((points < m) & free).any(1)))
+        chance = torch.stack((self.exit(forward).squeeze(1), self.back(backward).squeeze(1)))
+        (leave, home), (stay, remain) = (log_p.unbind(0) for log_p in bernoulli_log_probs(chance, forced))
+
         width = steps.u.shape[1] + 1
         log_pf = torch.zeros(batch, width, device=device).index_put(
             (torch.cat((everyone, owner, everyone)), torch.cat((0 * everyone, place + 1, steps.length))),
             torch.cat((increment[:batch], stay[batch:] + increment[batch:] - stretch, leave[:batch])),
         )
-        # backward: to the source from the first point, (stay, decrement) from every later one
-        is_first = torch.cat((steps.length == 1, place == 0))
-        owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
-        home, remain = bernoulli_log_probs(self.back(backward).squeeze(1), ((points < m) & free).any(1))
-        later = (~is_first).nonzero().squeeze(1)
-        arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
-        room = (arrived - m).clamp(min=EDGE)
-        decrement = _sum_slots(
-            self._mixture(self.decrement, backward[later], slots).log_prob(((room - origin) / room)[slots].float()),
-            slots,
-        )
-        stretch = torch.where(slots, torch.log(room), 0.0).sum(1).float()
-        arrival = home.index_put((later,), remain[later] + decrement - stretch)
+        arrival = home.index_put((later,), remain[later] + decrement - stretch_back)
         log_pb = torch.zeros(batch, width, device=device).index_put((owners, places), arrival)
         source = torch.full((batch, width), -1, device=device)
         source[:, 0] = everyone
