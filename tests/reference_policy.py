@@ -12,6 +12,7 @@ from torch.distributions import Beta, Categorical, MixtureSameFamily
 from torch.nn.functional import logsigmoid
 
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, POINT_SYMMETRY
+from crystalgfn.spaces.bitsets import unpack
 
 M = 0.1
 ORDERS = [("group",), ("system",), ("symmetry",), ("system", "symmetry"), ("symmetry", "system")]
@@ -127,9 +128,10 @@ class _Walker:
         """Charges from -32 to 32 that can be carried, any charge, counts that fit, allowed elements and stop."""
         head, tables = self.policy.composition, self.space.composition.tables
         bound = tables.charges.bound
-        carried = {q - bound for q in state.charges[0, :-1].nonzero().flatten().tolist()}
+        *charges, anything = unpack(state.charges[0], 2 * bound + 2).tolist()
+        carried = {q - bound for q, there in enumerate(charges) if there}
         move = tables.occupation.move[state.context[0]].tolist() + [0] * head.max_count
-        facts = [q in carried for q in range(-32, 33)] + [bool(state.charges[0, -1])]
+        facts = [q in carried for q in range(-32, 33)] + [anything]
         facts += [move[k] > 0 for k in range(1, head.max_count + 1)]
         return torch.tensor([facts + mask[0].tolist()], dtype=torch.float32)
 

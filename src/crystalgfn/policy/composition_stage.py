@@ -84,11 +84,9 @@ class CompositionStage(Stage[CompositionSteps]):
 
     def _facts(self, state: CompositionState, mask: Tensor, compositions: CompositionSpace) -> Tensor:
         """Facts ``(R, F)`` bool of states; a space narrower than that of training has fewer charges and counts."""
-        bound, fits = compositions.tables.charges.bound, compositions.fits(state)
-        charges = state.charges[:, max(0, bound - CHARGES) : min(2 * bound, bound + CHARGES) + 1]
-        sides = max(0, CHARGES - bound)
-        parts = (charges, sides, sides), (state.charges[:, -1:], 0, 0), (fits, 0, self.max_count - fits.shape[1])
-        return torch.cat([nn.functional.pad(part, (left, right)) for part, left, right in parts] + [mask], 1)
+        fits = compositions.fits(state)
+        fits = nn.functional.pad(fits, (0, self.max_count - fits.shape[1]))
+        return torch.cat((compositions.carried(state, CHARGES), fits, mask), 1)
 
     def _element_logits(self, z: Tensor, ways: Tensor) -> Tensor:
         """Logits ``(R, D + 1)``; what is masked holds anything finite."""

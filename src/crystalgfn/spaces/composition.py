@@ -11,7 +11,7 @@ from torch import Tensor
 
 from crystalgfn.errors import ConstraintError
 
-from .bitsets import meets, pack
+from .bitsets import WORD, meets, pack, unpack
 from .composition_tables import CompositionTables
 from .constraints import CompositionConstraints
 
@@ -24,18 +24,16 @@ class CompositionState:
         left: elements that may still be added.
         context: ``(B,)`` int64, group class, fixed positions used and atoms so far.
         last: ``(B,)`` int64, 1 + column of the last element added; 0 at the start.
-        charges: ``(B, n)`` bool, charges the composition can carry; the last column is always set.
-        packed: ``(B, W)`` the same as words.
+        charges: ``(B, W)`` packed, charges the composition can carry; the bit above the highest is always set.
     """
 
     left: int
     context: Tensor
     last: Tensor
     charges: Tensor
-    packed: Tensor
 
     def __getitem__(self, rows: Tensor) -> CompositionState:
-        return CompositionState(self.left, self.context[rows], self.last[rows], self.charges[rows], self.packed[rows])
+        return CompositionState(self.left, self.context[rows], self.last[rows], self.charges[rows])
 
 
 class CompositionSpace:
@@ -90,9 +88,10 @@ class CompositionSpace:
 
     def _empty(self, context: Tensor) -> CompositionState:
         bound = self.tables.charges.bound
-        charges = torch.zeros(len(context), 2 * bound + 2, dtype=torch.bool, device=context.device)
-        charges[:, [bound, -1]] = True
-        return CompositionState(self.max_elements, context, torch.zeros_like(context), charges, pack(charges))
+        charges = torch.zeros(2 * bound + 2, dtype=torch.bool, device=context.device)
+        charges[[bound, -1]] = True
+        packed = pack(charges).repeat(len(context), 1)
+        return CompositionState(self.max_elements, context, torch.zeros_like(context), packed)
 
     def element_mask(self, state: CompositionState) -> Tensor:
         """Allowed next elements and, in the last column, stopping: ``(B, D + 1)`` bool."""
@@ -101,8 +100,9 @@ class CompositionSpace:
         if left == 0:  # look-ahead let only complete compositions come here
             return torch.cat((may_stop.new_zeros(len(may_stop), len(self.elements)), may_stop), 1)
         if left != self.max_elements - 1:  # crystals of one element are neutral
-            may_stop = may_stop & state.charges[:, tables.charges.bound].unsqueeze(1)
-        adds = meets(tables.adds[left][state.context], state.packed.unsqueeze(1))
+            word, bit = divmod(tables.charges.bound, WORD)
+            may_stop = may_stop & (state.charges[:, word] >> bit & 1).bool().unsqueeze(1)
+        adds = meets(tables.adds[left][state.context], state.charges.unsqueeze(1))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
     def ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
@@ -120,28 +120,36 @@ class CompositionSpace:
         return self._ways(state, allowed)
 
     def _ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
-        tables, most = self.tables, self.max_count
+        tables, most, n_elements = self.tables, self.max_count, len(self.elements)
         rows, element = allowed[:, :-1].nonzero(as_tuple=True)
-        arrive = tables.occupation.move[state.context, 1:][rows]
-        land = tables.lands[state.left][arrive, element.unsqueeze(1)]
-        sets = tables.counts_ok[land, torch.arange(1, most + 1, device=rows.device)]
-        completions = tables.completions[state.left - 1][arrive, element.unsqueeze(1) + 1]
-        found = torch.zeros(len(allowed), len(self.elements), most, device=rows.device)
-        found[rows, element] = completions * meets(sets, state.packed[rows].unsqueeze(1))
-        return found
+        # look-ups by one index into flattened tables are twice as fast as by several
+        arrive = tables.occupation.move[:, 1:].index_select(0, state.context.index_select(0, rows))
+        place = (arrive * n_elements + element.unsqueeze(1)).flatten()
+        land = tables.lands[state.left].flatten().index_select(0, place).view(-1, most)
+        sets = (land * (most + 1) + torch.arange(1, most + 1, device=rows.device)).flatten()
+        sets = tables.counts_ok.flatten(0, 1).index_select(0, sets).view(len(rows), most, -1)
+        completions = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place).view(-1, most)
+        completions = completions * meets(sets, state.charges.index_select(0, rows).unsqueeze(1))
+        found = torch.zeros(len(allowed) * n_elements, most, device=rows.device)
+        return found.index_copy_(0, rows * n_elements + element, completions).view(-1, n_elements, most)
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
         return self.tables.occupation.move[state.context, 1:] > 0
 
+    def carried(self, state: CompositionState, most: int) -> Tensor:
+        """Charges -most..most that each composition can carry, then whether any will do: ``(B, 2 most + 2)`` bool."""
+        bound = self.tables.charges.bound
+        charges, sides = unpack(state.charges, 2 * bound + 2), max(0, most - bound)
+        near = charges[:, max(0, bound - most) : min(2 * bound, bound + most) + 1]
+        return torch.cat((torch.nn.functional.pad(near, (sides, sides)), charges[:, -1:]), 1)
+
     def add(self, state: CompositionState, element: Tensor, count: Tensor) -> CompositionState:
         """States after adding ``count`` atoms per primitive cell of ``element``, both ``(B,)``."""
-        tables, charges, packed = self.tables, state.charges, state.packed
+        tables, charges = self.tables, state.charges
         if state.left > 1:  # after the last element only stopping is left, and look-ahead saw to the charge
-            charges = torch.cat((tables.charges.add(charges[:, :-1], element, count), charges[:, -1:]), 1)
-            packed = pack(charges)
-        context = tables.occupation.move[state.context, count]
-        return CompositionState(state.left - 1, context, element + 1, charges, packed)
+            charges = tables.charges.add(charges, element, count)
+        return CompositionState(state.left - 1, tables.occupation.move[state.context, count], element + 1, charges)
 
     def allows(self, space_group: Tensor, elements: Tensor, counts: Tensor) -> Tensor:
         """Whether finished compositions can be sampled.

@@ -49,7 +49,7 @@ class CompositionTables:
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
         feasible: ``(231,)`` bool, whether a space group has any composition.
-        completions: ``(m + 1, C, D + 1)`` float32, N: an upper bound of the number of compositions that go on from here.
+        completions: ``(m + 1, C, D + 1)`` float32, N: most compositions that can go on from here.
     """
 
     charges: ChargeSets
