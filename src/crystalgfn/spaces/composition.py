@@ -121,17 +121,18 @@ class CompositionSpace:
 
     def _ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
         tables, most, n_elements = self.tables, self.max_count, len(self.elements)
-        rows, element = allowed[:, :-1].nonzero(as_tuple=True)
-        # look-ups by one index into flattened tables are twice as fast as by several
-        arrive = tables.occupation.move[:, 1:].index_select(0, state.context.index_select(0, rows))
-        place = (arrive * n_elements + element.unsqueeze(1)).flatten()
-        land = tables.lands[state.left].flatten().index_select(0, place).view(-1, most)
-        sets = (land * (most + 1) + torch.arange(1, most + 1, device=rows.device)).flatten()
-        sets = tables.counts_ok.flatten(0, 1).index_select(0, sets).view(len(rows), most, -1)
-        completions = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place).view(-1, most)
-        completions = completions * meets(sets, state.charges.index_select(0, rows).unsqueeze(1))
-        found = torch.zeros(len(allowed) * n_elements, most, device=rows.device)
-        return found.index_copy_(0, rows * n_elements + element, completions).view(-1, n_elements, most)
+        arrive = tables.occupation.move[:, 1:].index_select(0, state.context)
+        # look-ups by one index into flattened tables, for additions that are not ruled out yet
+        which = (allowed[:, :-1].unsqueeze(2) & arrive.gt(0).unsqueeze(1)).flatten().nonzero().squeeze(1)
+        pair = which.div(most, rounding_mode="floor")
+        row, column = pair.div(n_elements, rounding_mode="floor"), which - pair * most
+        place = arrive.flatten().index_select(0, row * most + column) * n_elements + (pair - row * n_elements)
+        land = tables.lands[state.left].flatten().index_select(0, place) * (most + 1) + column + 1
+        ok = meets(tables.counts_ok.flatten(0, 1).index_select(0, land), state.charges.index_select(0, row))
+        completions = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place)
+        found = torch.zeros(len(allowed), n_elements, most, device=which.device)
+        found.view(-1).index_copy_(0, which, completions * ok)
+        return found
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
