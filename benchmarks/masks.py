@@ -2,7 +2,7 @@
 
     python benchmarks/masks.py --json results.jsonl
 
-A mask is what one trajectory needs for one addition: allowed elements, allowed counts of the element chosen, and the
+A mask is what one trajectory needs for one addition: allowed elements, the ways on from every count of each, and the
 state after it. States are those that random walks through the space meet.
 """
 

@@ -31,7 +31,8 @@ class Progress:
         trajectories: drawn from P_F so far, which is the number of reward queries.
         loss: of this iteration.
         log_z: importance-weighted estimate from this batch, in nats.
-        elbo: mean of log R + log P_B - log P_F over the batch, a lower bound on log Z when epsilon is 0.
+        elbo: mean of log R + log P_B - log P_F over the batch, a lower bound on log Z when epsilon is 0 and the newest
+            weights drew it.
         ess: effective sample size of the batch as a share of it, 0..1.
         log_reward: mean over trajectories drawn from P_F.
         grad_norm: before clipping.
@@ -117,7 +118,7 @@ class Trainer:
                 report(progress)
 
     def step(self, *, measure: bool = True) -> Progress | None:
-        """One iteration: draw trajectories, score them, update the weights.
+        """One iteration: draw a round of batches if none is left, score the next batch, update the weights.
 
         Args:
             measure: whether to work out what :class:`Progress` holds.

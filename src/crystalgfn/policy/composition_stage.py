@@ -150,7 +150,7 @@ class CompositionStage(Stage[CompositionSteps]):
     def rollback(
         self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
     ) -> CompositionSteps:
-        """See :meth:`Stage.rollback`; there is one way back, only the masks met are traced."""
+        """See :meth:`Stage.rollback`; there is one way back, only facts and ways on met are traced."""
         compositions = space.composition
         steps = self._empty(len(states), compositions, states.elements.device)
         steps.elements.copy_(states.elements)
