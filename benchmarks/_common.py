@@ -188,5 +188,6 @@ def describe(config: Config, name: str) -> dict[str, Any]:
         "lattice": s.lattice.kind,
         "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
         "objective": config.training.objective,
+        "batches a rollout": config.training.rollout_batches,
         "property": config.reward.property,
     }

@@ -1,6 +1,6 @@
 """Train on a target with exactly known logZ, and say how far from exact the sampler ends.
 
-    python benchmarks/analytic.py --trajectories 100000 --set training.backward=tlm --json results.jsonl
+    python benchmarks/analytic.py --trajectories 100000 --set training.passes=3 --json results.jsonl
 
 Space and recipe are those of the preset (``default``: 230 groups, 12 elements, 2 to 4 of them, 24 atoms in the
 primitive cell, every constraint on); the reward is :class:`crystalgfn.evaluation.analytic.AnalyticTarget`. Of the
@@ -107,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a replay share needs no further queries of the reward, so they are what is counted
     batch = config.training.batch_size
     fresh = batch - round(batch * config.training.replay.share)
-    recipe = replace(build_recipe(config.training), iterations=max(1, options.trajectories // fresh))
+    updates = max(1, options.trajectories // fresh) * config.training.passes
+    recipe = replace(build_recipe(config.training), iterations=updates)
     trainer = Trainer(build_policy(config, space), space, target, recipe, seed=options.seed)
     results = []
     started = time.process_time()

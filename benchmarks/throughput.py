@@ -2,7 +2,7 @@
 
     python benchmarks/throughput.py --preset default --threads 1 --json results.jsonl
 
-``train``: whole iterations of the trainer (draw, decode, predict, score, update). ``sample``: draw and decode with all
+``train``: whole rounds of the trainer (draw, decode, predict; then score and update for each batch). ``sample``: draw and decode with all
 masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, which is what ``crystalgfn sample``
 writes.
 """
@@ -18,8 +18,8 @@ from _common import Setup, batches, describe, measure, parser, report, setup
 WORKS = ("train", "sample", "sample_scored")
 
 
-def works(built: Setup, batch: int, *, seed: int) -> dict[str, Callable[[], object]]:
-    """What is timed, by name; each call passes ``batch`` trajectories."""
+def works(built: Setup, batch: int, *, seed: int) -> dict[str, tuple[Callable[[], object], int]]:
+    """What is timed, by name, and the trajectories of a call."""
     policy, space = built.policy, built.space
     generator = torch.Generator().manual_seed(seed)
 
@@ -32,7 +32,13 @@ def works(built: Setup, batch: int, *, seed: int) -> dict[str, Callable[[], obje
         built.target.evaluate(trajectories.states)
         policy.score(trajectories, space)
 
-    calls = (built.trainer(batch).step, sample, sample_scored)
+    trainer, training = built.trainer(batch), built.config.training
+
+    def train() -> None:
+        for _ in range(training.rollout_batches * training.passes):
+            trainer.step(measure=False)
+
+    calls = ((train, batch * training.rollout_batches), (sample, batch), (sample_scored, batch))
     return dict(zip(WORKS, calls, strict=True))
 
 
@@ -46,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     for batch in options.batch:
         built = setup(options.preset, options.set, seed=options.seed)
-        for name, call in works(built, batch, seed=options.seed).items():
+        for name, (call, trajectories) in works(built, batch, seed=options.seed).items():
             if name in (options.only or WORKS):
-                rate = measure(call, batch, seconds=options.seconds)
+                rate = measure(call, trajectories, seconds=options.seconds)
                 results.append({"what": name, "batch": batch, **rate.as_dict()})
     report("throughput", options, describe(built.config, options.preset), results)
     return 0
