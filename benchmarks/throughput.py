@@ -2,9 +2,9 @@
 
     python benchmarks/throughput.py --preset default --threads 1 --json results.jsonl
 
-``train``: whole rounds of the trainer (draw, decode, predict; then score and update for each batch). ``sample``: draw and decode with all
-masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, which is what ``crystalgfn sample``
-writes.
+``train``: whole rounds of the trainer (draw, decode, predict; then score and update for each batch). ``sample``: draw
+and decode with all masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, which is what
+``crystalgfn sample`` writes.
 """
 
 from __future__ import annotations
