@@ -69,6 +69,7 @@ def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
             components=config.policy.components,
             beta_range=config.policy.beta_range,
             flow=config.training.objective == "subtb",
+            look_ahead=config.policy.look_ahead,
         ).to(space.device)
 
 

@@ -167,6 +167,9 @@ class PolicyConfig(_Section):
     """Beta distributions in the mixture of each lattice parameter."""
     beta_range: FloatRange = (1.0, 100.0)
     """Least and most value of their parameters."""
+    look_ahead: Literal["counts", "elements"] = "counts"
+    """The choice of an element starts from the ways on of each of its counts, or (faster where there are many elements)
+    from those of all counts together, charge left aside. Masks are exact either way."""
 
 
 class ReplayConfig(_Section):

@@ -6,13 +6,14 @@ gives: with n(e, k) the number of ways on after adding k atoms of e, 0 where tha
     P(e | s) ~ exp(head(s)_e) sum over k of n(e, k) exp(b_ek),    P(k | s, e) ~ exp(head(s, e)_k) n(e, k) exp(b_ek)
 
 so that an untrained policy draws about uniformly from the compositions (b is learned, 0 at first), and a head need not
-learn how many counts a constraint has left of each element.
+learn how many counts a constraint has left of each element. The sum costs D x K look-ups a state: for many elements
+``look_ahead="elements"`` puts there the number of ways that charge left aside gives, one look-up an element.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -23,6 +24,8 @@ from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from .distributions import masked_log_softmax, sample_masked
 from .network import Network, SetEncoder, small_head
 from .stage import Rows, Stage, StageScore
+
+LookAhead = Literal["counts", "elements"]
 
 CHARGES = 32
 """Charges beyond +-32 of a partial composition are not shown to the network."""
@@ -37,13 +40,16 @@ class CompositionSteps:
         counts: ``(B, m)`` int64, atoms per primitive cell.
         facts: ``(B, m, F)`` bool, what the network is told before each choice: charges, counts that fit, then as the
             last D + 1 the allowed elements and stop.
-        ways: ``(B, m, D, K)`` float32, ways on after each possible addition; 0 where it is not allowed.
+        ways: ``(B, m, D, K)`` float32, ways on after each possible addition, 0 where it is not allowed; or
+            ``(B, m, D, 1)``, of all counts together.
+        room: ``(B, m, K)`` float32, ways on after each count of the element that was added.
     """
 
     elements: Tensor
     counts: Tensor
     facts: Tensor
     ways: Tensor
+    room: Tensor
 
     @property
     def length(self) -> Tensor:
@@ -58,13 +64,14 @@ class CompositionStage(Stage[CompositionSteps]):
         width: of the trunk.
         n_elements: D.
         max_count: K.
+        look_ahead: "counts" or "elements", what the element head starts from (see the module's docstring).
     """
 
     index = 1
 
-    def __init__(self, width: int, n_elements: int, max_count: int) -> None:
+    def __init__(self, width: int, n_elements: int, max_count: int, look_ahead: LookAhead = "counts") -> None:
         super().__init__()
-        self.n_elements, self.max_count = n_elements, max_count
+        self.n_elements, self.max_count, self.look_ahead = n_elements, max_count, look_ahead
         self.facts = nn.Linear(2 * CHARGES + 2 + max_count + n_elements + 1, width, bias=False)
         self.element = small_head(width, n_elements + 1)
         self.of_state, self.of_element = nn.Linear(width, width), nn.Embedding(n_elements, width)
@@ -88,10 +95,24 @@ class CompositionStage(Stage[CompositionSteps]):
         fits = nn.functional.pad(fits, (0, self.max_count - fits.shape[1]))
         return torch.cat((compositions.carried(state, CHARGES), fits, mask), 1)
 
+    def _ways(self, state: CompositionState, mask: Tensor, compositions: CompositionSpace) -> Tensor:
+        """What the element head starts from: ``(R, D, K)`` or ``(R, D, 1)``."""
+        if self.look_ahead == "counts":
+            return compositions.ways(state, mask)
+        return compositions.ways_by_element(state, mask).unsqueeze(2)
+
+    def _room(self, state: CompositionState, element: Tensor, ways: Tensor, compositions: CompositionSpace) -> Tensor:
+        """Ways on after each count ``(R, K)`` of the elements chosen."""
+        if self.look_ahead == "counts":
+            return ways[torch.arange(len(element), device=element.device), element]
+        return compositions.ways_by_count(state, element)
+
     def _element_logits(self, z: Tensor, ways: Tensor) -> Tensor:
         """Logits ``(R, D + 1)``; what is masked holds anything finite."""
-        most = ways.shape[2]
-        total = (ways * torch.exp(self.bias[:, :most])).sum(2)
+        if self.look_ahead == "counts":
+            total = (ways * torch.exp(self.bias[:, : ways.shape[2]])).sum(2)
+        else:
+            total = ways.squeeze(2)
         logits: Tensor = self.element(z) + nn.functional.pad(torch.log(total.clamp(min=1e-6)), (0, 1))
         return logits
 
@@ -106,8 +127,10 @@ class CompositionStage(Stage[CompositionSteps]):
         m = space.max_elements
         elements = torch.zeros(batch, m, dtype=torch.int64, device=device)
         facts = torch.zeros(batch, m, self.facts.in_features, dtype=torch.bool, device=device)
-        ways = torch.zeros(batch, m, self.n_elements, space.max_count, device=device)
-        return CompositionSteps(elements, torch.zeros_like(elements), facts, ways)
+        room = torch.zeros(batch, m, space.max_count, device=device)
+        counts = space.max_count if self.look_ahead == "counts" else 1
+        ways = torch.zeros(batch, m, self.n_elements, counts, device=device)
+        return CompositionSteps(elements, torch.zeros_like(elements), facts, ways, room)
 
     def rollout(
         self,
@@ -128,7 +151,7 @@ class CompositionStage(Stage[CompositionSteps]):
             mask = compositions.element_mask(state)
             facts = self._facts(state, mask, compositions)
             steps.facts[rows, t] = facts
-            ways = compositions.ways(state, mask)
+            ways = self._ways(state, mask, compositions)
             steps.ways[rows, t] = ways
             z = network.trunk(encoding + self.facts(facts.to(encoding.dtype)))
             element = sample_masked(self._element_logits(z, ways), mask, epsilon=epsilon, generator=generator)
@@ -138,10 +161,10 @@ class CompositionStage(Stage[CompositionSteps]):
                 state, ways = state[going], ways[going]
                 if len(rows) == 0:
                     break
-            ways = ways[torch.arange(len(rows), device=device), element]
-            logits = self._count_logits(z, element, ways)
-            count = 1 + sample_masked(logits, ways > 0, epsilon=epsilon, generator=generator)
-            steps.elements[rows, t], steps.counts[rows, t] = element + 1, count
+            room = self._room(state, element, ways, compositions)
+            logits = self._count_logits(z, element, room)
+            count = 1 + sample_masked(logits, room > 0, epsilon=epsilon, generator=generator)
+            steps.elements[rows, t], steps.counts[rows, t], steps.room[rows, t] = element + 1, count, room
             state = compositions.add(state, element, count)
             if t + 1 < compositions.max_elements:
                 encoding = encoding + encoder(self.features((element + 1).unsqueeze(1), count.unsqueeze(1)))
@@ -159,10 +182,12 @@ class CompositionStage(Stage[CompositionSteps]):
         for t in range(compositions.max_elements):
             mask = compositions.element_mask(state)
             steps.facts[rows, t] = self._facts(state, mask, compositions)
-            steps.ways[rows, t] = compositions.ways(state, mask)
+            ways = self._ways(state, mask, compositions)
+            steps.ways[rows, t] = ways
             going = states.elements[rows, t] > 0
             rows, state = rows[going], state[going]
             element, count = states.elements[rows, t] - 1, states.counts[rows, t]
+            steps.room[rows, t] = self._room(state, element, ways[going], compositions)
             state = compositions.add(state, element, count)
         return steps
 
@@ -205,7 +230,7 @@ class CompositionStage(Stage[CompositionSteps]):
 
         adds = (chosen >= 0).nonzero().squeeze(1)
         element, count = chosen[adds], steps.counts[owner[adds], place[adds]] - 1
-        room = ways[adds, element]
+        room = steps.room[owner[adds], place[adds]]
         log_counts = masked_log_softmax(self._count_logits(z[adds], element, room), room > 0)
         log_p = log_p.index_add(0, adds, log_counts.gather(1, count.unsqueeze(1)).squeeze(1))
 

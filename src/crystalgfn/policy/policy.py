@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 
-from .composition_stage import CompositionStage, CompositionSteps
+from .composition_stage import CompositionStage, CompositionSteps, LookAhead
 from .lattice_stage import LatticeStage, LatticeSteps
 from .network import Network, small_head
 from .space_group_stage import SpaceGroupStage, SpaceGroupSteps
@@ -104,6 +104,7 @@ class CrystalPolicy(nn.Module):
         components: Beta distributions a mixture.
         beta_range: bounds of their parameters.
         flow: whether to learn the flow of states, for SubTB.
+        look_ahead: what the element head starts from, see :mod:`.composition_stage`.
     """
 
     def __init__(
@@ -117,10 +118,11 @@ class CrystalPolicy(nn.Module):
         components: int = 5,
         beta_range: tuple[float, float] = (1.0, 100.0),
         flow: bool = False,
+        look_ahead: LookAhead = "counts",
     ) -> None:
         super().__init__()
         self.space_group = SpaceGroupStage(width)
-        self.composition = CompositionStage(width, n_elements, max_count)
+        self.composition = CompositionStage(width, n_elements, max_count, look_ahead)
         self.lattice = LatticeStage(width, components=components, low=beta_range[0], high=beta_range[1])
         self.forward_network = self._network(width, layers)
         self.backward_network = None if shared else self._network(width, layers)

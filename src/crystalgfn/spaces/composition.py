@@ -134,6 +134,36 @@ class CompositionSpace:
         found.view(-1).index_copy_(0, which, completions * ok)
         return found
 
+    def ways_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
+        """:meth:`ways` summed over counts, without a look at which of them charge allows: one look-up an element.
+
+        Args:
+            state, allowed: as in :meth:`ways`.
+
+        Returns:
+            ``(B, D)`` float32, 0 for elements that are not allowed.
+        """
+        return self.tables.all_ways[state.left][state.context] * allowed[:, :-1]
+
+    def ways_by_count(self, state: CompositionState, element: Tensor) -> Tensor:
+        """:meth:`ways` of one allowed element a row.
+
+        Args:
+            state: B partial compositions that may still grow.
+            element: ``(B,)`` int64, columns of allowed elements.
+
+        Returns:
+            ``(B, K)`` float32.
+        """
+        tables = self.tables
+        arrive = tables.occupation.move[:, 1:].index_select(0, state.context)
+        land, ahead = tables.lands[state.left], tables.completions[state.left - 1]
+        sets = tables.counts_ok[
+            land[arrive, element.unsqueeze(1)], torch.arange(1, self.max_count + 1, device=arrive.device)
+        ]
+        fits = meets(sets, state.charges.unsqueeze(1)) & arrive.gt(0)
+        return ahead[arrive, element.unsqueeze(1) + 1] * fits
+
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
         return self.tables.occupation.move[state.context, 1:] > 0

@@ -50,6 +50,7 @@ class CompositionTables:
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
         feasible: ``(231,)`` bool, whether a space group has any composition.
         completions: ``(m + 1, C, D + 1)`` float32, N: most compositions that can go on from here.
+        all_ways: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
 
     charges: ChargeSets
@@ -61,6 +62,7 @@ class CompositionTables:
     stop: Tensor
     feasible: Tensor
     completions: Tensor
+    all_ways: Tensor
 
     @classmethod
     def build(
@@ -102,8 +104,10 @@ class CompositionTables:
                 goal[:, : e + 1] |= adds[left, :, e].unsqueeze(1) * follows[: e + 1, e].view(1, -1, 1)
         first = goal[occupation.start, 0]
         feasible = meets(first, pack(neutral | anything)) & (occupation.start > 0)
-        completions = cls._completions(occupation, follows, stop)
-        return cls(charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible, completions)
+        completions, all_ways = cls._completions(occupation, follows, stop)
+        return cls(
+            charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible, completions, all_ways
+        )
 
     @staticmethod
     def _stops(elements: Sequence[int], occupation: Occupation, constraints: CompositionConstraints) -> Tensor:
@@ -128,12 +132,14 @@ class CompositionTables:
         return table
 
     @staticmethod
-    def _completions(occupation: Occupation, follows: Tensor, stop: Tensor) -> Tensor:
+    def _completions(occupation: Occupation, follows: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
         move = occupation.move[:, 1:]
         found = [stop[0].double()]
+        summed = [torch.zeros_like(found[0][:, 1:])]
         for left in range(1, len(stop)):
-            found.append(stop[left] + found[-1][:, 1:][move].sum(1) @ follows.double().T)  # the dead context has none
-        return torch.stack(found).float()
+            summed.append(found[-1][:, 1:][move].sum(1))  # the dead context has none
+            found.append(stop[left] + summed[-1] @ follows.double().T)
+        return torch.stack(found).float(), torch.stack(summed).float()
 
     @staticmethod
     def _land(goal: Tensor, charges: ChargeSets, n: int, offset: int) -> tuple[Tensor, Tensor]:
