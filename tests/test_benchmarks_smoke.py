@@ -55,7 +55,8 @@ def test_rates_are_units_over_seconds(records, name):
     for result in records[0][name]["results"]:
         assert result["units"] > 0
         assert result["per_second"] > 0
-        assert result["units"] % result["batch"] == 0  # a round of training is several batches
+        if name != "masks":  # which counts additions; a round of training is several batches
+            assert result["units"] % result["batch"] == 0
         assert result["per_second"] == pytest.approx(result["units"] / result["wall_s"], rel=1e-2)
 
 
