@@ -101,10 +101,12 @@ def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> 
         markdown by the name of its part of the page, and every summary by the heading of its column.
 
     Raises:
-        DataError: no table, or one without energies.
+        DataError: no table, one without energies, or one with the name of a published column.
     """
     if not samples:
         raise DataError("no samples: found neither --samples nor --draw nor --untrained, allowed: 1 or more")
+    if taken := {"the paper", "authors' samples", "MatBench", "real crystals"} & set(samples):
+        raise DataError(f"samples named {', '.join(sorted(taken))}: the page has such a column already")
     energies = {name: _energy_column(name, crystals) for name, crystals in samples.items()}
     proxies = list(dict.fromkeys(column.split(" [")[0] for column in energies.values()))
     summaries = {
@@ -122,7 +124,7 @@ def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> 
         judged["real crystals"] = real
     published = {"authors' samples": PUBLISHED, "MatBench": MATBENCH}
     shown = {**published, **summaries, **{name: known[name] for name in known if name == "real crystals"}}
-    results = comparison_table({"paper": PAPER, **shown}, rows=ENERGY_ROWS + DIVERSITY_ROWS)
+    results = comparison_table({"the paper": PAPER, **shown}, rows=ENERGY_ROWS + DIVERSITY_ROWS)
     validity = comparison_table(shown, rows=GEOMETRY_ROWS + VALIDITY_ROWS + WEIGHT_ROWS)
     parts = {"results": results, "validity": validity, "judges": judges(judged, proxies, dft)}
     return parts, {**summaries, **known}
