@@ -2,8 +2,8 @@
 
     python benchmarks/masks.py --json results.jsonl
 
-A mask is what one trajectory needs for one addition: allowed elements, the ways on from every count of each, and the
-state after it. States are those that random walks through the space meet.
+A mask is what one trajectory needs for one addition: allowed elements, the ways on from every count of the one chosen
+(none where the count is not allowed), and the state after it. States are those that random walks through the space meet.
 """
 
 from __future__ import annotations
@@ -34,11 +34,10 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
         mask = space.composition.element_mask(state)
         element = torch.multinomial(mask.float(), 1, generator=generator).squeeze(1)
         going = element < len(space.elements)
-        ways = space.composition.ways(state, mask)[going]
         state, element = state[going], element[going]
         if not len(element):
             break
-        room = ways[torch.arange(len(element)), element].gt(0).float()
+        room = space.composition.ways_by_count(state, element).gt(0).float()
         count = 1 + torch.multinomial(room, 1, generator=generator).squeeze(1)
         steps.append((state, element, count))
         state = space.composition.add(state, element, count)
@@ -48,7 +47,8 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
 def evaluate(space: CrystalSpace, steps: Sequence[Step]) -> None:
     """Compute the masks of every step, and the states after it."""
     for state, element, count in steps:
-        space.composition.ways(state, space.composition.element_mask(state))
+        space.composition.element_mask(state)
+        space.composition.ways_by_count(state, element)
         space.composition.add(state, element, count)
 
 
