@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "restrict": CONFIG,
     "run": BUILD,
     "model": BUILD | {"restrict"},
+    "structures": CRYSTAL,
     "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model"},
     "__init__": {"crystal", "model"},  # on first use
     "__main__": {"cli"},
