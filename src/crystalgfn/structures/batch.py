@@ -45,7 +45,7 @@ def run(
     """
     if workers < 1:
         raise DataError(f"workers: found {workers}, allowed: 1 or more")
-    reference = Reference.from_file(compare) if compare is not None else None
+    reference = Reference(compare) if compare is not None else None
     tools.load(recipe)  # what is not there shows at once, and in this process
     total, requests = read_requests(table, n)
     manifest = {

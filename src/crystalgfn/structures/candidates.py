@@ -220,7 +220,7 @@ def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> 
     factors = np.array(SCREEN_VOLUMES)
     trials = [scaled(placement.structure, factor) for placement in placements for factor in factors]
     energies = potential.energies(trials).reshape(len(placements), len(factors))
-    ratios = np.array([p.distance_ratio for p in placements])[:, None] * factors ** (1 / 3)
+    ratios = np.array([p.min_ratio for p in placements])[:, None] * factors ** (1 / 3)
     sensible = np.where(ratios >= gates.MIN_DISTANCE_RATIO, energies, np.nan)
     energies = np.where(np.isfinite(sensible).any(1, keepdims=True), sensible, energies + 1e3)
     lowest = np.nanmin(np.where(np.isfinite(energies), energies, np.inf), axis=1)

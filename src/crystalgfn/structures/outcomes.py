@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from crystalgfn.structures.candidates import RELAXED
-from crystalgfn.structures.duplicates import Reference, match_groups
+from crystalgfn.structures.duplicates import Reference, duplicate_groups
 from crystalgfn.structures.folder import RunFolder
 from crystalgfn.tables.files import WRITERS, write_atomically
 
@@ -89,12 +89,12 @@ def _matches(folder: RunFolder, reference: Reference | None) -> dict[int, dict[s
     found: dict[int, dict[str, Any]] = {}
     for rows in by_formula.values():
         structures = [s for row in rows if (s := folder.read(row).structure) is not None]
-        groups = match_groups(structures)
+        groups = duplicate_groups(structures)
         for row, group, structure in zip(rows, groups, structures, strict=True):
-            found[row] = {"match_group": rows[groups.index(group)]}
+            found[row] = {"match_group": rows[group]}
             if reference is not None:
-                known = reference.matches(structure)
-                found[row] |= {"matches": " ".join(known), "novel": not known}
+                known = reference.match(structure)
+                found[row] |= {"matches": known or "", "novel": known is None}
     return found
 
 
