@@ -1,0 +1,1 @@
+"""Candidate crystal structures: atoms placed on Wyckoff positions, from prototypes or at random."""
