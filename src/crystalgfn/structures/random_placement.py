@@ -107,6 +107,28 @@ def random_starts(
     return frame.starts(free, min(n, size))
 
 
+def starts_at(assignment: Assignment, lattice: Sequence[float], free: Array) -> Starts:
+    """Place the atoms of an assignment at given free coordinates.
+
+    Args:
+        assignment: sites, one orbit each.
+        lattice: (6,) of the conventional cell, A and degree.
+        free: (S, F) free coordinates, those of each site in turn; see
+            :class:`~crystalgfn.crystallography.operations.Position`.
+
+    Returns:
+        The S starts, by falling least ratio.
+
+    Raises:
+        DataError: the lattice is not one of the group, or ``free`` has another shape.
+    """
+    free = np.asarray(free, dtype=np.float64)
+    n_free = sum(assignment.degrees_of_freedom)
+    if free.ndim != 2 or free.shape[1] != n_free:
+        raise DataError(f"free coordinates have shape {free.shape}; allowed: (S, {n_free}) for {assignment}")
+    return _Frame(assignment, checked_lattice(assignment.space_group, lattice)).starts(free, len(free))
+
+
 class _Frame:
     """The maps from free coordinates u (S, F) to atoms, in the reduced primitive cell, and their distances."""
 
