@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "tables": CRYSTAL,
     "properties": CRYSTAL,
     "datasets": CRYSTAL,
+    "structures": CRYSTAL,
     "spaces": CRYSTAL,
     "policy": SPACES,
     "gflownet": GFLOWNET,

@@ -1,4 +1,5 @@
-"""From (space group, composition, lattice) to atoms: placing, relaxation, stability, novelty and files.
+"""Atoms, relaxation, stability: from (space group, composition, lattice) to structures that can be trusted.
 
-Imported on first use only: nothing of this package is needed to train or to sample.
+Read in this order: ``assignments`` (Wyckoff positions), ``placing`` (coordinates), ``relax`` and ``gates``, ``hull``, then
+``candidates``, which puts them together for one crystal, and ``batch`` for a table of them.
 """
