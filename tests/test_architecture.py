@@ -20,7 +20,8 @@ MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
     "crystallography": BASE,
-    "crystal": BASE | {"crystallography", "tables"},  # tables inside methods only: to_csv, from_file ...
+    "crystal": BASE
+    | {"crystallography", "tables", "structures"},  # the last two inside methods only: to_csv, place ...
     "tables": CRYSTAL,
     "properties": CRYSTAL,
     "datasets": CRYSTAL,
@@ -29,14 +30,13 @@ MAY_IMPORT = {
     "policy": SPACES,
     "gflownet": GFLOWNET,
     "evaluation": GFLOWNET,
-    "report": GFLOWNET | {"evaluation"},
+    "report": GFLOWNET | {"evaluation", "structures"},
     "config": CONFIG,
     "build": BUILD,
     "restrict": CONFIG,
     "run": BUILD,
     "model": BUILD | {"restrict"},
-    "structures": CRYSTAL,
-    "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model"},
+    "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model", "structures"},
     "__init__": {"crystal", "model"},  # on first use
     "__main__": {"cli"},
 }

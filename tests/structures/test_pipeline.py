@@ -142,7 +142,9 @@ def test_broken_rows_are_rows_with_a_reason(salts, tmp_path):
     frame.loc[3, ["a", "b", "c"]] = 0.0
     frame.loc[4, "elements"] = '{"Xx": 4}'
     frame.loc[5, "elements"] = '{"Mg": 3000}'
-    frame[["elements", "spacegroup", "a", "b", "c", "alpha", "beta", "gamma"]].to_csv(tmp_path / "rows.csv", index=False)
+    frame[["elements", "spacegroup", "a", "b", "c", "alpha", "beta", "gamma"]].to_csv(
+        tmp_path / "rows.csv", index=False
+    )
     done = call("structures", tmp_path / "rows.csv", "-o", tmp_path / "out", "--relax", "none", "--library", "none")
     assert done.returncode == 0, done.stderr
     rows = results(tmp_path / "out")

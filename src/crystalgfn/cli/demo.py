@@ -38,7 +38,5 @@ def demo(
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
     typer.echo(f"{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on")
-    folder = run(
-        table, output / "structures", Tools(), Recipe(seed=seed), n=None, workers=workers, resume=resume
-    )
+    folder = run(table, output / "structures", Tools(), Recipe(seed=seed), n=None, workers=workers, resume=resume)
     report(folder.path, 10)

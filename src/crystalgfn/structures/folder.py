@@ -1,9 +1,9 @@
 """The folder that ``crystalgfn structures`` writes: what is done is on disk, and a killed run goes on.
 
-    DIR/manifest.json          what was asked for; going on with anything else is refused
-    DIR/parts/00000012.json    the candidate of row 12, written whole or not at all
-    DIR/cif/00000012_MgO_225.cif
-    DIR/structures.parquet, structures.csv, all.extxyz     one row, and one frame, a candidate; made when all are done
+DIR/manifest.json          what was asked for; going on with anything else is refused
+DIR/parts/00000012.json    the candidate of row 12, written whole or not at all
+DIR/cif/00000012_MgO_225.cif
+DIR/structures.parquet, structures.csv, all.extxyz     one row, and one frame, a candidate; made when all are done
 """
 
 from __future__ import annotations

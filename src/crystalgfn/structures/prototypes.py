@@ -317,3 +317,12 @@ def _reduced(formula: str) -> str:
         raise DataError(
             f"formula {formula!r} cannot be read ({error}); allowed are formulas such as 'LiFePO4'"
         ) from None
+
+
+def load_library(name: str | Path) -> PrototypeLibrary:
+    """Return the prototypes that ship (``"builtin"``), or those of a file.
+
+    Raises:
+        DataError: the file is missing, unreadable, or no library.
+    """
+    return PrototypeLibrary.aflow() if str(name) == "builtin" else PrototypeLibrary.load(name)
