@@ -115,7 +115,7 @@ class RunFolder:
 
 
 def _key(name: str) -> str:
-    """A key of an extXYZ comment line: no blanks, no brackets; energies are in eV/atom, as the format's users expect."""
+    """A key of an extXYZ comment line: no blanks and no brackets."""
     return name.replace(" [eV/atom]", "_per_atom").replace(" ", "_")
 
 

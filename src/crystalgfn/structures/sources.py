@@ -1,7 +1,8 @@
-"""Rows of a crystals table as requests: a broken row becomes a request that fails with the reason, and stops nothing."""
+"""Rows of a crystals table as requests: a broken one fails with the reason, and stops nothing."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def _chunk(table: pa.Table, source: str, first: int) -> Iterator[Request]:
         crystals = from_table(table, source, check_convention=False)
     except DataError as error:
         if table.num_rows == 1:
-            yield Request(row=first, failure=str(error).replace("row 0", f"row {first}"))
+            reason = re.sub(r"^.*?: row 1,? ", "", str(error))  # its number stands in the table of candidates
+            yield Request(row=first, failure=reason)
             return
         half = table.num_rows // 2
         yield from _chunk(table.slice(0, half), source, first)
