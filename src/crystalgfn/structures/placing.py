@@ -114,10 +114,12 @@ def place(
             is_new(prototype.starts, 0, known.setdefault(canonical(prototype.starts.assignment), []))
             placed += _checked(prototype.starts, 0, prototype.source)
     if len(placed) < starts:
+        sensible = sum(placement.min_ratio >= SENSIBLE_RATIO for placement in placed)
         for found, index in _random(space_group, wanted, found_lattice, starts - len(placed), seed, known):
-            if len(placed) >= starts:
+            if sensible >= starts:
                 break
             placed += _checked(found, index, "random")
+            sensible += bool(found.ratio[index] >= SENSIBLE_RATIO)
     return sorted(placed, key=lambda placement: placement.min_ratio < SENSIBLE_RATIO)[:starts]
 
 
