@@ -28,13 +28,13 @@ from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 from crystalgfn.structures.assignments import (
     Assignment,
-    Site,
     assignments,
     canonical,
     checked_counts,
     count_assignments,
     no_assignment,
 )
+from crystalgfn.structures.counting import Site
 
 ELEMENT_CLASSES = ("hydrogen", "alkali", "alkaline earth", "f block", "transition metal", "p metal", "pnictogen",
                    "chalcogen", "halogen", "second row", "noble gas")  # fmt: skip

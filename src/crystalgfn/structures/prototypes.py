@@ -22,8 +22,9 @@ from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES, SYMB
 from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystallography.operations import group_operations
 from crystalgfn.errors import DataError
-from crystalgfn.structures.assignments import Assignment, Site, canonical
+from crystalgfn.structures.assignments import Assignment, canonical
 from crystalgfn.structures.cells import Array, checked_lattice
+from crystalgfn.structures.counting import Site
 from crystalgfn.structures.prior import element_class
 from crystalgfn.structures.random_placement import COVALENT_RADIUS, Starts, is_new, starts_at
 
