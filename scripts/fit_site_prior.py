@@ -1,6 +1,6 @@
 """Fit the weights of Wyckoff assignments, src/crystalgfn/structures/data/site_prior.json, to real crystals.
 
-    python scripts/fit_site_prior.py crystals.parquet [--rows 9000] [--candidates 300] [--steps 150] [--seed 0]
+    python scripts/fit_site_prior.py crystals.parquet [--rows 12000] [--candidates 300] [--steps 120] [--seed 0]
 
 The table has the columns ``spacegroup``, ``elements`` (JSON counts in the conventional cell) and ``wyckoff`` (JSON list
 of [element, letter, multiplicity]). A fifth of the formulas is held out; printed is the rank of the true assignment of
@@ -78,10 +78,10 @@ def main() -> None:
     """Fit, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("crystals", type=Path)
-    parser.add_argument("--rows", type=int, default=9_000, help="crystals to use, drawn at random")
+    parser.add_argument("--rows", type=int, default=12_000, help="crystals to use, drawn at random")
     parser.add_argument("--candidates", type=int, default=300, help="leave out crystals with more assignments to fit")
     parser.add_argument("--held-out-candidates", type=int, default=3_000, help="the same, to measure")
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--ridge", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -13,17 +13,8 @@ from crystalgfn.errors import DataError
 from crystalgfn.structures.assignments import Assignment
 from crystalgfn.structures.cells import cell_vectors, checked_lattice, primitive_basis, primitive_cell
 from crystalgfn.structures.random_placement import COVALENT_RADIUS, Starts, random_starts
+from structure_setup import LATTICES
 
-LATTICES = {
-    1: (6.1, 7.3, 8.2, 75.0, 98.0, 115.0),
-    2: (6.1, 7.3, 8.2, 90.0, 105.0, 90.0),
-    3: (6.1, 7.3, 8.2, 90.0, 90.0, 90.0),
-    4: (6.1, 6.1, 8.2, 90.0, 90.0, 90.0),
-    5: (6.1, 6.1, 14.2, 90.0, 90.0, 120.0),
-    6: (6.1, 6.1, 8.2, 90.0, 90.0, 120.0),
-    7: (6.1, 6.1, 8.2, 90.0, 90.0, 120.0),
-    8: (8.2, 8.2, 8.2, 90.0, 90.0, 90.0),
-}
 OLIVINE = Assignment(62, ((12, "a"), (12, "c"), (14, "c"), (8, "c"), (8, "c"), (8, "d")))
 OLIVINE_LATTICE = (10.2, 5.98, 4.76, 90.0, 90.0, 90.0)
 

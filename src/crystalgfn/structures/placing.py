@@ -16,10 +16,10 @@ import moyopy
 import numpy as np
 
 from crystalgfn.errors import DataError
-from crystalgfn.structures.assignments import Assignment, checked_counts, count_assignments, no_assignment
+from crystalgfn.structures.assignments import Assignment, canonical, checked_counts, count_assignments, no_assignment
 from crystalgfn.structures.cells import Array, cell_vectors, checked_lattice
 from crystalgfn.structures.prior import rank_assignments
-from crystalgfn.structures.random_placement import Starts, random_starts
+from crystalgfn.structures.random_placement import Starts, is_new, random_starts
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -36,7 +36,8 @@ MAX_ATOMS = 2_000
 """Atoms in the conventional cell that are refused rather than placed."""
 
 ASSIGNMENTS_PER_START = 0.5
-SPARE_STARTS = 2
+KEPT = 3
+"""Random starts looked at for each one wanted: many end as the same structure."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +79,14 @@ def place(
 
     Random ones are spread over the assignments of largest prior weight, those of more weight getting more; each
     assignment gives its best start, then each its second, and so on. Structures whose least distance is below 0.6 of
-    the covalent radii come last, in either source.
+    the covalent radii come last, in either source. Starts that came out as the same structure are given once.
 
     Args:
         space_group: international number, 1..230.
         counts: atoms of each atomic number in the conventional cell; zeros are ignored.
         lattice: (6,) a, b, c in A and alpha, beta, gamma in degree, of the conventional cell (hexagonal axes for the
             rhombohedral groups).
-        starts: structures to return at most. Fewer come back where the assignments have no free coordinates; none
+        starts: structures to return at most. Fewer come back where no more different ones are found; none
             where every arrangement has a smaller primitive cell than asked for.
         seed: the same seed gives the same structures.
         library: prototypes to try first; none by default.
@@ -105,34 +106,45 @@ def place(
         raise no_assignment(space_group, wanted)
 
     placed: list[Placement] = []
+    known: dict[Assignment, list[Array]] = {}
     if library is not None:
         for prototype in library.find(space_group, wanted, found_lattice, exclude_formula=exclude_formula):
-            placed += _checked(prototype.starts, prototype.source, [0])
             if len(placed) >= starts:
                 break
+            is_new(prototype.starts, 0, known.setdefault(canonical(prototype.starts.assignment), []))
+            placed += _checked(prototype.starts, 0, prototype.source)
     if len(placed) < starts:
-        for found, index in _random(space_group, wanted, found_lattice, starts - len(placed), seed):
-            placed += _checked(found, "random", [index])
-            if len(placed) >= starts:
+        sensible = sum(placement.min_ratio >= SENSIBLE_RATIO for placement in placed)
+        for found, index in _random(space_group, wanted, found_lattice, starts - len(placed), seed, known):
+            if sensible >= starts:
                 break
+            placed += _checked(found, index, "random")
+            sensible += bool(found.ratio[index] >= SENSIBLE_RATIO)
     return sorted(placed, key=lambda placement: placement.min_ratio < SENSIBLE_RATIO)[:starts]
 
 
 def _random(
-    space_group: int, counts: Mapping[int, int], lattice: Array, n: int, seed: int
+    space_group: int,
+    counts: Mapping[int, int],
+    lattice: Array,
+    n: int,
+    seed: int,
+    known: dict[Assignment, list[Array]],
 ) -> Iterator[tuple[Starts, int]]:
-    """Yield random starts: the best of each assignment by rank, then the second of each ..."""
+    """Yield random starts unlike those known: the best of each assignment by rank, then the second of each ..."""
     ranked = rank_assignments(space_group, counts, max(1, round(n * ASSIGNMENTS_PER_START)))
-    shares = _shares([weight for _, weight in ranked], [bool(sum(a.degrees_of_freedom)) for a, _ in ranked], n)
-    found = [
-        random_starts(assignment, lattice.tolist(), share + SPARE_STARTS, seed=seed + i)
-        for i, ((assignment, _), share) in enumerate(zip(ranked, shares, strict=True))
-    ]
+    several = [bool(sum(assignment.degrees_of_freedom)) for assignment, _ in ranked]
+    shares = _shares([weight for _, weight in ranked], several, n)
+    found = []
+    for i, ((assignment, _), share) in enumerate(zip(ranked, shares, strict=True)):
+        starts = random_starts(assignment, lattice.tolist(), KEPT * (share + 1), seed=seed + i)
+        seen = known.setdefault(assignment, [])
+        found.append((starts, [index for index in range(len(starts)) if is_new(starts, index, seen)], share))
     for spare in (False, True):
-        for index in range(max(shares) + SPARE_STARTS):
-            for own, share in zip(found, shares, strict=True):
-                if index < len(own) and (index >= share) == spare:
-                    yield own, index
+        for turn in range(max(len(new) for _, new, _ in found)):
+            for starts, new, share in found:
+                if turn < len(new) and (turn >= share) == spare:
+                    yield starts, new[turn]
 
 
 def _shares(weights: Sequence[float], several: Sequence[bool], n: int) -> list[int]:
@@ -148,22 +160,19 @@ def _shares(weights: Sequence[float], several: Sequence[bool], n: int) -> list[i
     return [int(1 + extra) for extra in whole]
 
 
-def _checked(starts: Starts, source: str, indices: Sequence[int]) -> Iterator[Placement]:
-    """Yield those of the starts that have the group asked for, or more symmetry in the same primitive cell."""
+def _checked(starts: Starts, index: int, source: str) -> Iterator[Placement]:
+    """Yield a start if it has the group asked for, or more symmetry in the same primitive cell."""
     from pymatgen.core import Lattice, Structure
 
-    for index in indices:
-        number = _found_group(starts, index)
-        if number is None:
-            continue
+    number = _found_group(starts, index)
+    if number is not None:
+        conventional = Lattice(cell_vectors(starts.lattice))
         yield Placement(
             space_group=starts.assignment.space_group,
             found_space_group=number,
             assignment=starts.assignment,
             structure=Structure(Lattice(starts.cell), starts.numbers, starts.fractional[index]),
-            conventional=Structure(
-                Lattice(cell_vectors(starts.lattice)), starts.conventional_numbers, starts.conventional[index]
-            ),
+            conventional=Structure(conventional, starts.conventional_numbers, starts.conventional[index]),
             source=source,
             min_distance=float(starts.distance[index]),
             min_ratio=float(starts.ratio[index]),

@@ -28,13 +28,13 @@ from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 from crystalgfn.structures.assignments import (
     Assignment,
-    Site,
     assignments,
     canonical,
     checked_counts,
     count_assignments,
     no_assignment,
 )
+from crystalgfn.structures.counting import Site
 
 ELEMENT_CLASSES = ("hydrogen", "alkali", "alkaline earth", "f block", "transition metal", "p metal", "pnictogen",
                    "chalcogen", "halogen", "second row", "noble gas")  # fmt: skip
@@ -107,7 +107,7 @@ def rank_assignments(space_group: int, counts: Mapping[int, int], n: int) -> lis
         raise no_assignment(space_group, counts)
     if n < 1:
         raise DataError(f"asked for {n} assignments; allowed are 1 or more")
-    width = max(300, 4 * n * len(letter_permutations(space_group)))
+    width = min(1_000, max(200, 2 * n * len(letter_permutations(space_group))))
     found = assignments(space_group, counts) if total <= ENUMERATED else _beam(space_group, counts, width)
     weighed = {assignment: log_weight(assignment) for assignment in map(canonical, found)}
     return heapq.nsmallest(n, weighed.items(), key=lambda item: (-item[1], item[0].sites))
@@ -192,7 +192,7 @@ def _options(space_group: int, z: int, atoms: int, width: int) -> list[tuple[flo
                 own = sum(weights[p.letter] for p in chosen)
                 letters = tuple(p.letter for p in chosen)
                 found += [(own + w, letters + others, frozenset(letters)) for w, others in best[rest]]
-    return sorted(found, key=lambda option: (-option[0], option[1]))[: 4 * width]
+    return sorted(found, key=lambda option: (-option[0], option[1]))[:width]
 
 
 @cache

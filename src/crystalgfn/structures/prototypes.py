@@ -22,18 +22,17 @@ from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES, SYMB
 from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystallography.operations import group_operations
 from crystalgfn.errors import DataError
-from crystalgfn.structures.assignments import Assignment, Site, canonical
+from crystalgfn.structures.assignments import Assignment, canonical
 from crystalgfn.structures.cells import Array, checked_lattice
+from crystalgfn.structures.counting import Site
 from crystalgfn.structures.prior import element_class
-from crystalgfn.structures.random_placement import COVALENT_RADIUS, Starts, starts_at
+from crystalgfn.structures.random_placement import COVALENT_RADIUS, Starts, is_new, starts_at
 
 ELECTRONEGATIVITY: Array = PROPERTIES[:, PROPERTY_NAMES.index("electronegativity")]
 OTHER_CLASS = 0.3
 """Dissimilarity of elements of different classes, beside the differences in electronegativity and radius."""
 SCALED = 0.3
 """What a structure with the prototype's axes instead of those asked for loses in the ranking."""
-SAME_DISTANCE = 0.1
-"""Structures of the same sites whose sorted interatomic distances differ by less, in A, are one candidate."""
 EXCHANGES = 24
 """Element exchanges tried for one prototype, at most."""
 
@@ -236,10 +235,7 @@ class PrototypeLibrary:
         for unlike, _, prototype, elements, axes, remark in ranked[:limit]:
             assignment, free = prototype.exchanged(elements)
             starts = starts_at(assignment, axes.tolist(), free[None])
-            known = seen.setdefault((canonical(assignment), bool(remark)), [])
-            between = _distances(starts)
-            if all(np.abs(between - other).max() > SAME_DISTANCE for other in known):
-                known.append(between)
+            if is_new(starts, 0, seen.setdefault((canonical(assignment), bool(remark)), [])):
                 yield Candidate(starts, f"prototype {prototype.id}{remark}", unlike)
 
 
@@ -296,16 +292,6 @@ def _unlike(one: int, other: int) -> float:
     difference = abs(ELECTRONEGATIVITY[one] - ELECTRONEGATIVITY[other])
     difference += abs(COVALENT_RADIUS[one] - COVALENT_RADIUS[other])
     return float(difference + OTHER_CLASS * (element_class(one) != element_class(other)))
-
-
-def _distances(starts: Starts) -> Array:
-    """Distances in A between all atoms, nearest wrapped images, sorted within each pair of elements."""
-    offset = starts.fractional[0][:, None] - starts.fractional[0]
-    distance = np.sqrt((((offset - np.rint(offset)) @ starts.cell) ** 2).sum(axis=-1))
-    kinds = starts.numbers * 1000
-    pairs = np.minimum(kinds[:, None], kinds) * 1000 + np.maximum(kinds[:, None], kinds)
-    order = np.lexsort((distance.ravel(), pairs.ravel()))
-    return distance.ravel()[order]
 
 
 def _reduced(formula: str) -> str:
