@@ -39,11 +39,18 @@ CHARGES = {
     "P": (5, -3), "S": (-2, 6), "Cl": (-1,), "Fe": (2, 3),
 }  # fmt: skip
 NOT_ONLY_IONIC = {"Fe", "C", "Si", "P", "N", "S"}
-VOLUMES = (0.65, 0.8, 1.25, 1.55)
-"""Volumes over the estimate that the best prototypes are tried at, after all were at 1."""
+FIRST_VOLUMES = (0.75, 1.0)
+"""Volumes over the estimate that all prototypes are tried at: dense ones such as rock salt need the smaller."""
+
+VOLUMES = (0.85, 1.2, 1.5)
+"""Volumes over these that the best prototypes are tried at."""
 
 BEST = 5
 """Prototypes that are tried at other volumes."""
+
+RELAXED = 3
+ALWAYS = ("aflow AB_cF8_225_a_b",)
+"""Prototypes that are relaxed: the best few, and rock salt, which coarse volumes rank too low."""
 
 MAX_ATOMS = {2: 8, 3: 14}
 LARGER = ("Pyrite", "Corundum", "Cristobalite", "quartz", "Cotunnite", "Baddeleyite", "Cementite")
@@ -188,16 +195,27 @@ def phase(
     counts = {str(e): int(n) for e, n in composition.get_el_amt_dict().items()}
     candidates = list(substituted(counts, library))
     row: dict[str, Any] = {"formula": formula, "counts": counts, "energy": None, "prototype": "", "reason": ""}
-    first = screen(candidates, (1.0,), potential)
+    first = screen(candidates, FIRST_VOLUMES, potential)
     trials = first + screen([candidate for _, candidate in first[:BEST]], VOLUMES, potential)
     if not trials:
         return row | {"reason": "no prototype fits, or none has an energy"}
-    energy, (name, structure) = min(trials, key=lambda trial: trial[0])
+    best: dict[str, tuple[float, Structure]] = {}
+    for energy, (name, structure) in sorted(trials, key=lambda trial: trial[0]):
+        best.setdefault(name, (energy, structure))
+    energy, structure = next(iter(best.values()))
     screened = potential.formation_energy(structure, energy).value
     above = hull.energy_above_hull(counts, screened)
     # an empty hull knows no element: then everything is worth relaxing
     if above.value > MARGIN or screened > MARGIN:
         return row | {"reason": f"screened at {screened:.3f} eV/atom"}
+    # volumes are coarse, so that the first need not be the lowest: more than one is relaxed
+    names = dict.fromkeys([*list(best)[:RELAXED], *(name for name in ALWAYS if name in best)])
+    tries = [relaxed(row, name, best[name][1], potential) for name in names]
+    return min(tries, key=lambda result: np.inf if result["energy"] is None else result["energy"])
+
+
+def relaxed(row: dict[str, Any], name: str, structure: Structure, potential: Potential) -> dict[str, Any]:
+    """Return the row of a formula with a prototype's relaxed energy, or why there is none."""
     result = relax(structure, potential, seed=0, steps=60, free_steps=0, time_limit_s=20)
     if not result.ok:
         return row | {"reason": result.failure}

