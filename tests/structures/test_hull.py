@@ -29,7 +29,7 @@ def random_phases(rng, elements, n):
 
 
 @pytest.mark.parametrize("n_elements", [2, 3, 4, 5])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_equals_pymatgen(n_elements, seed):
     rng = np.random.default_rng(seed)
     elements = ELEMENTS[:n_elements]

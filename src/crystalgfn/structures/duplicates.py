@@ -1,7 +1,7 @@
 """Which candidates are the same crystal, and which are new: StructureMatcher, asked only within a formula.
 
-Two crystals match with pymatgen's StructureMatcher (Ong et al., Comput. Mater. Sci. 68, 314 (2013)), by default with its
-own tolerances, as published uniqueness and novelty have them. Volumes are scaled to each other before.
+Two crystals match with pymatgen's StructureMatcher (Ong et al., Comput. Mater. Sci. 68, 314 (2013)), by default with
+its own tolerances, as published uniqueness and novelty have them. Volumes are scaled to each other before.
 """
 
 from __future__ import annotations

@@ -117,8 +117,8 @@ class References:
             ) from None
         if not all(map(math.isfinite, table.values())):
             raise DataError(f"{source}: a reference is not finite, allowed: numbers in eV/atom")
-        error = content.get("error")
-        mae = error.get("mae") if isinstance(error, dict) else None
+        stated = content.get("error")
+        mae = stated.get("mae") if isinstance(stated, dict) else None
         return cls(table, str(content.get("potential", source)), math.nan if mae is None else float(mae))
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:

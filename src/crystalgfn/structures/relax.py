@@ -33,8 +33,8 @@ FREE_FMAX = 0.5
 """Free relaxation stops at this part of fmax, since it has a displacement to take back."""
 
 LOWER_BY = 0.005
-"""The free structure is taken if it is lower by more than this, eV/atom: on the same 12 crystals, whose minimum keeps the
-group, free runs ended within 0.0012 of the symmetric ones."""
+"""The free structure is taken if it is lower by more than this, eV/atom: on the same 12 crystals, whose minimum keeps
+the group, free runs ended within 0.0012 of the symmetric ones."""
 
 RATTLE = 0.03
 """Standard deviation (A) of the displacements before free relaxation."""
