@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+MAX_ATOMS = 14
+"""In the primitive cell: a demo should take minutes."""
+
 app = typer.Typer()
 
 
@@ -34,9 +37,19 @@ def demo(
     crystals = loaded.sample(n, seed=seed)
     for suffix in ("csv", "parquet"):
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
-    chosen = most_promising(crystals, candidates, hull=Hull.builtin(), energy=loaded.target.reward.column)
+    chosen = most_promising(
+        crystals, candidates, hull=Hull.builtin(), energy=loaded.target.reward.column, max_atoms=MAX_ATOMS
+    )
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
     typer.echo(f"{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on")
-    folder = run(table, output / "structures", Tools(), Recipe(seed=seed), n=None, workers=workers, resume=resume)
+    folder = run(
+        table,
+        output / "structures",
+        Tools(),
+        Recipe(starts=20, relaxed=1, seed=seed),
+        n=None,
+        workers=workers,
+        resume=resume,
+    )
     report(folder.path, 10)

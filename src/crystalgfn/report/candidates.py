@@ -29,30 +29,32 @@ def candidates_table(rows: Iterable[Mapping[str, Any]], n: int) -> Table | None:
     method = formation.removeprefix("formation_energy_").split(" [")[0]
     hull = next((row["hull"] for row in best if row.get("hull")), "no")
     table = Table(
-        title=f"The best {min(n, len(best))} of {len(rows)} crystals: energies by {method}, {hull} hull "
-        "(a lower bound on the energy above hull)",
+        title=f"The best {min(n, len(best))} of {len(rows)} crystals: energies by {method}, above the {hull} hull\n"
+        "(which lacks phases: the true energy above hull is this or more)",
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),
         pad_edge=False,
     )
-    heads = ("formula", "asked", "relaxed", "above hull\neV/atom", "formation\neV/atom", "volume\nÅ³/atom", "atoms by")
-    for head, justify in zip((*heads, "file"), (*["left"] * 3, *["right"] * 3, "left", "left"), strict=True):
-        table.add_column(head, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    heads = ("row", "formula", "asked", "relaxed", "above hull\neV/atom", "formation\neV/atom", "volume\nÅ³/atom")
+    for head, justify in zip(
+        (*heads, "atoms placed by"), ("right", *["left"] * 3, *["right"] * 3, "left"), strict=True
+    ):
+        table.add_column(head, justify=justify, overflow="fold", no_wrap=head == "formula")  # type: ignore[arg-type]
     for row in best[:n]:
         group, asked = row["space_group"], row["space_group_asked"]
         table.add_row(
-            row["formula"] + (" *" if row.get("flags") else ""),
+            str(row["row"]),
+            row["formula"] + ("*" if row.get("flags") else ""),
             str(asked),
             f"{group} {HM_SYMBOL[group]}" if group else "-",
             _number(row.get(above) if above else None),
             _number(row[formation]),
             f"{row['volume_per_atom [A^3]']:.1f}",
-            str(row["source"]),
-            str(row["cif"]).split("/")[-1],
+            str(row["source"]).removeprefix("prototype "),
         )
     if any(row.get("flags") for row in best[:n]):
-        table.caption = "* doubtful: see the column 'flags'"
+        table.caption = "* doubtful: see the column 'flags' of structures.csv; CIF files begin with the row"
         table.caption_justify = "left"
     return table
 

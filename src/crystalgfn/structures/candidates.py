@@ -35,6 +35,9 @@ SCREEN_VOLUMES = (0.8, 1.0, 1.25)
 MAX_ATOMS = 200
 """Atoms in the conventional cell beyond which nothing is placed: one energy would take seconds."""
 
+SPARE = 2
+"""Starts relaxed in place of those that fail."""
+
 PLACED, RELAXED, FAILED = "placed", "relaxed", "failed"
 
 
@@ -44,7 +47,7 @@ class Recipe:
 
     Attributes:
         starts: ways to place its atoms that are looked at.
-        relaxed: how many of them are relaxed.
+        relaxed: how many of them are relaxed; up to :data:`SPARE` more where one fails.
         steps, free_steps: most steps with the symmetry kept, and without.
         time_limit_s: wall seconds for each relaxation.
         seed: of everything drawn; a row of the table has its own stream, whatever else is in the table.
@@ -53,7 +56,7 @@ class Recipe:
     starts: int = 30
     relaxed: int = 2
     steps: int = 100
-    free_steps: int = 40
+    free_steps: int = 100
     time_limit_s: float = 300.0
     seed: int = 0
 
@@ -186,8 +189,10 @@ def realise(
         row |= _structure_columns(chosen.structure) | {"source": chosen.source, "space_group": request.space_group}
         return Candidate(_ended(row, PLACED, "", start), chosen.structure)
     best: tuple[Placement, Relaxed] | None = None
-    failures = []
-    for placement in screen(placements, potential, recipe.relaxed):
+    failures: list[str] = []
+    for tried, placement in enumerate(screen(placements, potential, recipe.relaxed + SPARE)):
+        if tried - len(failures) == recipe.relaxed:
+            break
         relaxed = relax(
             placement.structure,
             potential,

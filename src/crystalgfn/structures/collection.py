@@ -47,7 +47,7 @@ class Placed:
         hull: str | Path | Hull | None = "builtin",
         relaxed: int = 2,
         steps: int = 100,
-        free_steps: int = 40,
+        free_steps: int = 100,
     ) -> Structures:
         """Relax the best placements of each crystal and say how stable it is.
 

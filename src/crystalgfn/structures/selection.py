@@ -7,12 +7,19 @@ from collections import Counter
 import numpy as np
 
 from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import DataError
 from crystalgfn.structures.hull import Hull
 
 
 def most_promising(
-    crystals: Crystals, n: int, *, hull: Hull, energy: str = "formation_energy", each: int = 2
+    crystals: Crystals,
+    n: int,
+    *,
+    hull: Hull,
+    energy: str = "formation_energy",
+    each: int = 2,
+    max_atoms: int | None = None,
 ) -> Crystals:
     """Return up to ``n`` crystals, lowest predicted energy above hull first, at most ``each`` of a formula.
 
@@ -24,6 +31,7 @@ def most_promising(
         hull: to measure it against. Crystals that it does not cover come last, by formation energy.
         energy: name of the column, with or without unit.
         each: of one formula; all have different space groups.
+        max_atoms: in the primitive cell; smaller crystals are relaxed sooner. None for any number.
 
     Raises:
         DataError: no such column, or nothing to choose from.
@@ -38,7 +46,10 @@ def most_promising(
         ]
     )
     known = np.isfinite(above)
+    atoms = crystals.n_atoms.numpy() // CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
     order = np.lexsort((np.where(known, above, predicted), ~known))
+    if max_atoms is not None:
+        order = order[atoms[order] <= max_atoms]
     formulas, groups = crystals.formulas, crystals.space_group.tolist()
     taken: Counter[str] = Counter()
     seen, rows = set(), []
