@@ -30,6 +30,7 @@ from pymatgen.analysis.local_env import CovalentRadius
 from pymatgen.core import Element
 from pyxtal.symmetry import Group
 from scipy.optimize import nnls
+from wyckoff_operations import operations
 
 DATA = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "crystallography" / "data"
 ELEMENTS = [Element.from_Z(z) for z in range(1, 119)]
@@ -289,7 +290,7 @@ def main() -> int:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
 
-    tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "elements": elements()}
+    tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "operations": operations(), "elements": elements()}
     tables["charges"] = {"oxidation_states": [oxidation_states(e) for e in ELEMENTS]}
     if arguments.crystals:
         counts, volume = read_crystals(arguments.crystals)

@@ -20,21 +20,23 @@ MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
     "crystallography": BASE,
-    "crystal": BASE | {"crystallography", "tables"},  # tables inside methods only: to_csv, from_file ...
+    "crystal": BASE
+    | {"crystallography", "tables", "structures"},  # the last two inside methods only: to_csv, place ...
     "tables": CRYSTAL,
     "properties": CRYSTAL,
     "datasets": CRYSTAL,
+    "structures": CRYSTAL,
     "spaces": CRYSTAL,
     "policy": SPACES,
     "gflownet": GFLOWNET,
     "evaluation": GFLOWNET,
-    "report": GFLOWNET | {"evaluation"},
+    "report": GFLOWNET | {"evaluation", "structures"},
     "config": CONFIG,
     "build": BUILD,
     "restrict": CONFIG,
     "run": BUILD,
     "model": BUILD | {"restrict"},
-    "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model"},
+    "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model", "structures"},
     "__init__": {"crystal", "model"},  # on first use
     "__main__": {"cli"},
 }

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core import Composition, Lattice
 
+    from crystalgfn.structures.collection import Placed
+
 GRAMS_PER_CM3 = 1e24 / 6.02214076e23
 """Density of 1 g/mol per A^3, in g/cm3 (exact SI value of the Avogadro constant)."""
 
@@ -279,6 +281,21 @@ class Crystals:
         from crystalgfn import tables
 
         return tables.to_dataframe(self)
+
+    def place(self, *, seed: int = 0, starts: int = 30, library: str | Path | None = "builtin") -> Placed:
+        """Place the atoms of each crystal on Wyckoff positions of its space group, in several ways.
+
+        Args:
+            seed: same seed, same coordinates.
+            starts: ways to place the atoms of each.
+            library: prototypes to place them by: ``"builtin"``, a file, or None for random coordinates alone.
+
+        Returns:
+            placements, whose method ``relax`` gives structures with their stability.
+        """
+        from crystalgfn.structures.collection import place_crystals
+
+        return place_crystals(self, seed=seed, starts=starts, library=library)
 
     @classmethod
     def from_dataframe(cls, frame: pd.DataFrame) -> Crystals:

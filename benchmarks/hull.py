@@ -1,0 +1,91 @@
+"""An offline hull against the real one: how many compositions it answers, and how far its hull energy is off.
+
+    python benchmarks/hull.py HULL_ENTRIES.parquet --hull builtin -n 1000 --json results.jsonl
+
+HULL_ENTRIES.parquet has elements (JSON counts), formation_energy_per_atom and e_above_hull (eV/atom): their difference
+is the energy of the real hull at that composition. Compounds (two elements or more) within the hull's elements count,
+each composition once. Differences are offline minus real hull: above zero the energy above hull comes out too low,
+below zero too high.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _common import parser, report
+
+from crystalgfn.structures.hull import Hull
+
+
+def compositions(path: Path, elements: set[str], n: int, seed: int) -> list[tuple[dict[str, float], float]]:
+    """Counts and energy of the real hull of up to ``n`` compounds within the elements."""
+    table = pd.read_parquet(path)
+    table = table.dropna(subset=["formation_energy_per_atom", "e_above_hull"])
+    found: dict[tuple[tuple[str, float], ...], float] = {}
+    for text, energy, above in zip(
+        table["elements"], table["formation_energy_per_atom"], table["e_above_hull"], strict=True
+    ):
+        counts = json.loads(text)
+        if len(counts) >= 2 and set(counts) <= elements:
+            divisor = math.gcd(*map(int, counts.values()))
+            key = tuple(sorted((element, count / divisor) for element, count in counts.items()))
+            found[key] = min(found.get(key, math.inf), energy - above)
+    keys = sorted(found)
+    chosen = np.random.default_rng(seed).permutation(len(keys))[:n]
+    return [(dict(keys[i]), found[keys[i]]) for i in chosen]
+
+
+def row(name: str, hull: Hull, wanted: list[tuple[dict[str, float], float]]) -> dict[str, object]:
+    """What a hull is worth on these compositions."""
+    start = time.process_time()
+    answers = [hull.energy_above_hull(counts, 0.0) for counts, _ in wanted]
+    spent = time.process_time() - start
+    error = np.array([answer.hull - real for answer, (_, real) in zip(answers, wanted, strict=True)])
+    held = np.array([len(answer.decomposition) == 1 for answer in answers])
+    covered = np.array([hull.covers(counts) for counts, _ in wanted])
+    known = np.isfinite(error)
+    off, covered = error[known], covered[known]
+    return {
+        "hull": name,
+        "compositions": len(wanted),
+        "answered": float(known.mean()),
+        "system covered": float(covered.mean()),
+        "phase on the hull": float(held[known].mean()),
+        "MAE (eV/atom)": round(float(np.abs(off).mean()), 4),
+        "median": round(float(np.median(np.abs(off))), 4),
+        "MAE covered": round(float(np.abs(off[covered]).mean()), 4) if covered.any() else math.nan,
+        "median covered": round(float(np.median(np.abs(off[covered]))), 4) if covered.any() else math.nan,
+        "within 0.05": float((np.abs(off) <= 0.05).mean()),
+        "too high by more than 0.025": float((off > 0.025).mean()),
+        "too low by more than 0.025": float((off < -0.025).mean()),
+        "lowest": round(float(off.min()), 3),
+        "ms a composition": round(1000 * spent / len(wanted), 2),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    options_parser = parser(__doc__)
+    options_parser.add_argument("entries", type=Path)
+    options_parser.add_argument("--hull", default="builtin", help="builtin, mp or a table")
+    options_parser.add_argument("-n", type=int, default=1000, help="compositions, drawn at random")
+    options = options_parser.parse_args(arguments)
+    hull = Hull.load(options.hull)
+    wanted = compositions(options.entries, set(hull.elements), options.n, options.seed)
+    bare = Hull(({element: 1.0}, 0.0) for element in hull.elements)
+    results = [row(options.hull, hull, wanted), row("elements only", bare, wanted)]
+    setting = {"entries": options.entries.name, "hull": options.hull, "elements": len(hull.elements), "n": options.n}
+    report("hull", options, setting, results)
+    for key in results[0]:
+        print(f"{key:<30}" + "".join(f"{result[key]!s:>22.20}" for result in results))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,78 @@
+"""How far two potentials agree on real crystals: what the threshold of a flag has to let pass.
+
+    python benchmarks/second_opinion.py CRYSTALS.parquet STRUCTURES.parquet -n 200 --model 7net-l3i5
+
+CRYSTALS.parquet has formation_energy_per_atom (eV/atom, density functional theory) and n_atoms_primitive,
+STRUCTURES.parquet the same material_id with numbers, cell (9 numbers, A) and fractional coordinates. WBM rows are left
+out: their labels are from other calculations than both potentials were trained on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from _common import parser, report
+from pymatgen.core import Structure
+
+from crystalgfn.structures.potentials import load_potential
+from crystalgfn.structures.second_opinion import MODELS, THRESHOLD, SevenNetPotential
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    options_parser = parser(__doc__)
+    options_parser.add_argument("table", type=Path)
+    options_parser.add_argument("structures", type=Path)
+    options_parser.add_argument("-n", type=int, default=200, help="crystals, drawn at random")
+    options_parser.add_argument("--model", default=MODELS[0])
+    options_parser.add_argument("--max-atoms", type=int, default=12)
+    options = options_parser.parse_args(arguments)
+    table = pd.read_parquet(options.table)
+    table = table[(table["n_atoms_primitive"] <= options.max_atoms) & ~table["source"].str.startswith("wbm")]
+    table = table.sample(min(options.n, len(table)), random_state=options.seed)
+    table = table.merge(pd.read_parquet(options.structures), on="material_id")
+    structures = [
+        Structure(np.reshape(cell, (3, 3)), numbers, np.reshape(fractional, (-1, 3)))
+        for numbers, cell, fractional in zip(table["numbers"], table["cell"], table["fractional"], strict=True)
+    ]
+    labels = table["formation_energy_per_atom"].to_numpy(float)
+    found = {}
+    for potential in (load_potential("chgnet"), SevenNetPotential(options.model)):
+        start = time.process_time()
+        energies = potential.energies(structures)
+        spent = time.process_time() - start
+        values = [potential.formation_energy(s, float(e)).value for s, e in zip(structures, energies, strict=True)]
+        found[potential.name] = (np.array(values), spent / len(structures))
+    rows = [
+        {
+            "formation energy": f"{name} - DFT",
+            **statistics(values - labels),
+            "CPU ms a crystal": round(1000 * seconds),
+        }
+        for name, (values, seconds) in found.items()
+    ]
+    first, second = (values for values, _ in found.values())
+    rows.append({"formation energy": f"{options.model} - chgnet", **statistics(second - first)})
+    configuration = {"crystals": len(structures), "seed": options.seed, "max atoms": options.max_atoms}
+    report("second_opinion", options, configuration, rows)
+    return 0
+
+
+def statistics(difference: np.ndarray) -> dict[str, float]:
+    """Mean, median and tail of absolute differences, eV/atom."""
+    size = np.abs(difference[np.isfinite(difference)])
+    return {
+        "values": len(size),
+        "MAE (eV/atom)": round(float(size.mean()), 4),
+        "median": round(float(np.median(size)), 4),
+        "p95": round(float(np.quantile(size, 0.95)), 4),
+        f"above {THRESHOLD:g}": round(float((size > THRESHOLD).mean()), 4),
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,172 @@
+"""Operations, Wyckoff representatives and normalizers of the 230 space groups, for ``build_tables.py``.
+
+Coordinates are counted in 24ths of a cell edge: every translation of a space group, every fixed coordinate of a Wyckoff
+position and every discrete translation of a normalizer is a multiple of 1/24, so all tests here are exact in integers.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from typing import Any
+
+import moyopy
+import numpy as np
+from numpy.typing import NDArray
+from pyxtal.symmetry import Group
+
+UNITS = 24
+HOLOHEDRY = {"triclinic": 2, "monoclinic": 10, "orthorhombic": 47, "tetragonal": 123, "hexagonal": 191, "cubic": 221}
+RHOMBOHEDRAL_HOLOHEDRY = 166
+"""Groups whose operations have, as rotations, all symmetries of a lattice with no more symmetry than its system."""
+
+Matrix = NDArray[np.int64]
+
+
+def as_xyz(matrix: Matrix, shift: Matrix) -> str:
+    """Write a map in the notation of ITA: ``"x,-y+1/2,x-y"``; the shift, in 24ths, is taken modulo the lattice."""
+    rows = []
+    for row, part in zip(matrix, shift % UNITS, strict=True):
+        text = ""
+        for factor, name in zip(row, "xyz", strict=True):
+            if factor:
+                text += ("-" if factor < 0 else "+" if text else "") + (str(abs(factor)) if abs(factor) > 1 else "")
+                text += name
+        if part or not text:
+            divisor = int(np.gcd(part, UNITS)) if part else UNITS
+            fraction = f"{part // divisor}/{UNITS // divisor}" if part else "0"
+            text += ("+" if text else "") + fraction
+        rows.append(text)
+    return ",".join(rows)
+
+
+def in_units(values: Any) -> Matrix:
+    """Whole numbers of 24ths; refuse what is none."""
+    scaled = np.asarray(values, float) * UNITS
+    whole = np.rint(scaled).astype(np.int64)
+    if np.abs(scaled - whole).max(initial=0) > 1e-4:
+        raise ValueError(f"{values} is no multiple of 1/{UNITS}")
+    return whole
+
+
+def split(operations: Any) -> tuple[Matrix, Matrix]:
+    """Rotations (N, 3, 3) and translations (N, 3), in 24ths, of pyxtal's operations."""
+    affine = np.array([operation.affine_matrix for operation in operations])
+    return np.rint(affine[:, :3, :3]).astype(np.int64), in_units(affine[:, :3, 3])
+
+
+@cache
+def lattice_symmetries(number: int) -> Matrix:
+    """Rotations (N, 3, 3) of the lattice of a group, where the metric is no more special than the group demands."""
+    kind = moyopy.SpaceGroupType(number)
+    if kind.lattice_system.lower() == "rhombohedral":
+        holohedry = RHOMBOHEDRAL_HOLOHEDRY
+    else:
+        holohedry = HOLOHEDRY[kind.lattice_system.lower()]
+    rotations, _ = split(Group(holohedry).Wyckoff_positions[0].ops)
+    return np.unique(rotations, axis=0)
+
+
+def normalizer(rotations: Matrix, translations: Matrix, candidates: Matrix) -> list[tuple[Matrix, Matrix]]:
+    """Affine maps that conjugate a group into itself: pairs of a rotation and its translations (K, 3) in 24ths.
+
+    (R, t)(W, w)(R, t)^-1 = (W', R w + (1 - W') t) with W' = R W R^-1 has to be in the group, for each operation.
+    Where translations are free along a direction only those on the grid are found; a continuous family acts alike on
+    all Wyckoff positions, and holds a member on the grid.
+    """
+    grid = np.array(list(itertools.product(range(UNITS), repeat=3)))
+    of_rotation: dict[bytes, list[Matrix]] = {}
+    for rotation, translation in zip(rotations, translations, strict=True):
+        of_rotation.setdefault(rotation.tobytes(), []).append(translation % UNITS)
+    found = []
+    for candidate in candidates:
+        inverse = np.rint(np.linalg.inv(candidate)).astype(np.int64)
+        shifts = grid
+        for rotation, translation in zip(rotations, translations, strict=True):
+            conjugate = candidate @ rotation @ inverse
+            wanted = of_rotation.get(conjugate.tobytes())
+            if wanted is None:
+                shifts = shifts[:0]
+                break
+            if np.array_equal(rotation, np.eye(3)) and not translation.any():
+                continue
+            result = (candidate @ translation + shifts @ (np.eye(3, dtype=np.int64) - conjugate).T) % UNITS
+            shifts = shifts[np.logical_or.reduce([(result == w).all(axis=1) for w in wanted])]
+        if len(shifts):
+            found.append((candidate, shifts))
+    return found
+
+
+def permutations(number: int) -> list[str]:
+    """How the Euclidean normalizer (for the least special metric) permutes the Wyckoff letters, identity first.
+
+    Each is the string of the images of the letters in their order.
+    """
+    positions = list(reversed(Group(number).Wyckoff_positions))
+    letters = [position.letter for position in positions]
+    kinds = [(position.multiplicity, position.get_dof()) for position in positions]
+    rotations, translations = split(positions[-1].ops)
+    maps = [split(position.ops) for position in positions]
+    point = np.array([7_919, 31_337, 64_283])  # generic: no small integer relation, far from the 24ths
+    scale = 100_003 * UNITS
+    sharing = [i for i, kind in enumerate(kinds) if kinds.count(kind) > 1]
+    if not sharing:
+        return ["".join(letters)]
+
+    results = set()
+    for rotation, shifts in normalizer(rotations, translations, lattice_symmetries(number)):
+        images = np.tile(np.arange(len(letters)), (len(shifts), 1))
+        for i in sharing:
+            linear, shift = maps[i][0][0], maps[i][1][0]
+            start = linear @ (point * UNITS) + shift * 100_003
+            moved = (rotation @ start + shifts * 100_003) % scale
+            unknown = np.ones(len(shifts), bool)
+            for j in sharing:
+                if kinds[j] == kinds[i]:
+                    on = unknown & on_position(moved, *maps[j], scale)
+                    images[on, i] = j
+                    unknown &= ~on
+            if unknown.any():
+                raise ValueError(f"group {number}: a normalizer moves position {letters[i]} off all positions")
+        results |= {tuple(int(j) for j in row) for row in np.unique(images, axis=0)}
+    return ["".join(letters[j] for j in row) for row in sorted(results)]
+
+
+def on_position(points: Matrix, linear: Matrix, shifts: Matrix, scale: int) -> NDArray[np.bool_]:
+    """Which points (K, 3), in units of 1/scale, lie on an orbit of a position: one of the sets {L u + s} modulo 1.
+
+    The normals of a set are the integer vectors n with n L = 0; a point p is on it, modulo the lattice, if n (p - s) is
+    in n Z^3 for a basis of primitive normals. All normals of Wyckoff sets have small entries.
+    """
+    on = np.zeros(len(points), bool)
+    for matrix, shift in zip(linear, shifts, strict=True):
+        normals = integer_normals(matrix.tobytes())
+        distance = (points - shift * (scale // UNITS)) @ normals.T
+        on |= (distance % scale == 0).all(axis=1)
+    return on
+
+
+@cache
+def integer_normals(matrix: bytes) -> Matrix:
+    """All integer vectors (K, 3) with entries from -2 to 2 normal to the columns of a matrix, given as its bytes."""
+    linear = np.frombuffer(matrix, dtype=np.int64).reshape(3, 3)
+    vectors = np.array(list(itertools.product(range(-2, 3), repeat=3)))
+    return vectors[(vectors @ linear == 0).all(axis=1)]
+
+
+def operations() -> dict[str, Any]:
+    """By space group: centering translations, operations modulo these, representatives of the positions, normalizer."""
+    table = {}
+    for number in range(1, 231):
+        positions = list(reversed(Group(number).Wyckoff_positions))
+        rotations, translations = split(positions[-1].ops)
+        identity = (rotations == np.eye(3)).all(axis=(1, 2))
+        _, first = np.unique(rotations, axis=0, return_index=True)
+        representatives = [split(position.ops[:1]) for position in positions]
+        table[str(number)] = {
+            "centering": [as_xyz(np.zeros((3, 3), np.int64), t) for t in translations[identity]],
+            "operations": [as_xyz(rotations[i], translations[i]) for i in sorted(first)],
+            "positions": [as_xyz(linear[0], shift[0]) for linear, shift in representatives],
+            "normalizer": permutations(number),
+        }
+    return table

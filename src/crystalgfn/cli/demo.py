@@ -1,0 +1,55 @@
+"""``crystalgfn demo``: from the shipped model to CIF files in one go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+MAX_ATOMS = 14
+"""In the primitive cell: a demo should take minutes."""
+
+app = typer.Typer()
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")] = Path("demo"),
+    model: Annotated[str, typer.Option("--model", help="A preset with shipped weights, or a run folder.")] = "default",
+    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample.")] = 1000,
+    candidates: Annotated[int, typer.Option("--candidates", min=1, help="Of them, how many to relax.")] = 20,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
+) -> None:
+    """Sample, place, relax, rank: writes crystals.csv and .parquet, CIF files and the table of candidates."""
+    from crystalgfn.cli.structures import report
+    from crystalgfn.model import load
+    from crystalgfn.structures.batch import run
+    from crystalgfn.structures.candidates import Recipe
+    from crystalgfn.structures.hull import Hull
+    from crystalgfn.structures.selection import most_promising
+    from crystalgfn.structures.workers import Tools
+
+    output.mkdir(parents=True, exist_ok=True)
+    loaded = load(model)
+    crystals = loaded.sample(n, seed=seed)
+    for suffix in ("csv", "parquet"):
+        getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
+    chosen = most_promising(
+        crystals, candidates, hull=Hull.builtin(), energy=loaded.target.reward.column, max_atoms=MAX_ATOMS
+    )
+    table = output / "chosen.parquet"
+    chosen.to_parquet(table)
+    typer.echo(f"{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on")
+    folder = run(
+        table,
+        output / "structures",
+        Tools(),
+        Recipe(starts=20, relaxed=1, seed=seed),
+        n=None,
+        workers=workers,
+        resume=resume,
+    )
+    report(folder.path, 10)

@@ -1,0 +1,72 @@
+"""``crystalgfn structures``: place atoms, relax, rank by stability, write CIF files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def structures(
+    crystals: Annotated[Path, typer.Argument(help="A crystals table, .parquet or .csv.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
+    n: Annotated[int, typer.Option("-n", min=1, help="Rows to work on, from the first.")] = 100,
+    starts: Annotated[int, typer.Option("--starts", min=1, help="Ways to place the atoms of each.")] = 30,
+    relaxed: Annotated[int, typer.Option("--relaxed", min=1, help="How many of them are relaxed.")] = 2,
+    relax: Annotated[
+        str, typer.Option("--relax", help="chgnet, none, or module:factory of an ASE calculator.")
+    ] = "chgnet",
+    references: Annotated[
+        Path | None,
+        typer.Option("--references", help="Elemental energies of another potential (JSON).", show_default=False),
+    ] = None,
+    hull: Annotated[str, typer.Option("--hull", help="builtin, mp, none, or a table of phases.")] = "builtin",
+    library: Annotated[
+        str, typer.Option("--library", help="Prototypes: builtin, none, or a file of your own.")
+    ] = "builtin",
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
+    ] = None,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps of a relaxation.")] = 100,
+    time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
+) -> None:
+    """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull."""
+    from crystalgfn.structures.batch import run
+    from crystalgfn.structures.candidates import Recipe
+    from crystalgfn.structures.workers import Tools
+
+    tools = Tools(
+        potential="" if relax == "none" else relax,
+        references=None if references is None else str(references),
+        hull="" if hull == "none" or relax == "none" else hull,
+        library="" if library == "none" else library,
+    )
+    recipe = Recipe(starts=starts, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed)
+    folder = run(crystals, output, tools, recipe, n=n, workers=workers, compare=compare, resume=resume)
+    report(folder.path, best)
+
+
+def report(folder: Path, best: int) -> None:
+    """Print the best candidates of a folder and how many there are."""
+    from collections import Counter
+
+    from rich.console import Console
+
+    from crystalgfn.report.candidates import candidates_table
+    from crystalgfn.structures.outcomes import read_rows
+
+    rows = read_rows(folder / "structures.parquet")
+    table = candidates_table(rows, best) if best else None
+    if table is not None:
+        Console().print(table)
+    counts = Counter(row["status"] for row in rows)
+    typer.echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

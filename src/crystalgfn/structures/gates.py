@@ -1,0 +1,212 @@
+"""Gates: what a structure must satisfy before and after a potential is believed.
+
+Machine-learned potentials have no dependable repulsive wall: atoms 0.1 A apart came out of a relaxation with ordinary
+energies. Distances are therefore checked against covalent radii, energies and volumes against ranges that real crystals
+fill. The validity rules of CDVAE and LeMat-GenBench are here for comparison with published numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME, PROPERTIES, PROPERTY_NAMES
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+Floats = NDArray[np.float64]
+
+COVALENT_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
+"""(119,) covalent radii in A (Cordero et al., Dalton Trans. 2008, 2832; high spin for Mn, Fe, Co)."""
+
+ATOMIC_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("atomic_radius_A")]
+"""(119,) pymatgen's atomic radii in A; what is unknown takes the value of the nearest period."""
+
+MIN_DISTANCE_RATIO = 0.6
+"""Least distance over the sum of covalent radii.
+
+Of 32,162 real crystals (Materials Project and WBM) 99.99 % are at or above 0.6, 99.83 % above 0.65 and 99.37 % above
+0.7; the least is 0.596, the median 0.91. Measured by ``python benchmarks/gates.py STRUCTURES.parquet``.
+"""
+
+FORMATION_ENERGY_RANGE = (-5.0, 2.0)
+"""Formation energies (eV/atom) that are believed.
+
+Real crystals: -4.47 to 5.15, and 99.98 % of 32,162 in this range; ``python benchmarks/gates.py STRUCTURES.parquet
+--table CRYSTALS.parquet``.
+"""
+
+VOLUME_RATIO_RANGE = (0.5, 2.0)
+"""Volume over the additive estimate from the composition; 99.88 % of the same crystals are in this range."""
+
+VOLUME_CHANGE_RANGE = (-0.5, 1.0)
+"""Relative change of volume by relaxation after the volume pre-scan: beyond it the start was another crystal."""
+
+_IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), dtype=float)
+_BLOCK = 1_000_000  # pairs times images in one go: 24 MB
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of a gate.
+
+    Attributes:
+        passed: whether the structure may go on.
+        value: what was measured, in the unit of the gate; NaN where nothing could be.
+        reason: what was found and what is allowed; empty if passed.
+    """
+
+    passed: bool
+    value: float
+    reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+
+def reduced_cell(matrix: Floats) -> Floats:
+    """Return a Minkowski-reduced basis (3, 3) of the lattice with row vectors ``matrix`` (3, 3), A.
+
+    In such a basis the nearest image of a vector with fractional parts in [-1/2, 1/2] is among the 27 around it.
+    """
+    basis = np.array(matrix, dtype=float)
+    for _ in range(1000):
+        basis = basis[np.argsort(np.einsum("ij,ij->i", basis, basis), kind="stable")]
+        a, b, c = basis
+        # shortest c + x a + y b near the projection of c on the plane of a and b, then the same of b on a
+        b_new = b - np.round((b @ a) / (a @ a)) * a
+        plane = np.stack([a, b_new])
+        x, y = np.linalg.solve(plane @ plane.T, plane @ c)
+        trials = [c - (math.floor(x) + i) * a - (math.floor(y) + j) * b_new for i in (0, 1) for j in (0, 1)]
+        c_new = min(trials, key=lambda v: float(v @ v))
+        gain = (b @ b - b_new @ b_new) + (c @ c - c_new @ c_new)
+        basis = np.stack([a, b_new, min((c, c_new), key=lambda v: float(v @ v))])
+        if gain <= 1e-10 * (c @ c):
+            break
+    return basis
+
+
+def nearest_distances(structure: Structure) -> Floats:
+    """Return the shortest distance (n, n), A, of every pair of atoms over all images.
+
+    The diagonal holds the distance of an atom to its own nearest image: the shortest lattice vector.
+    """
+    matrix = np.asarray(structure.lattice.matrix, dtype=float)
+    basis = reduced_cell(matrix)
+    fractional = np.asarray(structure.frac_coords, dtype=float) @ matrix @ np.linalg.inv(basis)
+    n = len(fractional)
+    shifts = _IMAGES @ basis
+    out = np.empty((n, n))
+    rows = max(1, _BLOCK // (27 * n))
+    for start in range(0, n, rows):
+        difference = fractional[start : start + rows, None] - fractional[None]
+        difference -= np.round(difference)
+        vectors = (difference @ basis)[:, :, None] + shifts
+        squares = np.einsum("ijkl,ijkl->ijk", vectors, vectors)
+        own = np.arange(start, min(start + rows, n))
+        squares[own - start, own, len(_IMAGES) // 2] = np.inf  # the atom itself
+        out[start : start + rows] = np.sqrt(squares.min(axis=2))
+    return out
+
+
+def distance_ratio(structure: Structure) -> float:
+    """Return the least distance over the sum of the covalent radii, over all pairs and images; NaN if there is none.
+
+    Real crystals: see :data:`MIN_DISTANCE_RATIO`.
+    """
+    matrix = np.asarray(structure.lattice.matrix)
+    if not len(structure) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-6:
+        return math.nan
+    if not np.isfinite(structure.frac_coords).all():
+        return math.nan
+    radii = COVALENT_RADIUS[np.asarray(structure.atomic_numbers)]
+    return float((nearest_distances(structure) / (radii[:, None] + radii)).min())
+
+
+def distance_gate(structure: Structure, *, threshold: float = MIN_DISTANCE_RATIO) -> Gate:
+    """Check the least ratio of a distance to the sum of covalent radii; see :func:`distance_ratio`."""
+    ratio = distance_ratio(structure)
+    if ratio >= threshold:
+        return Gate(True, ratio)
+    return Gate(False, ratio, f"atoms too near: {ratio:.2f} of the covalent radii, allowed: at least {threshold:g}")
+
+
+def formation_energy_gate(value: float, *, allowed: tuple[float, float] = FORMATION_ENERGY_RANGE) -> Gate:
+    """Check a formation energy, eV/atom."""
+    return _range(value, allowed, "formation energy", "eV/atom")
+
+
+def volume_change_gate(value: float, *, allowed: tuple[float, float] = VOLUME_CHANGE_RANGE) -> Gate:
+    """Check a relative change of volume (0: none, 1: doubled)."""
+    return _range(value, allowed, "volume change", "")
+
+
+def volume_ratio_gate(structure: Structure, *, allowed: tuple[float, float] = VOLUME_RATIO_RANGE) -> Gate:
+    """Check the volume over the additive estimate from the composition."""
+    estimate = float(ATOMIC_VOLUME[np.asarray(structure.atomic_numbers)].sum())
+    return _range(float(structure.volume) / estimate, allowed, "volume over its estimate", "")
+
+
+def cdvae_valid(structure: Structure) -> Gate:
+    """Check CDVAE's structural validity: every pair at least 0.5 A apart, volume at least 0.1 A^3.
+
+    Xie et al., arXiv:2110.06197; as there, an atom and its own images are not a pair.
+    """
+    if not structure.volume >= 0.1:
+        return Gate(False, float(structure.volume), "volume below 0.1 A^3")
+    distances = nearest_distances(structure)
+    np.fill_diagonal(distances, np.inf)
+    least = float(distances.min())
+    return Gate(least >= 0.5, least, "" if least >= 0.5 else f"atoms {least:.2f} A apart, allowed: at least 0.5 A")
+
+
+def lemat_valid(structure: Structure) -> Gate:
+    """Check LeMat-GenBench's structural validity; ``value`` is the least distance over what is asked for.
+
+    Distances at least 0.5 (0.7 A + r_i + r_j) with pymatgen's atomic radii, density 0.01 to 25 g/cm3, number density
+    1e-5 to 0.5 A^-3, cell lengths 1 to 100 A, volume above 1 A^3, and a CIF file that reads back to as many atoms.
+    """
+    numbers = np.asarray(structure.atomic_numbers)
+    volume = float(structure.volume)
+    if not volume > 1:
+        return Gate(False, math.nan, f"volume {volume:.3g} A^3, allowed: more than 1")
+    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+    radii = ATOMIC_RADIUS[numbers]
+    ratio = float((nearest_distances(structure) / (0.5 * (0.7 + radii[:, None] + radii))).min())
+    lengths = np.asarray(structure.lattice.abc)
+    checks = (
+        (ratio >= 1, f"a distance is {ratio:.2f} of what is asked for"),
+        (0.01 <= density <= 25, f"density {density:.3g} g/cm3, allowed: 0.01 to 25"),
+        (
+            1e-5 <= len(numbers) / volume <= 0.5,
+            f"number density {len(numbers) / volume:.3g} A^-3, allowed: 1e-5 to 0.5",
+        ),
+        (bool(((lengths >= 1) & (lengths <= 100)).all()), f"cell lengths {lengths.round(2)} A, allowed: 1 to 100"),
+    )
+    for passed, reason in checks:
+        if not passed:
+            return Gate(False, ratio, reason)
+    return Gate(True, ratio) if _reads_back(structure) else Gate(False, ratio, "the CIF file does not read back")
+
+
+def _range(value: float, allowed: tuple[float, float], what: str, unit: str) -> Gate:
+    low, high = allowed
+    if low <= value <= high:
+        return Gate(True, value)
+    return Gate(False, value, f"{what} {value:.3g} {unit}".rstrip() + f", allowed: {low:g} to {high:g}")
+
+
+def _reads_back(structure: Any) -> bool:
+    from pymatgen.core import Structure
+
+    try:
+        again = Structure.from_str(structure.to(fmt="cif"), fmt="cif")
+    except Exception:  # whatever a reader raises, the answer is no
+        return False
+    return len(again) == len(structure)

@@ -1,0 +1,76 @@
+"""The hull of the Materials Project, through mp-api with the user's own key: systems are fetched as they are asked for.
+
+Data are CC BY 4.0: cite Jain et al., APL Materials 1, 011002 (2013). GNoME's structures are left out: their licence
+forbids commercial use.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import combinations
+from typing import Any
+
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.errors import DataError
+from crystalgfn.structures.hull import Hull, System
+
+FIELDS = ["composition", "formation_energy_per_atom", "energy_above_hull"]
+
+
+class MaterialsProjectHull(Hull):
+    """A hull whose chemical systems come from the Materials Project, each asked for once.
+
+    Args:
+        api_key: the user's key; the environment's ``MP_API_KEY`` by default.
+        client: an open ``mp_api.client.MPRester``; by default one is opened with the key.
+
+    Raises:
+        DataError: no key, mp-api is not installed, or the key is refused.
+    """
+
+    def __init__(self, *, api_key: str | None = None, client: Any = None) -> None:
+        super().__init__((), name="mp")
+        self._client = client if client is not None else _open(api_key or os.environ.get("MP_API_KEY"))
+        self._fetched: set[System] = set()
+
+    def _prepare(self, system: System) -> str:
+        wanted = {frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n)}
+        wanted -= self._fetched
+        if not wanted:
+            return ""
+        names = sorted("-".join(sorted(SYMBOLS[z] for z in part)) for part in wanted)
+        try:
+            documents = list(
+                self._client.materials.summary.search(
+                    all_fields=False, chemsys=names, deprecated=False, include_gnome=False, fields=FIELDS
+                )
+            )
+        except Exception as error:  # mp-api, requests and pydantic each have their own
+            reason = " ".join(str(error).split())[:200]
+            return f"the Materials Project did not answer ({type(error).__name__}: {reason})"
+        for document in documents:
+            composition, energy, above = (_value(document, name) for name in FIELDS)
+            if composition is not None and energy is not None:
+                counts = {str(symbol): float(n) for symbol, n in dict(composition).items()}
+                self._add(counts, float(energy) - max(float(above or 0), 0.0))
+        self._fetched |= wanted
+        self._columns.cache_clear()
+        return ""
+
+
+def _open(api_key: str | None) -> Any:
+    if not api_key:
+        raise DataError("no key for the Materials Project: set MP_API_KEY or give --api-key")
+    try:
+        from mp_api.client import MPRester
+    except ImportError:
+        raise DataError("mp-api is not installed: pip install 'crystalgfn[data]'") from None
+    try:
+        return MPRester(api_key, use_document_model=False, mute_progress_bars=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300].replace(api_key, "...")
+        raise DataError(f"the Materials Project refused ({type(error).__name__}: {reason})") from error
+
+
+def _value(document: Any, name: str) -> Any:
+    return document.get(name) if isinstance(document, dict) else getattr(document, name, None)
