@@ -28,6 +28,9 @@ def structures(
     library: Annotated[
         str, typer.Option("--library", help="Prototypes: builtin, none, or a file of your own.")
     ] = "builtin",
+    second: Annotated[
+        str, typer.Option("--second", help="Second opinion: 7net-l3i5 or 7net-0 (SevenNet), or none.")
+    ] = "none",
     compare: Annotated[
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
@@ -49,6 +52,7 @@ def structures(
         references=None if references is None else str(references),
         hull="" if hull == "none" or relax == "none" else hull,
         library="" if library == "none" else library,
+        second="" if second == "none" else second,
     )
     recipe = Recipe(starts=starts, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed)
     folder = run(crystals, output, tools, recipe, n=n, workers=workers, compare=compare, resume=resume)

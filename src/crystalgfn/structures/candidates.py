@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from crystalgfn.structures.prototypes import PrototypeLibrary
+    from crystalgfn.structures.second_opinion import SevenNetPotential
 
 SCREEN_VOLUMES = (0.8, 1.0, 1.25)
 """Volumes over the given one at which each start is looked at; the lowest counts."""
@@ -167,6 +168,7 @@ def realise(
     hull: Hull | None = None,
     library: PrototypeLibrary | None = None,
     *,
+    second: SevenNetPotential | None = None,
     placed: tuple[list[Placement], str] | None = None,
 ) -> Candidate:
     """Work on one crystal.
@@ -177,6 +179,7 @@ def realise(
         potential: for screening and relaxation; None stops after placing.
         hull: for stability; None leaves it out.
         library: prototypes to place atoms by.
+        second: another potential that judges what came out; a disagreement is a flag.
         placed: what :func:`place_request` gave, if it was called before.
     """
     start = time.monotonic()
@@ -213,7 +216,12 @@ def realise(
     placement, relaxed = best
     row |= {"source": placement.source} | _relaxed_columns(relaxed, potential) | _structure_columns(relaxed.structure)
     row |= _stability_columns(relaxed.structure, row, potential, hull)
-    row["flags"] = "; ".join(_flags(relaxed, row, potential))
+    flags = list(_flags(relaxed, row, potential))
+    if second is not None:
+        opinion = second.opinion(relaxed.structure, row[f"formation_energy_{potential.name} [eV/atom]"])
+        row[f"formation_energy_{second.name} [eV/atom]"] = opinion.formation_energy
+        flags += [opinion.reason] if opinion.flagged else []
+    row["flags"] = "; ".join(flags)
     return Candidate(_ended(row, RELAXED, "", start), relaxed.structure, relaxed.symprec)
 
 

@@ -31,12 +31,14 @@ class Tools:
         references: its file of elemental references, or None.
         hull: source for :meth:`~crystalgfn.structures.hull.Hull.load`; empty for none.
         library: file of prototypes; ``"builtin"`` for those that ship, empty for none.
+        second: model of SevenNet that judges what came out, such as ``"7net-l3i5"``; empty for none.
     """
 
     potential: str = "chgnet"
     references: str | None = None
     hull: str = "builtin"
     library: str = "builtin"
+    second: str = ""
 
     def load(self, recipe: Recipe) -> Callable[[Request], Candidate]:
         """Load everything and return the work on one crystal.
@@ -51,7 +53,12 @@ class Tools:
         potential = load_potential(self.potential, references=self.references) if self.potential else None
         hull = Hull.load(self.hull) if self.hull and potential is not None else None
         library = load_library(self.library) if self.library else None
-        return lambda request: realise(request, recipe, potential, hull, library)
+        second = None
+        if self.second and potential is not None:
+            from crystalgfn.structures.second_opinion import SevenNetPotential
+
+            second = SevenNetPotential(self.second)
+        return lambda request: realise(request, recipe, potential, hull, library, second=second)
 
 
 def work(requests: Iterable[Request], tools: Tools, recipe: Recipe, *, workers: int) -> Iterator[Candidate]:
