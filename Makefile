@@ -1,4 +1,4 @@
-# make demo         sample 1,000 crystals from the shipped model, print the 10 best, write crystals.csv and crystals.parquet
+# make demo         sample 1,000 crystals from the shipped model, place and relax 20, print the best, write CIF files and tables
 # make test         lint, types, docs and the whole test suite, in an environment of its own (continuous integration runs this)
 # make lint         ruff and mypy only;   make docs   build the site into site/;   make clean   remove what make created
 # make constraints  rewrite constraints.txt from the test environment, after a change of dependencies
@@ -7,6 +7,7 @@ SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON      ?= $(shell command -v python3.11 || command -v python3)
 DEMO        := .venv-demo
+RESULT      ?= demo
 TEST        := .venv-test
 EXTRAS      := test,docs,dev,data,strain,structures,second-opinion,tensorboard
 
@@ -38,7 +39,7 @@ define venv
 endef
 
 demo: venv-demo
-	$(DEMO)/bin/crystalgfn sample default -n 1000 --seed 0 -o crystals.parquet -o crystals.csv --best 10
+	OMP_NUM_THREADS=1 $(DEMO)/bin/crystalgfn demo -o $(RESULT) --seed 0
 
 test: export OMP_NUM_THREADS := 1
 test: lint docs
@@ -53,7 +54,7 @@ docs: venv-test
 	$(TEST)/bin/mkdocs build --strict
 
 venv-demo:
-	$(call venv,$(DEMO),.)
+	$(call venv,$(DEMO),.[structures])
 
 venv-test:
 	$(call venv,$(TEST),.[$(EXTRAS)])
@@ -64,5 +65,5 @@ constraints: venv-test
 	mv constraints.new constraints.txt
 
 clean:
-	rm -rf $(DEMO) $(TEST) site build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(DEMO) $(TEST) demo site build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
