@@ -3,7 +3,8 @@
     python benchmarks/masks.py --json results.jsonl
 
 A mask is what one trajectory needs for one addition: allowed elements, the ways on from every count of the one
-chosen (none where the count is not allowed), and the state after it. States are those that random walks through the space meet.
+chosen (none where the count is not allowed), and the state after it. States are those that random walks through the
+space meet.
 """
 
 from __future__ import annotations
