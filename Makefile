@@ -39,7 +39,7 @@ define venv
 endef
 
 demo: venv-demo
-	OMP_NUM_THREADS=1 $(DEMO)/bin/crystalgfn demo -o $(RESULT) --seed 0
+	OMP_NUM_THREADS=1 $(DEMO)/bin/crystalgfn demo -o $(RESULT) --seed 0 --resume
 
 test: export OMP_NUM_THREADS := 1
 test: lint docs

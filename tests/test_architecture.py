@@ -24,7 +24,7 @@ MAY_IMPORT = {
     | {"crystallography", "tables", "structures"},  # the last two inside methods only: to_csv, place ...
     "tables": CRYSTAL,
     "properties": CRYSTAL,
-    "datasets": CRYSTAL,
+    "datasets": CRYSTAL | {"structures"},
     "structures": CRYSTAL,
     "spaces": CRYSTAL,
     "policy": SPACES,

@@ -207,3 +207,25 @@ def test_parts_are_whole(finished):
     again = RunFolder(folder, manifest, resume=True)
     assert again.done() == {0, 1, 2}
     assert [candidate.row["row"] for candidate in again.candidates()] == [0, 1, 2]
+
+
+def test_results_become_training_rows(finished, tmp_path, capsys):
+    folder, _ = finished
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "from-structures", str(folder), "-o", str(tmp_path / "rows.parquet"), "--flagged"])
+    assert ended.value.code == 0
+    rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("material_id")
+    relaxed = results(folder).set_index("formula").loc["MgO"]
+    own, wide = rows.loc["out-00000000"], rows.loc["out-00000000-x1.5"]
+    energy = "formation_energy_per_atom"
+    assert own[energy] == relaxed["formation_energy_chgnet [eV/atom]"]
+    assert own["spacegroup"] == wide["spacegroup"] == 225
+    assert wide["volume"] == pytest.approx(1.5 * own["volume"], rel=1e-6)
+    assert wide[energy] > own[energy] + 0.1
+
+
+def test_a_folder_without_results_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "from-structures", str(tmp_path), "-o", str(tmp_path / "rows.parquet")])
+    assert ended.value.code == 2
+    assert "no folder of candidates" in capsys.readouterr().err

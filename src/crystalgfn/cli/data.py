@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Import real crystals from MatBench, the Materials Project or CSV files.")
+app = typer.Typer(no_args_is_help=True, help="Tables to train property models on.")
 importing = typer.Typer(
     no_args_is_help=True,
     help="Import crystals: conventional cells, space groups and Wyckoff positions are found with moyopy.",
@@ -87,6 +87,23 @@ def csv_file(
 
     check_output(output)
     source = CsvFile(path, labels=_pairs(label or []), keep=keep or (), limit=limit)
+    typer.echo(import_source(source, output, restart=restart).summary())
+
+
+@app.command("from-structures")
+def from_structures(
+    folder: Annotated[Path, typer.Argument(help="A folder that crystalgfn structures wrote.", show_default=False)],
+    output: Output,
+    scaled: Annotated[bool, typer.Option(help="Add copies with other volumes, which are off the hull.")] = True,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Take candidates that the gates doubt as well.")] = False,
+    restart: Restart = False,
+) -> None:
+    """Write relaxed candidates as rows to train a property model on, labelled by their potential."""
+    from crystalgfn.datasets import check_output, import_source
+    from crystalgfn.datasets.candidates import VOLUMES, CandidateFolder
+
+    check_output(output)
+    source = CandidateFolder(folder, volumes=VOLUMES if scaled else (), flagged=flagged)
     typer.echo(import_source(source, output, restart=restart).summary())
 
 

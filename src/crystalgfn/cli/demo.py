@@ -10,6 +10,9 @@ import typer
 MAX_ATOMS = 14
 """In the primitive cell: a demo should take minutes."""
 
+BEST = 10
+"""Rows of the tables that are printed."""
+
 app = typer.Typer()
 
 
@@ -24,8 +27,11 @@ def demo(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
 ) -> None:
     """Sample, place, relax, rank: writes crystals.csv and .parquet, CIF files and the table of candidates."""
+    from rich.console import Console
+
     from crystalgfn.cli.structures import report
     from crystalgfn.model import load
+    from crystalgfn.report.summary import best_table
     from crystalgfn.structures.batch import run
     from crystalgfn.structures.candidates import Recipe
     from crystalgfn.structures.hull import Hull
@@ -37,12 +43,12 @@ def demo(
     crystals = loaded.sample(n, seed=seed)
     for suffix in ("csv", "parquet"):
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
-    chosen = most_promising(
-        crystals, candidates, hull=Hull.builtin(), energy=loaded.target.reward.column, max_atoms=MAX_ATOMS
-    )
+    energy = loaded.target.reward.column
+    Console().print(best_table(crystals, BEST, energy=energy, total=n))
+    chosen = most_promising(crystals, candidates, hull=Hull.builtin(), energy=energy, max_atoms=MAX_ATOMS)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
-    typer.echo(f"{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on")
+    typer.echo(f"\n{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on\n")
     folder = run(
         table,
         output / "structures",
@@ -52,4 +58,4 @@ def demo(
         workers=workers,
         resume=resume,
     )
-    report(folder.path, 10)
+    report(folder.path, BEST)

@@ -8,6 +8,7 @@ fill. The validity rules of CDVAE and LeMat-GenBench are here for comparison wit
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -206,7 +207,9 @@ def _reads_back(structure: Any) -> bool:
     from pymatgen.core import Structure
 
     try:
-        again = Structure.from_str(structure.to(fmt="cif"), fmt="cif")
+        with warnings.catch_warnings():  # of coordinates that were rounded to ideal values
+            warnings.simplefilter("ignore")
+            again = Structure.from_str(structure.to(fmt="cif"), fmt="cif")
     except Exception:  # whatever a reader raises, the answer is no
         return False
     return len(again) == len(structure)
