@@ -155,15 +155,17 @@ def test_broken_rows_are_rows_with_a_reason(salts, tmp_path):
         assert wanted in rows["reason"][row]
 
 
-def test_a_worker_that_dies_takes_one_crystal_with_it(salts, tmp_path):
+def test_a_worker_that_dies_takes_one_crystal_with_it(tmp_path):
+    cubic(SALTS[0], 2 * SALTS[1]).to_parquet(tmp_path / "twice.parquet")
     done = call(
-        *("structures", salts, "-o", tmp_path / "out", "--relax", "deadly:make", "--workers", 2),
+        *("structures", tmp_path / "twice.parquet", "-o", tmp_path / "out", "--relax", "deadly:make", "--workers", 2),
         *("--starts", "2", "--relaxed", "1", "--steps", "2", "--hull", "none", "--library", "none"),
     )
     assert done.returncode == 0, done.stderr
     rows = results(tmp_path / "out")
-    assert "died" in rows["reason"][1]
-    assert list(rows["status"]) == ["relaxed", "failed", "relaxed"]
+    assert list(rows["row"]) == list(range(6))
+    assert list(rows["status"]) == 2 * ["relaxed", "failed", "relaxed"]
+    assert all("died" in reason for reason in rows["reason"][[1, 4]])
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,13 @@ def _pool(
 ) -> Generator[Candidate, None, list[Request]]:
     """Yield candidates until the source is empty or a process dies; return the requests that were in hand then."""
     held: dict[Future[Candidate], Request] = {}
+    request: Request | None = None
     with _executor(tools, recipe, workers) as pool:
         try:
             while True:
                 while len(held) < workers + 1 and (request := next(source, None)) is not None:
                     held[pool.submit(_do, request)] = request
+                    request = None
                 if not held:
                     return []
                 done, _ = wait(held, return_when=FIRST_COMPLETED)
@@ -103,8 +105,8 @@ def _pool(
                     candidate = future.result()
                     del held[future]
                     yield candidate
-        except BrokenProcessPool:
-            return list(held.values())
+        except BrokenProcessPool:  # also of submit, whose request is not held yet
+            return [*held.values(), *([request] if request is not None else [])]
 
 
 def _alone(request: Request, tools: Tools, recipe: Recipe) -> Iterator[Candidate]:
