@@ -118,8 +118,8 @@ class Hull:
     def builtin(cls) -> Hull:
         """Return the hull that ships: prototypes relaxed with CHGNet by ``scripts/build_hull.py``, 12 elements.
 
-        Against the real hull at 520 compositions its hull energy is off by 0.150 eV/atom on average (median 0.086;
-        0.088 in the 41 % whose chemical system it holds a phase of), too high by more than 0.025 at 77 % of them and
+        Against the real hull at 520 compositions its hull energy is off by 0.140 eV/atom on average (median 0.069;
+        0.083 in the 41 % whose chemical system it holds a phase of), too high by more than 0.025 at 74 % of them and
         too low at 3 %: ``python benchmarks/hull.py HULL_ENTRIES.parquet``. Good enough to reject, not to claim
         stability.
         """
