@@ -174,6 +174,8 @@ def test_a_worker_that_dies_takes_one_crystal_with_it(tmp_path):
         (["--relax", "chgnt"], "nearest: 'chgnet'"),
         (["--relax", "no_such_module:make"], "no_such_module"),
         (["--hull", "nowhere.parquet"], "nowhere.parquet"),
+        (["--hull", "bulitin"], "nearest: 'builtin'"),
+        (["--library", "bulitin"], "nearest: 'builtin'"),
         (["--library", "nowhere.parquet"], "nowhere.parquet"),
         (["--compare", "nowhere.parquet"], "nowhere.parquet"),
     ],

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, nearest
 
 Floats = NDArray[np.float64]
 System = frozenset[int]
@@ -112,6 +112,9 @@ class Hull:
             from crystalgfn.structures.materials_project import MaterialsProjectHull
 
             return MaterialsProjectHull(api_key=api_key)
+        if not Path(source).suffix:
+            named = nearest(str(source), ("builtin", "mp"))
+            raise DataError(f"unknown hull {str(source)!r}{named}, allowed: builtin, mp, or a table (.parquet, .csv)")
         return cls.from_file(source)
 
     @classmethod

@@ -21,7 +21,7 @@ import torch
 from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES, SYMBOLS
 from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystallography.operations import group_operations
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, nearest
 from crystalgfn.structures.assignments import Assignment, canonical
 from crystalgfn.structures.cells import Array, checked_lattice
 from crystalgfn.structures.counting import Site
@@ -311,4 +311,9 @@ def load_library(name: str | Path) -> PrototypeLibrary:
     Raises:
         DataError: the file is missing, unreadable, or no library.
     """
-    return PrototypeLibrary.aflow() if str(name) == "builtin" else PrototypeLibrary.load(name)
+    if str(name) == "builtin":
+        return PrototypeLibrary.aflow()
+    if not Path(name).suffix:
+        named = nearest(str(name), ("builtin", "none"))
+        raise DataError(f"unknown prototypes {str(name)!r}{named}, allowed: builtin, none, or a file (.parquet)")
+    return PrototypeLibrary.load(name)
