@@ -180,8 +180,12 @@ def _guarded(path: Path, kind: str, read: Callable[[Path], pa.Table]) -> pa.Tabl
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    # memory_map off: a file that shrinks while mapped would kill the process
-    with path.open("rb") as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
+    # memory_map off: a file that shrinks while mapped would kill the process. A native stream, read in this thread:
+    # a thread of arrow that lets go of a Python one while the interpreter ends aborts the process
+    with (
+        pa.OSFile(str(path), "rb") as stream,
+        pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False) as file,
+    ):
         table = file.read(use_threads=False)
     table.validate(full=True)  # parquet takes bytes for text unseen, in cells
     if len(table.column_names) != table.num_columns:  # and in names, which are decoded here
