@@ -7,6 +7,8 @@ prints results to stdout; :func:`main` turns errors into one line on stderr and 
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -76,6 +78,23 @@ def _placeholder() -> None:
 for _verb, _help in VERBS.items():
     if find_spec(f"{__name__}.{_verb}") is not None:
         app.command(_verb, help=_help)(_placeholder)
+
+
+def run() -> NoReturn:
+    """Run the command line as a process of its own: :func:`main`, then an end without tearing the interpreter down.
+
+    Threads that libraries leave behind (arrow, torch) now and then abort a process during its teardown ("terminate
+    called without an active exception"), when all work is done and written; the exit code would be lost.
+    """
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
