@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
+from crystalgfn.structures.materials_project import open_client, value_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -50,14 +51,14 @@ class MaterialsProject:
         limit: int | None = None,
         client: Any = None,
     ) -> None:
-        self._client = client if client is not None else _open(api_key)
+        self._client = client if client is not None else open_client(api_key)
         filters: dict[str, Any] = {"deprecated": False, "include_gnome": include_gnome}
         if chemsys:
             filters["chemsys"] = list(chemsys)
         if max_e_above_hull is not None:
             filters["energy_above_hull"] = (0.0, max_e_above_hull)
         found = self._search(fields=["material_id"], **filters)
-        self._ids = sorted({str(_value(document, "material_id")) for document in found}, key=_by_number)[:limit]
+        self._ids = sorted({str(value_of(document, "material_id")) for document in found}, key=_by_number)[:limit]
         if not self._ids:
             raise DataError(f"the Materials Project has no entry for {filters}")
 
@@ -69,7 +70,7 @@ class MaterialsProject:
         for first in range(start, len(self), BATCH):
             names = self._ids[first : first + BATCH]
             found = self._search(material_ids=names, fields=FIELDS)
-            documents = {str(_value(document, "material_id")): document for document in found}
+            documents = {str(value_of(document, "material_id")): document for document in found}
             for name in names:
                 document = documents.get(name)
                 yield Entry(
@@ -77,9 +78,9 @@ class MaterialsProject:
                     source="materials_project",
                     load=partial(_structure, document),
                     labels={
-                        "formation_energy_per_atom": _value(document, "formation_energy_per_atom"),
-                        "e_above_hull": _value(document, "energy_above_hull"),
-                        "band_gap": _value(document, "band_gap"),
+                        "formation_energy_per_atom": value_of(document, "formation_energy_per_atom"),
+                        "e_above_hull": value_of(document, "energy_above_hull"),
+                        "band_gap": value_of(document, "band_gap"),
                     },
                 )
 
@@ -95,29 +96,10 @@ class MaterialsProject:
             raise DataError(f"the Materials Project did not answer ({type(error).__name__}: {reason})") from error
 
 
-def _open(api_key: str | None) -> Any:
-    if not api_key:
-        raise DataError("no key for the Materials Project: set MP_API_KEY or give --api-key")
-    try:
-        from mp_api.client import MPRester
-    except ImportError:
-        raise DataError("mp-api is not installed: pip install 'crystalgfn[data]'") from None
-    try:
-        return MPRester(api_key, use_document_model=False, mute_progress_bars=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300].replace(api_key, "...")
-        raise DataError(f"the Materials Project refused ({type(error).__name__}: {reason})") from error
-
-
-def _value(document: Any, name: str) -> Any:
-    """Return a field of a document, which is a dictionary or a model, or None."""
-    return document.get(name) if isinstance(document, dict) else getattr(document, name, None)
-
-
 def _structure(document: Any) -> Structure:
     from pymatgen.core import Structure
 
-    structure = _value(document, "structure")
+    structure = value_of(document, "structure")
     if structure is None:
         raise DataError("no structure in the answer")
     return Structure.from_dict(structure) if isinstance(structure, dict) else structure

@@ -46,7 +46,7 @@ def run(
     if workers < 1:
         raise DataError(f"workers: found {workers}, allowed: 1 or more")
     reference = Reference(compare) if compare is not None else None
-    tools.load(recipe)  # what is not there shows at once, and in this process
+    here = tools.load(recipe)  # what is not there shows at once, and in this process
     total, requests = read_requests(table, n)
     manifest = {
         "table": hashlib.sha256(Path(table).read_bytes()).hexdigest(),
@@ -58,7 +58,7 @@ def run(
     done = folder.done()
     with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
         bar.advance(len(done))
-        for candidate in work(_left(requests, done), tools, recipe, workers=workers):
+        for candidate in work(_left(requests, done), tools, recipe, workers=workers, here=here):
             folder.write(candidate)
             bar.advance()
     folder.write_frames()

@@ -87,13 +87,25 @@ class RunFolder:
         """
         from pymatgen.core import Structure
 
-        path = self.path / PARTS / f"{row:08d}.json"
+        part = self._part(row)
         try:
-            part = json.loads(path.read_text())
             structure = Structure.from_dict(part["structure"]) if "structure" in part else None
             return Candidate(part["row"], structure, float(part["symprec"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows of all candidates in order; structures are not built."""
+        for row in sorted(self.done()):
+            yield self._part(row)["row"]
+
+    def _part(self, row: int) -> dict[str, Any]:
+        path = self.path / PARTS / f"{row:08d}.json"
+        try:
+            part: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
             raise DataError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
+        return part
 
     def candidates(self) -> Iterator[Candidate]:
         """Yield all candidates in the order of their rows, one in memory at a time."""

@@ -36,7 +36,6 @@ Phase = tuple[Mapping[str, float], float]
 """Counts by element symbol, and formation energy in eV/atom."""
 
 COLUMNS = ("elements", "formation_energy_per_atom")
-LOWER_BOUND = "offline hulls lack phases: the energy above hull is a lower bound"
 
 _KEPT_SYSTEMS = 4096
 _FEW = 10

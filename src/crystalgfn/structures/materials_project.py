@@ -30,7 +30,7 @@ class MaterialsProjectHull(Hull):
 
     def __init__(self, *, api_key: str | None = None, client: Any = None) -> None:
         super().__init__((), name="mp")
-        self._client = client if client is not None else _open(api_key or os.environ.get("MP_API_KEY"))
+        self._client = client if client is not None else open_client(api_key or os.environ.get("MP_API_KEY"))
         self._fetched: set[System] = set()
 
     def _prepare(self, system: System) -> str:
@@ -49,7 +49,7 @@ class MaterialsProjectHull(Hull):
             reason = " ".join(str(error).split())[:200]
             return f"the Materials Project did not answer ({type(error).__name__}: {reason})"
         for document in documents:
-            composition, energy, above = (_value(document, name) for name in FIELDS)
+            composition, energy, above = (value_of(document, name) for name in FIELDS)
             if composition is not None and energy is not None:
                 counts = {str(symbol): float(n) for symbol, n in dict(composition).items()}
                 self._add(counts, float(energy) - max(float(above or 0), 0.0))
@@ -58,7 +58,12 @@ class MaterialsProjectHull(Hull):
         return ""
 
 
-def _open(api_key: str | None) -> Any:
+def open_client(api_key: str | None) -> Any:
+    """Return mp-api's client.
+
+    Raises:
+        DataError: no key, mp-api is not installed, or the Materials Project refuses.
+    """
     if not api_key:
         raise DataError("no key for the Materials Project: set MP_API_KEY or give --api-key")
     try:
@@ -72,5 +77,6 @@ def _open(api_key: str | None) -> Any:
         raise DataError(f"the Materials Project refused ({type(error).__name__}: {reason})") from error
 
 
-def _value(document: Any, name: str) -> Any:
+def value_of(document: Any, name: str) -> Any:
+    """Return a field of a document, which is a dictionary or a model, or None."""
     return document.get(name) if isinstance(document, dict) else getattr(document, name, None)

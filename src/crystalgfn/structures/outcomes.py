@@ -99,8 +99,8 @@ def _matches(folder: RunFolder, reference: Reference | None) -> dict[int, dict[s
 
 
 def _rows(folder: RunFolder, extra: Mapping[int, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    for candidate in folder.candidates():
-        row = {**candidate.row, **extra.get(candidate.row["row"], {})}
+    for known in folder.rows():
+        row = {**known, **extra.get(known["row"], {})}
         yield {name: json.dumps(value) if isinstance(value, dict) else value for name, value in row.items()}
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from crystalgfn.errors import DataError
 from crystalgfn.structures.assignments import Assignment, canonical, checked_counts, count_assignments, no_assignment
 from crystalgfn.structures.cells import Array, cell_vectors, checked_lattice
+from crystalgfn.structures.gates import MIN_DISTANCE_RATIO
 from crystalgfn.structures.prior import rank_assignments
 from crystalgfn.structures.random_placement import Starts, is_new, random_starts
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 SYMPREC = 0.01
 """Tolerance in A of the check that a placed structure has its space group."""
-
-SENSIBLE_RATIO = 0.6
-"""Structures with a lesser ratio of distance to covalent radii come after all others."""
 
 MAX_ATOMS = 2_000
 """Atoms in the conventional cell that are refused rather than placed."""
@@ -114,13 +112,13 @@ def place(
             is_new(prototype.starts, 0, known.setdefault(canonical(prototype.starts.assignment), []))
             placed += _checked(prototype.starts, 0, prototype.source)
     if len(placed) < starts:
-        sensible = sum(placement.min_ratio >= SENSIBLE_RATIO for placement in placed)
+        sensible = sum(placement.min_ratio >= MIN_DISTANCE_RATIO for placement in placed)
         for found, index in _random(space_group, wanted, found_lattice, starts - len(placed), seed, known):
             if sensible >= starts:
                 break
             placed += _checked(found, index, "random")
-            sensible += bool(found.ratio[index] >= SENSIBLE_RATIO)
-    return sorted(placed, key=lambda placement: placement.min_ratio < SENSIBLE_RATIO)[:starts]
+            sensible += bool(found.ratio[index] >= MIN_DISTANCE_RATIO)
+    return sorted(placed, key=lambda placement: placement.min_ratio < MIN_DISTANCE_RATIO)[:starts]
 
 
 def _random(

@@ -61,7 +61,9 @@ class Tools:
         return lambda request: realise(request, recipe, potential, hull, library, second=second)
 
 
-def work(requests: Iterable[Request], tools: Tools, recipe: Recipe, *, workers: int) -> Iterator[Candidate]:
+def work(
+    requests: Iterable[Request], tools: Tools, recipe: Recipe, *, workers: int, here: Callable[[Request], Candidate]
+) -> Iterator[Candidate]:
     """Yield a candidate for every request, as they are done.
 
     Args:
@@ -69,11 +71,10 @@ def work(requests: Iterable[Request], tools: Tools, recipe: Recipe, *, workers: 
         tools: what to load.
         recipe: how to work.
         workers: processes; 1 works in this one.
+        here: what ``tools.load(recipe)`` gave, for that one.
     """
     if workers == 1:
-        do = tools.load(recipe)
-        for request in requests:
-            yield do(request)
+        yield from map(here, requests)
         return
     again: list[Request] = []
     source = iter(requests)
