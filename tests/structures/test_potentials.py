@@ -9,7 +9,9 @@ from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 from crystalgfn.errors import DataError, PropertyError
-from crystalgfn.structures.potentials import CHGNetPotential, References, load_potential
+from crystalgfn.structures.chgnet import CHGNetPotential
+from crystalgfn.structures.potentials import load_potential
+from crystalgfn.structures.references import References
 
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
 SALT = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.5), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -32,13 +34,19 @@ def test_a_batch_with_failures_keeps_the_rest(chgnet, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_the_calculator_agrees_with_the_batch(chgnet):
+def test_one_pass_back_gives_what_the_package_of_chgnet_gives(chgnet):
+    from chgnet.model.dynamics import CHGNetCalculator
     from pymatgen.io.ase import AseAtomsAdaptor
 
-    atoms = AseAtomsAdaptor.get_atoms(SALT)
-    atoms.calc = chgnet.calculator()
-    assert atoms.get_potential_energy() / 2 == pytest.approx(float(chgnet.energies([SALT])[0]), abs=1e-4)
-    assert np.abs(atoms.get_stress()).max() > 0
+    structure = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(3.2, 5.3), ["Mg"], [[1 / 3, 2 / 3, 0.25]])
+    for given in (SALT, structure.perturb(0.1), COPPER.apply_strain([0.02, -0.03, 0.01], inplace=False)):
+        ours, theirs = AseAtomsAdaptor.get_atoms(given), AseAtomsAdaptor.get_atoms(given)
+        ours.calc, theirs.calc = chgnet.calculator(), CHGNetCalculator(use_device="cpu")
+        assert ours.get_potential_energy() == pytest.approx(theirs.get_potential_energy(), abs=1e-4)
+        assert ours.get_potential_energy() / len(ours) == pytest.approx(float(chgnet.energies([given])[0]), abs=1e-4)
+        np.testing.assert_allclose(ours.get_forces(), theirs.get_forces(), atol=1e-4)
+        np.testing.assert_allclose(ours.get_stress(), theirs.get_stress(), atol=1e-5)
+        assert np.abs(ours.get_stress()).max() > 0
 
 
 def test_formation_energy_of_salt(chgnet):

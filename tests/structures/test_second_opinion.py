@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 
 from crystalgfn.errors import PropertyError
 from crystalgfn.structures import second_opinion
-from crystalgfn.structures.potentials import References
+from crystalgfn.structures.references import References
 from crystalgfn.structures.second_opinion import SevenNetPotential, mp2020_correction
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])

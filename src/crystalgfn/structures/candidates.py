@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
@@ -20,7 +21,8 @@ from crystalgfn.errors import CrystalGFNError
 from crystalgfn.structures import gates
 from crystalgfn.structures.hull import Hull
 from crystalgfn.structures.placing import Placement, place
-from crystalgfn.structures.potentials import Potential, quiet
+from crystalgfn.structures.potentials import Potential
+from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relax import Relaxed, relax, scaled
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from crystalgfn.structures.prototypes import PrototypeLibrary
     from crystalgfn.structures.second_opinion import SevenNetPotential
 
-SCREEN_VOLUMES = (0.8, 1.0, 1.25)
-"""Volumes over the given one at which each start is looked at; the lowest counts."""
+SCREEN_VOLUMES = (0.8, 1.25)
+"""Further volumes over the given one at which the better starts are looked at; the lowest energy counts."""
+
+LOOKED_AT_AGAIN = 0.34
+"""Part of the starts that is looked at in the further volumes."""
 
 MAX_ATOMS = 200
 """Atoms in the conventional cell beyond which nothing is placed: one energy would take seconds."""
@@ -226,17 +231,15 @@ def realise(
 
 
 def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> list[Placement]:
-    """Return the placements of lowest energy, at the best of :data:`SCREEN_VOLUMES`, lowest first.
+    """Return the placements of lowest energy, lowest first.
 
+    All are looked at in the given volume, and the lowest :data:`LOOKED_AT_AGAIN` of them at :data:`SCREEN_VOLUMES` too.
     Volumes at which atoms would be nearer than the distance gate allows do not count, unless that leaves none.
     """
-    factors = np.array(SCREEN_VOLUMES)
-    trials = [scaled(placement.structure, factor) for placement in placements for factor in factors]
-    energies = potential.energies(trials).reshape(len(placements), len(factors))
-    ratios = np.array([p.min_ratio for p in placements])[:, None] * factors ** (1 / 3)
-    sensible = np.where(ratios >= gates.MIN_DISTANCE_RATIO, energies, np.nan)
-    energies = np.where(np.isfinite(sensible).any(1, keepdims=True), sensible, energies + 1e3)
-    lowest = np.nanmin(np.where(np.isfinite(energies), energies, np.inf), axis=1)
+    lowest = _energies(placements, potential, (1.0,))
+    again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(LOOKED_AT_AGAIN * len(placements)))]
+    others = _energies([placements[i] for i in again], potential, SCREEN_VOLUMES)
+    lowest[again] = np.minimum(lowest[again], others)
     order = [int(i) for i in np.argsort(lowest, kind="stable") if math.isfinite(lowest[i])]
     kept: list[int] = []
     for i in order:  # the same energy to a tenth of a meV: the same structure found twice
@@ -245,6 +248,17 @@ def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> 
         if len(kept) == keep:
             break
     return [placements[i] for i in kept]
+
+
+def _energies(placements: Sequence[Placement], potential: Potential, volumes: Sequence[float]) -> NDArray[np.float64]:
+    """Lowest energies (B,), eV/atom, of placements at some volumes over their own; infinite where there is none."""
+    factors = np.array(volumes)
+    trials = [scaled(placement.structure, factor) for placement in placements for factor in factors]
+    energies = potential.energies(trials).reshape(len(placements), len(factors))
+    ratios = np.array([p.min_ratio for p in placements])[:, None] * factors ** (1 / 3)
+    # too near: after all others
+    energies = np.where(ratios >= gates.MIN_DISTANCE_RATIO, energies, energies + 1e3)
+    return np.where(np.isfinite(energies), energies, np.inf).min(axis=1)
 
 
 def _seed(*words: int) -> int:

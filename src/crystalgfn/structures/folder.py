@@ -17,7 +17,7 @@ from typing import Any
 from crystalgfn.errors import DataError
 from crystalgfn.structures.candidates import Candidate
 from crystalgfn.structures.export import append_extxyz, write_cif
-from crystalgfn.structures.potentials import quiet
+from crystalgfn.structures.quiet import quiet
 from crystalgfn.tables.files import write_atomically
 
 PARTS, CIF, MANIFEST, FRAMES = "parts", "cif", "manifest.json", "all.extxyz"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_ratio
-from crystalgfn.structures.potentials import Potential, quiet
+from crystalgfn.structures.potentials import Potential
+from crystalgfn.structures.quiet import quiet
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -300,7 +301,6 @@ def _run(
 ) -> Stage:
     """Relax atoms and cell; the last finite state is kept whatever happens."""
     from ase.constraints import FixSymmetry
-    from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
     from pymatgen.io.ase import AseAtomsAdaptor
 
@@ -312,7 +312,7 @@ def _run(
         if symmetric:
             atoms.set_constraint(FixSymmetry(atoms, symprec=SYMPREC))
         atoms.calc = potential.calculator()
-        optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)
+        optimizer = BFGS(_cell_filter(atoms), logfile=None)
         for converged in optimizer.irun(fmax=fmax, steps=steps):
             found = float(atoms.get_potential_energy()) / len(atoms)
             if not math.isfinite(found) or not np.isfinite(atoms.positions).all():
@@ -331,6 +331,22 @@ def _run(
     kept.calc = None
     final = AseAtomsAdaptor.get_structure(kept)
     return Stage(final, energy, find_group(final, symprec), done, bool(converged) and not failure, failure)
+
+
+def _cell_filter(atoms: Any) -> Any:
+    """ASE's FrechetCellFilter, which remembers the forces: BFGS asks for them three times a step."""
+    from ase.filters import FrechetCellFilter
+
+    class Filter(FrechetCellFilter):
+        last: tuple[bytes, Any] = b"", None
+
+        def get_forces(self, **kwargs: Any) -> Any:
+            state = self.atoms.positions.tobytes() + self.atoms.cell.array.tobytes()
+            if state != self.last[0]:
+                self.last = state, super().get_forces(**kwargs)
+            return self.last[1].copy()
+
+    return Filter(atoms)
 
 
 def _reason(error: BaseException) -> str:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.errors import PropertyError, nearest
-from crystalgfn.structures.potentials import FormationEnergy, References, quiet
+from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.references import FormationEnergy, References
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
