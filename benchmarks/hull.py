@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from _common import parser, report
 
-from crystalgfn.structures.hull import Hull
+from crystalgfn.stability.hull import Hull
 
 
 def compositions(path: Path, elements: set[str], n: int, seed: int) -> list[tuple[dict[str, float], float]]:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import torch
 from _common import parser, report
 
+from crystalgfn.build import WEIGHTS
 from crystalgfn.config import SpaceConfig, load_preset, preset_path, presets
 from crystalgfn.crystal import Crystals
 from crystalgfn.evaluation.validity import LatticeLimits, check
-from crystalgfn.model import CHUNK, WEIGHTS, load, untrained
+from crystalgfn.model import CHUNK, load, untrained
 
 BATCH = 10 * CHUNK
 

@@ -1,6 +1,6 @@
 """Make the hull that ships: prototypes over the elements of the presets, relaxed with CHGNet.
 
-    python scripts/build_hull.py --work FOLDER -o src/crystalgfn/structures/data/hull.json --budget 1000
+    python scripts/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
 
 Prototypes are the binary and ternary ones of pymatgen's AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017))
 and those in EXTRA, which it lacks. Every formula that is neutral with common charges, and then binaries with Fe, C, Si,
@@ -27,8 +27,8 @@ import numpy as np
 from pymatgen.core import Composition, Lattice, Structure
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_gate, distance_ratio, formation_energy_gate
-from crystalgfn.structures.hull import Hull
 from crystalgfn.structures.potentials import Potential, load_potential
 from crystalgfn.structures.relax import relax, scaled
 from crystalgfn.tables.files import write_atomically

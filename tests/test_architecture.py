@@ -13,7 +13,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "crystalgfn"
 BASE = {"errors", "progress", "__version__"}
 CRYSTAL = BASE | {"crystallography", "crystal", "tables"}
 SPACES = CRYSTAL | {"spaces"}
-GFLOWNET = SPACES | {"policy", "properties", "gflownet"}
+GFLOWNET = SPACES | {"policy", "properties", "gflownet", "stability"}
 CONFIG = BASE | {"crystallography", "config"}
 BUILD = GFLOWNET | {"config", "build"}
 MAY_IMPORT = {
@@ -23,9 +23,10 @@ MAY_IMPORT = {
     "crystal": BASE
     | {"crystallography", "tables", "structures"},  # the last two inside methods only: to_csv, place ...
     "tables": CRYSTAL,
-    "properties": CRYSTAL,
-    "datasets": CRYSTAL | {"structures"},
-    "structures": CRYSTAL,
+    "stability": CRYSTAL,
+    "properties": CRYSTAL | {"stability"},
+    "datasets": CRYSTAL | {"stability", "structures"},
+    "structures": CRYSTAL | {"stability"},
     "spaces": CRYSTAL,
     "policy": SPACES,
     "gflownet": GFLOWNET,

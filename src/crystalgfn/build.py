@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
-from crystalgfn.config import BoxLatticeConfig, Config, SpaceConfig, TrainingConfig
+from crystalgfn.config import BoxLatticeConfig, Config, RewardConfig, SpaceConfig, TrainingConfig, preset_path, presets
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
-from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.errors import CheckpointError, ConfigError, DataError
+from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
@@ -16,6 +19,11 @@ from crystalgfn.properties.reward import Reward
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import BoxLattice, LatticeDecoder, VolumeLattice
+from crystalgfn.stability.facets import Facets
+from crystalgfn.stability.hull import Hull
+
+WEIGHTS = "policy.safetensors"
+"""File of a run folder that holds the weights to sample with."""
 
 
 def build_space(config: SpaceConfig) -> CrystalSpace:
@@ -73,14 +81,57 @@ def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
         ).to(space.device)
 
 
+def weights_of(where: str | Path) -> Path:
+    """Return the file with the weights of a run folder, or of a preset that ships with some.
+
+    Raises:
+        ConfigError: no such preset or folder.
+        CheckpointError: it has no weights.
+    """
+    folder = Path(where)
+    if not folder.is_dir():
+        if len(folder.parts) > 1:
+            raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
+        folder = preset_path(str(where))
+    if not (folder / WEIGHTS).is_file():
+        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
+        raise CheckpointError(
+            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
+            f"{', '.join(with_weights)}"
+        )
+    return folder / WEIGHTS
+
+
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space."""
-    return CrystalTarget(space, Reward(resolve(config.reward.property), config.reward.beta))
+    reward = config.reward
+    prop = resolve(reward.property)
+    hull = build_hull(reward, prop.unit, space)
+    return CrystalTarget(space, Reward(prop, reward.beta, hull=hull, floor=reward.floor))
+
+
+def build_hull(reward: RewardConfig, unit: str, space: CrystalSpace) -> Facets | None:
+    """The hull that a reward is measured from, or None.
+
+    Raises:
+        ConfigError: the property is no energy per atom, or the hull lacks an element of the space.
+        DataError: the hull cannot be read.
+    """
+    if reward.hull is None:
+        return None
+    if unit != "eV/atom":
+        found = unit or "a pure number"
+        raise ConfigError(f"reward.hull: {reward.property!r} is {found}, allowed: a formation energy in eV/atom")
+    hull = Hull.load(reward.hull)
+    unknown = [SYMBOLS[z] for z in space.elements if SYMBOLS[z] not in hull.elements]
+    if unknown and reward.hull != "mp":  # which is fetched as it is asked for
+        raise ConfigError(f"reward.hull: {reward.hull} has no phase with {', '.join(unknown)}, allowed: another hull")
+    return Facets(hull)
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:
     """The trainer's numbers."""
-    values = config.model_dump(exclude={"replay", "data", "checkpoint_every", "log_every"})
+    values = config.model_dump(exclude={"start", "replay", "data", "checkpoint_every", "log_every"})
     return TrainingRecipe(
         **values,
         replay_share=config.replay.share,
@@ -111,6 +162,8 @@ def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     """Everything together, ready to run."""
     space = build_space(config.space).to(device)
     policy = build_policy(config, space)
+    if config.training.start is not None:
+        load_policy(weights_of(config.training.start), policy)
     target = build_target(config, space)
     data = load_data(config.training, space)
     return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data)

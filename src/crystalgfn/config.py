@@ -146,12 +146,16 @@ class SpaceConfig(_Section):
 
 
 class RewardConfig(_Section):
-    """R(x) = exp(-beta property(x))."""
+    """R(x) = exp(-beta E(x)), E the property, or what is left of it above the hull."""
 
     property: str = "formation_energy"
     """A shipped property, "module:function", an entry point, or the folder of a trained proxy."""
     beta: float = 8.0
     """Inverse temperature, 1 / unit of the property; negative to ask for high values."""
+    hull: str | None = None
+    """"builtin", "mp" or a table of phases: E is the property (a formation energy) above that hull; null for itself."""
+    floor: float | None = None
+    """Values of E below this count as this: being further below earns nothing; null for no floor."""
 
 
 class PolicyConfig(_Section):
@@ -195,6 +199,8 @@ class DataTrajectoriesConfig(_Section):
 class TrainingConfig(_Section):
     """Objective, optimiser and exploration."""
 
+    start: str | None = None
+    """Weights to begin with: a preset that has some, or a run folder of the same space; null for random ones."""
     iterations: int = Field(5_000, ge=1)
     """Updates of the weights."""
     batch_size: int = Field(100, ge=2)

@@ -10,16 +10,15 @@ import numpy as np
 import torch
 from torch import Generator
 
-from crystalgfn.build import build_policy, build_space, build_target
-from crystalgfn.config import Config, load_config, preset_path, presets
+from crystalgfn.build import build_policy, build_space, build_target, weights_of
+from crystalgfn.config import Config, load_config
 from crystalgfn.crystal import Crystals
-from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
 
-WEIGHTS = "policy.safetensors"
 CHUNK = 1_000
 """Crystals drawn at a time; part of what a seed means, so it never changes."""
 
@@ -116,20 +115,8 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
         ConfigError: no such preset or folder.
         CheckpointError: the weights are missing or do not fit.
     """
-    path = Path(where)
-    folder = path if path.is_dir() else None
-    if folder is None:
-        if len(path.parts) > 1:
-            raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
-        folder = preset_path(str(where))
-    weights = folder / WEIGHTS
-    if not weights.is_file():
-        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
-        raise CheckpointError(
-            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
-            f"{', '.join(with_weights)}"
-        )
-    config = load_config(folder / "config.yaml")
+    weights = weights_of(where)
+    config = load_config(weights.parent / "config.yaml")
     space = build_space(config.space).to(device)
     policy = build_policy(config, space)
     load_policy(weights, policy)

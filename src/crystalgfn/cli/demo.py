@@ -32,9 +32,9 @@ def demo(
     from crystalgfn.cli.structures import report
     from crystalgfn.model import load
     from crystalgfn.report.summary import best_table
+    from crystalgfn.stability.hull import Hull
     from crystalgfn.structures.batch import run
     from crystalgfn.structures.candidates import Recipe
-    from crystalgfn.structures.hull import Hull
     from crystalgfn.structures.selection import most_promising
     from crystalgfn.structures.workers import Tools
 

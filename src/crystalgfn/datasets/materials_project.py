@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
-from crystalgfn.structures.materials_project import open_client, value_of
+from crystalgfn.stability.materials_project import open_client, value_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

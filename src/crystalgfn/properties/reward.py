@@ -6,8 +6,12 @@ import numpy as np
 from torch import Tensor
 
 from crystalgfn.crystal import Crystals
+from crystalgfn.stability.facets import Facets
 
-from .registry import Property
+from .registry import Property, check_values
+
+ABOVE_HULL = "energy_above_hull [eV/atom]"
+"""Column of the property above the hull."""
 
 
 class Reward:
@@ -18,10 +22,13 @@ class Reward:
     Args:
         prop: the property E.
         beta: inverse temperature, 1 / unit of the property.
+        hull: E is the property, a formation energy, above this hull.
+        floor: values of E below count as this. No crystal lies far below a true hull: a prediction that does is an
+            error of the property, or a phase that the hull lacks, and should not be hunted.
     """
 
-    def __init__(self, prop: Property, beta: float) -> None:
-        self.property, self.beta = prop, beta
+    def __init__(self, prop: Property, beta: float, *, hull: Facets | None = None, floor: float | None = None) -> None:
+        self.property, self.beta, self.hull, self.floor = prop, beta, hull, floor
 
     @property
     def column(self) -> str:
@@ -29,10 +36,18 @@ class Reward:
         return f"{self.property.name} [{self.property.unit}]" if self.property.unit else self.property.name
 
     def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Log-rewards ``(B,)`` float32 and the property as a column.
+        """Log-rewards ``(B,)`` float32, and the property, and where there is a hull E, as columns.
 
         Raises:
             PropertyError: the property gave something that is not a finite number; names the crystal.
+            DataError: the hull does not know an element of a crystal.
         """
         values = self.property(crystals)
-        return -self.beta * values, {self.column: values.cpu().numpy()}
+        columns = {self.column: values.cpu().numpy()}
+        if self.hull is not None:
+            above = values - self.hull.energies(crystals.elements, crystals.counts)
+            values = check_values("energy_above_hull", above, crystals)
+            columns[ABOVE_HULL] = values.cpu().numpy()
+        if self.floor is not None:
+            values = values.clamp(min=self.floor)
+        return -self.beta * values, columns

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import CrystalGFNError
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import gates
-from crystalgfn.structures.hull import Hull
 from crystalgfn.structures.placing import Placement, place
 from crystalgfn.structures.potentials import Potential
 from crystalgfn.structures.quiet import quiet

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.progress import track
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates import Candidate, Recipe, Request, place_request, realise, requests
-from crystalgfn.structures.hull import Hull
 from crystalgfn.structures.outcomes import ranked
 from crystalgfn.structures.placing import Placement
 from crystalgfn.structures.potentials import Potential, load_potential

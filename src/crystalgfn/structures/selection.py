@@ -9,7 +9,7 @@ import numpy as np
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import DataError
-from crystalgfn.structures.hull import Hull
+from crystalgfn.stability.hull import Hull
 
 
 def most_promising(

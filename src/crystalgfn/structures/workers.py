@@ -29,7 +29,7 @@ class Tools:
     Attributes:
         potential: name for :func:`~crystalgfn.structures.potentials.load_potential`; empty to place atoms only.
         references: its file of elemental references, or None.
-        hull: source for :meth:`~crystalgfn.structures.hull.Hull.load`; empty for none.
+        hull: source for :meth:`~crystalgfn.stability.hull.Hull.load`; empty for none.
         library: file of prototypes; ``"builtin"`` for those that ship, empty for none.
         second: model of SevenNet that judges what came out, such as ``"7net-l3i5"``; empty for none.
     """
@@ -46,7 +46,7 @@ class Tools:
         Raises:
             CrystalGFNError: a potential, hull or library that is not there.
         """
-        from crystalgfn.structures.hull import Hull
+        from crystalgfn.stability.hull import Hull
         from crystalgfn.structures.potentials import load_potential
         from crystalgfn.structures.prototypes import load_library
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import DataError
-from crystalgfn.structures.hull import Hull, System
+from crystalgfn.stability.hull import Hull, System
 
 FIELDS = ["composition", "formation_energy_per_atom", "energy_above_hull"]
 

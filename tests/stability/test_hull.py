@@ -14,8 +14,8 @@ from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition
 
 from crystalgfn.errors import DataError
-from crystalgfn.structures.hull import Hull
-from crystalgfn.structures.materials_project import MaterialsProjectHull
+from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.materials_project import MaterialsProjectHull
 
 ELEMENTS = ("Li", "Mg", "O", "Fe", "Cl")
 

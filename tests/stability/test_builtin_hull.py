@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from crystalgfn.structures.hull import Hull
+from crystalgfn.stability.hull import Hull
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def content():
-    return json.loads((files("crystalgfn.structures") / "data" / "hull.json").read_text())
+    return json.loads((files("crystalgfn.stability") / "data" / "hull.json").read_text())
 
 
 @pytest.fixture(scope="module")

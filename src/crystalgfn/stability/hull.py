@@ -108,7 +108,7 @@ class Hull:
         if str(source) == "builtin":
             return cls.builtin()
         if str(source) == "mp":
-            from crystalgfn.structures.materials_project import MaterialsProjectHull
+            from crystalgfn.stability.materials_project import MaterialsProjectHull
 
             return MaterialsProjectHull(api_key=api_key)
         if not Path(source).suffix:
@@ -125,7 +125,7 @@ class Hull:
         too low at 3 %: ``python benchmarks/hull.py HULL_ENTRIES.parquet``. Good enough to reject, not to claim
         stability.
         """
-        content = json.loads((files(__package__) / "data" / "hull.json").read_text())
+        content = json.loads((files("crystalgfn.stability") / "data" / "hull.json").read_text())
         return cls(((entry["counts"], entry["energy"]) for entry in content["entries"]), name="builtin")
 
     @classmethod
@@ -185,6 +185,20 @@ class Hull:
             return HullEnergy(math.nan, f"the hull {self.name!r} has no mixture of this composition")
         products = {_formula(columns.compositions[i]): float(shares[i]) for i in np.flatnonzero(shares > 1e-9)}
         return HullEnergy(formation_energy - energy, "", energy, products)
+
+    def phases_of(self, system: Sequence[int]) -> tuple[Floats, Floats]:
+        """Return fractions (P, E) over the sorted elements, and energies (P,), of all phases of a chemical system.
+
+        Raises:
+            DataError: the hull has no phase with one of the elements, or they could not be fetched.
+        """
+        wanted = frozenset(system)
+        reason = self._prepare(wanted)
+        missing = [SYMBOLS[z] for z in sorted(wanted) if frozenset((z,)) not in self._systems]
+        if reason or missing:
+            raise DataError(reason or f"the hull {self.name!r} has no entry with {', '.join(missing)}")
+        columns = self._columns(wanted)
+        return columns.fractions, columns.energies
 
     def covers(self, counts: Mapping[str, float]) -> bool:
         """Whether the hull holds a phase of the full chemical system of a composition, not only of its subsystems."""

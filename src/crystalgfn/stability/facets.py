@@ -1,0 +1,104 @@
+"""Hull energies of batches of compositions, fast enough for a reward.
+
+The lower convex hull of a chemical system is the largest of the affine functions of its facets, so once the facets of a
+system are known (Qhull, some ms), a hull energy is a product and a maximum. The linear program of
+:class:`~crystalgfn.stability.hull.Hull` gives the same values, one composition at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.stability.hull import Hull
+
+_FLAT = 1e-9
+"""Facets whose normal has a smaller share along the energy are the sides of the hull, not its bottom."""
+
+
+class Facets:
+    """Facets of a hull, found system by system when they are first asked for.
+
+    Args:
+        hull: the phases.
+    """
+
+    def __init__(self, hull: Hull) -> None:
+        self.hull = hull
+        self._slots: dict[tuple[int, ...], int] = {}
+        self._planes = torch.zeros(0, 1, 1, dtype=torch.float64)  # (S, F, K): energy of each element on each facet
+        self._elements = torch.zeros(0, 1, dtype=torch.int64)  # (S, K): atomic numbers, 0 for none
+
+    def energies(self, elements: Sequence[int], counts: Tensor) -> Tensor:
+        """Return the hull energy (B,), eV/atom, float64, of compositions on the device of ``counts``.
+
+        Args:
+            elements: D atomic numbers.
+            counts: (B, D) atoms of each.
+
+        Raises:
+            DataError: the hull has no phase with an element that a composition holds.
+        """
+        shown = counts.cpu()
+        systems, inverse = np.unique((shown > 0).numpy(), axis=0, return_inverse=True)
+        numbers = np.asarray(elements)
+        slots = torch.tensor([self._slot(tuple(numbers[system].tolist())) for system in systems])
+        slot = slots[torch.as_tensor(inverse.reshape(-1))]
+        place = torch.zeros(len(SYMBOLS), dtype=torch.int64)
+        place[torch.as_tensor(numbers)] = torch.arange(len(numbers))
+        fractions = shown.double() / shown.sum(1, keepdim=True)
+        held = self._elements[slot]  # (B, K)
+        there = fractions.gather(1, place[held]) * (held > 0)
+        found = (self._planes[slot] @ there[..., None]).squeeze(-1).amax(1)
+        return found.to(counts.device)
+
+    def _slot(self, system: tuple[int, ...]) -> int:
+        if system not in self._slots:
+            planes = _planes(*self.hull.phases_of(system))
+            new = torch.as_tensor(planes)[None]
+            facets, width = max(new.shape[1], self._planes.shape[1]), max(new.shape[2], self._planes.shape[2])
+            self._planes = torch.cat([_padded(self._planes, facets, width), _padded(new, facets, width)])
+            held = torch.zeros(1, width, dtype=torch.int64)
+            held[0, : len(system)] = torch.tensor(sorted(system))
+            missing = width - self._elements.shape[1]
+            self._elements = torch.cat([torch.nn.functional.pad(self._elements, (0, missing)), held])
+            self._slots[system] = len(self._slots)
+        return self._slots[system]
+
+
+def _padded(planes: Tensor, facets: int, width: int) -> Tensor:
+    """Repeat the first facet and add elements at 0, up to (S, facets, width)."""
+    planes = torch.nn.functional.pad(planes, (0, width - planes.shape[2]))
+    if not len(planes):
+        return planes.new_zeros(0, facets, width)
+    return torch.cat([planes, planes[:, :1].expand(-1, facets - planes.shape[1], -1)], 1)
+
+
+def _planes(fractions: NDArray[np.float64], energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the bottom of the hull as (F, E): the energy per atom of each element on each facet, eV.
+
+    Args:
+        fractions: (P, E) of each phase, with a pure phase of every element.
+        energies: (P,) eV/atom.
+    """
+    from scipy.spatial import ConvexHull
+
+    size = fractions.shape[1]
+    ground = np.array([energies[fractions[:, i] > 1 - 1e-9].min() for i in range(size)])
+    if size == 1:
+        return ground[None]
+    # relative to the elements, so that whatever does not bind is not on the hull; one point above closes the body
+    relative = energies - fractions @ ground
+    low = relative < -1e-12
+    points = np.concatenate([fractions[low], np.eye(size), np.full((1, size), 1 / size)])
+    heights = np.concatenate([relative[low], np.zeros(size), [1.0]])
+    body = ConvexHull(np.column_stack([points[:, :-1], heights]))
+    normals = body.equations[body.equations[:, -2] < -_FLAT]
+    slopes = -normals / normals[:, [-2]]  # height = slopes of the first E - 1 fractions, and the constant
+    constant = slopes[:, [-1]]
+    return np.asarray(np.concatenate([slopes[:, :-2] + constant, constant], axis=1) + ground)

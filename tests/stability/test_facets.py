@@ -1,0 +1,80 @@
+"""Batched hull energies equal the linear program, everywhere."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import DataError
+from crystalgfn.stability.facets import Facets
+from crystalgfn.stability.hull import Hull
+
+BUILTIN = Hull.builtin()
+ELEMENTS = tuple(atomic_number(symbol) for symbol in BUILTIN.elements)
+
+
+def linear_program(hull, elements, counts):
+    return [
+        hull.energy_above_hull({SYMBOLS[z]: n for z, n in zip(elements, row, strict=True) if n}, 0.0).hull
+        for row in counts.tolist()
+    ]
+
+
+def random_counts(size, *, most=5, seed=0):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 13, size=(size, len(ELEMENTS)))
+    order = rng.random(counts.shape).argsort(1)
+    return torch.as_tensor(counts * (order < rng.integers(1, most + 1, size=(size, 1))))
+
+
+def test_the_builtin_hull_as_the_linear_program_has_it():
+    counts = random_counts(400)
+    found = Facets(BUILTIN).energies(ELEMENTS, counts)
+    assert found.shape == (400,)
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found, linear_program(BUILTIN, ELEMENTS, counts), atol=1e-8)
+    assert (found < -0.1).double().mean() > 0.5  # not a comparison of zeros
+
+
+def test_phases_themselves_and_elements_are_on_the_hull():
+    hull = Hull([({"Li": 2, "O": 1}, -2.0), ({"Li": 1, "O": 1}, -1.6), ({"Li": 1}, 0.0), ({"O": 1}, 0.3)])
+    counts = torch.tensor([[2, 1], [1, 1], [1, 0], [0, 3], [1, 3]])
+    found = Facets(hull).energies((3, 8), counts)
+    np.testing.assert_allclose(found, [-2.0, -1.6, 0, 0, -0.8], atol=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 5), st.integers(0, 40))
+def test_random_hulls_as_the_linear_program_has_them(seed, size, phases):
+    rng = np.random.default_rng(seed)
+    elements = ELEMENTS[:size]
+    rows = rng.integers(0, 5, size=(phases, size))
+    rows = rows[rows.sum(1) > 0]
+    entries = [
+        ({SYMBOLS[z]: int(n) for z, n in zip(elements, row, strict=True) if n}, float(energy))
+        for row, energy in zip(rows, rng.normal(-0.5, 1, size=len(rows)), strict=True)
+    ]
+    hull = Hull([*entries, *(({SYMBOLS[z]: 1}, 0.0) for z in elements)])
+    counts = torch.as_tensor(rng.integers(0, 9, size=(20, size)))
+    counts[:, 0] += counts.sum(1) == 0
+    np.testing.assert_allclose(
+        Facets(hull).energies(elements, counts), linear_program(hull, elements, counts), atol=1e-7
+    )
+
+
+def test_the_order_of_elements_and_of_calls_changes_nothing():
+    counts = random_counts(50, seed=3)
+    facets = Facets(BUILTIN)
+    first = facets.energies(ELEMENTS, counts)
+    facets.energies(ELEMENTS, random_counts(50, seed=4))
+    assert torch.equal(facets.energies(ELEMENTS, counts), first)
+    turned = tuple(reversed(ELEMENTS))
+    torch.testing.assert_close(facets.energies(turned, counts.flip(1)), first, atol=1e-9, rtol=0)
+
+
+def test_an_element_that_the_hull_lacks_is_named():
+    with pytest.raises(DataError, match="no entry with U"):
+        Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 1]]))
+    assert Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 0]])).tolist() == [0]
