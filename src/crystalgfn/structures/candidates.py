@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import gates
+from crystalgfn.structures.cells import cell_vectors, checked_lattice, primitive_cell
 from crystalgfn.structures.placing import Placement, place
 from crystalgfn.structures.potentials import Potential
 from crystalgfn.structures.quiet import quiet
@@ -43,6 +45,9 @@ MAX_ATOMS = 200
 
 SPARE = 2
 """Starts relaxed in place of those that fail."""
+
+WITHOUT_SYMMETRY = "random, symmetry dropped"
+"""Source of placements in P1, where none in the group asked for gave a crystal."""
 
 PLACED, RELAXED, FAILED = "placed", "relaxed", "failed"
 
@@ -98,11 +103,14 @@ class Candidate:
         row: flat values, see :mod:`crystalgfn.structures.outcomes`.
         structure: pymatgen structure of the primitive cell, or None.
         symprec: tolerance (A) at which it has the space group of the row.
+        stages: how it came there: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with its symmetry kept,
+            where that is not the result.
     """
 
     row: dict[str, Any]
     structure: Structure | None = None
     symprec: float = 0.01
+    stages: Mapping[str, Structure] = field(default_factory=dict)
 
     @property
     def atoms(self) -> Atoms:
@@ -159,11 +167,34 @@ def place_request(
                 seed=_seed(recipe.seed, request.row),
                 library=library,
             )
+            found = found or place_without_symmetry(request, recipe)
     except CrystalGFNError as error:
         return [], str(error)
     except Exception as error:  # one crystal never stops a run
         return [], f"{type(error).__name__}: {error}"
     return found, "" if found else "no way to place the atoms was found"
+
+
+def place_without_symmetry(request: Request, recipe: Recipe) -> list[Placement]:
+    """Place the atoms of a crystal's primitive cell in P1: for groups whose positions bring atoms too near.
+
+    Raises:
+        DataError: see :func:`crystalgfn.structures.placing.place`.
+    """
+    from pymatgen.core import Lattice
+
+    cell = primitive_cell(request.space_group, cell_vectors(checked_lattice(request.space_group, request.lattice)))
+    points = int(CENTERING_MULTIPLICITY[request.space_group])
+    return [
+        replace(placement, source=WITHOUT_SYMMETRY)
+        for placement in place(
+            1,
+            {z: n // points for z, n in request.counts.items()},
+            Lattice(cell).parameters,
+            starts=max(1, recipe.starts // 2),
+            seed=_seed(recipe.seed, request.row, 2),
+        )
+    ]
 
 
 def realise(
@@ -196,6 +227,30 @@ def realise(
         chosen = placements[0]
         row |= _structure_columns(chosen.structure) | {"source": chosen.source, "space_group": request.space_group}
         return Candidate(_ended(row, PLACED, "", start), chosen.structure)
+    best, failures = _best(request, recipe, potential, placements)
+    if best is None and placements[0].source != WITHOUT_SYMMETRY:
+        best, _ = _best(request, recipe, potential, place_without_symmetry(request, recipe))
+    if best is None:
+        return Candidate(_ended(row, FAILED, "; ".join(failures), start))
+    placement, relaxed = best
+    row |= {"source": placement.source} | _relaxed_columns(relaxed, potential) | _structure_columns(relaxed.structure)
+    row |= _stability_columns(relaxed.structure, row, potential, hull)
+    flags = list(_flags(relaxed, row, potential))
+    if second is not None:
+        opinion = second.opinion(relaxed.structure, row[f"formation_energy_{potential.name} [eV/atom]"])
+        row[f"formation_energy_{second.name} [eV/atom]"] = opinion.formation_energy
+        flags += [opinion.reason] if opinion.flagged else []
+    row["flags"] = "; ".join(flags)
+    stages = {"placed": placement.structure}
+    if relaxed.symmetric is not None and relaxed.chosen == "free":
+        stages["symmetric"] = relaxed.symmetric.structure
+    return Candidate(_ended(row, RELAXED, "", start), relaxed.structure, relaxed.symprec, stages)
+
+
+def _best(
+    request: Request, recipe: Recipe, potential: Potential, placements: Sequence[Placement]
+) -> tuple[tuple[Placement, Relaxed] | None, list[str]]:
+    """Relax the placements of lowest energy; the lowest that passes the gate, or None, and why others failed."""
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
     for tried, placement in enumerate(screen(placements, potential, recipe.relaxed + SPARE)):
@@ -216,18 +271,7 @@ def realise(
             failures.append(gate.reason)
         elif best is None or relaxed.energy < best[1].energy:
             best = placement, relaxed
-    if best is None:
-        return Candidate(_ended(row, FAILED, "; ".join(dict.fromkeys(failures)), start))
-    placement, relaxed = best
-    row |= {"source": placement.source} | _relaxed_columns(relaxed, potential) | _structure_columns(relaxed.structure)
-    row |= _stability_columns(relaxed.structure, row, potential, hull)
-    flags = list(_flags(relaxed, row, potential))
-    if second is not None:
-        opinion = second.opinion(relaxed.structure, row[f"formation_energy_{potential.name} [eV/atom]"])
-        row[f"formation_energy_{second.name} [eV/atom]"] = opinion.formation_energy
-        flags += [opinion.reason] if opinion.flagged else []
-    row["flags"] = "; ".join(flags)
-    return Candidate(_ended(row, RELAXED, "", start), relaxed.structure, relaxed.symprec)
+    return best, list(dict.fromkeys(failures))
 
 
 def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> list[Placement]:

@@ -77,6 +77,7 @@ class RunFolder:
         part = {"row": row, "symprec": candidate.symprec}
         if candidate.structure is not None:
             part["structure"] = candidate.structure.as_dict()
+            part["stages"] = {name: structure.as_dict() for name, structure in candidate.stages.items()}
         _write(self.path / PARTS / f"{row['row']:08d}.json", json.dumps(part, allow_nan=True))
 
     def read(self, row: int) -> Candidate:
@@ -90,7 +91,8 @@ class RunFolder:
         part = self._part(row)
         try:
             structure = Structure.from_dict(part["structure"]) if "structure" in part else None
-            return Candidate(part["row"], structure, float(part["symprec"]))
+            stages = {name: Structure.from_dict(held) for name, held in part.get("stages", {}).items()}
+            return Candidate(part["row"], structure, float(part["symprec"]), stages)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
 

@@ -164,7 +164,8 @@ def relax(
     Three parts: energies of nine volumes (:data:`VOLUME_FACTORS`), of which the lowest whose atoms are not too near
     wins; BFGS in atoms and cell with the symmetry fixed (ASE's FixSymmetry and FrechetCellFilter); and, from there with
     a small displacement and strain, BFGS without symmetry. The free structure is the result if it is lower by more than
-    :data:`LOWER_BY`. A space group without symmetry to break (P1) skips the last part.
+    :data:`LOWER_BY` and its atoms have not come too near. A space group without symmetry to break (P1) skips the last
+    part.
 
     Args:
         structure: the crystal, best in its primitive cell; its symmetry is found within :data:`SYMPREC`.
@@ -210,7 +211,8 @@ def _relax(
             displaced(symmetric.structure, seed), potential, free_steps, FREE_FMAX * fmax, deadline, symmetric=False
         )
         result = replace(result, free=free)
-        if not free.failure and free.energy < symmetric.energy - LOWER_BY:
+        near = distance_ratio(free.structure) < MIN_DISTANCE_RATIO <= distance_ratio(symmetric.structure)
+        if not free.failure and not near and free.energy < symmetric.energy - LOWER_BY:
             final, chosen = free, "free"
     return replace(
         result,
