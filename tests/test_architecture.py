@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "restrict": CONFIG,
     "run": BUILD,
     "model": BUILD | {"restrict"},
-    "cli": BUILD | {"datasets", "evaluation", "report", "restrict", "run", "model", "structures"},
+    "loop": BUILD | {"datasets", "model", "run", "structures"},
+    "cli": BUILD | {"loop"} | {"datasets", "evaluation", "report", "restrict", "run", "model", "structures"},
     "__init__": {"crystal", "model"},  # on first use
     "__main__": {"cli"},
 }

@@ -15,7 +15,7 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.registry import resolve
-from crystalgfn.properties.reward import Reward
+from crystalgfn.properties.reward import Reward, Stability
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import BoxLattice, LatticeDecoder, VolumeLattice
@@ -104,29 +104,30 @@ def weights_of(where: str | Path) -> Path:
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space."""
-    reward = config.reward
-    prop = resolve(reward.property)
-    hull = build_hull(reward, prop.unit, space)
-    return CrystalTarget(space, Reward(prop, reward.beta, hull=hull, floor=reward.floor))
+    prop = resolve(config.reward.property)
+    return CrystalTarget(space, Reward(prop, config.reward.beta, build_stability(config.reward, prop.unit, space)))
 
 
-def build_hull(reward: RewardConfig, unit: str, space: CrystalSpace) -> Facets | None:
-    """The hull that a reward is measured from, or None.
+def build_stability(reward: RewardConfig, unit: str, space: CrystalSpace) -> Stability | None:
+    """The factor of a reward that asks for crystals near the hull, or None.
 
     Raises:
         ConfigError: the property is no energy per atom, or the hull lacks an element of the space.
         DataError: the hull cannot be read.
     """
-    if reward.hull is None:
+    asked = reward.stability
+    if asked is None:
         return None
     if unit != "eV/atom":
-        found = unit or "a pure number"
-        raise ConfigError(f"reward.hull: {reward.property!r} is {found}, allowed: a formation energy in eV/atom")
-    hull = Hull.load(reward.hull)
+        found = f"in {unit}" if unit else "a pure number"
+        raise ConfigError(f"reward.stability: {reward.property!r} is {found}, allowed: a formation energy in eV/atom")
+    hull = Hull.load(asked.hull)
     unknown = [SYMBOLS[z] for z in space.elements if SYMBOLS[z] not in hull.elements]
-    if unknown and reward.hull != "mp":  # which is fetched as it is asked for
-        raise ConfigError(f"reward.hull: {reward.hull} has no phase with {', '.join(unknown)}, allowed: another hull")
-    return Facets(hull)
+    if unknown and asked.hull != "mp":  # which is fetched as it is asked for
+        raise ConfigError(
+            f"reward.stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull"
+        )
+    return Stability(Facets(hull), asked.beta, asked.floor)
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:

@@ -145,17 +145,26 @@ class SpaceConfig(_Section):
         return [g for g in self.space_groups if int(CRYSTAL_LATTICE_SYSTEM[g]) in kept]
 
 
+class StabilityConfig(_Section):
+    """A second factor of the reward, exp(-beta max(E above hull, floor)); the property is a formation energy."""
+
+    hull: str = "builtin"
+    """"builtin", "mp", or a table of phases."""
+    beta: float = Field(30.0, ge=0.0)
+    """Inverse temperature, per eV/atom above the hull."""
+    floor: float = -0.05
+    """eV/atom; crystals predicted further below the hull count as this: no crystal lies far below a true hull."""
+
+
 class RewardConfig(_Section):
-    """R(x) = exp(-beta E(x)), E the property, or what is left of it above the hull."""
+    """R(x) = exp(-beta property(x))."""
 
     property: str = "formation_energy"
     """A shipped property, "module:function", an entry point, or the folder of a trained proxy."""
     beta: float = 8.0
     """Inverse temperature, 1 / unit of the property; negative to ask for high values."""
-    hull: str | None = None
-    """"builtin", "mp" or a table of phases: E is the property (a formation energy) above that hull; null for itself."""
-    floor: float | None = None
-    """Values of E below this count as this: being further below earns nothing; null for no floor."""
+    stability: StabilityConfig | None = None
+    """Ask for crystals near the convex hull as well; null for no such factor."""
 
 
 class PolicyConfig(_Section):

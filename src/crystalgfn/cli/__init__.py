@@ -25,6 +25,7 @@ VERBS = {
     "train": "Train a sampler from a preset or a configuration file.",
     "sample": "Sample crystals from a trained model into a table.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
+    "loop": "Sample, relax, learn from it, and again.",
     "demo": "Sample, place, relax and rank in one go.",
     "proxy": "Train, evaluate and apply property models.",
     "data": "Import real crystals from MatBench, the Materials Project or CSV files.",

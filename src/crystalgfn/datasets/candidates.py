@@ -1,8 +1,9 @@
 """Candidates that were relaxed, as rows to train a property model on: what closes the loop from proposal to data.
 
 The label is the potential's formation energy, not DFT's, and the name of the source says so. Beside each relaxed
-crystal stand copies with other volumes and unchanged fractional coordinates, which are off the hull: a model that has
-seen relaxed crystals alone does not know what a wrong volume costs.
+crystal stand rows that are off the hull: the crystal as it was placed, in the space group and lattice that were
+proposed; relaxed with that group kept, where it ended without; and copies with other volumes and unchanged fractional
+coordinates. A model that has seen relaxed crystals alone does not know what a wrong cell or a wrong group costs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ from crystalgfn.structures.relax import scaled
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+TARGET = "formation_energy_per_atom"
 VOLUMES = (0.7, 0.85, 1.2, 1.5)
 """Volumes of the copies over the relaxed one."""
 
@@ -50,8 +54,9 @@ class CandidateFolder:
             raise DataError(f"{path}: no folder of candidates ({error}), allowed: what structures wrote") from None
         self._manifest: dict[str, Any] = manifest
         self._folder = RunFolder(self.path, manifest, resume=True)
-        self._rows = [c.row["row"] for c in self._folder.candidates() if self._usable(c, flagged)]
-        if not self._rows:
+        usable = (c for c in self._folder.candidates() if self._usable(c, flagged))
+        self._plan = [(c.row["row"], kind) for c in usable for kind in self._kinds(c)]
+        if not self._plan:
             raise DataError(f"{path}: no relaxed candidate with a formation energy, allowed: 1 or more")
         self._potential: Potential | None = None
 
@@ -60,42 +65,48 @@ class CandidateFolder:
         relaxed = row["status"] == RELAXED and candidate.structure is not None
         return relaxed and math.isfinite(_formation(row)) and (flagged or not row.get("flags"))
 
+    def _kinds(self, candidate: Candidate) -> list[str]:
+        stages = [name for name in ("symmetric", "placed") if name in candidate.stages]
+        return ["relaxed", *stages, *(f"x{factor:g}" for factor in self.volumes)]
+
     def __len__(self) -> int:
-        return len(self._rows) * (1 + len(self.volumes))
+        return len(self._plan)
 
     def identity(self) -> dict[str, Any]:
         """Return what the entries depend on."""
-        return {"source": "candidates", "rows": self._rows, "volumes": list(self.volumes), **self._manifest}
+        return {"source": "candidates", "plan": [f"{row} {kind}" for row, kind in self._plan], **self._manifest}
 
     def entries(self, start: int) -> Iterator[Entry]:
-        """Yield each relaxed crystal and then its copies, from position ``start`` on.
+        """Yield the rows of each candidate, from position ``start`` on.
 
-        Copies whose atoms come nearer than the distance gate allows, or that the potential refuses, have no label and
-        fail with a reason: a potential is not to be believed there.
+        Structures whose atoms come nearer than the distance gate allows, or that the potential refuses, have no label
+        and fail with a reason: a potential is not to be believed there.
         """
-        each = 1 + len(self.volumes)
-        for index in range(start // each, len(self._rows)):
-            skip = start - index * each if index == start // each else 0
-            yield from list(self._of(self._folder.read(self._rows[index])))[skip:]
+        for row, group in groupby(self._plan[start:], key=itemgetter(0)):
+            yield from self._of(self._folder.read(row), [kind for _, kind in group])
 
-    def _of(self, candidate: Candidate) -> Iterator[Entry]:
-        row, relaxed = candidate.row, candidate.structure
+    def _of(self, candidate: Candidate, kinds: list[str]) -> Iterator[Entry]:
+        row, relaxed, potential = candidate.row, candidate.structure, self._load()
         if relaxed is None:
             return
-        potential, name = self._load(), f"{self.path.name}-{row['row']:08d}"
-        above = row.get(f"e_above_hull_{potential.name} [eV/atom]")
-        labels = {"formation_energy_per_atom": _formation(row), "e_above_hull": above}
-        yield Entry(name, potential.name, _as_is(relaxed), labels)
-        copies = [scaled(relaxed, factor) for factor in self.volumes]
-        for factor, copy, energy in zip(self.volumes, copies, potential.energies(copies), strict=True):
-            found = potential.formation_energy(copy, float(energy))
-            reason = found.reason
-            if distance_ratio(copy) < MIN_DISTANCE_RATIO:
-                reason = f"atoms too near at {factor:g} of the volume"
-            load = _fails(reason) if reason else _as_is(copy)
-            yield Entry(
-                f"{name}-x{factor:g}", f"{potential.name} scaled", load, {"formation_energy_per_atom": found.value}
-            )
+        held = {"relaxed": relaxed, **candidate.stages}
+        held |= {f"x{factor:g}": scaled(relaxed, factor) for factor in self.volumes}
+        unknown = [kind for kind in kinds if kind != "relaxed"]
+        found = dict(zip(unknown, potential.energies([held[kind] for kind in unknown]), strict=True))
+        for kind in kinds:
+            structure, name = held[kind], f"{self.path.name}-{row['row']:08d}"
+            if kind == "relaxed":
+                above = row.get(f"e_above_hull_{potential.name} [eV/atom]")
+                labels = {TARGET: _formation(row), "e_above_hull": above}
+                yield Entry(name, potential.name, _as_is(structure), labels)
+                continue
+            formation = potential.formation_energy(structure, float(found[kind]))
+            reason = formation.reason
+            if distance_ratio(structure) < MIN_DISTANCE_RATIO:
+                reason = f"{kind}: atoms too near"
+            source = f"{potential.name} {'scaled' if kind not in candidate.stages else kind}"
+            load = _fails(reason) if reason else _as_is(structure)
+            yield Entry(f"{name}-{kind}", source, load, {TARGET: formation.value})
 
     def _load(self) -> Potential:
         if self._potential is None:

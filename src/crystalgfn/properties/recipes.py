@@ -82,7 +82,17 @@ TABLE1 = Recipe(
     patience=11,
     bound_weight=0.0,
 )
+REFINE = Recipe(
+    epochs=10,
+    batch_size=128,
+    extra_size=64,
+    learning_rate=1e-3,
+    ema=0.99,
+    bound_weight=0.0,
+    equilibrium_weight=0.0,
+)
 RECIPES: dict[str, Recipe] = {"best": BEST, "energy": BEST, "table1": TABLE1}
 """Recipes by name. ``energy`` is the first stage of ``best``, which goes on: with :data:`SETTLE`, which ties crystals
 to the hull of their composition; with strained copies, with :data:`BLIND` instead, which does the same and learns to do
-without the lattice, then :data:`CELL` and :data:`SHAPE`, which train the strain energy."""
+without the lattice, then :data:`CELL` and :data:`SHAPE`, which train the strain energy. :data:`REFINE` is not among
+them: it goes on from a trained model, see :mod:`.refine`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
@@ -11,7 +13,23 @@ from crystalgfn.stability.facets import Facets
 from .registry import Property, check_values
 
 ABOVE_HULL = "energy_above_hull [eV/atom]"
-"""Column of the property above the hull."""
+"""Column of a formation energy above the hull."""
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The factor exp(-beta max(E above hull, floor)) of a reward.
+
+    Attributes:
+        hull: what energies are measured from.
+        beta: inverse temperature, per eV/atom.
+        floor: eV/atom. No crystal lies far below a true hull: a prediction that does is an error of the property, or
+            shows a phase that the hull lacks, and should not be hunted.
+    """
+
+    hull: Facets
+    beta: float
+    floor: float
 
 
 class Reward:
@@ -22,13 +40,11 @@ class Reward:
     Args:
         prop: the property E.
         beta: inverse temperature, 1 / unit of the property.
-        hull: E is the property, a formation energy, above this hull.
-        floor: values of E below count as this. No crystal lies far below a true hull: a prediction that does is an
-            error of the property, or a phase that the hull lacks, and should not be hunted.
+        stability: a further factor, where E is a formation energy in eV/atom.
     """
 
-    def __init__(self, prop: Property, beta: float, *, hull: Facets | None = None, floor: float | None = None) -> None:
-        self.property, self.beta, self.hull, self.floor = prop, beta, hull, floor
+    def __init__(self, prop: Property, beta: float, stability: Stability | None = None) -> None:
+        self.property, self.beta, self.stability = prop, beta, stability
 
     @property
     def column(self) -> str:
@@ -36,7 +52,7 @@ class Reward:
         return f"{self.property.name} [{self.property.unit}]" if self.property.unit else self.property.name
 
     def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Log-rewards ``(B,)`` float32, and the property, and where there is a hull E, as columns.
+        """Log-rewards ``(B,)`` float32, and the property, and where it counts the energy above hull, as columns.
 
         Raises:
             PropertyError: the property gave something that is not a finite number; names the crystal.
@@ -44,10 +60,10 @@ class Reward:
         """
         values = self.property(crystals)
         columns = {self.column: values.cpu().numpy()}
-        if self.hull is not None:
-            above = values - self.hull.energies(crystals.elements, crystals.counts)
-            values = check_values("energy_above_hull", above, crystals)
-            columns[ABOVE_HULL] = values.cpu().numpy()
-        if self.floor is not None:
-            values = values.clamp(min=self.floor)
-        return -self.beta * values, columns
+        log_reward = -self.beta * values
+        if self.stability is not None:
+            hull = self.stability.hull.energies(crystals.elements, crystals.counts)
+            above = check_values("energy_above_hull", values - hull, crystals)
+            columns[ABOVE_HULL] = above.cpu().numpy()
+            log_reward = log_reward - self.stability.beta * above.clamp(min=self.stability.floor)
+        return log_reward, columns

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -75,6 +75,20 @@ def read_table(path: Path, target: str = TARGET) -> Table:
     if len(crystals) == 0:
         raise DataError(f"{path}: no rows, allowed: 1 or more")
     return Table(crystals, values, file_hash(path), path.name)
+
+
+def join(tables: Sequence[Table]) -> Table:
+    """Return the rows of several tables as one, with the elements of all and the columns that every table has."""
+    if len(tables) == 1:
+        return tables[0]
+    names = set.intersection(*(set(table.crystals.columns) for table in tables))
+    parts = []
+    for table in tables:
+        columns = {name: values for name, values in table.crystals.columns.items() if name in names}
+        parts.append(replace(table.crystals, columns=columns))
+    together = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
+    target = np.concatenate([table.target for table in tables])
+    return Table(Crystals.concatenate(parts), target, together, "+".join(table.name for table in tables))
 
 
 def file_hash(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ def run(
     workers: int = 2,
     compare: str | Path | None = None,
     resume: bool = False,
+    seconds: float | None = None,
 ) -> RunFolder:
     """Work on the rows of a crystals table; see :mod:`crystalgfn.structures.folder` for what is written.
 
@@ -39,6 +41,7 @@ def run(
         workers: processes. Their number changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, frac) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
+        seconds: no crystal is begun after so many; those not reached are not in the tables.
 
     Raises:
         CrystalGFNError: an input that cannot be read or loaded, or a folder that is in use. Never because of a row.
@@ -58,7 +61,7 @@ def run(
     done = folder.done()
     with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
         bar.advance(len(done))
-        for candidate in work(_left(requests, done), tools, recipe, workers=workers, here=here):
+        for candidate in work(_left(requests, done, seconds), tools, recipe, workers=workers, here=here):
             folder.write(candidate)
             bar.advance()
     folder.write_frames()
@@ -66,5 +69,10 @@ def run(
     return folder
 
 
-def _left(requests: Iterator[Request], done: set[int]) -> Iterator[Request]:
-    return (request for request in requests if request.row not in done)
+def _left(requests: Iterator[Request], done: set[int], seconds: float | None) -> Iterator[Request]:
+    start = time.monotonic()
+    for request in requests:
+        if seconds is not None and time.monotonic() - start > seconds:
+            return
+        if request.row not in done:
+            yield request

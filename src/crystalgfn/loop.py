@@ -1,0 +1,275 @@
+"""Propose, relax, learn, and again: rounds that teach the sampler what its crystals turned out to be.
+
+Round 0 samples a trained model as it is. Every further round first refines the property model with all candidates
+relaxed so far, then trains the sampler on, for what it was trained for and for crystals low above the hull, both by
+that model, then samples and relaxes. Without the first the sampler leaves what the model knows in one round, for
+compositions whose hull lies near zero.
+
+DIR/loop.json                    what was asked for; going on with anything else is refused
+DIR/rounds.csv                   a row a round: what its samples became, and how wrong the models were about them
+DIR/round-1/proxy, sampler       the models of a round (round 0: those it was started with)
+DIR/round-1/crystals.parquet     its samples; the first ones are relaxed, without choosing
+DIR/round-1/structures/          candidates, as ``crystalgfn structures`` writes them
+DIR/round-1/rows.parquet         what they teach
+
+Every step is on disk when it is done, and a step that is there is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crystalgfn.config import Config, StabilityConfig, read_config
+from crystalgfn.datasets import import_source
+from crystalgfn.datasets.candidates import CandidateFolder
+from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.model import Model, load
+from crystalgfn.properties.models import CARD, ProxyProperty, save_model
+from crystalgfn.properties.refine import AT_REST, errors, refine, refined_card
+from crystalgfn.properties.tabledata import Table, file_hash, join, read_table
+from crystalgfn.run import CONFIG, train
+from crystalgfn.structures.batch import run
+from crystalgfn.structures.candidates import Recipe
+from crystalgfn.structures.outcomes import energy_column, read_rows
+from crystalgfn.structures.tally import tally
+from crystalgfn.structures.workers import Tools
+from crystalgfn.tables import read
+from crystalgfn.tables.files import write_atomically
+
+MANIFEST, LOG, CRYSTALS, ROWS, STRUCTURES = "loop.json", "rounds.csv", "crystals.parquet", "rows.parquet", "structures"
+CAP = 0.5
+"""eV/atom above hull beyond which candidates are all alike."""
+
+LEARNING_RATE = 1e-3
+"""Of samplers that go on from trained weights; a third of that for random ones."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a loop does.
+
+    Attributes:
+        start: preset or run folder that round 0 samples from.
+        rounds: after round 0.
+        candidates: samples of a round that are relaxed.
+        seconds: of relaxing, a round; None for as long as it takes.
+        hull: ``"builtin"``, ``"mp"`` or a table: what energies above hull are measured from.
+        compare: known structures, for novelty; empty for none.
+        data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
+        beta: inverse temperature (per eV/atom) of the energy above hull.
+        floor: eV/atom above hull; predictions below count as this.
+        iterations: of training the sampler, a round.
+        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.candidates.Recipe`.
+        seed: of everything.
+    """
+
+    start: str = "default"
+    rounds: int = 2
+    candidates: int = 100
+    seconds: float | None = None
+    hull: str = "builtin"
+    compare: str = ""
+    data: str = ""
+    beta: float = 30.0
+    floor: float = -0.05
+    iterations: int = 2_000
+    starts: int = 20
+    relaxed: int = 1
+    seed: int = 0
+
+
+def loop(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 2,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    on_iteration: Callable[[Progress], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Run the rounds of a plan; see the module's docstring for what is written.
+
+    Args:
+        plan: what to do.
+        folder: new or empty, or one to go on with.
+        workers: processes that relax; their number changes nothing but the time.
+        resume: go on with what is there.
+        say: told what begins.
+        on_iteration: told how the training of a sampler goes.
+
+    Returns:
+        The rows of ``rounds.csv``.
+
+    Raises:
+        CrystalGFNError: an input that cannot be used, or a folder that holds something else.
+    """
+    _prepare(plan, folder, resume=resume)
+    first = load(plan.start)
+    base = ProxyProperty.load(first.config.reward.property)
+    rehearsal = read_table(Path(plan.data)) if plan.data else None
+    log = _read_log(folder / LOG)
+    model, proxy, known = first, base, list[Learned]()
+    for number in range(plan.rounds + 1):
+        where = folder / f"round-{number}"
+        where.mkdir(exist_ok=True)
+        if number:
+            say(f"round {number}: learning from {sum(len(k.outcomes.target) for k in known):,} candidates")
+            proxy = _refined(base, known, rehearsal, where / "proxy", plan)
+            model = _trained(plan, number, first.config, folder, on_iteration)
+        say(f"round {number}: relaxing {plan.candidates} samples")
+        started = time.monotonic()
+        _sample(model, plan, number, where / CRYSTALS)
+        candidates = _relax(plan, where, workers)
+        known.append(_learned(candidates, where))
+        if len(log) == number:
+            log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
+            _write_log(folder / LOG, log)
+    return log
+
+
+def _prepare(plan: Plan, folder: Path, *, resume: bool) -> None:
+    file, asked = folder / MANIFEST, asdict(plan)
+    if file.is_file():
+        if not resume:
+            raise ConfigError(f"{folder}: holds a loop already; give --resume to go on with it, or another folder")
+        try:
+            before = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{file}: cannot be read ({error}); delete the folder to start again") from None
+        for key in asked.keys() - {"rounds"}:
+            if before.get(key) != asked[key]:
+                raise ConfigError(
+                    f"{folder}: was started with {key} {before.get(key)!r}, found {asked[key]!r}; allowed: the same "
+                    "settings, or another folder"
+                )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder}: holds other files, allowed: a new or empty folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with write_atomically(file) as stream:
+        stream.write(json.dumps(asked, indent=1).encode())
+
+
+def _refined(
+    base: ProxyProperty, known: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+) -> ProxyProperty:
+    """The property model of a round: always the first one, refined with everything so far."""
+    if not (folder / CARD).is_file():
+        outcomes, copies = join([k.outcomes for k in known]), join([k.rows for k in known])
+        network = refine(base, outcomes, copies, rehearsal=rehearsal, seed=plan.seed)
+        save_model(folder, network, *refined_card(base, outcomes, copies, plan.seed))
+    return ProxyProperty.load(folder)
+
+
+def _trained(
+    plan: Plan, number: int, first: Config, folder: Path, on_iteration: Callable[[Progress], None] | None
+) -> Model:
+    """The sampler of a round, trained on from that of the round before."""
+    where = folder / f"round-{number}"
+    before = plan.start if number == 1 else str((folder / f"round-{number - 1}" / "sampler").resolve())
+    training = {
+        "start": before,
+        "iterations": plan.iterations,
+        "lr": LEARNING_RATE,
+        "checkpoint_every": max(1, plan.iterations // 4),
+    }
+    stability = StabilityConfig(hull=plan.hull, beta=plan.beta, floor=plan.floor)
+    reward = {"property": str((where / "proxy").resolve()), "stability": stability}
+    config = first.model_copy(
+        update={
+            "reward": first.reward.model_copy(update=reward),
+            "training": first.training.model_copy(update=training),
+            "seed": plan.seed + number,
+        }
+    )
+    sampler = where / "sampler"
+    started = (sampler / CONFIG).is_file()
+    if started and read_config(sampler / CONFIG) != config:
+        raise ConfigError(f"{sampler}: holds a run of another configuration; delete the folder of the round")
+    train(config, sampler, resume=started, on_iteration=on_iteration)
+    return load(sampler)
+
+
+def _sample(model: Model, plan: Plan, number: int, path: Path) -> None:
+    if not path.is_file():
+        crystals = model.sample(max(1_000, plan.candidates), seed=plan.seed + number)
+        partial = path.with_name(f"partial-{path.name}")
+        crystals.to_parquet(partial)
+        partial.replace(path)
+
+
+def _relax(plan: Plan, where: Path, workers: int) -> Path:
+    done = (where / STRUCTURES / "structures.parquet").is_file()
+    if not done:
+        run(
+            where / CRYSTALS,
+            where / STRUCTURES,
+            Tools(hull=plan.hull),
+            Recipe(starts=plan.starts, relaxed=plan.relaxed, seed=plan.seed),
+            n=plan.candidates,
+            workers=workers,
+            compare=plan.compare or None,
+            resume=(where / STRUCTURES).is_dir(),
+            seconds=plan.seconds,
+        )
+    return where / STRUCTURES
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a round teaches.
+
+    Attributes:
+        outcomes: proposals with the energy (eV/atom) that they relaxed to, at most :data:`CAP` above the hull.
+        rows: the candidates as ``crystalgfn data from-structures`` writes them.
+    """
+
+    outcomes: Table
+    rows: Table
+
+
+def _learned(candidates: Path, where: Path) -> Learned:
+    if not (where / ROWS).is_file():
+        import_source(CandidateFolder(candidates, flagged=True), where / ROWS)
+    rows = read_rows(candidates / "structures.parquet")
+    name = energy_column(rows, "formation_energy_") or ""
+    above = energy_column(rows, "e_above_hull_") or ""
+    usable = [row for row in rows if row.get(name) is not None and row.get(above) is not None]
+    if not usable:
+        raise DataError(f"{candidates}: no candidate with an energy above hull, allowed: 1 or more")
+    energy = np.array([[row[name], row[above]] for row in usable], dtype=float)
+    crystals = replace(read(where / CRYSTALS)[[row["row"] for row in usable]], columns={})
+    # whatever lies far above the hull is of no use, however far: how far is the luck of the search
+    target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
+    outcomes = Table(crystals, target, file_hash(candidates / "structures.parquet"), STRUCTURES)
+    return Learned(outcomes, read_table(where / ROWS))
+
+
+def _row(
+    number: int, candidates: Path, learned: Learned, base: ProxyProperty, proxy: ProxyProperty, seconds: float
+) -> dict[str, Any]:
+    row = {"round": number, **tally(read_rows(candidates / "structures.parquet"))}
+    for who, model in (("", proxy), (", first model", base)):
+        row[f"error of outcomes{who} [eV/atom]"] = errors(model, learned.outcomes)[AT_REST]
+        for kind, value in errors(model, learned.rows).items():
+            row[f"error {kind}{who} [eV/atom]" if kind != "correlation" else f"correlation{who}"] = value
+    return {**row, "wall_seconds": seconds}
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [{str(k): v for k, v in row.items()} for row in pd.read_csv(path).to_dict("records")]
+
+
+def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
+    with write_atomically(path) as stream:
+        stream.write(pd.DataFrame(log).to_csv(index=False).encode())
