@@ -59,7 +59,7 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
     potential = load_potential("chgnet")
     library = None
     if options.library != "none":
-        library = PrototypeLibrary.aflow() if options.library == "builtin" else PrototypeLibrary.load(options.library)
+        library = PrototypeLibrary.builtin() if options.library == "builtin" else PrototypeLibrary.load(options.library)
     matcher = Tolerances(0.2, 0.3, 5).matcher()
     recipe = Recipe(starts=options.starts, relaxed=options.relaxed, seed=options.seed)
     for row in rows.itertuples():

@@ -7,7 +7,8 @@ and those in EXTRA, which it lacks. Every formula that is neutral with common ch
 P, N or S, is tried in all prototypes of its stoichiometry: energies at up to five volumes choose the best, which is
 relaxed with its symmetry kept. Formation energies are relative to the potential's elemental references, so that
 elements are at 0 by definition. Results are appended to FOLDER/phases.jsonl one by one, and a second call goes on
-with formulas that are not in it; after a change of prototypes, take out those it concerns.
+with formulas that are not in it; after a change of prototypes, take out those it concerns. The structures in that file
+make further prototypes: ``scripts/build_prototypes.py --phases FOLDER/phases.jsonl``.
 """
 
 from __future__ import annotations
@@ -229,6 +230,11 @@ def relaxed(row: dict[str, Any], name: str, structure: Structure, potential: Pot
         "space_group": result.space_group,
         "volume_per_atom": round(result.structure.volume / len(result.structure), 4),
         "converged": result.converged,
+        "structure": {
+            "cell": np.round(result.structure.lattice.matrix, 5).ravel().tolist(),
+            "numbers": [int(z) for z in result.structure.atomic_numbers],
+            "fractional": np.round(result.structure.frac_coords, 5).ravel().tolist(),
+        },
     }
 
 

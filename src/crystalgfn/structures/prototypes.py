@@ -141,7 +141,7 @@ class PrototypeLibrary:
 
     Example::
 
-        library = PrototypeLibrary.aflow() + PrototypeLibrary.load("prototypes.parquet")
+        library = PrototypeLibrary.builtin() + PrototypeLibrary.load("prototypes.parquet")
         place(225, {12: 4, 8: 4}, (4.2, 4.2, 4.2, 90, 90, 90), seed=0, library=library)
 
     Attributes:
@@ -162,11 +162,14 @@ class PrototypeLibrary:
         return PrototypeLibrary(self.prototypes + other.prototypes)
 
     @classmethod
-    def aflow(cls) -> PrototypeLibrary:
-        """Return the AFLOW prototypes that pymatgen distributes (Mehl et al., doi:10.1016/j.commatsci.2017.01.017)."""
+    def builtin(cls) -> PrototypeLibrary:
+        """Return the prototypes that ship: AFLOW's, as pymatgen distributes them, and phases of the builtin hull.
+
+        AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the others are made by ``scripts/build_hull.py``.
+        """
         from crystalgfn.structures import prototype_files
 
-        return prototype_files.read(Path(str(files(__package__) / "data" / "aflow_prototypes.parquet")))
+        return prototype_files.read(Path(str(files(__package__) / "data" / "prototypes.parquet")))
 
     @classmethod
     def load(cls, path: str | Path) -> PrototypeLibrary:
@@ -312,7 +315,7 @@ def load_library(name: str | Path) -> PrototypeLibrary:
         DataError: the file is missing, unreadable, or no library.
     """
     if str(name) == "builtin":
-        return PrototypeLibrary.aflow()
+        return PrototypeLibrary.builtin()
     if not Path(name).suffix:
         named = nearest(str(name), ("builtin", "none"))
         raise DataError(f"unknown prototypes {str(name)!r}{named}, allowed: builtin, none, or a file (.parquet)")
