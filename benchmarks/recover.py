@@ -23,12 +23,13 @@ import torch
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, atomic_number
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
-from crystalgfn.structures.candidates import Recipe, Request, realise
+from crystalgfn.structures.candidates import realise
 from crystalgfn.structures.duplicates import Tolerances
 from crystalgfn.structures.placing import place
 from crystalgfn.structures.potentials import load_potential
 from crystalgfn.structures.prototypes import PrototypeLibrary
 from crystalgfn.structures.relax import LOWER_BY, relax
+from crystalgfn.structures.requests import Recipe, Request
 
 LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
 
@@ -61,7 +62,7 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
     if options.library != "none":
         library = PrototypeLibrary.builtin() if options.library == "builtin" else PrototypeLibrary.load(options.library)
     matcher = Tolerances(0.2, 0.3, 5).matcher()
-    recipe = Recipe(starts=options.starts, relaxed=options.relaxed, seed=options.seed)
+    recipe = Recipe(starts=options.starts, tried=options.tried, relaxed=options.relaxed, seed=options.seed)
     for row in rows.itertuples():
         counts = {atomic_number(symbol): int(n) for symbol, n in json.loads(row.elements).items()}
         lattice = [float(getattr(row, name)) for name in LATTICE]
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--library", default="builtin", help="builtin, none, or a file of prototypes")
     parser.add_argument("--volume", default="given", help="given, or times the estimate")
     parser.add_argument("--starts", type=int, default=30)
+    parser.add_argument("--tried", type=int, default=8)
     parser.add_argument("--relaxed", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, required=True)

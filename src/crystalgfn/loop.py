@@ -38,8 +38,8 @@ from crystalgfn.properties.refine import AT_REST, errors, refine, refined_card
 from crystalgfn.properties.tabledata import Table, file_hash, join, read_table
 from crystalgfn.run import CONFIG, train
 from crystalgfn.structures.batch import run
-from crystalgfn.structures.candidates import Recipe
 from crystalgfn.structures.outcomes import energy_column, read_rows
+from crystalgfn.structures.requests import Recipe
 from crystalgfn.structures.tally import tally
 from crystalgfn.structures.workers import Tools
 from crystalgfn.tables import read

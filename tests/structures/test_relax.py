@@ -11,7 +11,7 @@ from pymatgen.core import Lattice, Structure
 
 from crystalgfn.structures import relax as module
 from crystalgfn.structures.potentials import ASEPotential, load_potential
-from crystalgfn.structures.relax import find_group, prescan, relax, scaled
+from crystalgfn.structures.relax import begin, find_group, prescan, relax, scaled
 
 FCC = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
 HCP = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(2.5, 4.6), ["Cu"], [[1 / 3, 2 / 3, 0.25]])
@@ -172,3 +172,23 @@ def test_silicon_with_chgnet():
     assert result.space_group == 227
     assert (4 * result.structure.volume) ** (1 / 3) == pytest.approx(5.47, abs=0.05)
     assert potential.formation_energy(result.structure, result.energy).value == pytest.approx(0, abs=0.15)
+
+
+def test_some_steps_tell_a_good_start_from_a_bad_one_and_relaxation_goes_on_from_there(emt):
+    good = begin(FCC, emt, steps=3)
+    stretched = Structure(Lattice.tetragonal(2.4, 4.9), ["Cu"], [[0, 0, 0]])
+    bad = begin(stretched, emt, steps=3)
+    assert good.energy < bad.energy
+    assert good.energy_initial == pytest.approx(float(emt.energies([FCC])[0]))
+    result = relax(scaled(FCC, 1.4), emt, seed=0, start=begin(scaled(FCC, 1.4), emt, steps=3))
+    assert result.converged
+    assert result.structure.volume == pytest.approx(11.5, rel=0.03)
+    assert result.volume_change == pytest.approx(11.5 / (1.4 * FCC.volume) - 1, abs=0.03)
+    assert abs(result.relaxation_volume_change) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["raise", "nan"])
+def test_a_start_that_fails_is_the_last(kind):
+    start = begin(FCC, broken(kind), steps=3)
+    assert start.energy == math.inf
+    assert relax(FCC, broken(kind), seed=0, start=start).failure

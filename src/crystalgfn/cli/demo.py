@@ -34,7 +34,7 @@ def demo(
     from crystalgfn.report.summary import best_table
     from crystalgfn.stability.hull import Hull
     from crystalgfn.structures.batch import run
-    from crystalgfn.structures.candidates import Recipe
+    from crystalgfn.structures.requests import Recipe
     from crystalgfn.structures.selection import most_promising
     from crystalgfn.structures.workers import Tools
 

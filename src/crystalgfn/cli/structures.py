@@ -16,7 +16,8 @@ def structures(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to work on, from the first.")] = 100,
     starts: Annotated[int, typer.Option("--starts", min=1, help="Ways to place the atoms of each.")] = 30,
-    relaxed: Annotated[int, typer.Option("--relaxed", min=1, help="How many of them are relaxed.")] = 2,
+    tried: Annotated[int, typer.Option("--tried", min=1, help="How many of them are relaxed for some steps.")] = 8,
+    relaxed: Annotated[int, typer.Option("--relaxed", min=1, help="How many of those to the end.")] = 2,
     relax: Annotated[
         str, typer.Option("--relax", help="chgnet, none, or module:factory of an ASE calculator.")
     ] = "chgnet",
@@ -44,7 +45,7 @@ def structures(
 ) -> None:
     """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull."""
     from crystalgfn.structures.batch import run
-    from crystalgfn.structures.candidates import Recipe
+    from crystalgfn.structures.requests import Recipe
     from crystalgfn.structures.workers import Tools
 
     tools = Tools(
@@ -54,7 +55,7 @@ def structures(
         library="" if library == "none" else library,
         second="" if second == "none" else second,
     )
-    recipe = Recipe(starts=starts, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed)
+    recipe = Recipe(starts=starts, tried=tried, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed)
     folder = run(crystals, output, tools, recipe, n=n, workers=workers, compare=compare, resume=resume)
     report(folder.path, best)
 

@@ -85,7 +85,7 @@ def refine(
             f"{model.name}: a network of kind {network.config.kind!r} cannot be refined, allowed: set, volume"
         )
     relaxed, cell = refit_readout(network.relaxed, known.inputs, rested), copy.deepcopy(network.cell)
-    change, mask = _changes(copies)
+    change, mask = changes(copies)
     if mask.any():
         calm = Rows(known.inputs, torch.zeros_like(known.target))
         strained = rows_of(copies, mask, np.minimum(change, recipe.strained_cap))
@@ -126,7 +126,7 @@ def _lead(inputs: Inputs) -> Inputs:
     return Inputs(**{name: value[None] for name, value in vars(inputs).items()})
 
 
-def _changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Energy of each row (N,) above the relaxed crystal it is a copy of, and which rows are scaled copies of one."""
     names = [str(name) for name in copies.crystals.columns.get("material_id", [])]
     place = {name: row for row, name in enumerate(names)}
@@ -149,7 +149,7 @@ def errors(model: ProxyProperty, table: Table) -> dict[str, float]:
 
 def refined_card(model: ProxyProperty, outcomes: Table, copies: Table, seed: int) -> tuple[dict[str, Any], str]:
     """Return the card of a refined model, and its text: that of the model it began with, and what came on top."""
-    rows = {"outcomes": len(outcomes.target), "scaled": int(_changes(copies)[1].sum())}
+    rows = {"outcomes": len(outcomes.target), "scaled": int(changes(copies)[1].sum())}
     history = [*model.card.get("refined", []), {**rows, "sha256": outcomes.sha256, "seed": seed}]
     card = {**model.card, "refined": history, "metrics": {}}
     text = (

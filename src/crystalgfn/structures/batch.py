@@ -10,10 +10,10 @@ from pathlib import Path
 
 from crystalgfn.errors import DataError
 from crystalgfn.progress import progress_bar
-from crystalgfn.structures.candidates import Recipe, Request
 from crystalgfn.structures.duplicates import Reference
 from crystalgfn.structures.folder import RunFolder
 from crystalgfn.structures.outcomes import write_tables
+from crystalgfn.structures.requests import Recipe, Request
 from crystalgfn.structures.sources import read_requests
 from crystalgfn.structures.workers import Tools, work
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from crystalgfn.crystal import Crystals
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates import Candidate, Recipe, Request, place_request, realise, requests
+from crystalgfn.structures.candidates import Candidate, realise
 from crystalgfn.structures.outcomes import ranked
 from crystalgfn.structures.placing import Placement
 from crystalgfn.structures.potentials import Potential, load_potential
 from crystalgfn.structures.prototypes import PrototypeLibrary, load_library
+from crystalgfn.structures.requests import Recipe, Request, requests
+from crystalgfn.structures.search import place_request
 
 if TYPE_CHECKING:
     import pandas as pd

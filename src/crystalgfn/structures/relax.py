@@ -149,11 +149,48 @@ class Relaxed:
         return row | {"seconds_relax": self.seconds, "failure": self.failure}
 
 
+@dataclass(frozen=True)
+class Start:
+    """A crystal after the pre-scan of volumes, and perhaps some steps of relaxation with its symmetry kept.
+
+    Attributes:
+        structure: where it stands.
+        volume_factor: volume that the pre-scan chose over the given one; NaN where the potential has no energy.
+        energy_initial: of the given structure, eV/atom.
+        energy: where it stands, eV/atom; infinite where something failed.
+    """
+
+    structure: Structure
+    volume_factor: float
+    energy_initial: float
+    energy: float = math.inf
+
+
+def begin(structure: Structure, potential: Potential, *, steps: int, time_limit_s: float = 60.0) -> Start:
+    """Choose the volume of a crystal and relax it for some steps: tells starts apart at a small part of the cost.
+
+    Energies of unrelaxed atoms say little about where a start will end, those after some steps much. Never raises
+    because of the crystal.
+    """
+    deadline = time.monotonic() + time_limit_s
+    try:
+        with quiet():
+            factor, energy = prescan(structure, potential)
+            if not math.isfinite(factor):
+                return Start(structure, factor, energy)
+            stage = _run(scaled(structure, factor), potential, steps, 0.0, deadline, symmetric=True)
+    except Exception:  # of any library below: one crystal never stops a run
+        return Start(structure, math.nan, math.nan)
+    good = not stage.failure and distance_ratio(stage.structure) >= MIN_DISTANCE_RATIO
+    return Start(stage.structure, factor, energy, stage.energy if good else math.inf)
+
+
 def relax(
     structure: Structure,
     potential: Potential,
     *,
     seed: int,
+    start: Start | None = None,
     steps: int = 100,
     fmax: float = 0.1,
     free_steps: int = 40,
@@ -171,24 +208,32 @@ def relax(
         structure: the crystal, best in its primitive cell; its symmetry is found within :data:`SYMPREC`.
         potential: see :func:`crystalgfn.structures.potentials.load_potential`.
         seed: of the displacement.
+        start: where :func:`begin` left this crystal, to go on from.
         steps: at most, with symmetry.
         fmax: largest force (eV/A), and of the cell's degrees of freedom alike, at which the run with symmetry stops;
             that without stops at :data:`FREE_FMAX` times it.
         free_steps: at most, without symmetry; 0 leaves that part out.
         time_limit_s: wall seconds for all, looked at between steps.
     """
-    start = time.monotonic()
+    begun = time.monotonic()
     result = Relaxed(structure)
     try:
         with quiet():
-            result = _relax(result, potential, seed, steps, fmax, free_steps, start + time_limit_s)
+            result = _relax(result, potential, seed, start, steps, fmax, free_steps, begun + time_limit_s)
     except Exception as error:  # of any library below: one crystal never stops a run
         result = replace(result, failure=_reason(error))
-    return replace(result, seconds=time.monotonic() - start)
+    return replace(result, seconds=time.monotonic() - begun)
 
 
 def _relax(
-    result: Relaxed, potential: Potential, seed: int, steps: int, fmax: float, free_steps: int, deadline: float
+    result: Relaxed,
+    potential: Potential,
+    seed: int,
+    start: Start | None,
+    steps: int,
+    fmax: float,
+    free_steps: int,
+    deadline: float,
 ) -> Relaxed:
     given = result.structure
     result = replace(
@@ -196,12 +241,13 @@ def _relax(
     )
     if not math.isfinite(result.distance_ratio_initial):
         return replace(result, failure="the structure has no atoms, no volume, or coordinates that are not finite")
-    factor, energy_initial = prescan(given, potential)
-    result = replace(result, volume_factor=factor, energy_initial=energy_initial)
-    if not math.isfinite(factor):
+    if start is None:
+        factor, energy_initial = prescan(given, potential)
+        start = Start(scaled(given, factor) if math.isfinite(factor) else given, factor, energy_initial)
+    result = replace(result, volume_factor=start.volume_factor, energy_initial=start.energy_initial)
+    if not math.isfinite(start.volume_factor):
         return replace(result, failure="the potential gives no energy at any volume of the pre-scan")
-    started = scaled(given, factor)
-    symmetric = _run(started, potential, steps, fmax, deadline, symmetric=True)
+    symmetric = _run(start.structure, potential, steps, fmax, deadline, symmetric=True)
     result = replace(result, symmetric=symmetric)
     if symmetric.failure and not math.isfinite(symmetric.energy):
         return replace(result, failure=symmetric.failure)
@@ -222,7 +268,7 @@ def _relax(
         failure=final.failure,
         distance_ratio=distance_ratio(final.structure),
         volume_change=final.structure.volume / given.volume - 1,
-        relaxation_volume_change=final.structure.volume / started.volume - 1,
+        relaxation_volume_change=final.structure.volume / (given.volume * start.volume_factor) - 1,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates import Request, requests
+from crystalgfn.structures.requests import Request, requests
 from crystalgfn.tables.files import read_table
 from crystalgfn.tables.rows import from_table
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from crystalgfn.structures.candidates import Candidate, Recipe, Request, failed, realise
+from crystalgfn.structures.candidates import Candidate, failed, realise
+from crystalgfn.structures.requests import Recipe, Request
 
 DIED = "the process that worked on it died (out of memory, or a crash in a library)"
 

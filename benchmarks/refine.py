@@ -1,0 +1,104 @@
+"""What refining a property model with relaxed candidates changes.
+
+    python benchmarks/refine.py crystals.parquet candidates --rows 100 --data real.parquet
+
+``candidates`` is what ``crystalgfn structures`` made of ``crystals.parquet``. The model is refined with the first
+``--rows`` of them and measured on the others: error of the energy that proposals relax to (at most 0.5
+eV/atom above the hull, as in the loop), rank correlation of the energy above hull, error of the change of energy of
+copies with other volumes, and error on the test rows of real crystals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crystalgfn.datasets import import_source
+from crystalgfn.datasets.candidates import CandidateFolder
+from crystalgfn.loop import CAP
+from crystalgfn.properties.evaluate import split_of
+from crystalgfn.properties.features import Featuriser, Inputs
+from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.properties.refine import changes, refine
+from crystalgfn.properties.tabledata import Table, read_table
+from crystalgfn.structures.outcomes import energy_column, read_rows
+from crystalgfn.tables import read
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Rank of each value."""
+    return values.argsort().argsort()
+
+
+def of_rows(table: Table, mask: np.ndarray) -> Table:
+    """Rows of a table."""
+    rows = np.flatnonzero(mask)
+    return Table(table.crystals[rows], table.target[rows], table.sha256, table.name)
+
+
+def strain(model: ProxyProperty, table: Table) -> np.ndarray:
+    """Predicted strain energy (N,), eV/atom."""
+    inputs = Featuriser()(table.crystals)
+    lead = Inputs(**{name: value[None] for name, value in vars(inputs).items()})
+    with torch.no_grad():
+        return model.network.parts(lead, model.network.tables())[1].energy.mean(0).double().numpy()
+
+
+def main() -> None:
+    """Parse the command line, refine, print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("crystals", type=Path)
+    parser.add_argument("candidates", type=Path)
+    parser.add_argument("--rows", type=int, default=100)
+    parser.add_argument("--model", default="formation_energy")
+    parser.add_argument("--data", type=Path, required=True, help="real crystals")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    model, real = ProxyProperty.load(options.model), read_table(options.data)
+    split = split_of(real, model.card)
+    tests = of_rows(real, split.test) if split is not None else real
+
+    rows = read_rows(options.candidates / "structures.parquet")
+    energy, above = (energy_column(rows, start) or "" for start in ("formation_energy_", "e_above_hull_"))
+    rows = [row for row in rows if row.get(above) is not None]
+    found = np.array([row[energy] for row in rows])
+    distance = np.array([row[above] for row in rows])
+    hull = found - distance
+    table = Table(read(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", "")
+    first = np.array([row["row"] < options.rows for row in rows])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        import_source(CandidateFolder(options.candidates, flagged=True), path)
+        copies = read_table(path)
+    numbers = np.array([int(re.findall(r"-(\d{8})", str(x))[-1]) for x in copies.crystals.columns["material_id"]])
+
+    def report(name: str, shown: ProxyProperty) -> None:
+        later = of_rows(table, ~first)
+        predicted = shown(later.crystals).double().numpy()
+        base = hull[~first]
+        change, mask = changes(copies)
+        mask = mask & (numbers >= options.rows)
+        strained = strain(shown, copies)
+        print(
+            f"| {name} | {np.abs(predicted - later.target).mean():.3f} | "
+            f"{np.corrcoef(ranks(predicted - base), ranks(later.target - base))[0, 1]:.2f} | "
+            f"{np.abs(strained - change)[mask].mean():.3f} | {np.corrcoef(strained[mask], change[mask])[0, 1]:.2f} | "
+            f"{np.abs(shown(tests.crystals).double().numpy() - tests.target).mean():.4f} |"
+        )
+
+    print(f"refined with {first.sum()} candidates, measured on {(~first).sum()} others")
+    print("| | outcomes, MAE | rank above hull | scaled copies, MAE of change | correlation | real test rows, MAE |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    report("as it was", model)
+    known = of_rows(table, first), of_rows(copies, numbers < options.rows)
+    for name, rehearsal in (("refined", real), ("refined, without real crystals", None)):
+        report(name, ProxyProperty(refine(model, *known, rehearsal=rehearsal, seed=0), model.card))
+
+
+if __name__ == "__main__":
+    main()
