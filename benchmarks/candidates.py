@@ -1,0 +1,85 @@
+"""What became of samples: the table of one or more folders that ``crystalgfn structures`` wrote, side by side.
+
+    python benchmarks/candidates.py trained untrained
+
+Shares are of the crystals that went in. RMSD is between the atoms as placed and as relaxed, by pymatgen's
+StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), in A, over the candidates whose two structures match at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+from pymatgen.analysis.structure_matcher import StructureMatcher
+
+from crystalgfn.structures.folder import MANIFEST, RunFolder
+from crystalgfn.structures.outcomes import read_rows
+from crystalgfn.structures.tally import tally
+
+SHARES = {
+    "relaxed": "relaxed without failure",
+    "converged": "converged",
+    "cdvae_valid": "valid by CDVAE's rule",
+    "lemat_valid": "valid by LeMat-GenBench's rule",
+    "symmetric": "symmetric (not P1)",
+    "group_kept": "space group asked for kept",
+    "unique": "unique",
+    "novel": "novel",
+    "stable_0": "energy above hull ≤ 0",
+    "stable_0.08": "≤ 0.08 eV/atom",
+    "stable_0.1": "≤ 0.1 eV/atom",
+    "sun_0": "S.U.N. at 0",
+    "sun_0.08": "S.U.N. at 0.08",
+    "sun_0.1": "S.U.N. at 0.1",
+}
+NUMBERS = {
+    "e_above_hull": "energy above hull, median (eV/atom)",
+    "volume_change": "volume change, median",
+    "rmsd": "RMSD before and after, median (Å)",
+    "matched": "structures before and after match",
+    "seconds": "seconds a crystal, median",
+}
+
+
+def displacements(folder: Path) -> list[float]:
+    """RMSD (A) between placed and relaxed atoms of each candidate; NaN where the two do not match."""
+    matcher, out = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), []
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for candidate in RunFolder(folder, manifest, resume=True).candidates():
+        if candidate.structure is not None and "placed" in candidate.stages:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = matcher.get_rms_dist(candidate.stages["placed"], candidate.structure)
+            length = (candidate.structure.volume / len(candidate.structure)) ** (1 / 3)
+            out.append(float(found[0]) * length if found else float("nan"))
+    return out
+
+
+def main() -> None:
+    """Parse the command line, count, print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", type=Path, nargs="+")
+    folders = parser.parse_args().folders
+    counted = []
+    for folder in folders:
+        rmsd = np.array(displacements(folder))
+        moved = {"rmsd": float(np.nanmedian(rmsd)), "matched": float(np.isfinite(rmsd).mean())}
+        counted.append({**tally(read_rows(folder / "structures.parquet")), **moved})
+    print(
+        "| | "
+        + " | ".join(f"{folder.name} ({c['crystals']:.0f})" for folder, c in zip(folders, counted, strict=True))
+        + " |"
+    )
+    print("| --- |" + " ---: |" * len(folders))
+    for name, title in SHARES.items():
+        print(f"| {title} | " + " | ".join(f"{c[name]:.1%}" for c in counted) + " |")
+    for name, title in NUMBERS.items():
+        print(f"| {title} | " + " | ".join(f"{c[name]:.3g}" for c in counted) + " |")
+
+
+if __name__ == "__main__":
+    main()
