@@ -11,124 +11,22 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from crystalgfn.crystallography.elements import ATOMIC_MASS, SYMBOLS
+from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.errors import DataError
+from crystalgfn.structures.cells import cell_vectors
+from crystalgfn.structures.symmetrise import SYMPREC, operations, symmetrise
 from crystalgfn.tables.files import write_atomically
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
-
-SYMPREC = 0.1
-"""Tolerance (A) within which a structure is symmetrised."""
-
-_SAME = 1e-5  # fractional coordinates that are one place, after moyopy has averaged them
-
-
-@dataclass(frozen=True)
-class Site:
-    """An orbit of atoms.
-
-    Attributes:
-        symbol: element.
-        wyckoff: Wyckoff letter.
-        multiplicity: atoms of the orbit in the conventional cell.
-        position: fractional coordinates (3,) of one of them.
-    """
-
-    symbol: str
-    wyckoff: str
-    multiplicity: int
-    position: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Symmetrised:
-    """A crystal in the standard setting of its space group.
-
-    Attributes:
-        space_group: number.
-        symbol: Hermann-Mauguin symbol, short.
-        lattice: a, b, c (A), alpha, beta, gamma (degree) of the conventional cell.
-        sites: one an orbit.
-    """
-
-    space_group: int
-    symbol: str
-    lattice: tuple[float, ...]
-    sites: tuple[Site, ...]
-
-    def positions(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return atomic numbers (n,) and fractional coordinates (n, 3) of the conventional cell."""
-        numbers = [SYMBOLS.index(site.symbol) for site in self.sites for _ in range(site.multiplicity)]
-        orbits = [_orbit(self.space_group, np.array(site.position)) for site in self.sites]
-        return np.array(numbers), np.concatenate(orbits)
-
-
-def symmetrise(structure: Structure, *, symprec: float = SYMPREC) -> Symmetrised:
-    """Put a crystal into the standard setting of the space group that it has within ``symprec`` (A).
-
-    Coordinates are averaged over the site symmetry, cells over the lattice system. A tolerance at which the result is
-    not consistent (too many atoms would fall together) is halved until it is; P1 always is.
-
-    Raises:
-        DataError: a structure in which moyopy finds no symmetry at all, such as one with atoms on top of each other.
-    """
-    while symprec > 1e-6:
-        found = _symmetrised(structure, symprec)
-        if found is not None:
-            return found
-        symprec /= 2
-    raise DataError(f"{structure.composition.reduced_formula}: no space group can be assigned, not even P1")
-
-
-def _symmetrised(structure: Structure, symprec: float) -> Symmetrised | None:
-    import moyopy
-
-    def dataset(basis: Any, positions: Any, numbers: Any, tolerance: float) -> Any:
-        cell = moyopy.Cell(np.asarray(basis).tolist(), np.asarray(positions).tolist(), [int(z) for z in numbers])
-        return moyopy.MoyoDataset(cell, symprec=tolerance, setting=moyopy.Setting.standard())
-
-    try:
-        first = dataset(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, symprec)
-        cell = first.std_cell
-        again = dataset(cell.basis, cell.positions, cell.numbers, min(symprec, 1e-3))
-    except BaseException as error:  # moyopy raises bare Rust errors
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return None
-    number = int(first.number)
-    if int(again.number) != number:
-        return None
-    positions, numbers = np.asarray(cell.positions), np.asarray(cell.numbers)
-    # atoms of an orbit are found with the tables' operations, not with those found: these are exact
-    left, sites = set(range(len(numbers))), []
-    for atom in range(len(numbers)):
-        if atom not in left:
-            continue
-        position = _on_site(number, positions[atom])
-        orbit = _orbit(number, position)
-        members = set()
-        for image in orbit:
-            same = [i for i in left if numbers[i] == numbers[atom] and _apart(positions[i], image) < 10 * _SAME]
-            if len(same) != 1:
-                return None
-            members.add(same[0])
-        if len(members) != len(orbit):
-            return None
-        left -= members
-        x, y, z = (float(c) for c in position)
-        sites.append(Site(SYMBOLS[int(numbers[atom])], str(again.wyckoffs[atom]), len(orbit), (x, y, z)))
-    return Symmetrised(number, _symbol(number), _lattice(number, np.asarray(cell.basis)), tuple(sites))
 
 
 def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None = None) -> str:
@@ -146,7 +44,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
     numbers, _ = found.positions()
-    volume = float(np.linalg.det(_matrix(found.lattice)))
+    volume = float(np.linalg.det(cell_vectors(np.array(found.lattice))))
     density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
@@ -272,18 +170,9 @@ def _frames(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] 
 
 
 @lru_cache(maxsize=230)
-def _operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rotations (G, 3, 3) and translations (G, 3) of the conventional cell, those of the centring with them."""
-    import moyopy
-
-    found = moyopy.operations_from_number(number, setting=moyopy.Setting.standard())
-    return np.asarray(found.rotations, dtype=float), np.asarray(found.translations, dtype=float)
-
-
-@lru_cache(maxsize=230)
 def _operation_texts(number: int) -> tuple[str, ...]:
     texts = []
-    for rotation, translation in zip(*_operations(number), strict=True):
+    for rotation, translation in zip(*operations(number), strict=True):
         parts = []
         for row, shift in zip(rotation, translation, strict=True):
             terms = "".join(("+" if c > 0 else "-") + "xyz"[k] for k, c in enumerate(row) if c)
@@ -291,60 +180,3 @@ def _operation_texts(number: int) -> tuple[str, ...]:
             parts.append(terms.removeprefix("+") + (f"+{fraction}" if fraction else ""))
         texts.append(", ".join(parts))
     return tuple(texts)
-
-
-def _on_site(number: int, position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the position averaged over the operations that leave it in place."""
-    rotations, translations = _operations(number)
-    images = rotations @ position + translations
-    difference = images - position
-    difference -= np.round(difference)
-    fixed = np.abs(difference).max(axis=1) < 10 * _SAME
-    return (position + difference[fixed].mean(axis=0)) % 1
-
-
-def _orbit(number: int, position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distinct images (m, 3) of a position, the position first."""
-    rotations, translations = _operations(number)
-    images = (rotations @ position + translations) % 1
-    kept: list[NDArray[np.float64]] = []
-    for image in images:
-        if not kept or min(_apart(image, other) for other in kept) > _SAME:
-            kept.append(image)
-    return np.array(kept)
-
-
-def _apart(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    difference = left - right
-    return float(np.abs(difference - np.round(difference)).max())
-
-
-@lru_cache(maxsize=230)
-def _symbol(number: int) -> str:
-    import moyopy
-
-    return str(moyopy.SpaceGroupType(number).hm_short)
-
-
-def _lattice(number: int, basis: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return a, b, c, alpha, beta, gamma (A, degree) with the equalities of the crystal system exact."""
-    a, b, c = (float(x) for x in np.linalg.norm(basis, axis=1))
-    cosines = np.array([basis[1] @ basis[2] / (b * c), basis[0] @ basis[2] / (a * c), basis[0] @ basis[1] / (a * b)])
-    alpha, beta, gamma = (float(x) for x in np.degrees(np.arccos(np.clip(cosines, -1, 1))))
-    if number >= 195:
-        a = b = c = (a + b + c) / 3
-    elif number >= 75:
-        a = b = (a + b) / 2
-    if number >= 16:
-        alpha = beta = gamma = 90.0
-        if 143 <= number <= 194:
-            gamma = 120.0
-    elif number >= 3:
-        alpha = gamma = 90.0
-    return a, b, c, alpha, beta, gamma
-
-
-def _matrix(lattice: tuple[float, ...]) -> NDArray[np.float64]:
-    from pymatgen.core import Lattice
-
-    return np.asarray(Lattice.from_parameters(*lattice).matrix)
