@@ -56,7 +56,7 @@ def test_a_folder_of_something_else_is_refused(rounds, tmp_path):
     folder, _, _ = rounds
     with pytest.raises(ConfigError, match="--resume"):
         loop(PLAN, folder)
-    with pytest.raises(ConfigError, match=r"started with beta 30\.0, found 9"):
+    with pytest.raises(ConfigError, match=r"started with beta 20\.0, found 9"):
         loop(Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1, beta=9.0), folder, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="other files"):

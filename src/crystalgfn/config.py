@@ -150,10 +150,11 @@ class StabilityConfig(_Section):
 
     hull: str = "builtin"
     """"builtin", "mp", or a table of phases."""
-    beta: float = Field(30.0, ge=0.0)
+    beta: float = Field(20.0, ge=0.0)
     """Inverse temperature, per eV/atom above the hull."""
-    floor: float = -0.05
-    """eV/atom; crystals predicted further below the hull count as this: no crystal lies far below a true hull."""
+    floor: float = 0.05
+    """eV/atom; crystals predicted lower count as this. No crystal lies below a true hull, and what is predicted lower
+    than the error of the property is mostly an error."""
 
 
 class RewardConfig(_Section):

@@ -23,8 +23,8 @@ class Stability:
     Attributes:
         hull: what energies are measured from.
         beta: inverse temperature, per eV/atom.
-        floor: eV/atom. No crystal lies far below a true hull: a prediction that does is an error of the property, or
-            shows a phase that the hull lacks, and should not be hunted.
+        floor: eV/atom. No crystal lies below a true hull: a prediction below about the error of the property is mostly
+            an error, and should not be hunted.
     """
 
     hull: Facets
