@@ -126,3 +126,23 @@ def test_shipped_policies_were_trained_on_the_shipped_property(preset):
     proxy = model_folder(load_preset(preset).reward.property) / WEIGHTS
     assert card["property_weights_sha256"] == hashlib.sha256(proxy.read_bytes()).hexdigest()
     assert card["policy_sha256"] == hashlib.sha256((folder / "policy.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_run_may_start_from_trained_weights(run, tmp_path):
+    config = small_config(start=str(run), iterations=1, lr=1e-12, rollout_batches=1)
+    train(config, tmp_path / "more")
+    one, two = load(run).sample(50, seed=0), load(tmp_path / "more").sample(50, seed=0)
+    assert one.formulas == two.formulas
+    np.testing.assert_allclose(one.columns["log_pf"], two.columns["log_pf"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("start", "words"), [("defualt", "nearest: 'default'"), ("paper", "no trained weights")])
+def test_a_start_without_weights_is_refused_and_leaves_no_folder(tmp_path, start, words):
+    with pytest.raises((ConfigError, CheckpointError), match=words):
+        train(small_config(start=start), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_space_are_refused(run, tmp_path):
+    with pytest.raises(CheckpointError):
+        train(small_config(start="paper-fast"), tmp_path / "run")

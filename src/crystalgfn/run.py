@@ -55,8 +55,11 @@ def train(
         CheckpointError: the checkpoint cannot be read.
         DataError: the disk is full.
     """
-    _prepare(config, folder, resume=resume)
-    trainer = build_trainer(config, device=device)
+    _check(config, folder, resume=resume)
+    trainer = build_trainer(config, device=device)  # what cannot be built leaves no folder behind
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CONFIG).is_file():
+        _write_text(folder / CONFIG, config.to_yaml())
     if resume and (folder / CHECKPOINT).is_file():
         header = load_checkpoint(folder / CHECKPOINT, trainer)
         if header.get("crystalgfn") != __version__:
@@ -87,7 +90,7 @@ def train(
     return trainer
 
 
-def _prepare(config: Config, folder: Path, *, resume: bool) -> None:
+def _check(config: Config, folder: Path, *, resume: bool) -> None:
     existing = folder / CONFIG
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: a file, allowed: a folder for the run")
@@ -100,9 +103,6 @@ def _prepare(config: Config, folder: Path, *, resume: bool) -> None:
         raise ConfigError(f"{folder}: holds no run to go on with")
     elif folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not existing.is_file():
-        _write_text(existing, config.to_yaml())
 
 
 def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
