@@ -1,0 +1,166 @@
+"""Configurations from presets and YAML files, with overrides; every mistake is one line that says what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from crystalgfn.config.sections import Config
+from crystalgfn.errors import ConfigError, nearest
+
+
+def presets() -> list[str]:
+    """Names of the shipped presets."""
+    return sorted(p.name for p in files("crystalgfn").joinpath("presets").iterdir() if (p / "config.yaml").is_file())
+
+
+def preset_path(name: str) -> Path:
+    """Folder of a shipped preset: config.yaml, and policy.safetensors where weights ship.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in presets():
+        raise ConfigError(f"unknown preset {name!r}, allowed: {', '.join(presets())}{nearest(name, presets())}")
+    return Path(str(files("crystalgfn").joinpath("presets", name)))
+
+
+def load_preset(name: str, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a preset, with ``key=value`` overrides."""
+    return read_config(preset_path(name) / "config.yaml", overrides)
+
+
+def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration.
+
+    Args:
+        where: name of a preset, a YAML file, or a run folder.
+        overrides: ``key=value`` with a dotted key, such as ``training.lr=1e-4``; values are YAML.
+
+    Raises:
+        ConfigError: names key, what was found, what is allowed and the nearest valid name.
+    """
+    path = Path(where)
+    if path.is_dir() and (path / "config.yaml").is_file():
+        path = path / "config.yaml"
+    if path.is_file():
+        return read_config(path, overrides)
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise ConfigError(f"{where}: no such configuration file")
+    return load_preset(str(where), overrides)
+
+
+def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a YAML file; see :func:`load_config`."""
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise ConfigError(f"{path}: larger than 1 MB, which no configuration is")
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not a readable YAML file ({reason[:200]})") from error
+    return parse_config(content, overrides, source=str(path))
+
+
+@cache
+def _loader() -> type[yaml.SafeLoader]:
+    """Safe YAML without anchors' blow-up, and with a second use of a key refused."""
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("aliases are not allowed")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [str(key.value) for key, _ in node.value]
+            twice = {key for key in keys if keys.count(key) > 1}
+            if twice:
+                raise yaml.YAMLError(f"key {sorted(twice)[0]!r} stands twice")
+            return super().construct_mapping(node, deep)
+
+    Loader.add_implicit_resolver(  # YAML 1.1 reads 1e-3 as text
+        "tag:yaml.org,2002:float",
+        __import__("re").compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        list("-+0123456789"),
+    )
+    # chemistry first: No is nobelium and Y is yttrium, not booleans
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+        for first, found in Loader.yaml_implicit_resolvers.items()
+    }
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+    )
+    return Loader
+
+
+def parse_config(content: Any, overrides: Sequence[str] = (), *, source: str = "configuration") -> Config:
+    """Validate what a YAML file held; see :func:`load_config`."""
+    if not isinstance(content, dict):
+        raise ConfigError(f"{source}: found {type(content).__name__}, allowed: keys {', '.join(Config.model_fields)}")
+    for override in overrides:
+        _override(content, override)
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_explain(error)}") from None
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {override!r}: allowed key=value, such as training.lr=1e-4")
+    try:
+        value = yaml.load(text, Loader=_loader())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())[:100]})") from None
+    *parents, last = key.strip().split(".")
+    place: Any = content
+    for name in parents:
+        if not isinstance(place, dict) or not isinstance(place.setdefault(name, {}) or {}, dict):
+            raise ConfigError(f"--set {override!r}: {name!r} holds no further keys")
+        place[name] = place[name] or {}
+        place = place[name]
+    place[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    """The first error as one line: key, found, allowed, nearest."""
+    first = error.errors(include_url=False)[0]
+    where = [str(part) for part in first["loc"] if part not in ("box", "volume")]
+    key, rest = ".".join(where) or "configuration", len(error.errors()) - 1
+    more = f" (and {rest} more)" if rest else ""
+    if first["type"] == "extra_forbidden":
+        allowed = _keys_at(where[:-1])
+        return f"{key}: unknown key, allowed: {', '.join(allowed)}{nearest(where[-1], allowed)}{more}"
+    message = first["msg"].removeprefix("Value error, ")
+    found = first.get("input")
+    shown = (
+        "" if isinstance(found, dict | list) or first["type"] in ("missing", "value_error") else f"found {found!r}, "
+    )
+    return f"{key}: {shown}{message[0].lower() + message[1:]}{more}"
+
+
+def _keys_at(path: Sequence[str]) -> list[str]:
+    keys: set[str] = set()
+    models: list[type[BaseModel]] = [Config]
+    for name in path:
+        models = [
+            m for model in models if name in model.model_fields for m in _models(model.model_fields[name].annotation)
+        ]
+    for model in models:
+        keys |= set(model.model_fields)
+    return sorted(keys)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models(part)]
