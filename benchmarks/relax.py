@@ -20,7 +20,8 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from crystalgfn.structures.potentials import load_potential
-from crystalgfn.structures.relax import relax, scaled
+from crystalgfn.structures.relax import relax
+from crystalgfn.structures.volumes import scaled
 
 VOLUMES = (0.7, 1.4)
 

@@ -31,7 +31,8 @@ from crystalgfn.crystallography.elements import ATOMIC_VOLUME
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_gate, distance_ratio, formation_energy_gate
 from crystalgfn.structures.potentials import Potential, load_potential
-from crystalgfn.structures.relax import relax, scaled
+from crystalgfn.structures.relax import relax
+from crystalgfn.structures.volumes import scaled
 from crystalgfn.tables.files import write_atomically
 
 ELEMENTS = ("H", "Li", "C", "N", "O", "F", "Mg", "Si", "P", "S", "Cl", "Fe")

@@ -10,8 +10,10 @@ from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 
 from crystalgfn.structures import relax as module
+from crystalgfn.structures import volumes
 from crystalgfn.structures.potentials import ASEPotential, load_potential
-from crystalgfn.structures.relax import begin, find_group, prescan, relax, scaled
+from crystalgfn.structures.relax import begin, find_group, relax
+from crystalgfn.structures.volumes import prescan, scaled
 
 FCC = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
 HCP = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(2.5, 4.6), ["Cu"], [[1 / 3, 2 / 3, 0.25]])
@@ -154,10 +156,10 @@ def test_the_prescan_avoids_holes_and_follows_the_minimum_up(emt):
             return np.array([s.volume for s in structures])
 
     factor, _ = prescan(FCC, Hole())
-    assert factor == pytest.approx(module.VOLUME_FACTORS[0])  # 0.78 of the radii: allowed
+    assert factor == pytest.approx(volumes.VOLUME_FACTORS[0])  # 0.78 of the radii: allowed
     factor, _ = prescan(scaled(FCC, 0.3), Hole())
-    ratio = module.distance_ratio(scaled(FCC, 0.3 * factor))
-    assert module.MIN_DISTANCE_RATIO <= ratio < 1.1 * module.MIN_DISTANCE_RATIO
+    ratio = volumes.distance_ratio(scaled(FCC, 0.3 * factor))
+    assert volumes.MIN_DISTANCE_RATIO <= ratio < 1.1 * module.MIN_DISTANCE_RATIO
     factor, _ = prescan(scaled(FCC, 0.35), emt)
     assert factor * 0.35 == pytest.approx(11.5 / FCC.volume, rel=0.1)
 

@@ -22,7 +22,7 @@ from crystalgfn.structures.candidates import RELAXED, Candidate
 from crystalgfn.structures.folder import MANIFEST, RunFolder
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_ratio
 from crystalgfn.structures.potentials import Potential, load_potential
-from crystalgfn.structures.relax import scaled
+from crystalgfn.structures.volumes import scaled
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -17,7 +17,7 @@ from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import gates
 from crystalgfn.structures.placing import Placement
 from crystalgfn.structures.potentials import Potential
-from crystalgfn.structures.relax import Relaxed
+from crystalgfn.structures.relaxed import Relaxed
 from crystalgfn.structures.requests import Recipe, Request
 from crystalgfn.structures.search import WITHOUT_SYMMETRY, best_of, place_request, place_without_symmetry
 

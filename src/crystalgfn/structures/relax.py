@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,25 +16,17 @@ import numpy as np
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_ratio
 from crystalgfn.structures.potentials import Potential
 from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxed import FREE_SYMPREC, SYMPREC, Relaxed, Stage, Start
+from crystalgfn.structures.volumes import prescan, scaled
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-VOLUME_FACTORS = tuple(float(x) for x in np.exp(np.linspace(-math.log(1.9), math.log(1.9), 9)))
-"""Volumes of the pre-scan over the given one, 0.53 to 1.9 in steps of 17 %."""
-
-SYMPREC = 0.01
-"""Tolerance (A) of the space group of what was placed or relaxed under its symmetry, which hold it to rounding."""
-
-FREE_SYMPREC = 0.2
-"""Tolerance (A) of the space group after free relaxation, which stops at a residual force: of 12 real crystals all had
-their own group back at 0.2, 11 at 0.1 and 5 at 0.05."""
 
 FREE_FMAX = 0.5
 """Free relaxation stops at this part of fmax, since it has a displacement to take back."""
 
 LOWER_BY = 0.005
-"""The free structure is taken if it is lower by more than this, eV/atom: on the same 12 crystals, whose minimum keeps
+"""The free structure is taken if it is lower by more than this, eV/atom: on 12 real crystals, whose minimum keeps
 the group, free runs ended within 0.0012 of the symmetric ones."""
 
 RATTLE = 0.03
@@ -45,125 +37,6 @@ STRAIN = 0.005
 
 MAX_VOLUME_FACTOR = 4.0
 """A relaxation that grows the cell beyond this many times its start has lost its atoms."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One relaxation.
-
-    Attributes:
-        structure: where it ended.
-        energy: eV/atom.
-        space_group: number that moyopy finds, 0 where it finds none.
-        steps: steps done.
-        converged: whether the largest force and stress component fell below fmax.
-        failure: why it ended early; empty otherwise.
-    """
-
-    structure: Structure
-    energy: float
-    space_group: int
-    steps: int
-    converged: bool
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """What became of one crystal; energies in eV/atom of the potential, NaN where a stage was not reached.
-
-    Attributes:
-        structure: the final structure, or the given one where everything failed.
-        energy: of the final structure.
-        chosen: ``"symmetric"``, ``"free"`` or ``""``.
-        failure: why there is no result; empty if there is one.
-        energy_initial, space_group_initial, distance_ratio_initial: of the given structure.
-        volume_factor: volume that the pre-scan chose over the given one.
-        symmetric, free: the two relaxations; None where not reached.
-        distance_ratio: least distance over covalent radii in the final structure.
-        volume_change: final over given volume, minus 1.
-        relaxation_volume_change: final volume over that after the pre-scan, minus 1.
-        seconds: wall time.
-    """
-
-    structure: Structure
-    energy: float = math.nan
-    chosen: str = ""
-    failure: str = ""
-    energy_initial: float = math.nan
-    space_group_initial: int = 0
-    distance_ratio_initial: float = math.nan
-    volume_factor: float = math.nan
-    symmetric: Stage | None = None
-    free: Stage | None = None
-    distance_ratio: float = math.nan
-    volume_change: float = math.nan
-    relaxation_volume_change: float = math.nan
-    seconds: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is a relaxed structure."""
-        return not self.failure
-
-    @property
-    def space_group(self) -> int:
-        """Space group of the final structure; 0 without one."""
-        stage = self._final
-        return stage.space_group if stage else 0
-
-    @property
-    def symprec(self) -> float:
-        """Tolerance (A) at which the final structure has its space group; for files, so that both agree."""
-        return FREE_SYMPREC if self.chosen == "free" else SYMPREC
-
-    @property
-    def converged(self) -> bool:
-        """Whether the run that gave the final structure converged."""
-        stage = self._final
-        return bool(stage and stage.converged)
-
-    @property
-    def _final(self) -> Stage | None:
-        return self.free if self.chosen == "free" else self.symmetric
-
-    def to_row(self) -> dict[str, Any]:
-        """Return everything but the structures as a flat row of a table."""
-        row: dict[str, Any] = {
-            "energy": self.energy,
-            "space_group": self.space_group,
-            "converged": self.converged,
-            "chosen": self.chosen,
-            "energy_initial": self.energy_initial,
-            "space_group_initial": self.space_group_initial,
-        }
-        for name, stage in (("symmetric", self.symmetric), ("free", self.free)):
-            row[f"energy_{name}"] = stage.energy if stage else math.nan
-            row[f"space_group_{name}"] = stage.space_group if stage else 0
-            row[f"steps_{name}"] = stage.steps if stage else 0
-            row[f"converged_{name}"] = bool(stage and stage.converged)
-            row[f"failure_{name}"] = stage.failure if stage else ""
-        for name in ("volume_factor", "volume_change", "relaxation_volume_change"):
-            row[name] = getattr(self, name)
-        row |= {"distance_ratio_initial": self.distance_ratio_initial, "distance_ratio": self.distance_ratio}
-        return row | {"seconds_relax": self.seconds, "failure": self.failure}
-
-
-@dataclass(frozen=True)
-class Start:
-    """A crystal after the pre-scan of volumes, and perhaps some steps of relaxation with its symmetry kept.
-
-    Attributes:
-        structure: where it stands.
-        volume_factor: volume that the pre-scan chose over the given one; NaN where the potential has no energy.
-        energy_initial: of the given structure, eV/atom.
-        energy: where it stands, eV/atom; infinite where something failed.
-    """
-
-    structure: Structure
-    volume_factor: float
-    energy_initial: float
-    energy: float = math.inf
 
 
 def begin(structure: Structure, potential: Potential, *, steps: int, time_limit_s: float = 60.0) -> Start:
@@ -270,49 +143,6 @@ def _relax(
         volume_change=final.structure.volume / given.volume - 1,
         relaxation_volume_change=final.structure.volume / (given.volume * start.volume_factor) - 1,
     )
-
-
-def prescan(structure: Structure, potential: Potential) -> tuple[float, float]:
-    """Return the best volume over the given one, and the energy (eV/atom) at the given volume; NaN where there is none.
-
-    Volumes whose atoms are nearer than :data:`~crystalgfn.structures.gates.MIN_DISTANCE_RATIO` do not count, unless all
-    are: a potential may have a hole there. The minimum is refined by a parabola through three points in the logarithm.
-    If the largest volume is the best, the scan goes on above it once.
-    """
-    factors = np.array(VOLUME_FACTORS)
-    energies = potential.energies([scaled(structure, factor) for factor in factors])
-    given = float(energies[len(factors) // 2])
-    ratio = distance_ratio(structure)
-    allowed = ratio * factors ** (1 / 3) >= MIN_DISTANCE_RATIO
-    usable = np.isfinite(energies) & allowed
-    if not usable.any() or _lowest(energies, allowed) == len(factors) - 1:
-        more = factors[-1] * factors[len(factors) // 2 + 1 :]
-        factors = np.concatenate([factors, more])
-        energies = np.concatenate([energies, potential.energies([scaled(structure, factor) for factor in more])])
-        allowed = ratio * factors ** (1 / 3) >= MIN_DISTANCE_RATIO
-    if not (np.isfinite(energies) & allowed).any():
-        allowed = np.ones_like(allowed)
-    if not np.isfinite(energies).any():
-        return math.nan, given
-    best = _lowest(energies, allowed)
-    around = slice(best - 1, best + 2)
-    if 0 < best < len(factors) - 1 and np.isfinite(energies[around]).all() and allowed[around].all():
-        curve = np.polyfit(np.log(factors[around]), energies[around], 2)
-        if curve[0] > 0:
-            return float(np.exp(-curve[1] / (2 * curve[0]))), given
-    return float(factors[best]), given
-
-
-def _lowest(energies: Any, allowed: Any) -> int:
-    return int(np.argmin(np.where(np.isfinite(energies) & allowed, energies, np.inf)))
-
-
-def scaled(structure: Structure, factor: float) -> Structure:
-    """Return the structure with ``factor`` times its volume, fractional coordinates kept."""
-    from pymatgen.core import Lattice, Structure
-
-    matrix = np.asarray(structure.lattice.matrix) * factor ** (1 / 3)
-    return Structure(Lattice(matrix), structure.species, structure.frac_coords)
 
 
 def displaced(structure: Structure, seed: int) -> Structure:

@@ -21,8 +21,10 @@ from crystalgfn.structures.placing import Placement, place
 from crystalgfn.structures.potentials import Potential
 from crystalgfn.structures.prototypes import PrototypeLibrary
 from crystalgfn.structures.quiet import quiet
-from crystalgfn.structures.relax import Relaxed, begin, relax, scaled
+from crystalgfn.structures.relax import begin, relax
+from crystalgfn.structures.relaxed import Relaxed
 from crystalgfn.structures.requests import Recipe, Request
+from crystalgfn.structures.volumes import scaled
 
 SCREEN_VOLUMES = (0.8, 1.25)
 """Further volumes over the given one at which the better starts are looked at; the lowest energy counts."""
