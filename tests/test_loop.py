@@ -1,6 +1,11 @@
 """The loop: two real rounds with a real potential, and what stopping does to it."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
@@ -50,6 +55,24 @@ def test_going_on_does_nothing_twice(rounds):
     pd.testing.assert_frame_equal(
         pd.DataFrame(again).drop(columns=wall), pd.DataFrame(log).drop(columns=wall), check_exact=False
     )
+
+
+def test_a_loop_that_is_killed_goes_on_to_the_same_end(rounds, tmp_path):
+    _, log, _ = rounds
+    where = tmp_path / "loop"
+    command = [sys.executable, "-m", "crystalgfn", "loop", "default", "-o", str(where), "--rounds", "1"]
+    command += ["--candidates", "3", "--iterations", "10", "--starts", "2", "--seed", "1", "--workers", "1"]
+    process = subprocess.Popen(command, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while not list(where.glob("round-0/structures/parts/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (where / "rounds.csv").exists()
+    subprocess.run([*command, "--resume"], check=True, timeout=600)
+    clock = ["wall_seconds", "seconds"]
+    again = pd.read_csv(where / "rounds.csv").drop(columns=clock)
+    pd.testing.assert_frame_equal(again, pd.DataFrame(log).drop(columns=clock), check_dtype=False, rtol=1e-6)
 
 
 def test_a_folder_of_something_else_is_refused(rounds, tmp_path):

@@ -42,10 +42,11 @@ class RunFolder:
             self._check(file, manifest, resume)
         elif self.path.exists() and any(self.path.iterdir()):
             raise DataError(f"{self.path}: the folder holds other files, allowed: a new or empty folder")
-        for name in (PARTS, CIF):
-            (self.path / name).mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         if not file.exists():
             _write(file, json.dumps(dict(manifest), indent=1))
+        for name in (PARTS, CIF):
+            (self.path / name).mkdir(exist_ok=True)
 
     @staticmethod
     def _check(file: Path, manifest: Mapping[str, Any], resume: bool) -> None:
