@@ -40,8 +40,8 @@ def test_a_round_learns_and_samples_anew(rounds):
     card = json.loads((folder / "round-1" / "proxy" / "card.json").read_text())
     assert card["refined"][0]["outcomes"] == round(3 * log[0]["relaxed"])
     sampler = load(folder / "round-1" / "sampler")
-    assert sampler.config.reward.stability.hull == "builtin"
-    assert {"formation_energy [eV/atom]", "energy_above_hull [eV/atom]"} <= set(sampler.sample(5, seed=0).columns)
+    assert sampler.config.reward.chance.power == 2
+    assert {"formation_energy [eV/atom]", "chance"} <= set(sampler.sample(5, seed=0).columns)
 
 
 def test_going_on_does_nothing_twice(rounds):
@@ -79,8 +79,8 @@ def test_a_folder_of_something_else_is_refused(rounds, tmp_path):
     folder, _, _ = rounds
     with pytest.raises(ConfigError, match="--resume"):
         loop(PLAN, folder)
-    with pytest.raises(ConfigError, match=r"started with beta 20\.0, found 9"):
-        loop(Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1, beta=9.0), folder, resume=True)
+    with pytest.raises(ConfigError, match=r"started with power 2\.0, found 1"):
+        loop(Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1, power=1.0), folder, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="other files"):
         loop(PLAN, tmp_path)

@@ -14,6 +14,7 @@ from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.registry import resolve
 from crystalgfn.properties.reward import Reward, Stability
 from crystalgfn.spaces.constraints import CompositionConstraints
@@ -105,7 +106,10 @@ def weights_of(where: str | Path) -> Path:
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space."""
     prop = resolve(config.reward.property)
-    return CrystalTarget(space, Reward(prop, config.reward.beta, build_stability(config.reward, prop.unit, space)))
+    stability = build_stability(config.reward, prop.unit, space)
+    asked = config.reward.chance
+    chance, power = (Chance.load(asked.model), asked.power) if asked is not None else (None, 1.0)
+    return CrystalTarget(space, Reward(prop, config.reward.beta, stability, chance, power))
 
 
 def build_stability(reward: RewardConfig, unit: str, space: CrystalSpace) -> Stability | None:

@@ -3,6 +3,7 @@
 from crystalgfn.config.loading import load_config, load_preset, parse_config, preset_path, presets, read_config
 from crystalgfn.config.sections import (
     BoxLatticeConfig,
+    ChanceConfig,
     Config,
     DataTrajectoriesConfig,
     PolicyConfig,
@@ -16,6 +17,7 @@ from crystalgfn.config.sections import (
 
 __all__ = [
     "BoxLatticeConfig",
+    "ChanceConfig",
     "Config",
     "DataTrajectoriesConfig",
     "PolicyConfig",

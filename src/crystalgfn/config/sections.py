@@ -154,6 +154,15 @@ class StabilityConfig(_Section):
     than the error of the property is mostly an error."""
 
 
+class ChanceConfig(_Section):
+    """A further factor of the reward: the chance that a proposal comes out as wanted; ``crystalgfn loop`` learns it."""
+
+    model: str
+    """File of the chances."""
+    power: float = Field(2.0, ge=0.0)
+    """The factor is the chance to this power."""
+
+
 class RewardConfig(_Section):
     """R(x) = exp(-beta property(x))."""
 
@@ -163,6 +172,8 @@ class RewardConfig(_Section):
     """Inverse temperature, 1 / unit of the property; negative to ask for high values."""
     stability: StabilityConfig | None = None
     """Ask for crystals near the convex hull as well; null for no such factor."""
+    chance: ChanceConfig | None = None
+    """Ask for crystals that are likely to come out as wanted; null for no such factor."""
 
 
 class PolicyConfig(_Section):

@@ -10,6 +10,7 @@ from torch import Tensor
 from crystalgfn.crystal import Crystals
 from crystalgfn.stability.facets import Facets
 
+from .chance import Chance
 from .registry import Property, check_values
 
 ABOVE_HULL = "energy_above_hull [eV/atom]"
@@ -41,10 +42,18 @@ class Reward:
         prop: the property E.
         beta: inverse temperature, 1 / unit of the property.
         stability: a further factor, where E is a formation energy in eV/atom.
+        chance, power: a further factor, the chance that a crystal comes out as wanted to some power.
     """
 
-    def __init__(self, prop: Property, beta: float, stability: Stability | None = None) -> None:
-        self.property, self.beta, self.stability = prop, beta, stability
+    def __init__(
+        self,
+        prop: Property,
+        beta: float,
+        stability: Stability | None = None,
+        chance: Chance | None = None,
+        power: float = 1.0,
+    ) -> None:
+        self.property, self.beta, self.stability, self.chance, self.power = prop, beta, stability, chance, power
 
     @property
     def column(self) -> str:
@@ -52,7 +61,7 @@ class Reward:
         return f"{self.property.name} [{self.property.unit}]" if self.property.unit else self.property.name
 
     def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Log-rewards ``(B,)`` float32, and the property, and where it counts the energy above hull, as columns.
+        """Log-rewards ``(B,)`` float32, and as columns the property, and what else counts: energy above hull, chance.
 
         Raises:
             PropertyError: the property gave something that is not a finite number; names the crystal.
@@ -66,4 +75,8 @@ class Reward:
             above = check_values("energy_above_hull", values - hull, crystals)
             columns[ABOVE_HULL] = above.cpu().numpy()
             log_reward = log_reward - self.stability.beta * above.clamp(min=self.stability.floor)
+        if self.chance is not None:
+            chance = self.chance(crystals)
+            columns["chance"] = chance.cpu().numpy()
+            log_reward = log_reward + self.power * chance.clamp(min=1e-12).log()
         return log_reward, columns
