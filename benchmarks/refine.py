@@ -20,7 +20,7 @@ import torch
 
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
-from crystalgfn.loop import CAP
+from crystalgfn.loop.learned import CAP
 from crystalgfn.properties.evaluate import split_of
 from crystalgfn.properties.features import Featuriser, Inputs
 from crystalgfn.properties.models import ProxyProperty

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "restrict": CONFIG,
     "run": BUILD,
     "model": BUILD | {"restrict"},
-    "loop": BUILD | {"datasets", "model", "run", "structures"},
+    "loop": BUILD | {"datasets", "model", "run", "structures", "stability"},
     "cli": BUILD | {"loop"} | {"datasets", "evaluation", "report", "restrict", "run", "model", "structures"},
     "__init__": {"crystal", "model"},  # on first use
     "__main__": {"cli"},

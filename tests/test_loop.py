@@ -12,7 +12,7 @@ import pytest
 
 from crystalgfn.cli import main
 from crystalgfn.errors import ConfigError
-from crystalgfn.loop import Plan, loop
+from crystalgfn.loop.rounds import Plan, loop
 from crystalgfn.model import load
 
 pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
@@ -95,6 +95,14 @@ def test_the_command_prints_the_rounds(rounds, capsys):
     assert ended.value.code == 0, out
     assert "S.U.N." in out
     assert "written to" in out
+
+
+def test_a_hull_that_lacks_an_element_is_refused_before_any_work(tmp_path):
+    hull = tmp_path / "hull.csv"
+    hull.write_text('elements,formation_energy_per_atom\n"{""Li"": 2, ""O"": 1}",-2.0\n')
+    with pytest.raises(ConfigError, match="no phase with H, C, N"):
+        loop(Plan(hull=str(hull)), tmp_path / "loop")
+    assert not (tmp_path / "loop" / "round-0").exists()
 
 
 def test_a_mistyped_preset_is_one_line(tmp_path, capsys):

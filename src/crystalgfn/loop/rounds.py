@@ -21,43 +21,35 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from crystalgfn.config import ChanceConfig, Config, read_config
 from crystalgfn.crystal import Crystals
-from crystalgfn.datasets import import_source
-from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.model import Model, load
 from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.models import CARD, ProxyProperty, save_model
 from crystalgfn.properties.refine import AT_REST, errors, refine, refined_card
-from crystalgfn.properties.tabledata import Table, file_hash, join, read_table
+from crystalgfn.properties.tabledata import Table, join, read_table
 from crystalgfn.run import CONFIG, train
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.batch import run
-from crystalgfn.structures.outcomes import energy_column, read_rows
+from crystalgfn.structures.outcomes import read_rows
 from crystalgfn.structures.requests import Recipe
 from crystalgfn.structures.tally import tally
 from crystalgfn.structures.workers import Tools
-from crystalgfn.tables import read
 from crystalgfn.tables.files import write_atomically
 
 MANIFEST, LOG, CHANCE = "loop.json", "rounds.csv", "chance.json"
-CRYSTALS, ROWS, STRUCTURES = "crystals.parquet", "rows.parquet", "structures"
-STABLE = 0.1
-"""eV/atom above hull that counts as success."""
-
-CAP = 0.5
-"""eV/atom above hull beyond which candidates are all alike."""
-
+STRUCTURES = "structures"
 LEARNING_RATE = 1e-3
 """Of samplers that go on from trained weights; a third of that for random ones."""
 
@@ -76,7 +68,7 @@ class Plan:
         data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
         power: of the chance in the reward; more is more of what worked, and less new.
         iterations: of training the sampler, a round.
-        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.candidates.Recipe`.
+        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.requests.Recipe`.
         seed: of everything.
     """
 
@@ -121,6 +113,7 @@ def loop(
     """
     _prepare(plan, folder, resume=resume)
     first = load(plan.start)
+    _check_hull(plan, first.config)
     base = ProxyProperty.load(first.config.reward.property)
     rehearsal = read_table(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
@@ -137,7 +130,7 @@ def loop(
         started = time.monotonic()
         _sample(model, plan, number, where / CRYSTALS)
         candidates = _relax(plan, where, workers)
-        known.append(_learned(candidates, where))
+        known.append(learn(candidates, where))
         if len(log) == number:
             log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
             _write_log(folder / LOG, log)
@@ -164,6 +157,14 @@ def _prepare(plan: Plan, folder: Path, *, resume: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with write_atomically(file) as stream:
         stream.write(json.dumps(asked, indent=1).encode())
+
+
+def _check_hull(plan: Plan, config: Config) -> None:
+    """Refuse a hull without an element of the space now, not after the first round."""
+    hull = Hull.load(plan.hull)
+    missing = [symbol for symbol in config.space.elements if symbol not in hull.elements]
+    if missing and plan.hull != "mp":  # which is fetched as it is asked for
+        raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
 
 def _refined(
@@ -236,48 +237,6 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
             seconds=plan.seconds,
         )
     return where / STRUCTURES
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a round teaches.
-
-    Attributes:
-        outcomes: proposals with the energy (eV/atom) that they relaxed to, at most :data:`CAP` above the hull.
-        rows: the candidates as ``crystalgfn data from-structures`` writes them.
-        tried: all proposals.
-        success: whether each came out stable within :data:`STABLE`, unique and (where that is known) novel.
-    """
-
-    outcomes: Table
-    rows: Table
-    tried: Crystals
-    success: NDArray[np.bool_]
-
-
-def _learned(candidates: Path, where: Path) -> Learned:
-    if not (where / ROWS).is_file():
-        import_source(CandidateFolder(candidates, flagged=True), where / ROWS)
-    rows = read_rows(candidates / "structures.parquet")
-    name = energy_column(rows, "formation_energy_") or ""
-    above = energy_column(rows, "e_above_hull_") or ""
-    usable = [row for row in rows if row.get(name) is not None and row.get(above) is not None]
-    if not usable:
-        raise DataError(f"{candidates}: no candidate with an energy above hull, allowed: 1 or more")
-    energy = np.array([[row[name], row[above]] for row in usable], dtype=float)
-    sampled = replace(read(where / CRYSTALS), columns={})
-    crystals = sampled[[row["row"] for row in usable]]
-    # whatever lies far above the hull is of no use, however far: how far is the luck of the search
-    target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
-    outcomes = Table(crystals, target, file_hash(candidates / "structures.parquet"), STRUCTURES)
-    success = np.array([_succeeded(row, above) for row in rows], dtype=bool)
-    return Learned(outcomes, read_table(where / ROWS), sampled[[row["row"] for row in rows]], success)
-
-
-def _succeeded(row: Mapping[str, Any], above: str) -> bool:
-    distance = row.get(above)
-    near = distance is not None and float(distance) <= STABLE
-    return near and row.get("match_group") == row["row"] and row.get("novel") is not False
 
 
 def _row(
