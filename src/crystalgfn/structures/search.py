@@ -7,7 +7,7 @@ Energies of all starts, then of the better ones at other volumes, then some step
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -54,9 +54,9 @@ def place_request(
     atoms = sum(request.counts.values())
     if atoms > MAX_ATOMS:
         return [], f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
-    try:
-        with quiet():
-            found = place(
+    return _placed(
+        lambda: (
+            place(
                 request.space_group,
                 request.counts,
                 request.lattice,
@@ -64,20 +64,29 @@ def place_request(
                 seed=_seed(recipe.seed, request.row),
                 library=library,
             )
-            found = found or place_without_symmetry(request, recipe)
+            or _in_p1(request, recipe)
+        )
+    )
+
+
+def place_without_symmetry(request: Request, recipe: Recipe) -> list[Placement]:
+    """Place the atoms of a crystal's primitive cell in P1: for groups whose positions bring atoms too near."""
+    return _placed(lambda: _in_p1(request, recipe))[0]
+
+
+def _placed(way: Callable[[], list[Placement]]) -> tuple[list[Placement], str]:
+    """Return what a way to place atoms gives, or none and the reason: one crystal never stops a run."""
+    try:
+        with quiet():
+            found = way()
     except CrystalGFNError as error:
         return [], str(error)
-    except Exception as error:  # one crystal never stops a run
+    except Exception as error:
         return [], f"{type(error).__name__}: {error}"
     return found, "" if found else "no way to place the atoms was found"
 
 
-def place_without_symmetry(request: Request, recipe: Recipe) -> list[Placement]:
-    """Place the atoms of a crystal's primitive cell in P1: for groups whose positions bring atoms too near.
-
-    Raises:
-        DataError: see :func:`crystalgfn.structures.placing.place`.
-    """
+def _in_p1(request: Request, recipe: Recipe) -> list[Placement]:
     from pymatgen.core import Lattice
 
     cell = primitive_cell(request.space_group, cell_vectors(checked_lattice(request.space_group, request.lattice)))
