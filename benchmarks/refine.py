@@ -22,7 +22,7 @@ from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.loop.learned import CAP
 from crystalgfn.properties.evaluate import split_of
-from crystalgfn.properties.features import Featuriser, Inputs
+from crystalgfn.properties.features import Featuriser
 from crystalgfn.properties.models import ProxyProperty
 from crystalgfn.properties.refine import changes, refine
 from crystalgfn.properties.tabledata import Table, read_table
@@ -44,7 +44,7 @@ def of_rows(table: Table, mask: np.ndarray) -> Table:
 def strain(model: ProxyProperty, table: Table) -> np.ndarray:
     """Predicted strain energy (N,), eV/atom."""
     inputs = Featuriser()(table.crystals)
-    lead = Inputs(**{name: value[None] for name, value in vars(inputs).items()})
+    lead = inputs.for_all_members()
     with torch.no_grad():
         return model.network.parts(lead, model.network.tables())[1].energy.mean(0).double().numpy()
 

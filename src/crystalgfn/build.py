@@ -126,8 +126,8 @@ def build_stability(reward: RewardConfig, unit: str, space: CrystalSpace) -> Sta
         found = f"in {unit}" if unit else "a pure number"
         raise ConfigError(f"reward.stability: {reward.property!r} is {found}, allowed: a formation energy in eV/atom")
     hull = Hull.load(asked.hull)
-    unknown = [SYMBOLS[z] for z in space.elements if SYMBOLS[z] not in hull.elements]
-    if unknown and asked.hull != "mp":  # which is fetched as it is asked for
+    unknown = hull.missing(SYMBOLS[z] for z in space.elements)
+    if unknown:
         raise ConfigError(
             f"reward.stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull"
         )

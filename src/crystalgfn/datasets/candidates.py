@@ -21,6 +21,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.structures.candidates import RELAXED, Candidate
 from crystalgfn.structures.folder import MANIFEST, RunFolder
 from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_ratio
+from crystalgfn.structures.outcomes import energy_column
 from crystalgfn.structures.potentials import Potential, load_potential
 from crystalgfn.structures.volumes import scaled
 
@@ -115,10 +116,8 @@ class CandidateFolder:
 
 
 def _formation(row: dict[str, Any]) -> float:
-    for name, value in row.items():
-        if name.startswith("formation_energy_"):
-            return float(value)
-    return math.nan
+    column = energy_column([row], "formation_energy_")
+    return float(row[column]) if column is not None else math.nan
 
 
 def _as_is(structure: Structure) -> Callable[[], Structure]:

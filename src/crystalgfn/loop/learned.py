@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.errors import DataError
 from crystalgfn.properties.tabledata import Table, file_hash, read_table
 from crystalgfn.structures.outcomes import energy_column, read_rows
+from crystalgfn.structures.tally import succeeded
 from crystalgfn.tables import read
 
 CRYSTALS, ROWS = "crystals.parquet", "rows.parquet"
@@ -70,15 +70,9 @@ def learn(candidates: Path, where: Path) -> Learned:
     # whatever lies far above the hull is of no use, however far: how far is the luck of the search
     target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
     outcomes = Table(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
-    success = np.array([_succeeded(row, above) for row in rows], dtype=bool)
+    success = np.array([succeeded(row, above, STABLE) for row in rows], dtype=bool)
     return Learned(outcomes, read_table(where / ROWS), sampled[[row["row"] for row in rows]], success)
 
 
 def _finite(value: Any) -> bool:
     return value is not None and math.isfinite(value)
-
-
-def _succeeded(row: Mapping[str, Any], above: str) -> bool:
-    distance = row.get(above)
-    near = distance is not None and math.isfinite(distance) and distance <= STABLE
-    return near and row.get("match_group") == row["row"] and row.get("novel") is not False

@@ -161,9 +161,8 @@ def _prepare(plan: Plan, folder: Path, *, resume: bool) -> None:
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    hull = Hull.load(plan.hull)
-    missing = [symbol for symbol in config.space.elements if symbol not in hull.elements]
-    if missing and plan.hull != "mp":  # which is fetched as it is asked for
+    missing = Hull.load(plan.hull).missing(config.space.elements)
+    if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
 
@@ -216,10 +215,7 @@ def _trained(
 
 def _sample(model: Model, plan: Plan, number: int, path: Path) -> None:
     if not path.is_file():
-        crystals = model.sample(max(1_000, plan.candidates), seed=plan.seed + number)
-        partial = path.with_name(f"partial-{path.name}")
-        crystals.to_parquet(partial)
-        partial.replace(path)
+        model.sample(max(1_000, plan.candidates), seed=plan.seed + number).to_parquet(path)
 
 
 def _relax(plan: Plan, where: Path, workers: int) -> Path:

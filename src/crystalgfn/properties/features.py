@@ -83,6 +83,10 @@ class Inputs:
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
 
+    def for_all_members(self) -> Inputs:
+        """Give every field a leading dimension of 1: the same batch for all members of an ensemble."""
+        return replace(self, **{name: value[None] for name, value in vars(self).items()})
+
     def with_structure(self, other: Inputs) -> Inputs:
         """Return the same compositions in the structures of ``other``, whose fractions are the same, row by row."""
         columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]

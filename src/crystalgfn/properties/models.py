@@ -21,7 +21,7 @@ from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import CheckpointError, PropertyError, nearest
 from crystalgfn.properties.checkpoints import read_safetensors, write_safetensors
-from crystalgfn.properties.features import Featuriser, Inputs
+from crystalgfn.properties.features import Featuriser
 from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
 
 WEIGHTS = "weights.safetensors"
@@ -84,9 +84,9 @@ class ProxyProperty:
         with torch.no_grad():
             inputs = self._featuriser(crystals)
             if len(inputs) <= CHUNK:
-                return self.network(_lead(inputs), self._tables[device])
+                return self.network(inputs.for_all_members(), self._tables[device])
             rows = torch.arange(len(inputs), device=device).split(CHUNK)
-            return torch.cat([self.network(_lead(inputs[index]), self._tables[device]) for index in rows], 1)
+            return torch.cat([self.network(inputs[index].for_all_members(), self._tables[device]) for index in rows], 1)
 
     def _check_domain(self, crystals: Crystals) -> None:
         elements = crystals.elements
@@ -121,11 +121,6 @@ class ProxyProperty:
             return cls(network, card)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
-
-
-def _lead(inputs: Inputs) -> Inputs:
-    """Give every field a leading dimension of 1: the same batch for all members."""
-    return Inputs(**{name: value[None] for name, value in vars(inputs).items()})
 
 
 def shipped_models() -> dict[str, Path]:

@@ -106,8 +106,9 @@ def refit_readout(network: SetNetwork, known: Inputs, new: Rows) -> SetNetwork:
     out = copy.deepcopy(network).eval()
     tables = network.tables()
     with torch.no_grad():
-        wrong = (new.target - network(_lead(new.inputs)).mean(0)).double()
-        hidden = [network.trunk(_lead(x), network.normalised(_lead(x)), tables).double() for x in (new.inputs, known)]
+        fresh_inputs, old_inputs = new.inputs.for_all_members(), known.for_all_members()
+        wrong = (new.target - network(fresh_inputs).mean(0)).double()
+        hidden = [network.trunk(x, network.normalised(x), tables).double() for x in (fresh_inputs, old_inputs)]
         weight = REHEARSAL_WEIGHT * len(new) / max(1, len(known))
         for member, (fresh, old) in enumerate(zip(*hidden, strict=True)):
             mean, spread = fresh.mean(0), fresh.std(0, correction=0) + 1e-6
@@ -120,10 +121,6 @@ def refit_readout(network: SetNetwork, known: Inputs, new: Rows) -> SetNetwork:
             out.out.weight[member, :, 0] += (slope / scale).float()
             out.out.bias[member, 0, 0] += ((solved[-1] - slope @ mean) / scale).float()
     return out
-
-
-def _lead(inputs: Inputs) -> Inputs:
-    return Inputs(**{name: value[None] for name, value in vars(inputs).items()})
 
 
 def changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

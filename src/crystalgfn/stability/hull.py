@@ -94,6 +94,11 @@ class Hull:
         """Symbols that the hull knows."""
         return tuple(SYMBOLS[z] for z in sorted(z for system in self._systems if len(system) == 1 for z in system))
 
+    def missing(self, symbols: Iterable[str]) -> list[str]:
+        """Return the elements among these that the hull cannot answer for."""
+        known = set(self.elements)
+        return [symbol for symbol in symbols if symbol not in known]
+
     def __len__(self) -> int:
         """How many compositions the hull holds, pure elements with them."""
         return sum(map(len, self._systems.values()))

@@ -7,6 +7,7 @@ forbids commercial use.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
@@ -32,6 +33,10 @@ class MaterialsProjectHull(Hull):
         super().__init__((), name="mp")
         self._client = client if client is not None else open_client(api_key or os.environ.get("MP_API_KEY"))
         self._fetched: set[System] = set()
+
+    def missing(self, symbols: Iterable[str]) -> list[str]:
+        """None: systems are fetched as they are asked for."""
+        return []
 
     def _prepare(self, system: System) -> str:
         wanted = {frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n)}

@@ -50,11 +50,24 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     for threshold in THRESHOLDS:
         stable = np.nan_to_num(above, nan=np.inf) <= threshold
         out[f"stable_{threshold:g}"] = share(stable) if column else math.nan
-        out[f"sun_{threshold:g}"] = share(stable & unique & novel) if column and compared else math.nan
+        success = np.array([succeeded(row, column, threshold) for row in relaxed], dtype=bool)
+        out[f"sun_{threshold:g}"] = share(success & novel) if column and compared else math.nan
     out["e_above_hull"] = _median(above)
     out["volume_change"] = _median(np.array([_number(row, "volume_change") for row in relaxed]))
     out["seconds"] = _median(np.array([_number(row, "seconds") for row in rows]))
     return out
+
+
+def succeeded(row: Mapping[str, Any], column: str | None, threshold: float) -> bool:
+    """Whether a candidate is stable, unique and novel; the last counts where it was compared with known structures.
+
+    Args:
+        row: of a table of candidates.
+        column: its energy above hull (eV/atom).
+        threshold: eV/atom.
+    """
+    near = _number(row, column) <= threshold  # never for NaN
+    return near and row.get("match_group") == row["row"] and row.get("novel") is not False
 
 
 def _number(row: Mapping[str, Any], name: str | None) -> float:
