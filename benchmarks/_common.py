@@ -173,21 +173,21 @@ def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
         seed: of the initial weights and of training.
     """
     config = load_config(where, [*overrides, f"seed={seed}"])
-    space = build_space(config.space)
+    space = build_space(config.constraints)
     return Setup(config, space, build_policy(config, space), build_target(config, space))
 
 
 def describe(config: Config, name: str) -> dict[str, Any]:
     """The part of a configuration that a number depends on."""
-    s, p = config.space, config.policy
+    s, p = config.constraints, config.policy
     return {
         "preset": name,
-        "elements": len(s.elements),
+        "elements": len(s.elements.allowed),
         "space groups": len(s.groups),
-        "neutrality": s.neutrality,
+        "neutrality": s.charge,
         "lattice": s.lattice.kind,
         "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
         "objective": config.training.objective,
         "batches a rollout": config.training.rollout_batches,
-        "property": config.reward.property,
+        "property": config.objective[0].property,
     }

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
 
     config = load_config(options.preset, [*options.set, f"seed={options.seed}"])
-    space = build_space(config.space)
+    space = build_space(config.constraints)
     started = time.perf_counter()
     target = AnalyticTarget(
         space,

@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     for preset in options.presets.split(","):
         for rule in options.rules.split(","):
-            config = load_config(preset, [*options.set, f"space.neutrality={rule}"])
+            config = load_config(preset, [*options.set, f"constraints.charge={rule}"])
             start = time.process_time()
-            space = build_space(config.space)
+            space = build_space(config.constraints)
             built = time.process_time() - start
             steps = random_walks(space, options.batch, torch.Generator().manual_seed(options.seed))
             rate = measure(

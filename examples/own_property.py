@@ -3,7 +3,7 @@
     python examples/own_property.py [RUN [ITERATIONS]]
 
 Here: much lithium by weight, in neutral compounds. A property maps a batch of crystals to one number each and is named
-``module:function`` in a configuration; with ``beta`` below 0, high values are wanted.
+``module:function`` in a configuration; with a goal.
 """
 
 import sys
@@ -31,8 +31,9 @@ lithium_share.unit = "wt%"
 
 def main(folder="runs/lithium", iterations="300"):
     changes = [
-        "reward.property=own_property:lithium_share",
-        "reward.beta=-0.2",
+        "objective[0].property=own_property:lithium_share",
+        "objective[0].goal=maximise",
+        "objective[0].strength=0.2",
         "policy.width=64",
         f"training.iterations={iterations}",
         "training.batch_size=32",

@@ -16,9 +16,9 @@ from crystalgfn.run import train
 
 def main(folder="runs/example", iterations="200"):
     changes = [
-        "space.elements=[Li, Mg, O]",
-        "space.required=[O]",
-        "space.n_atoms_primitive=[2, 12]",
+        "constraints.elements=[Li, Mg, O]",
+        "constraints.elements.required=[O]",
+        "constraints.n_atoms_primitive=[2, 12]",
         "policy.width=64",
         f"training.iterations={iterations}",
         "training.batch_size=32",

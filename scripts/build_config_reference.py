@@ -46,7 +46,7 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     """Return the models that an annotation holds: none for a plain value, two for a choice of two sections."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Annotated, Union, types.UnionType):
+    if get_origin(annotation) in (Annotated, Union, types.UnionType, list):
         return [model for part in get_args(annotation) for model in models_in(part)]
     return []
 
@@ -63,7 +63,12 @@ def describe(annotation: Any) -> str:
     if origin is tuple:
         return f"[{', '.join(describe(part) for part in arguments)}]"
     if origin is list:
-        return "list of names" if arguments[0] is str else f"list of {describe(arguments[0])}s"
+        inner = describe(arguments[0])
+        return (
+            "list of names" if arguments[0] is str else f"list of {inner if inner.startswith('list') else inner + 's'}"
+        )
+    if origin is dict:
+        return f"{{name: {describe(arguments[1])}}}"
     names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
     return names[annotation]
 
@@ -85,15 +90,16 @@ def default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "required"
+    if isinstance(value, list) and any(isinstance(entry, BaseModel) for entry in value):
+        return "one term"
     if value == list(range(1, 231)):
         return "`all`"
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
 
-def section(path: str, model: type[BaseModel], choices: int = 1) -> Iterator[str]:
-    """Yield the lines of a section and of those below it; ``choices`` sections share the same path."""
-    kind = f", kind `{model.model_fields['kind'].default}`" if choices > 1 else ""
-    yield f"\n## {f'`{path}`' if path else 'Top level'}{kind}\n\n{markdown(inspect.getdoc(model) or '')}\n"
+def section(path: str, model: type[BaseModel]) -> Iterator[str]:
+    """Yield the lines of a section and of those below it."""
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{markdown(inspect.getdoc(model) or '')}\n"
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
     below: list[tuple[str, list[type[BaseModel]]]] = []
@@ -104,18 +110,15 @@ def section(path: str, model: type[BaseModel], choices: int = 1) -> Iterator[str
         if inner:
             below.append((where, inner))
             chosen = field.get_default(call_default_factory=True)
-            kind = f"kind `{chosen.kind}`" if hasattr(chosen, "kind") else "`null`" if chosen is None else ""
+            kind = "`null`" if chosen is None else ""
             required = "required" if chosen is PydanticUndefined else kind
-            anchor = where.replace(".", "") + (
-                f"-kind-{inner[0].model_fields['kind'].default}" if len(inner) > 1 else ""
-            )
-            yield f"| `{key}` | [section](#{anchor}) | {required} | {meaning} |"
+            many = "list of sections" if get_origin(field.annotation) is list else "section"
+            yield f"| `{key}` | [{many}](#{where.replace('.', '')}) | {required} | {meaning} |"
         else:
-            what = f"`{field.default}`" if key == "kind" else describe(field.annotation) + limits(field)
-            yield f"| `{key}` | {what} | {default(field)} | {meaning} |"
+            yield f"| `{key}` | {describe(field.annotation)}{limits(field)} | {default(field)} | {meaning} |"
     for where, inner in below:
         for model_below in inner:
-            yield from section(where, model_below, len(inner))
+            yield from section(where, model_below)
 
 
 def markdown(text: str) -> str:
@@ -127,16 +130,17 @@ def preset_table() -> Iterator[str]:
     """Yield a table of what distinguishes the presets."""
     yield "\n## Presets\n"
     yield "Most atoms: in the conventional cell, in the primitive cell, and of one element in the conventional cell.\n"
-    yield "| preset | elements | of which | space groups | atoms | neutrality | lattice | property |"
+    yield "| preset | elements | of which | space groups | atoms | charge | lattice | property |"
     yield "|---|---|---|---|---|---|---|---|"
     for name in presets():
         config = load_preset(name)
-        space = config.space
-        elements = " ".join(space.elements) if len(space.elements) <= 22 else f"{len(space.elements)} elements"
+        space = config.constraints
+        allowed = space.elements.allowed
+        elements = " ".join(allowed) if len(allowed) <= 22 else f"{len(allowed)} elements"
         yield (
             f"| `{name}` | {elements} | {space.n_elements[0]} to {space.n_elements[1]} | {len(space.groups)} | "
             f"{space.n_atoms[1]}, {space.n_atoms_primitive[1]}, {space.atoms_per_element[1]} | "
-            f"`{space.neutrality}` | `{space.lattice.kind}` | `{config.reward.property}` |"
+            f"`{space.charge}` | `{space.lattice.kind}` | `{config.objective[0].property}` |"
         )
 
 

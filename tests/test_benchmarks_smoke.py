@@ -10,7 +10,7 @@ import pytest
 from crystalgfn.report.pages import parts
 
 ROOT = Path(__file__).resolve().parents[1]
-TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "reward.property=density"]
+TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "objective[0].property=density"]
 SMALL_SPACE = ["--set", "space.elements=[Li, O, Mg]", "--set", "space.space_groups=[1, 2, 221, 225]"]
 CALLS = {
     "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],

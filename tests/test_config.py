@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystalgfn.build import build_space
-from crystalgfn.config import Config, load_config, load_preset, parse_config, presets, read_config
+from crystalgfn.config import (
+    ConstraintsConfig,
+    PolicyConfig,
+    TermConfig,
+    TrainingConfig,
+    load_config,
+    load_preset,
+    parse_config,
+    presets,
+    read_config,
+)
 from crystalgfn.errors import ConfigError, ConstraintError
 
 
@@ -21,38 +31,47 @@ def test_presets_are_those_promised_and_valid():
 
 def test_the_paper_preset_is_appendix_c():
     config = load_preset("paper")
-    assert len(config.space.elements) == 12
-    assert len(config.space.groups) == 113
-    assert (config.space.n_elements, config.space.n_atoms, config.space.atoms_per_element) == ((2, 5), (2, 50), (1, 16))
-    assert config.space.lattice.lengths == (0.9, 100)
-    assert config.space.lattice.angles == (50, 150)
+    assert len(config.constraints.elements.allowed) == 12
+    assert len(config.constraints.groups) == 113
+    assert (config.constraints.n_elements, config.constraints.n_atoms, config.constraints.atoms_per_element) == (
+        (2, 5),
+        (2, 50),
+        (1, 16),
+    )
+    assert config.constraints.lattice.box == (0.9, 100)
+    assert config.constraints.lattice.box_angles == (50, 150)
     assert (config.training.iterations, config.training.batch_size) == (50_000, 10)
     assert (config.training.objective, config.training.lr, config.training.lr_log_z) == ("tb", 1e-4, 1e-2)
     assert (config.policy.width, config.policy.layers, config.policy.shared) == (256, 3, False)
-    assert config.reward.beta == 8
+    assert config.objective[0].strength == 8
     fast = load_preset("paper-fast")
-    assert (fast.space, fast.reward) == (config.space, config.reward)
+    assert (fast.constraints, fast.objective) == (config.constraints, config.objective)
     assert fast.training.iterations * fast.training.batch_size == 500_000
 
 
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("reward.bta=3", ["reward.bta", "unknown key", "nearest: 'beta'"]),
-        ("space.elements=[Xx]", ["space.elements", "'Xx'"]),
-        ("space.space_groups=[231]", ["231", "1..230"]),
-        ("space.space_groups=[0]", ["1..230"]),
-        ("space.space_groups=3-", ["3-"]),
+        ("objective[0].strenght=3", ["objective[0].strenght", "unknown key", "nearest: 'strength'"]),
+        ("objective[1].strength=3", ["[1] of 1 entries", "index"]),
+        ("objective[0].goal=minimse", ["goal", "nearest: 'minimise'"]),
+        ("objective[0].goal={target: 1.3}", ["width is missing"]),
+        ("objective[0].goal={at_most: 1, widht: 2}", ["nearest: 'width'"]),
+        ("objective=[]", ["objective"]),
+        ("constraints.elements=[Xx]", ["constraints.elements", "'Xx'"]),
+        ("constraints.space_groups=[231]", ["231", "1..230"]),
+        ("constraints.space_groups=[0]", ["1..230"]),
+        ("constraints.space_groups=3-", ["3-"]),
         ("training.lr=-1", ["training.lr", "-1", "greater than 0"]),
         ("training.lr=fast", ["training.lr", "fast"]),
-        ("space.n_atoms=[5, 3]", ["n_atoms", "[5, 3]"]),
-        ("space.n_atoms=[1, 100000]", ["n_atoms", "400"]),
-        ("space.lattice.volme=[1, 2]", ["space.lattice.volme", "nearest: 'volume'"]),
-        ("space.systems=[cubc]", ["cubc", "nearest: 'cubic'"]),
+        ("constraints.n_atoms=[5, 3]", ["n_atoms", "[5, 3]"]),
+        ("constraints.n_atoms=[1, 100000]", ["n_atoms", "400"]),
+        ("constraints.lattice.volme=[1, 2]", ["constraints.lattice.volme", "nearest: 'volume'"]),
+        ("constraints.space_groups.crystal_system=[cubc]", ["cubc", "nearest: 'cubic'"]),
         ("training=3", ["training"]),
         ("training.lr", ["key=value"]),
         ("training.lr.x=3", ["lr"]),
-        ("space.elements={", ["YAML"]),
+        ("constraints.elements={", ["YAML"]),
     ],
 )
 def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, words):
@@ -66,11 +85,11 @@ def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, word
 
 def test_overrides_and_yaml_of_chemists():
     config = load_preset(
-        "default", ["training.lr=1e-4", "space.elements=[No, Y, N, O]", "seed=7", "space.n_elements=2"]
+        "default", ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"]
     )
     assert config.training.lr == 1e-4
-    assert config.space.elements == ["No", "Y", "N", "O"]  # not booleans
-    assert (config.seed, config.space.n_elements) == (7, (2, 2))
+    assert config.constraints.elements.allowed == ["No", "Y", "N", "O"]  # not booleans
+    assert (config.seed, config.constraints.n_elements) == (7, (2, 2))
 
 
 def test_unknown_presets_and_files():
@@ -101,13 +120,21 @@ def test_files_that_are_no_configuration(tmp_path, text):
         read_config(path)
 
 
-def test_impossible_constraints_name_the_culprit():
-    with pytest.raises(ConstraintError, match="neutrality"):
-        build_space(load_preset("default", ["space.elements=[Li, Mg]"]).space)
-    with pytest.raises(ConfigError, match=r"required.*Fe"):
-        build_space(load_preset("default", ["space.elements=[Li, O]", "space.required=[Fe]"]).space)
-    with pytest.raises(ConfigError, match="cannot be used"):
-        build_space(load_preset("default", ["space.forbidden=[O]", "space.required=[O]"]).space)
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["elements=[Li, Mg]"], "neutrality"),
+        (["elements=[Li, O]", "elements.required=[Fe]"], r"required.*Fe"),
+        (["elements.forbidden=[O]", "elements.required=[O]"], "cannot be used"),
+        (["elements.any_of=[[Pb, Bi]]"], r"any_of.*Pb, Bi"),
+        (["space_groups={numbers: [225], crystal_system: [triclinic]}"], "no space group fits"),
+        (["electronegativity=smact", "charge=per_atom"], "needs charge per_element"),
+        (["stoichiometry=ABo3x"], "stoichiometry"),
+    ],
+)
+def test_impossible_constraints_name_the_culprit(overrides, words):
+    with pytest.raises((ConfigError, ConstraintError), match=words):
+        build_space(load_preset("default", [f"constraints.{entry}" for entry in overrides]).constraints)
 
 
 _VALUES = st.recursive(
@@ -115,10 +142,8 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-_SECTIONS = sorted({"space", "reward", "policy", "training", "seed", "x"})
-_KEYS = sorted(
-    {k for s in ("space", "reward", "policy", "training") for k in Config.model_fields[s].annotation.model_fields}
-)
+_SECTIONS = sorted({"constraints", "objective", "policy", "training", "seed", "x"})
+_KEYS = sorted({k for m in (ConstraintsConfig, TermConfig, PolicyConfig, TrainingConfig) for k in m.model_fields})
 
 
 @given(

@@ -40,7 +40,7 @@ def test_a_round_learns_and_samples_anew(rounds):
     card = json.loads((folder / "round-1" / "proxy" / "card.json").read_text())
     assert card["refined"][0]["outcomes"] == round(3 * log[0]["relaxed"])
     sampler = load(folder / "round-1" / "sampler")
-    assert sampler.config.reward.chance.power == 2
+    assert sampler.config.chance.power == 2
     assert {"formation_energy [eV/atom]", "chance"} <= set(sampler.sample(5, seed=0).columns)
 
 

@@ -41,7 +41,7 @@ def test_importance_weights_of_samples_estimate_log_z(run):
 
 
 def test_narrower_constraints_hold_for_every_sample(run):
-    model = load(run).restricted(required=["O"], forbidden=["F"], systems=["cubic"], n_atoms=[1, 16])
+    model = load(run).restricted(required=["O"], forbidden=["F"], crystal_system=["cubic"], n_atoms=[1, 16])
     crystals = model.sample(300, seed=0)
     column = {z: d for d, z in enumerate(crystals.elements)}
     assert bool((crystals.counts[:, column[8]] > 0).all())
@@ -55,7 +55,7 @@ def test_narrower_constraints_hold_for_every_sample(run):
     [
         ({"n_atoms_primitive": [1, 40]}, "within"),
         ({"space_groups": [1]}, "not in training"),
-        ({"neutrality": "none"}, "stricter"),
+        ({"charge": "none"}, "stricter"),
         ({"requird": ["O"]}, "nearest: 'required'"),
         ({"wyckoff": False}, "wyckoff"),
     ],
@@ -115,7 +115,7 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
     crystals = model.sample(200, seed=0)
     assert torch.isfinite(crystals.lattice).all()
     limits = model.space.composition.constraints
-    report = check(crystals, space_groups=model.config.space.groups, composition=limits)
+    report = check(crystals, space_groups=model.config.constraints.groups, composition=limits)
     assert report.ok, str(report)
 
 
@@ -123,7 +123,7 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
 def test_shipped_policies_were_trained_on_the_shipped_property(preset):
     folder = preset_path(preset)
     card = json.loads((folder / "card.json").read_text())
-    proxy = model_folder(load_preset(preset).reward.property) / WEIGHTS
+    proxy = model_folder(load_preset(preset).objective[0].property) / WEIGHTS
     assert card["property_weights_sha256"] == hashlib.sha256(proxy.read_bytes()).hexdigest()
     assert card["policy_sha256"] == hashlib.sha256((folder / "policy.safetensors").read_bytes()).hexdigest()
 

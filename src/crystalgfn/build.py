@@ -6,63 +6,70 @@ from pathlib import Path
 
 import torch
 
-from crystalgfn.config import BoxLatticeConfig, Config, RewardConfig, SpaceConfig, TrainingConfig, preset_path, presets
+from crystalgfn.config import Config, ConstraintsConfig, LatticeConfig, TrainingConfig, preset_path, presets
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.goals import parse_goal
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.registry import resolve
-from crystalgfn.properties.reward import Reward, Stability
+from crystalgfn.properties.reward import Reward, Stability, Term
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import BoxLattice, LatticeDecoder, VolumeLattice
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 
+MAX_AXIS_RATIO, MONOCLINIC_ANGLES = 7.5, (90.0, 135.0)
+"""Of lattices of kind ``volume`` where the configuration leaves them open."""
+
 WEIGHTS = "policy.safetensors"
 """File of a run folder that holds the weights to sample with."""
 
 
-def build_space(config: SpaceConfig) -> CrystalSpace:
+def build_space(config: ConstraintsConfig) -> CrystalSpace:
     """The space, with its tables.
 
     Raises:
         ConstraintError: nothing satisfies the constraints.
     """
-    elements = [atomic_number(s) for s in config.elements]
-    forbidden = {atomic_number(s) for s in config.forbidden}
-    unknown = [s for s in config.required if atomic_number(s) not in elements or atomic_number(s) in forbidden]
-    if unknown:
-        raise ConfigError(f"space.required: {', '.join(unknown)} cannot be used, allowed: elements of the space")
+    chosen = config.elements
+    elements = [atomic_number(s) for s in chosen.allowed]
+    forbidden = {atomic_number(s) for s in chosen.forbidden}
     constraints = CompositionConstraints(
         allowed=tuple(z for z in elements if z not in forbidden) if forbidden else None,
-        required=tuple(atomic_number(s) for s in config.required),
+        required=tuple(atomic_number(s) for s in chosen.required),
+        any_of=tuple(tuple(atomic_number(s) for s in choice) for choice in chosen.any_of),
         n_elements=config.n_elements,
         n_atoms=config.n_atoms,
         n_atoms_primitive=config.n_atoms_primitive,
         atoms_per_element=config.atoms_per_element,
-        neutrality=config.neutrality,
+        neutrality=config.charge,
         wyckoff=config.wyckoff,
+        stoichiometry=Stoichiometry.parse(config.stoichiometry) if config.stoichiometry else None,
+        shares=tuple((atomic_number(s), low, high) for s, (low, high) in config.shares.items()),
+        electronegativity=config.electronegativity == "smact",
     )
     return CrystalSpace(
         elements,
         config.groups,
         composition=constraints,
-        lattice=build_lattice(config),
+        lattice=build_lattice(config.lattice),
         lebesgue=config.measure == "lebesgue",
     )
 
 
-def build_lattice(config: SpaceConfig) -> LatticeDecoder:
+def build_lattice(lattice: LatticeConfig) -> LatticeDecoder:
     """The decoding of the unit cube."""
-    lattice = config.lattice
-    if isinstance(lattice, BoxLatticeConfig):
-        return BoxLattice(lattice.lengths, lattice.angles, lattice.monoclinic)
-    return VolumeLattice(lattice.volume, lattice.max_axis_ratio, lattice.angles, lattice.monoclinic)
+    if lattice.kind == "box":
+        return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic)
+    ratio = lattice.longest_over_shortest or MAX_AXIS_RATIO
+    return VolumeLattice(lattice.volume, ratio, lattice.triclinic, lattice.monoclinic or MONOCLINIC_ANGLES)
 
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
@@ -105,32 +112,32 @@ def weights_of(where: str | Path) -> Path:
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space."""
-    prop = resolve(config.reward.property)
-    stability = build_stability(config.reward, prop.unit, space)
-    asked = config.reward.chance
-    chance, power = (Chance.load(asked.model), asked.power) if asked is not None else (None, 1.0)
-    return CrystalTarget(space, Reward(prop, config.reward.beta, stability, chance, power))
+    terms = [
+        Term(resolve(term.property), parse_goal(term.goal), term.strength, term.caution) for term in config.objective
+    ]
+    chance = Chance.load(config.chance.model) if config.chance is not None else None
+    power = config.chance.power if config.chance is not None else 1.0
+    return CrystalTarget(space, Reward(terms, build_stability(config, terms[0], space), chance, power))
 
 
-def build_stability(reward: RewardConfig, unit: str, space: CrystalSpace) -> Stability | None:
-    """The factor of a reward that asks for crystals near the hull, or None.
+def build_stability(config: Config, term: Term, space: CrystalSpace) -> Stability | None:
+    """The term of a reward that asks for crystals near the hull, or None.
 
     Raises:
-        ConfigError: the property is no energy per atom, or the hull lacks an element of the space.
+        ConfigError: the first term's property is no energy per atom, or the hull lacks an element of the space.
         DataError: the hull cannot be read.
     """
-    asked = reward.stability
+    asked = config.stability
     if asked is None:
         return None
+    name, unit = term.prop.name, term.prop.unit
     if unit != "eV/atom":
         found = f"in {unit}" if unit else "a pure number"
-        raise ConfigError(f"reward.stability: {reward.property!r} is {found}, allowed: a formation energy in eV/atom")
+        raise ConfigError(f"stability: the first term, {name!r}, is {found}, allowed: a formation energy in eV/atom")
     hull = Hull.load(asked.hull)
     unknown = hull.missing(SYMBOLS[z] for z in space.elements)
     if unknown:
-        raise ConfigError(
-            f"reward.stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull"
-        )
+        raise ConfigError(f"stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull")
     return Stability(Facets(hull), asked.beta, asked.floor)
 
 
@@ -165,7 +172,7 @@ def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | No
 
 def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     """Everything together, ready to run."""
-    space = build_space(config.space).to(device)
+    space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     if config.training.start is not None:
         load_policy(weights_of(config.training.start), policy)

@@ -90,7 +90,7 @@ class Model:
         importance weights stay right. Example: ``model.restricted(required=["Li", "O"], systems=["cubic"])``.
 
         Args:
-            limits: keys of :class:`crystalgfn.config.SpaceConfig` but elements, lattice and measure.
+            limits: keys of :class:`crystalgfn.config.ConstraintsConfig` but elements, lattice and measure.
 
         Raises:
             ConfigError: an unknown key, or a limit wider than in training.
@@ -99,7 +99,7 @@ class Model:
         from crystalgfn.restrict import narrower
 
         config = narrower(self.config, limits)
-        space = build_space(config.space).to(self.space.device)
+        space = build_space(config.constraints).to(self.space.device)
         target = CrystalTarget(space, self.target.reward)
         return Model(config, space, self.policy, target, self.fingerprint)
 
@@ -117,7 +117,7 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     """
     weights = weights_of(where)
     config = load_config(weights.parent / "config.yaml")
-    space = build_space(config.space).to(device)
+    space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     load_policy(weights, policy)
     fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -126,5 +126,5 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
 
 def untrained(config: Config) -> Model:
     """A model with random weights: the baseline of the paper's figure 2."""
-    space = build_space(config.space)
+    space = build_space(config.constraints)
     return Model(config, space, build_policy(config, space), build_target(config, space), f"untrained-{config.seed}")

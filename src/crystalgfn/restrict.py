@@ -5,46 +5,129 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from crystalgfn.config import Config, SpaceConfig, parse_config
+from pydantic import BaseModel, ValidationError
+
+from crystalgfn.config import Config, ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig, parse_config
 from crystalgfn.errors import ConfigError, nearest
 
 _RANGES = ("n_elements", "n_atoms", "n_atoms_primitive", "atoms_per_element")
-_FIXED = ("elements", "lattice", "measure")
-_NEUTRALITY = ("none", "per_atom", "per_element")  # each holds for all crystals of the next
+_BOUNDS = ("lengths", "angles", "volume_per_atom", "density")
+_FIXED = ("measure", "shares")
+_COORDINATES = ("kind", "volume", "box", "box_angles", "triclinic", "monoclinic")
+_CHARGE = ("none", "per_atom", "per_element")  # each holds for all crystals of the next
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "elements": ElementsConfig,
+    "space_groups": SpaceGroupsConfig,
+    "lattice": LatticeConfig,
+}
+_MAIN = {"elements": "allowed", "space_groups": "numbers"}
+
+
+def allowed_limits() -> list[str]:
+    """Keys that may be restricted: those of ``constraints``, and those of its sections by their own names."""
+    inner = [key for section in _SECTIONS.values() for key in section.model_fields if key not in _COORDINATES]
+    return [*(key for key in ConstraintsConfig.model_fields if key not in _FIXED), *inner]
 
 
 def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
-    """The configuration of ``config`` with its space limited further.
+    """The configuration of ``config`` with its constraints narrowed.
+
+    Args:
+        limits: keys of ``constraints``; those of its sections may be given by their own names (``required``,
+            ``crystal_system``, ``density``). In ranges, None stands for the bound of training.
 
     Raises:
         ConfigError: an unknown key, or a limit that would allow what training did not.
     """
-    allowed = [name for name in SpaceConfig.model_fields if name not in _FIXED]
-    for key in limits:
+    old = config.constraints.model_dump(mode="json")
+    new = {key: dict(value) if isinstance(value, dict) else value for key, value in old.items()}
+    for key, value in _sorted(limits).items():
+        section, _, name = key.rpartition(".")
+        if key == "elements.allowed":  # the vocabulary stays: what is not allowed any more is forbidden
+            kept = _subset(name, old["elements"]["allowed"], value)
+            gone = [s for s in old["elements"]["allowed"] if s not in kept]
+            new["elements"]["forbidden"] = sorted({*new["elements"]["forbidden"], *gone})
+            continue
+        was = old[section][name] if section else old[name]
+        narrowed = _narrow(name, new[section][name] if name == "forbidden" else was, value)
+        if section:
+            new[section][name] = narrowed
+        else:
+            new[name] = narrowed
+    content = config.model_dump(mode="json") | {"constraints": new}
+    return parse_config(content, source="restriction")
+
+
+def _sorted(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Limits by their full key, such as ``elements.required``."""
+    found: dict[str, Any] = {}
+    allowed = allowed_limits()
+    for key, value in limits.items():
         if key not in allowed:
             raise ConfigError(f"restriction {key!r}: unknown, allowed: {', '.join(allowed)}{nearest(key, allowed)}")
-    content = config.model_dump(mode="json")
-    content["space"] |= dict(limits)
-    new = parse_config(content, source="restriction")
-    old = config.space
-    for key in _RANGES:
-        was, now = getattr(old, key), getattr(new.space, key)
-        if now[0] < was[0] or now[1] > was[1]:
-            raise ConfigError(f"restriction {key}: found {list(now)}, allowed: within {list(was)} of training")
-    extra = sorted(set(new.space.groups) - set(old.groups))
-    if extra:
-        raise ConfigError(f"restriction space_groups: {extra[0]} was not in training, allowed: {_short(old.groups)}")
-    if _NEUTRALITY.index(new.space.neutrality) < _NEUTRALITY.index(old.neutrality):
-        raise ConfigError(
-            f"restriction neutrality: found {new.space.neutrality!r}, allowed: {old.neutrality!r} or stricter"
-        )
-    if old.wyckoff and not new.space.wyckoff:
+        if key in _SECTIONS:
+            inner = value if isinstance(value, Mapping) else {_MAIN.get(key, "kind"): value}
+            found |= {f"{key}.{name}": entry for name, entry in inner.items()}
+            continue
+        section = next((s for s, model in _SECTIONS.items() if key in model.model_fields), None)
+        found[f"{section}.{key}" if section else key] = value
+    for key in found:
+        section, _, name = key.rpartition(".")
+        if section == "lattice" and (name in _COORDINATES or name not in LatticeConfig.model_fields):
+            raise ConfigError(f"restriction {key!r}: cannot change after training")
+    return found
+
+
+def _narrow(key: str, was: Any, now: Any) -> Any:
+    """The value of a key that holds both the old limit and the new one."""
+    if key in _RANGES or (key in _BOUNDS and isinstance(was, list)):
+        return _inside(key, was, now)
+    if key in ("required", "forbidden"):
+        return sorted({*was, *_list(now)})
+    if key == "any_of":
+        return [*was, *now]
+    if key == "charge" and now in _CHARGE and _CHARGE.index(now) < _CHARGE.index(was):
+        raise ConfigError(f"restriction charge: found {now!r}, allowed: {was!r} or stricter")
+    if key == "wyckoff" and was and not now:
         raise ConfigError("restriction wyckoff: found false, allowed: true, as in training")
-    merged = new.model_dump(mode="json")
-    merged["space"]["required"] = sorted({*old.required, *new.space.required})
-    merged["space"]["forbidden"] = sorted({*old.forbidden, *new.space.forbidden})
-    return parse_config(merged, source="restriction")
+    if key == "electronegativity" and was != "none" and now != was:
+        raise ConfigError(f"restriction electronegativity: found {now!r}, allowed: {was!r}, as in training")
+    if key == "stoichiometry" and was is not None and now != was:
+        raise ConfigError(f"restriction stoichiometry: found {now!r}, allowed: {was!r}, as in training")
+    if key == "longest_over_shortest" and was is not None and now is not None:
+        return min(was, now)
+    if key in ("numbers", "crystal_system", "lattice_system", "point_symmetry") and was is not None:
+        return _subset(key, was, now)
+    return now
 
 
-def _short(groups: list[int]) -> str:
-    return ", ".join(map(str, groups[:10])) + (", ..." if len(groups) > 10 else "")
+def _inside(key: str, was: list[Any], now: Any) -> list[Any]:
+    pair = [now, now] if isinstance(now, int) else list(now)
+    if len(pair) != 2:
+        raise ConfigError(f"restriction {key}: found {now!r}, allowed: [least, most]")
+    pair = [was[i] if bound is None else bound for i, bound in enumerate(pair)]
+    if pair[0] < was[0] or pair[1] > was[1]:
+        raise ConfigError(f"restriction {key}: found {pair}, allowed: within {list(was)} of training")
+    return pair
+
+
+def _subset(key: str, was: list[Any], now: Any) -> Any:
+    """New names, none of which may be new to training; space groups may be written as in a configuration."""
+    names = _group_numbers(now) if key == "numbers" else _list(now)
+    extra = [name for name in names if name not in was]
+    if extra:
+        shown = ", ".join(map(str, was[:10])) + (", ..." if len(was) > 10 else "")
+        raise ConfigError(f"restriction {key}: {extra[0]} was not in training, allowed: {shown}")
+    return names
+
+
+def _group_numbers(written: Any) -> list[int]:
+    try:
+        return SpaceGroupsConfig(numbers=written).numbers
+    except ValidationError as error:
+        message = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"restriction numbers: {message}") from None
+
+
+def _list(value: Any) -> list[Any]:
+    return value.replace(",", " ").split() if isinstance(value, str) else list(value)

@@ -27,28 +27,31 @@ LOOKED_AT = 250
 
 def limits_of(config):
     """What a configuration asks of compositions and of cells, read here once more."""
-    space, cell = config.space, config.space.lattice
+    space, cell = config.constraints, config.constraints.lattice
     composition = CompositionConstraints(
-        allowed=tuple(atomic_number(s) for s in space.elements if s not in space.forbidden),
-        required=tuple(map(atomic_number, space.required)),
+        allowed=tuple(atomic_number(s) for s in space.elements.allowed if s not in space.elements.forbidden),
+        required=tuple(map(atomic_number, space.elements.required)),
         n_elements=space.n_elements,
         n_atoms=space.n_atoms,
         n_atoms_primitive=space.n_atoms_primitive,
         atoms_per_element=space.atoms_per_element,
-        neutrality=space.neutrality,
+        neutrality=space.charge,
         wyckoff=space.wyckoff,
     )
     if cell.kind == "box":
-        return composition, LatticeLimits(lengths=cell.lengths, angles=(cell.angles[0], max(cell.angles[1], 120)))
-    angles = (min(cell.angles[0], cell.monoclinic[0]), max(cell.angles[1], cell.monoclinic[1], 120))
-    return composition, LatticeLimits(volume=cell.volume, max_axis_ratio=cell.max_axis_ratio, angles=angles)
+        return composition, LatticeLimits(lengths=cell.box, angles=(cell.box_angles[0], max(cell.box_angles[1], 120)))
+    beta = cell.monoclinic or (90.0, 135.0)
+    angles = (min(cell.triclinic[0], beta[0]), max(cell.triclinic[1], beta[1], 120))
+    return composition, LatticeLimits(
+        volume=cell.volume, max_axis_ratio=cell.longest_over_shortest or 7.5, angles=angles
+    )
 
 
 @pytest.fixture(scope="module", params=presets())
 def sampled(request):
     """Crystals drawn by a policy that was never trained, so that they spread over the whole space."""
     config = load_preset(request.param)
-    space = build_space(config.space)
+    space = build_space(config.constraints)
     torch.manual_seed(0)
     policy = CrystalPolicy(len(space.elements), space.max_count, width=64, layers=2)
     generator = torch.Generator().manual_seed(0)
@@ -59,14 +62,14 @@ def sampled(request):
 def test_samples_pass_every_check(sampled):
     crystals, config = sampled
     composition, lattice = limits_of(config)
-    groups = config.space.groups
+    groups = config.constraints.groups
     report = check(crystals, space_groups=groups, composition=composition, lattice=lattice)
     assert report.n == NUMBER
     assert report.ok, str(report)
     assert len(crystals.space_group.unique()) > 0.9 * len(groups)
     # all that can have a charge occur; noble gases, which cannot, stay out of neutral mixtures
     can_occur = torch.tensor(
-        [bool(OXIDATION_STATES[z]) or config.space.neutrality == "none" for z in crystals.elements]
+        [bool(OXIDATION_STATES[z]) or config.constraints.charge == "none" for z in crystals.elements]
     )
     assert torch.equal(crystals.counts.sum(0) > 0, can_occur)
 
@@ -91,7 +94,7 @@ def test_pymatgen_finds_the_volume_and_the_symmetry_of_the_cells(sampled):
 
 
 def test_charges_balance_by_trying_every_choice_of_states(sampled):
-    crystals, rule = sampled[0][: 4 * LOOKED_AT], sampled[1].space.neutrality
+    crystals, rule = sampled[0][: 4 * LOOKED_AT], sampled[1].constraints.charge
     cells = CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
     for counts in (crystals.counts.numpy() // cells[:, None]).tolist():
         assert is_neutral(dict(zip(crystals.elements, counts, strict=True)), rule)

@@ -53,7 +53,7 @@ def test_replayed_states_take_their_share_and_are_the_best():
 
 
 def test_trajectories_from_data(tmp_path):
-    space = build_space(small_config().space)
+    space = build_space(small_config().constraints)
     policy = CrystalPolicy(len(space.elements), space.max_count, width=16, layers=2)
     states = policy.sample(30, space, generator=torch.Generator().manual_seed(0)).states
     table = tmp_path / "data.parquet"

@@ -8,10 +8,11 @@ import torch
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.goals import Minimise
 from crystalgfn.properties.bounds import random_crystals
 from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.registry import CheckedProperty
-from crystalgfn.properties.reward import Reward
+from crystalgfn.properties.reward import Reward, Term
 
 ELEMENTS = (3, 8, 9, 12)
 LIKE = Crystals(ELEMENTS, torch.arange(1, 231), torch.ones(230, 4, dtype=torch.int64), torch.ones(230, 6))
@@ -85,6 +86,6 @@ def test_a_reward_counts_it_to_a_power():
     chance = Chance.fit(*outcomes(60, 0))
     crystals, _ = outcomes(20, 1)
     zero = CheckedProperty("zero", lambda c: torch.zeros(len(c)))
-    log_reward, columns = Reward(zero, 8, chance=chance, power=2)(crystals)
+    log_reward, columns = Reward([Term(zero, Minimise(), strength=8)], chance=chance, power=2)(crystals)
     np.testing.assert_allclose(columns["chance"], chance(crystals))
     np.testing.assert_allclose(log_reward, 2 * chance(crystals).log().numpy(), rtol=1e-5)

@@ -25,5 +25,5 @@ def validate(config: Where, overrides: Overrides = None) -> None:
     from crystalgfn.build import build_space
     from crystalgfn.config import load_config
 
-    space = build_space(load_config(config, overrides or ()).space)
+    space = build_space(load_config(config, overrides or ()).constraints)
     typer.echo(f"valid: {space!r}")

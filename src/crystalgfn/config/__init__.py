@@ -1,32 +1,23 @@
 """Typed, validated configuration of a run: YAML in, one clear line for whatever is wrong in it."""
 
+from crystalgfn.config.constraints import ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig
 from crystalgfn.config.loading import load_config, load_preset, parse_config, preset_path, presets, read_config
-from crystalgfn.config.sections import (
-    BoxLatticeConfig,
-    ChanceConfig,
-    Config,
-    DataTrajectoriesConfig,
-    PolicyConfig,
-    ReplayConfig,
-    RewardConfig,
-    SpaceConfig,
-    StabilityConfig,
-    TrainingConfig,
-    VolumeLatticeConfig,
-)
+from crystalgfn.config.objective import ChanceConfig, StabilityConfig, TermConfig
+from crystalgfn.config.sections import Config, DataTrajectoriesConfig, PolicyConfig, ReplayConfig, TrainingConfig
 
 __all__ = [
-    "BoxLatticeConfig",
     "ChanceConfig",
     "Config",
+    "ConstraintsConfig",
     "DataTrajectoriesConfig",
+    "ElementsConfig",
+    "LatticeConfig",
     "PolicyConfig",
     "ReplayConfig",
-    "RewardConfig",
-    "SpaceConfig",
+    "SpaceGroupsConfig",
     "StabilityConfig",
+    "TermConfig",
     "TrainingConfig",
-    "VolumeLatticeConfig",
     "load_config",
     "load_preset",
     "parse_config",

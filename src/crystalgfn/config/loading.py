@@ -121,21 +121,60 @@ def _override(content: dict[str, Any], override: str) -> None:
         value = yaml.load(text, Loader=_loader())
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())[:100]})") from None
-    *parents, last = key.strip().split(".")
     place: Any = content
+    *parents, last = _steps(override, key)
     for name in parents:
-        if not isinstance(place, dict) or not isinstance(place.setdefault(name, {}) or {}, dict):
+        place = _child(place, name, override)
+    if isinstance(last, int):
+        _child(place, last, override)
+        place[last] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise ConfigError(f"--set {override!r}: {last!r} cannot be set there")
+
+
+def _steps(override: str, key: str) -> list[str | int]:
+    """``objective[0].property`` as ``["objective", 0, "property"]``."""
+    steps: list[str | int] = []
+    for part in key.strip().split("."):
+        name, *indices = part.split("[")
+        steps.append(name)
+        for index in indices:
+            if not index.endswith("]") or not index[:-1].isdigit():
+                raise ConfigError(f"--set {override!r}: allowed key=value, such as objective[0].strength=8")
+            steps.append(int(index[:-1]))
+    return steps
+
+
+def _child(place: Any, name: str | int, override: str) -> Any:
+    """What stands under a key or an index; a new section where a key has none."""
+    if isinstance(name, int):
+        if not isinstance(place, list) or name >= len(place):
+            found = f"{len(place)} entries" if isinstance(place, list) else "no list"
+            raise ConfigError(f"--set {override!r}: [{name}] of {found}, allowed: an index that is there, from 0")
+        return place[name]
+    if isinstance(place, dict) and place.get(name) is None:
+        place[name] = {}
+    if not isinstance(place, dict) or not isinstance(place[name], dict | list):
+        short = isinstance(place, dict) and name in _SHORT
+        if not short:
             raise ConfigError(f"--set {override!r}: {name!r} holds no further keys")
-        place[name] = place[name] or {}
-        place = place[name]
-    place[last] = value
+        place[name] = {_SHORT[name]: place[name]}
+    if isinstance(place[name], list) and name in _SHORT:
+        place[name] = {_SHORT[name]: place[name]}
+    return place[name]
+
+
+_SHORT = {"elements": "allowed", "space_groups": "numbers"}
+"""Sections that may be written as the value of one of their keys."""
 
 
 def _explain(error: ValidationError) -> str:
     """The first error as one line: key, found, allowed, nearest."""
     first = error.errors(include_url=False)[0]
-    where = [str(part) for part in first["loc"] if part not in ("box", "volume")]
-    key, rest = ".".join(where) or "configuration", len(error.errors()) - 1
+    where = [part for part in first["loc"] if isinstance(part, str) and not part.startswith("function-")]
+    key, rest = _dotted(first["loc"]) or "configuration", len(error.errors()) - 1
     more = f" (and {rest} more)" if rest else ""
     if first["type"] == "extra_forbidden":
         allowed = _keys_at(where[:-1])
@@ -146,6 +185,17 @@ def _explain(error: ValidationError) -> str:
         "" if isinstance(found, dict | list) or first["type"] in ("missing", "value_error") else f"found {found!r}, "
     )
     return f"{key}: {shown}{message[0].lower() + message[1:]}{more}"
+
+
+def _dotted(location: Sequence[str | int]) -> str:
+    """``("objective", 0, "goal")`` as ``objective[0].goal``."""
+    text = ""
+    for part in location:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif not part.startswith("function-"):
+            text += f".{part}" if text else part
+    return text
 
 
 def _keys_at(path: Sequence[str]) -> list[str]:

@@ -114,7 +114,7 @@ def loop(
     _prepare(plan, folder, resume=resume)
     first = load(plan.start)
     _check_hull(plan, first.config)
-    base = ProxyProperty.load(first.config.reward.property)
+    base = ProxyProperty.load(first.config.objective[0].property)
     rehearsal = read_table(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
     model, proxy, known = first, base, list[Learned]()
@@ -161,7 +161,7 @@ def _prepare(plan: Plan, folder: Path, *, resume: bool) -> None:
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    missing = Hull.load(plan.hull).missing(config.space.elements)
+    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
@@ -197,10 +197,11 @@ def _trained(
         "checkpoint_every": max(1, plan.iterations // 4),
     }
     chance = ChanceConfig(model=str((where / CHANCE).resolve()), power=plan.power)
-    reward = {"property": str((where / "proxy").resolve()), "chance": chance}
+    term = first.objective[0].model_copy(update={"property": str((where / "proxy").resolve())})
     config = first.model_copy(
         update={
-            "reward": first.reward.model_copy(update=reward),
+            "objective": [term, *first.objective[1:]],
+            "chance": chance,
             "training": first.training.model_copy(update=training),
             "seed": plan.seed + number,
         }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from crystalgfn.crystal import Crystals
+from crystalgfn.errors import ConfigError
+from crystalgfn.goals import Goal
 from crystalgfn.stability.facets import Facets
 
 from .chance import Chance
@@ -18,8 +22,66 @@ ABOVE_HULL = "energy_above_hull [eV/atom]"
 
 
 @dataclass(frozen=True)
+class Term:
+    """``strength`` times what ``goal`` makes of a property.
+
+    Attributes:
+        prop: the property.
+        goal: what is wanted of it.
+        strength: factor of the log-reward.
+        caution: standard deviations by which values are worsened before the goal sees them.
+    """
+
+    prop: Property
+    goal: Goal
+    strength: float = 1.0
+    caution: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.caution and not has_deviation(self.prop):
+            raise ConfigError(f"caution: {self.prop.name!r} has no ensemble, allowed: 0, or another property")
+
+    @property
+    def column(self) -> str:
+        """Name of the property's column, with its unit."""
+        return f"{self.prop.name} [{self.prop.unit}]" if self.prop.unit else self.prop.name
+
+    @property
+    def deviation_column(self) -> str:
+        """Name of the column of the ensemble's standard deviation."""
+        return self.column.replace(self.prop.name, f"{self.prop.name}_std", 1)
+
+    def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
+        """Log-rewards ``(B,)``, and the property as a column, with its deviation where an ensemble gives one."""
+        if not has_deviation(self.prop):
+            values = self.prop(crystals)
+            return self.strength * self.goal(values), {self.column: values.cpu().numpy()}
+        values, deviation = with_deviation(self.prop, crystals)
+        columns = {self.column: values.cpu().numpy(), self.deviation_column: deviation.cpu().numpy()}
+        if not self.caution:
+            return self.strength * self.goal(values), columns
+        margin = self.caution * deviation  # whichever end of the interval is worse, for any shape of goal
+        return self.strength * torch.minimum(self.goal(values - margin), self.goal(values + margin)), columns
+
+
+def has_deviation(prop: Property) -> bool:
+    """Whether a property comes with the standard deviation of an ensemble."""
+    return hasattr(getattr(prop, "function", prop), "with_deviation")
+
+
+def with_deviation(prop: Property, crystals: Crystals) -> tuple[Tensor, Tensor]:
+    """Checked values and standard deviations, each ``(B,)``.
+
+    Raises:
+        PropertyError: one of them is not finite, or the property failed.
+    """
+    values, deviation = getattr(prop, "function", prop).with_deviation(crystals)  # type: ignore[union-attr]
+    return check_values(prop.name, values, crystals), check_values(f"{prop.name}_std", deviation, crystals)
+
+
+@dataclass(frozen=True)
 class Stability:
-    """The factor exp(-beta max(E above hull, floor)) of a reward.
+    """The term -beta max(E above hull, floor) of a log-reward.
 
     Attributes:
         hull: what energies are measured from.
@@ -34,44 +96,56 @@ class Stability:
 
 
 class Reward:
-    """R(x) = exp(-beta E(x)): low values of a property are wanted for beta > 0, high ones for beta < 0.
+    """log R(x): the sum of terms.
 
-    The paper's "temperature of 8" is beta = 8 per eV/atom (its Appendix C; the authors' configuration says -8 E).
+    The paper's reward is one term, ``minimise`` of the formation energy with strength 8 per eV/atom (its Appendix C;
+    the authors' configuration says -8 E).
 
     Args:
-        prop: the property E.
-        beta: inverse temperature, 1 / unit of the property.
-        stability: a further factor, where E is a formation energy in eV/atom.
-        chance, power: a further factor, the chance that a crystal comes out as wanted to some power.
+        terms: at least one.
+        stability: a further term, where the first term's property is a formation energy in eV/atom.
+        chance, power: a further term, the chance that a crystal comes out as wanted to some power.
     """
 
     def __init__(
         self,
-        prop: Property,
-        beta: float,
+        terms: Sequence[Term],
         stability: Stability | None = None,
         chance: Chance | None = None,
         power: float = 1.0,
     ) -> None:
-        self.property, self.beta, self.stability, self.chance, self.power = prop, beta, stability, chance, power
+        if not terms:
+            raise ConfigError("objective: found no term, allowed: 1 or more")
+        self.terms, self.stability, self.chance, self.power = tuple(terms), stability, chance, power
 
     @property
     def column(self) -> str:
-        """Name of the property's column, with its unit."""
-        return f"{self.property.name} [{self.property.unit}]" if self.property.unit else self.property.name
+        """Name of the first property's column, with its unit."""
+        return self.terms[0].column
 
-    def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Log-rewards ``(B,)`` float32, and as columns the property, and what else counts: energy above hull, chance.
+    def __call__(self, crystals: Crystals, weights: Tensor | None = None) -> tuple[Tensor, dict[str, np.ndarray]]:
+        """Log-rewards ``(B,)`` float32, and as columns the properties, and what else counts: energy above hull, chance.
+
+        Args:
+            crystals: B of them.
+            weights: ``(B, T)``, further factors of the terms; None for 1.
 
         Raises:
-            PropertyError: the property gave something that is not a finite number; names the crystal.
+            PropertyError: a property gave something that is not a finite number; names the crystal.
             DataError: the hull does not know an element of a crystal.
         """
-        values = self.property(crystals)
-        columns = {self.column: values.cpu().numpy()}
-        log_reward = -self.beta * values
+        columns: dict[str, np.ndarray] = {}
+        log_reward: Tensor | None = None
+        for index, term in enumerate(self.terms):
+            part, found = term(crystals)
+            if weights is not None:
+                part = part * weights[:, index]
+            columns |= found
+            log_reward = part if log_reward is None else log_reward + part
+        assert log_reward is not None
         if self.stability is not None:
             hull = self.stability.hull.energies(crystals.elements, crystals.counts)
+            values = torch.as_tensor(columns[self.column], device=hull.device)
             above = check_values("energy_above_hull", values - hull, crystals)
             columns[ABOVE_HULL] = above.cpu().numpy()
             log_reward = log_reward - self.stability.beta * above.clamp(min=self.stability.floor)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
+
 NeutralityRule = Literal["per_element", "per_atom", "none"]
 
 
@@ -15,6 +17,7 @@ class CompositionConstraints:
     Args:
         allowed: atomic numbers that may be used, or None for all of the space.
         required: atomic numbers that must be present.
+        any_of: sets of atomic numbers, of each of which one at least must be present.
         n_elements: least and most distinct elements.
         n_atoms: least and most atoms in the conventional cell.
         n_atoms_primitive: least and most atoms in the primitive cell.
@@ -22,13 +25,22 @@ class CompositionConstraints:
         neutrality: ``per_element`` (one oxidation state an element), ``per_atom`` (mixed valence) or ``none``.
             Crystals of a single element are neutral under every rule.
         wyckoff: whether the counts must fit the Wyckoff positions of the space group.
+        stoichiometry: ratios of the elements, or None for any.
+        shares: ``(atomic number, least, most)`` share of the atoms; an absent element has share 0.
+        electronegativity: whether some neutral choice of oxidation states, one an element, must have every cation less
+            electronegative than every anion (smact's ``pauling_test``); for neutrality ``per_element``. Crystals of a
+            single element pass.
     """
 
     allowed: tuple[int, ...] | None = None
     required: tuple[int, ...] = ()
+    any_of: tuple[tuple[int, ...], ...] = ()
     n_elements: tuple[int, int] = (1, 5)
     n_atoms: tuple[int, int] = (1, 50)
     n_atoms_primitive: tuple[int, int] = (1, 10_000)
     atoms_per_element: tuple[int, int] = (1, 16)
     neutrality: NeutralityRule = "per_element"
     wyckoff: bool = True
+    stoichiometry: Stoichiometry | None = None
+    shares: tuple[tuple[int, float, float], ...] = ()
+    electronegativity: bool = False

@@ -1,0 +1,163 @@
+"""Goals: what is wanted of a property, as a log-reward of its values.
+
+A goal is written as a word (``minimise``) or as a mapping with the name of its shape (``{target: 1.34, width: 0.2}``).
+To add one, write a class like those below and put it into :data:`GOALS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from crystalgfn.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Goal(Protocol):
+    """Log-reward of the values of a property; a term's strength multiplies it."""
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """``(B,)`` values in the unit of the property -> ``(B,)`` log-rewards at strength 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Minimise:
+    """Low values: -value, so that the strength is the inverse temperature beta, 1 / unit (the paper: 8 per eV/atom)."""
+
+    word: ClassVar[str | None] = "minimise"
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        return -values
+
+
+@dataclass(frozen=True)
+class Maximise:
+    """High values: +value."""
+
+    word: ClassVar[str | None] = "maximise"
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        return values
+
+
+@dataclass(frozen=True)
+class Target:
+    """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1."""
+
+    word: ClassVar[str | None] = None
+    target: float
+    width: float
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        return -0.5 * ((values - self.target) / self.width).square()
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """Values up to a bound; beyond it falls like a Gaussian of ``width``, from one width on exponentially."""
+
+    word: ClassVar[str | None] = None
+    at_most: float
+    width: float
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        return -_distance((values - self.at_most) / self.width)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Values from a bound up; below as :class:`AtMost` above."""
+
+    word: ClassVar[str | None] = None
+    at_least: float
+    width: float
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        return -_distance((self.at_least - values) / self.width)
+
+
+@dataclass(frozen=True)
+class Between:
+    """Values in an interval; outside as :class:`AtMost`."""
+
+    word: ClassVar[str | None] = None
+    between: tuple[float, float]
+    width: float
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """See :class:`Goal`."""
+        low, high = self.between
+        return -_distance((values - high) / self.width) - _distance((low - values) / self.width)
+
+
+GOALS: dict[str, Any] = {
+    "minimise": Minimise,
+    "maximise": Maximise,
+    "target": Target,
+    "at_most": AtMost,
+    "at_least": AtLeast,
+    "between": Between,
+}
+"""Every goal by the name it is written with."""
+
+
+def _distance(beyond: Tensor) -> Tensor:
+    """x^2 / 2 for 0 < x < 1, then x - 1/2; 0 below: smooth, and never steeper than 1."""
+    x = beyond.clamp(min=0)
+    near = x.clamp(max=1)
+    return near * (x - 0.5 * near)
+
+
+def parse_goal(written: Any) -> Goal:
+    """A goal from the way it is written.
+
+    Raises:
+        ConfigError: no such goal, or numbers that make no sense; says what is allowed.
+    """
+    words = [name for name, shape in GOALS.items() if shape.word]
+    shapes = [name for name in GOALS if name not in words]
+    if isinstance(written, str):
+        name = {"minimize": "minimise", "maximize": "maximise"}.get(written, written)
+        if name not in words:
+            raise ConfigError(
+                f"goal: found {written!r}, allowed: {', '.join(words)}, or a mapping with one of "
+                f"{', '.join(shapes)}{nearest(written, list(GOALS))}"
+            )
+        goal: Goal = GOALS[name]()
+        return goal
+    if not isinstance(written, Mapping):
+        raise ConfigError(f"goal: found {written!r}, allowed: {', '.join(words)}, or a mapping such as {{at_most: 5}}")
+    named = [name for name in written if name in shapes]
+    if len(named) != 1:
+        found = next((str(name) for name in written), "nothing")
+        raise ConfigError(
+            f"goal: found {', '.join(map(str, written)) or 'nothing'}, allowed: exactly one of {', '.join(shapes)}"
+            f"{nearest(found, shapes)}"
+        )
+    shape = GOALS[named[0]]
+    known = [f.name for f in fields(shape)]
+    numbers: dict[str, Any] = {}
+    for key, value in written.items():
+        if key not in known:
+            raise ConfigError(f"goal {named[0]}: unknown key {key!r}, allowed: {', '.join(known)}{nearest(key, known)}")
+        pair = key == "between"
+        parts = list(value) if isinstance(value, list | tuple) and pair else [value]
+        good = all(isinstance(x, int | float) and not isinstance(x, bool) and isfinite(x) for x in parts)
+        if not good or (pair and (len(parts) != 2 or not parts[0] < parts[1])) or (key == "width" and not parts[0] > 0):
+            wanted = "two numbers, low < high" if pair else "a number above 0" if key == "width" else "a number"
+            raise ConfigError(f"goal {named[0]}: {key} is {value!r}, allowed: {wanted}")
+        numbers[key] = tuple(map(float, parts)) if pair else float(value)
+    if "width" not in numbers:
+        raise ConfigError(f"goal {named[0]}: width is missing, allowed: a number above 0 in the unit of the property")
+    made: Goal = shape(**numbers)
+    return made
