@@ -32,7 +32,7 @@ def main(name="default", n="1000"):
     print(f"effective sample size: {w.sum() ** 2 / (w**2).sum():.0f} of {len(crystals)}")
 
     # narrower constraints hold as strictly as those of training
-    oxides = model.restricted(required=["O"], systems=["cubic"]).sample(5, seed=0)
+    oxides = model.restricted(required=["O"], crystal_system=["cubic"]).sample(5, seed=0)
     print("cubic oxides:", ", ".join(oxides.formulas))
 
     crystals.to_parquet("crystals.parquet")

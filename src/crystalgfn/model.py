@@ -87,7 +87,7 @@ class Model:
         """The same policy under narrower constraints, which hold as hard as in training.
 
         The policy is normalised over the smaller set of allowed actions; log_pf is of the policy that was sampled, so
-        importance weights stay right. Example: ``model.restricted(required=["Li", "O"], systems=["cubic"])``.
+        importance weights stay right. Example: ``model.restricted(required=["Li", "O"], crystal_system=["cubic"])``.
 
         Args:
             limits: keys of :class:`crystalgfn.config.ConstraintsConfig` but elements, lattice and measure.

@@ -61,6 +61,9 @@ PROPERTIES: NDArray[np.float64] = _by_atomic_number(np.transpose(list(_ELEMENTS[
 """(119, F) physical properties in the units their names give, never NaN: what is unknown takes the value of the nearest
 period in the same column of the periodic table."""
 
+ELECTRONEGATIVITY: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("electronegativity")]
+"""(119,) Pauling electronegativity; a neighbour's value for elements that have none."""
+
 _ATOMIC_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS) if symbol}
 
 
