@@ -7,7 +7,7 @@ import torch
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace
-from crystalgfn.spaces.lattice import VolumeLattice
+from crystalgfn.spaces.lattice_volume import VolumeLattice
 
 GROUPS = (1, 2, 14, 62, 123, 148, 166, 194, 225, 227)
 """Every crystal-lattice system but one (tetragonal 123; trigonal-hexagonal is left out) and all kinds of centering."""

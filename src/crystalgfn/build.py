@@ -21,7 +21,9 @@ from crystalgfn.properties.registry import resolve
 from crystalgfn.properties.reward import Reward, Stability, Term
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
-from crystalgfn.spaces.lattice import BoxLattice, LatticeDecoder, VolumeLattice
+from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.lattice_box import BoxLattice
+from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 

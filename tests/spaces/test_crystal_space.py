@@ -14,7 +14,9 @@ from crystalgfn.errors import ConstraintError
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates, formula_order
-from crystalgfn.spaces.lattice import BoxLattice, VolumeLattice
+from crystalgfn.spaces.lattice import CellContents
+from crystalgfn.spaces.lattice_box import BoxLattice
+from crystalgfn.spaces.lattice_volume import VolumeLattice
 
 LIMITS = CompositionConstraints(
     n_elements=(2, 3), n_atoms=(1, 400), n_atoms_primitive=(1, 12), atoms_per_element=(1, 64)
@@ -117,7 +119,8 @@ def test_measure_joins_the_log_reward_only_when_asked():
     states = draw(space, 300)
     assert not space.log_measure(states).any()
     system, n_atoms = states.system, space.crystals(states).n_atoms
-    expected = wide.lattice.log_volume_element(states.u, system, n_atoms, n_atoms * 1.0)
+    contents = CellContents(n_atoms, n_atoms * 1.0, n_atoms * 1.0)
+    expected = wide.lattice.log_volume_element(states.u, system, contents)
     assert torch.allclose(wide.log_measure(states), expected.float())
     assert expected.std() > 1
 

@@ -14,7 +14,9 @@ from crystalgfn.crystallography.lattices import (
     satisfies_lattice_system,
 )
 from crystalgfn.errors import ConstraintError
-from crystalgfn.spaces.lattice import CUBIC, FREE, HEXAGONAL, RHOMBOHEDRAL, TRICLINIC, BoxLattice, VolumeLattice
+from crystalgfn.spaces.lattice import CUBIC, FREE, HEXAGONAL, RHOMBOHEDRAL, TRICLINIC, CellContents
+from crystalgfn.spaces.lattice_box import BoxLattice
+from crystalgfn.spaces.lattice_volume import VolumeLattice
 
 DECODERS = {
     "box": BoxLattice(),
@@ -26,12 +28,13 @@ DECODERS = {
 
 
 def batch(size, seed=0):
-    """Random u, systems, atoms and estimated volumes."""
+    """Random u, systems and contents."""
     generator = torch.Generator().manual_seed(seed)
     u = torch.rand(size, 6, dtype=torch.float64, generator=generator)
     system = torch.arange(size) % 8 + 1
     n_atoms = torch.randint(1, 200, (size,), generator=generator)
-    return u, system, n_atoms, n_atoms * (5 + 30 * torch.rand(size, dtype=torch.float64, generator=generator))
+    volume = n_atoms * (5 + 30 * torch.rand(size, dtype=torch.float64, generator=generator))
+    return u, system, CellContents(n_atoms, volume, n_atoms * 40.0)
 
 
 @pytest.fixture(params=DECODERS, ids=str)
@@ -45,8 +48,8 @@ def test_free_parameters_of_each_system():
 
 
 def test_decoded_cells_exist_and_have_the_metric_of_their_system(decoder):
-    u, system, n_atoms, volume = batch(4000)
-    lattice = decoder.decode(u, system, n_atoms, volume)
+    u, system, contents = batch(4000)
+    lattice = decoder.decode(u, system, contents)
     assert lattice.dtype == torch.float64
     assert is_valid_cell(lattice).all()
     assert satisfies_lattice_system(lattice, system).all()
@@ -63,8 +66,9 @@ def test_decoded_cells_exist_and_have_the_metric_of_their_system(decoder):
 )
 def test_extreme_points_decode_to_cells_that_exist(name, system, u, n_atoms):
     system = torch.tensor([system])
-    point, volume = torch.tensor([u], dtype=torch.float64), torch.tensor([17.0 * n_atoms])
-    lattice = DECODERS[name].decode(point, system, torch.tensor([n_atoms]), volume)
+    point = torch.tensor([u], dtype=torch.float64)
+    contents = CellContents(*torch.tensor([[n_atoms], [17 * n_atoms], [40 * n_atoms]]))
+    lattice = DECODERS[name].decode(point, system, contents)
     assert torch.isfinite(lattice).all()
     assert is_valid_cell(lattice).all()
     assert cell_volume(lattice).item() > 1e-3 * lattice[0, :3].prod().item()
@@ -72,41 +76,41 @@ def test_extreme_points_decode_to_cells_that_exist(name, system, u, n_atoms):
 
 
 def test_encoding_inverts_decoding(decoder):
-    u, system, n_atoms, volume = batch(4000)
+    u, system, contents = batch(4000)
     free = FREE[system]
-    lattice = decoder.decode(u, system, n_atoms, volume)
-    back = decoder.encode(lattice, system, n_atoms, volume)
+    lattice = decoder.decode(u, system, contents)
+    back = decoder.encode(lattice, system, contents)
     assert torch.allclose(back, torch.where(free, u, 0.0), atol=1e-8)
-    assert torch.allclose(decoder.decode(back, system, n_atoms, volume), lattice, rtol=1e-9)
+    assert torch.allclose(decoder.decode(back, system, contents), lattice, rtol=1e-9)
 
 
 def test_cells_outside_the_space_are_encoded_outside_the_cube(decoder):
-    u, system, n_atoms, volume = batch(800)
+    u, system, contents = batch(800)
     free = FREE[system]
     # move one free slot out on either side: decoding extrapolates where it can, and encoding must say so
     for outside in (-0.05, 1.05):
         moved = torch.where(torch.arange(6) == free.int().argmax(1, keepdim=True), outside, u)
-        back = decoder.encode(decoder.decode(moved, system, n_atoms, volume), system, n_atoms, volume)
+        back = decoder.encode(decoder.decode(moved, system, contents), system, contents)
         assert ((back < 0) | (back > 1)).any(1).all()
 
 
 def test_slots_that_are_not_free_do_not_matter(decoder):
-    u, system, n_atoms, volume = batch(800)
+    u, system, contents = batch(800)
     other = torch.where(FREE[system], u, 1 - u)
-    assert torch.equal(decoder.decode(u, system, n_atoms, volume), decoder.decode(other, system, n_atoms, volume))
+    assert torch.equal(decoder.decode(u, system, contents), decoder.decode(other, system, contents))
 
 
 @pytest.mark.parametrize("system", range(1, 9))
 def test_volume_element_equals_the_jacobian_by_autograd(decoder, system):
-    u, _, n_atoms, volume = batch(12, seed=system)
+    u, _, contents = batch(12, seed=system)
     systems = torch.full((12,), system)
     free = FREE[system]
-    found = decoder.log_volume_element(u, systems, n_atoms, volume)
+    found = decoder.log_volume_element(u, systems, contents)
     for row in range(12):
         one = slice(row, row + 1)
 
         def parameters(point, one=one):
-            lattice = decoder.decode(point[None], systems[one], n_atoms[one], volume[one])[0]
+            lattice = decoder.decode(point[None], systems[one], contents[one])[0]
             if system == RHOMBOHEDRAL:
                 a, alpha = hexagonal_to_rhombohedral(lattice[:1], lattice[2:3])
                 return torch.cat((a, alpha))
@@ -121,9 +125,9 @@ def test_volume_element_equals_the_jacobian_by_autograd(decoder, system):
 @pytest.mark.parametrize("system", range(1, 9))
 def test_lebesgue_measure_integrates_to_the_volume_of_the_box(system):
     box = BoxLattice((2.0, 9.0), (70.0, 110.0))
-    u, _, n_atoms, volume = batch(200_000 if system == TRICLINIC else 100)
+    u, _, contents = batch(200_000 if system == TRICLINIC else 100)
     systems = torch.full((len(u),), system)
-    integral = torch.exp(box.log_volume_element(u, systems, n_atoms, volume)).mean().item()
+    integral = torch.exp(box.log_volume_element(u, systems, contents)).mean().item()
     lengths, angles = 7.0 ** int(FREE[system, :3].sum()), 40.0 ** int(FREE[system, 3:].sum())
     if system == TRICLINIC:  # gamma keeps a margin from the angles that close no cell
         assert integral < lengths * angles
@@ -134,8 +138,8 @@ def test_lebesgue_measure_integrates_to_the_volume_of_the_box(system):
 
 def test_box_covers_its_bounds():
     box = BoxLattice((2.0, 9.0), (60.0, 110.0))
-    u, system, n_atoms, volume = batch(4000)
-    lattice = box.decode(u, system, n_atoms, volume)
+    u, system, contents = batch(4000)
+    lattice = box.decode(u, system, contents)
     primitive = system == RHOMBOHEDRAL
     a, alpha = hexagonal_to_rhombohedral(lattice[primitive, 0], lattice[primitive, 2])
     for values, low, high in ((lattice[~primitive, :3], 2, 9), (a, 2, 9), (alpha, 60, 110)):
@@ -148,10 +152,10 @@ def test_box_covers_its_bounds():
 
 def test_volumes_and_axes_stay_in_their_bounds():
     decoder = VolumeLattice((0.55, 1.6), 7.5)
-    u, system, n_atoms, volume = batch(20_000)
+    u, system, contents = batch(20_000)
     u[:400] = u[:400].round()
-    lattice = decoder.decode(u, system, n_atoms, volume)
-    ratio = cell_volume(lattice) / volume
+    lattice = decoder.decode(u, system, contents)
+    ratio = cell_volume(lattice) / contents.volume
     assert ratio.min() >= 0.55 * (1 - 1e-9)
     assert ratio.max() <= 1.6 * (1 + 1e-9)
     assert torch.allclose(ratio, 0.55 * (1.6 / 0.55) ** u[:, 0], rtol=1e-9)
@@ -162,9 +166,9 @@ def test_volumes_and_axes_stay_in_their_bounds():
 
 def test_rhombohedral_cells_are_three_primitive_cells():
     box = BoxLattice()
-    u, _, n_atoms, volume = batch(500)
+    u, _, contents = batch(500)
     system = torch.full((500,), RHOMBOHEDRAL)
-    lattice = box.decode(u, system, n_atoms, volume)
+    lattice = box.decode(u, system, contents)
     a, alpha = 0.9 + 99.1 * u[:, 0], 50 + 69 * u[:, 3]
     primitive = torch.stack((a, a, a, alpha, alpha, alpha), 1)
     assert torch.allclose(cell_volume(lattice), 3 * cell_volume(primitive), rtol=1e-9)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -43,20 +43,25 @@ class CompositionSpace:
         elements: atomic numbers in the order in which they are added.
         space_groups: international numbers that may be chosen.
         constraints: hard limits.
+        totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
 
     Raises:
         ConstraintError: no space group has a composition that satisfies the constraints.
     """
 
     def __init__(
-        self, elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints
+        self,
+        elements: Sequence[int],
+        space_groups: Sequence[int],
+        constraints: CompositionConstraints,
+        totals: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.elements = tuple(elements)
         self.constraints = constraints
         self.max_elements = constraints.n_elements[1]
         if not self.elements or not set(constraints.required) <= set(self.elements):
             raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
-        self.tables = CompositionTables.build(elements, space_groups, constraints)
+        self.tables = CompositionTables.build(elements, space_groups, constraints, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
         # first additions allow the most, and are the same for all groups of a class

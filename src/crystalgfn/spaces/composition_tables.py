@@ -24,7 +24,7 @@ The number of completions, charge left aside, obeys the same recursion with sums
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +66,11 @@ class CompositionTables:
 
     @classmethod
     def build(
-        cls, elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints
+        cls,
+        elements: Sequence[int],
+        space_groups: Sequence[int],
+        constraints: CompositionConstraints,
+        totals: Mapping[int, frozenset[int]] | None = None,
     ) -> CompositionTables:
         """Fill the tables.
 
@@ -74,9 +78,10 @@ class CompositionTables:
             elements: atomic numbers in the order in which they are added.
             space_groups: international numbers that may be chosen.
             constraints: limits on the composition.
+            totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         slots = constraints.n_elements[1]
-        occupation = Occupation.build(space_groups, constraints)
+        occupation = Occupation.build(space_groups, constraints, totals)
         max_atoms = int(occupation.atoms.max())
         charges = ChargeSets.build(elements, occupation.max_count, max_atoms, constraints.neutrality)
         n = 2 * charges.bound + 2  # the last bit: any charge

@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystal import Crystals
-from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
+from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import ConstraintError
 
+from .cell_totals import cell_totals
 from .composition import CompositionSpace
 from .constraints import CompositionConstraints
 from .diagnosis import explain_empty
-from .lattice import FREE, LatticeDecoder
+from .lattice import FREE, CellContents, LatticeDecoder
 from .space_group import SYSTEM_OF, SpaceGroupSpace
 
 
@@ -66,7 +67,7 @@ class CrystalSpace:
         elements: atomic numbers of the vocabulary, any order.
         space_groups: international numbers that may be chosen.
         composition: limits on the composition.
-        lattice: decoding of the unit cube.
+        lattice: decoding of the unit cube; groups and numbers of atoms that its bounds leave no cell are left out.
         lebesgue: samples follow the reward with respect to Lebesgue measure in A and degree, not to the cube's.
 
     Raises:
@@ -90,10 +91,11 @@ class CrystalSpace:
         self.elements = formula_order(elements)
         self.lattice, self.lebesgue = lattice, lebesgue
         wanted = sorted(set(space_groups))
+        totals = cell_totals(self.elements, wanted, composition, lattice) if self.elements else None
         try:
-            self.composition = CompositionSpace(self.elements, wanted, composition)
+            self.composition = CompositionSpace(self.elements, wanted, composition, totals)
         except ConstraintError as error:
-            raise ConstraintError(explain_empty(self.elements, wanted, composition)) from error
+            raise ConstraintError(explain_empty(self.elements, wanted, composition, lattice)) from error
         self.groups = SpaceGroupSpace(g for g in wanted if bool(self.composition.feasible[g]))
         self.device = torch.device("cpu")
         self._tables()
@@ -102,6 +104,7 @@ class CrystalSpace:
         device = self.device
         self._cells = torch.tensor(CENTERING_MULTIPLICITY, device=device)
         self._volume = torch.tensor([0.0, *(ATOMIC_VOLUME[z] for z in self.elements)], device=device)
+        self._mass = torch.tensor([0.0, *(ATOMIC_MASS[z] for z in self.elements)], dtype=torch.float64, device=device)
         self._system_of, self._free = SYSTEM_OF.to(device), FREE.to(device)
 
     def to(self, device: torch.device | str) -> CrystalSpace:
@@ -130,26 +133,24 @@ class CrystalSpace:
         """Free slots of the unit cube, ``(B, 6)`` bool."""
         return self._free[self._system_of[space_group]]
 
-    def _cell(self, states: CrystalStates) -> tuple[Tensor, Tensor, Tensor]:
-        """Lattice system, atoms and estimated volume (A^3) of the conventional cells, each ``(B,)``."""
+    def _cell(self, states: CrystalStates) -> tuple[Tensor, CellContents]:
+        """Lattice system ``(B,)`` and contents of the conventional cells."""
         counts = states.counts * self._cells[states.space_group].unsqueeze(1)
-        volume = (counts * self._volume[states.elements]).sum(1)
-        return self.system(states.space_group), counts.sum(1), volume
+        volume, mass = ((counts * table[states.elements]).sum(1) for table in (self._volume, self._mass))
+        return self.system(states.space_group), CellContents(counts.sum(1), volume, mass)
 
     def crystals(self, states: CrystalStates) -> Crystals:
         """Decode samples: counts and lattice of the conventional cell."""
-        system, n_atoms, volume = self._cell(states)
         counts = torch.zeros(len(states), len(self.elements) + 1, dtype=torch.int64, device=states.u.device)
         counts.scatter_(1, states.elements, states.counts * self._cells[states.space_group].unsqueeze(1))
-        lattice = self.lattice.decode(states.u, system, n_atoms, volume)
+        lattice = self.lattice.decode(states.u, *self._cell(states))
         return Crystals(self.elements, states.space_group, counts[:, 1:], lattice)
 
     def log_measure(self, states: CrystalStates) -> Tensor:
         """What joins log R so that samples follow it in the chosen measure, ``(B,)``: 0 for the cube's own."""
         if not self.lebesgue:
             return torch.zeros(len(states), device=states.u.device)
-        system, n_atoms, volume = self._cell(states)
-        return self.lattice.log_volume_element(states.u, system, n_atoms, volume).float()
+        return self.lattice.log_volume_element(states.u, *self._cell(states)).float()
 
     def states(self, crystals: Crystals) -> tuple[CrystalStates, Tensor]:
         """Real crystals in the coordinates of the space.
@@ -176,8 +177,7 @@ class CrystalSpace:
         chosen = counts.gather(1, elements)
         u0 = torch.zeros(len(rows), 6, dtype=torch.float64, device=device)
         states = CrystalStates(group, elements, chosen, u0)
-        system, n_atoms, volume = self._cell(states)
-        u = self.lattice.encode(crystals.lattice.to(device)[rows], system, n_atoms, volume)
+        u = self.lattice.encode(crystals.lattice.to(device)[rows], *self._cell(states))
         fits = self.composition.allows(group, elements, chosen) & ((u >= 0) & (u <= 1)).all(1)
         states = CrystalStates(group, elements, chosen, u)
         return states[fits], rows[fits]

@@ -7,11 +7,19 @@ from dataclasses import replace
 
 from crystalgfn.crystallography.elements import SYMBOLS
 
+from .cell_totals import cell_totals, mean_masses
 from .composition_tables import CompositionTables
 from .constraints import CompositionConstraints
+from .lattice import LatticeDecoder
+from .lattice_bounds import NO_BOUNDS
 
 
-def explain_empty(elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints) -> str:
+def explain_empty(
+    elements: Sequence[int],
+    space_groups: Sequence[int],
+    constraints: CompositionConstraints,
+    lattice: LatticeDecoder | None = None,
+) -> str:
     """One line on a set of constraints that leaves no crystal.
 
     Each constraint is relaxed alone; those whose absence makes the space non-empty are named with their value.
@@ -39,16 +47,42 @@ def explain_empty(elements: Sequence[int], space_groups: Sequence[int], constrai
         "allowed elements": replace(c, allowed=None),
         "wyckoff (counts that fit the space groups)": replace(c, wyckoff=False),
     }
-    guilty = [name for name, wider in relaxed.items() if wider != c and _any(elements, space_groups, wider)]
-    if guilty:
-        return f"the constraints leave no crystal; each of these, relaxed alone, would leave some: {'; '.join(guilty)}"
-    if _any(elements, range(1, 231), c):
+    guilty = [name for name, wider in relaxed.items() if wider != c and _any(elements, space_groups, wider, lattice)]
+    bounds = _guilty_bounds(elements, space_groups, c, lattice) if lattice is not None else []
+    if guilty or bounds:
+        named = "; ".join(bounds + guilty)
+        return f"the constraints leave no crystal; each of these, relaxed alone, would leave some: {named}"
+    if _any(elements, range(1, 231), c, lattice):
         return f"no crystal of the constraints fits the space groups {_short(space_groups)}; other groups would"
     return "the constraints leave no crystal, and relaxing no single one of them would"
 
 
-def _any(elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints) -> bool:
-    return bool(CompositionTables.build(elements, list(space_groups), constraints).feasible.any())
+def _guilty_bounds(
+    elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints, lattice: LatticeDecoder
+) -> list[str]:
+    """Bounds on the lattice without which alone the space is not empty; all of them, if only without all it is not."""
+    given = lattice.bounds.given()
+    if "density" in given:
+        low, high = mean_masses(elements, constraints)
+        given["density"] += f" (for every mean atomic mass from {low:.4g} to {high:.4g} g/mol)"
+    guilty = []
+    for field, name in given.items():
+        wider = lattice.with_bounds(replace(lattice.bounds, **{field: None}))
+        if _any(elements, space_groups, constraints, wider):
+            guilty.append(name)
+    if not guilty and given and _any(elements, space_groups, constraints, lattice.with_bounds(NO_BOUNDS)):
+        guilty.append(f"all of {', '.join(given.values())}")
+    return guilty
+
+
+def _any(
+    elements: Sequence[int],
+    space_groups: Sequence[int],
+    constraints: CompositionConstraints,
+    lattice: LatticeDecoder | None,
+) -> bool:
+    totals = cell_totals(elements, space_groups, constraints, lattice) if lattice is not None else None
+    return bool(CompositionTables.build(elements, list(space_groups), constraints, totals).feasible.any())
 
 
 def _short(space_groups: Sequence[int]) -> str:

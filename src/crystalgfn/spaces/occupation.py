@@ -9,7 +9,7 @@ elements is therefore the set of ways the remaining fixed positions may have bee
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -32,32 +32,47 @@ class GroupClass:
         free_sums: atom numbers that positions with free coordinates can hold.
         fixed: ``(multiplicity, number of positions)`` of the positions without free coordinates that matter.
         counts: least and most atoms of one element.
-        atoms: least and most atoms together.
+        totals: numbers of atoms at which a crystal may end.
     """
 
     free_sums: frozenset[int]
     fixed: tuple[tuple[int, int], ...]
     counts: tuple[int, int]
-    atoms: tuple[int, int]
+    totals: frozenset[int]
+
+    @property
+    def most(self) -> int:
+        """Most atoms together."""
+        return max(self.totals, default=0)
 
     @classmethod
-    def of(cls, space_group: int, constraints: CompositionConstraints) -> GroupClass:
-        """The class of a group (1-230) under limits on atoms in the conventional and the primitive cell."""
+    def of(
+        cls, space_group: int, constraints: CompositionConstraints, totals: frozenset[int] | None = None
+    ) -> GroupClass:
+        """The class of a group (1-230) under limits on atoms in the conventional and the primitive cell.
+
+        Args:
+            space_group: international number.
+            constraints: limits on the composition.
+            totals: numbers of atoms in the conventional cell at which a crystal may end, None for any.
+        """
         cells = int(CENTERING_MULTIPLICITY[space_group])
         least, most = (-(-constraints.n_atoms[0] // cells), constraints.n_atoms[1] // cells)
-        atoms = (max(least, constraints.n_atoms_primitive[0]), min(most, constraints.n_atoms_primitive[1]))
+        least, most = max(least, constraints.n_atoms_primitive[0]), min(most, constraints.n_atoms_primitive[1])
+        ends = frozenset(n for n in range(least, most + 1) if totals is None or n * cells in totals)
+        most = max(ends, default=0)
         low, high = constraints.atoms_per_element
-        counts = (-(-low // cells), min(high // cells, atoms[1]))
+        counts = (-(-low // cells), min(high // cells, most))
         if not constraints.wyckoff:
-            return cls(frozenset(range(atoms[1] + 1)), (), counts, atoms)
+            return cls(frozenset(range(most + 1)), (), counts, ends)
         free = {p.multiplicity // cells for p in WYCKOFF[space_group] if p.degrees_of_freedom}
         fixed = [p.multiplicity // cells for p in WYCKOFF[space_group] if not p.degrees_of_freedom]
         sums = {0}
-        for total in range(1, atoms[1] + 1):
+        for total in range(1, most + 1):
             if any(total - m in sums for m in free):
                 sums.add(total)
         kept = sorted({m for m in fixed if m not in sums and m <= counts[1]})
-        return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in kept), counts, atoms)
+        return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in kept), counts, ends)
 
     def usages(self, count: int) -> list[Usage]:
         """Thriftiest ways to place ``count`` atoms: how many fixed positions of each multiplicity they take."""
@@ -85,7 +100,7 @@ class Occupation:
         start: ``(231,)`` int64, context before the first element; 0, the dead context, for groups left out.
         move: ``(C, K + 1)`` int64, context after adding k atoms per primitive cell of one more element; 0 if they
             do not fit. Row 0 is the dead context.
-        enough: ``(C,)`` bool, whether the least number of atoms is reached.
+        enough: ``(C,)`` bool, whether a crystal may end with this number of atoms.
         atoms: ``(C,)`` int64, atoms so far per primitive cell.
     """
 
@@ -100,10 +115,23 @@ class Occupation:
         return self.move.shape[1] - 1
 
     @classmethod
-    def build(cls, space_groups: Iterable[int], constraints: CompositionConstraints) -> Occupation:
-        """Explore every context that at most ``n_elements[1]`` elements can reach."""
-        class_of = {group: GroupClass.of(group, constraints) for group in space_groups}
-        classes = sorted(set(class_of.values()), key=lambda c: (sorted(c.free_sums), c.fixed, c.counts, c.atoms))
+    def build(
+        cls,
+        space_groups: Iterable[int],
+        constraints: CompositionConstraints,
+        totals: Mapping[int, frozenset[int]] | None = None,
+    ) -> Occupation:
+        """Explore every context that at most ``n_elements[1]`` elements can reach.
+
+        Args:
+            space_groups: international numbers.
+            constraints: limits on the composition.
+            totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
+        """
+        class_of = {g: GroupClass.of(g, constraints, totals[g] if totals is not None else None) for g in space_groups}
+        classes = sorted(
+            set(class_of.values()), key=lambda c: (sorted(c.free_sums), c.fixed, c.counts, sorted(c.totals))
+        )
         max_count = max([1, *(c.counts[1] for c in classes)])
         index: dict[tuple[int, int, frozenset[Usage]], int] = {}
         atoms, enough, move = [0], [False], [[0] * (max_count + 1)]
@@ -112,7 +140,7 @@ class Occupation:
             if context not in index:
                 index[context] = len(atoms)
                 atoms.append(context[1])
-                enough.append(context[1] >= classes[context[0]].atoms[0])
+                enough.append(context[1] in classes[context[0]].totals)
                 move.append([0] * (max_count + 1))
             return index[context]
 
@@ -129,7 +157,7 @@ class Occupation:
                     here = number(context)
                     for count in range(1, max_count + 1):
                         total = context[1] + count
-                        if not options[count] or total > group_class.atoms[1]:
+                        if not options[count] or total > group_class.most:
                             continue
                         sums = (tuple(map(sum, zip(u, v, strict=True))) for u in context[2] for v in options[count])
                         usage = _thriftiest(u for u in sums if all(a <= b for a, b in zip(u, limits, strict=True)))
