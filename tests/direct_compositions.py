@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import torch
+from smact.screening import pauling_test
 
-from crystalgfn.crystallography.charges import is_neutral
+from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
+from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import is_compatible
 from crystalgfn.spaces.composition import CompositionSpace
@@ -30,6 +32,26 @@ def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, lim
         # in the primitive cell: atoms that a centering translation relates have the same state
         and is_neutral({z: n // cells for z, n in zip(numbers, counts, strict=True)}, limits.neutrality)
         and (not limits.wyckoff or is_compatible(group, counts))
+        and all(set(choice) & set(numbers) for choice in limits.any_of)
+        and (limits.stoichiometry is None or limits.stoichiometry.fits(dict(zip(numbers, counts, strict=True))))
+        and all(_share_within(numbers, counts, *bounds) for bounds in limits.shares)
+        and (not limits.electronegativity or passes_pauling(numbers, counts))
+    )
+
+
+def _share_within(numbers: tuple[int, ...], counts: tuple[int, ...], z: int, low: float, high: float) -> bool:
+    share = dict(zip(numbers, counts, strict=True)).get(z, 0) / sum(counts)
+    return low - 1e-9 <= share <= high + 1e-9
+
+
+def passes_pauling(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    """Whether some neutral choice of oxidation states passes smact's own test."""
+    if len(numbers) == 1:
+        return True
+    values = [float(ELECTRONEGATIVITY[z]) for z in numbers]
+    return any(
+        sum(n * state for n, state in zip(counts, states, strict=True)) == 0 and pauling_test(states, values)
+        for states in product(*(OXIDATION_STATES[z] for z in numbers))
     )
 
 

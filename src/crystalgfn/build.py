@@ -22,6 +22,7 @@ from crystalgfn.properties.reward import Reward, Stability, Term
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.stability.facets import Facets
@@ -68,10 +69,13 @@ def build_space(config: ConstraintsConfig) -> CrystalSpace:
 
 def build_lattice(lattice: LatticeConfig) -> LatticeDecoder:
     """The decoding of the unit cube."""
+    fixed = None if lattice.volume_per_atom == "auto" else lattice.volume_per_atom
+    bounds = LatticeBounds(lattice.lengths, lattice.angles, fixed, lattice.density, lattice.longest_over_shortest)
     if lattice.kind == "box":
-        return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic)
+        return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic, bounds)
     ratio = lattice.longest_over_shortest or MAX_AXIS_RATIO
-    return VolumeLattice(lattice.volume, ratio, lattice.triclinic, lattice.monoclinic or MONOCLINIC_ANGLES)
+    beta = lattice.monoclinic or MONOCLINIC_ANGLES
+    return VolumeLattice(lattice.volume, ratio, lattice.triclinic, beta, bounds)
 
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:

@@ -10,8 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crystalgfn.crystallography.charges import is_neutral
-from crystalgfn.crystallography.elements import FORMULA_ORDER
+from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.composition import CompositionSpace
@@ -58,7 +59,30 @@ def problems(draw):
         neutrality=draw(st.sampled_from(["per_element", "per_atom", "none"])),
         wyckoff=draw(st.sampled_from([True, True, False])),
     )
-    return elements, groups, limits
+    return elements, groups, draw(wishes(elements, limits))
+
+
+@st.composite
+def wishes(draw, elements, limits):
+    """At times further constraints: sets of elements, a stoichiometry, shares, electronegativities."""
+    some = st.lists(st.sampled_from(elements), min_size=1, max_size=2, unique=True).map(tuple)
+    changes = {}
+    if draw(st.integers(0, 3)) == 0:
+        changes["any_of"] = tuple(draw(st.lists(some, min_size=1, max_size=2)))
+    if draw(st.integers(0, 3)) == 0:
+        names = draw(
+            st.lists(st.sampled_from([*"ABC", *(SYMBOLS[z] for z in elements)]), min_size=1, max_size=3, unique=True)
+        )
+        ratios = [draw(st.sampled_from([1, 1, 2, 3])) for _ in names]
+        formula = "".join(f"{name}{ratio}" for name, ratio in zip(names, ratios, strict=True))
+        changes["stoichiometry"] = Stoichiometry.parse(formula)
+    if draw(st.integers(0, 3)) == 0:
+        low = draw(st.sampled_from([0.0, 0.2, 1 / 3, 0.5]))
+        changes["shares"] = ((draw(st.sampled_from(elements)), low, draw(st.sampled_from([low, 0.6, 2 / 3, 1.0]))),)
+        changes["shares"] = tuple((z, a, max(a, b)) for z, a, b in changes["shares"])
+    if limits.neutrality == "per_element" and draw(st.booleans()):
+        changes["electronegativity"] = True
+    return replace(limits, **changes)
 
 
 FREE = CompositionConstraints(n_elements=(1, 3), n_atoms=(1, 12), atoms_per_element=(1, 12), neutrality="none")
@@ -92,6 +116,13 @@ CHANGES = {
     "atoms_per_element": {"atoms_per_element": (2, 4)},
     "neutrality": {"neutrality": "per_element"},
     "wyckoff": {"wyckoff": True},
+    "any_of": {"any_of": ((1, 8), (17,))},
+    "named stoichiometry": {"stoichiometry": Stoichiometry.parse("FeO2")},
+    "open stoichiometry": {"stoichiometry": Stoichiometry.parse("AB2")},
+    "mixed stoichiometry": {"stoichiometry": Stoichiometry.parse("ABO3")},
+    "shares": {"shares": ((8, 0.5, 0.75),)},
+    "two shares": {"shares": ((8, 0.2, 0.6), (26, 0.0, 0.25))},
+    "electronegativity": {"neutrality": "per_element", "electronegativity": True},
 }
 
 
@@ -100,6 +131,24 @@ def test_each_constraint_alone_changes_the_space_as_it_should(change):
     wide = replace(FREE, n_atoms=(1, 10), wyckoff=False)
     elements, groups = [1, 8, 17, 26], [5, 62]
     assert 0 < check(elements, groups, replace(wide, **CHANGES[change])) < check(elements, groups, wide)
+
+
+@pytest.mark.parametrize("elements", [[6, 34, 8], [1, 46, 77, 9], [14, 29, 8, 75]], ids=["C Se", "H Pd Ir", "Si Cu Re"])
+def test_elements_of_equal_electronegativity_have_no_opposite_charges(elements):
+    """Where smact's test meets a tie, a cation may not be followed by an anion, but by another cation."""
+    limits = CompositionConstraints(
+        n_elements=(1, 4), n_atoms=(1, 9), n_atoms_primitive=(1, 9), atoms_per_element=(1, 6), electronegativity=True
+    )
+    found = check(elements, [1], limits)
+    assert 0 < found < check(elements, [1], replace(limits, electronegativity=False))
+
+
+def test_a_stoichiometry_and_a_number_of_elements_that_contradict_it():
+    with pytest.raises(ConstraintError, match="3 elements, n_elements allows 2 to 2"):
+        CompositionSpace(formula_order([8, 12]), [1], replace(CHANGED, n_elements=(2, 2)))
+
+
+CHANGED = replace(FREE, stoichiometry=Stoichiometry.parse("ABO3"))
 
 
 def test_every_space_group_with_a_few_atoms():

@@ -10,6 +10,7 @@ import torch
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, RHOMBOHEDRAL
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import ConstraintError
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.constraints import CompositionConstraints
@@ -149,6 +150,23 @@ IMPOSSIBLE = {
     "required": ({"required": (2,)}, [2, 12, 8], [1], "required He", "wyckoff"),
     "allowed": ({"allowed": (12,)}, [12, 8], [1], "allowed elements", "wyckoff"),
     "wyckoff": ({"n_atoms": (2, 10), "neutrality": "none"}, [12, 8], [230], "wyckoff", "neutrality"),
+    "any_of": ({"any_of": ((2, 10),)}, [2, 10, 12, 8], [1], "any_of He Ne", "wyckoff"),
+    "stoichiometry": ({"stoichiometry": Stoichiometry.parse("MgO5")}, [12, 8], [1], "stoichiometry O5Mg", "wyckoff"),
+    "stoichiometry and n_elements": (
+        {"stoichiometry": Stoichiometry.parse("ABO3"), "n_elements": (2, 2)},
+        [12, 8, 14],
+        [1],
+        "n_elements [2, 2]",
+        "wyckoff",
+    ),
+    "shares": ({"shares": ((8, 0.8, 0.9),)}, [12, 8], [1], "shares O [0.8, 0.9]", "wyckoff"),
+    "electronegativity": (
+        {"electronegativity": True, "n_elements": (2, 2)},
+        [6, 34],
+        [1],
+        "electronegativity",
+        "n_atoms",
+    ),
     "other groups": ({"n_atoms": (1, 6), "atoms_per_element": (1, 3)}, [12, 8], [227, 228], "", "\n"),
 }
 

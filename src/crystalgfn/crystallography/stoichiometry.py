@@ -73,6 +73,12 @@ class Stoichiometry:
                 raise ConfigError(f"stoichiometry {formula!r}: {error}") from None
         return cls(tuple(sorted(named)), tuple(sorted(left_open)))
 
+    def __str__(self) -> str:
+        """A formula that means the same, open elements as A, B, ..., named ones behind."""
+        open_names = (ascii_uppercase[i] for i in range(len(self.open)))
+        pairs = [*zip(open_names, self.open, strict=True), *((SYMBOLS[z], ratio) for z, ratio in self.named)]
+        return "".join(name + (str(ratio) if ratio > 1 else "") for name, ratio in pairs)
+
     def fits(self, counts: dict[int, int]) -> bool:
         """Whether atoms ``{atomic number: count}`` have these ratios."""
         present = {z: n for z, n in counts.items() if n}

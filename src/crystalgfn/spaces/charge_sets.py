@@ -105,8 +105,13 @@ class ChargeSets:
     kind: Tensor
 
     @classmethod
-    def build(cls, elements: Sequence[int], max_count: int, max_atoms: int, rule: NeutralityRule) -> ChargeSets:
-        """Tables for ``elements`` (atomic numbers), at most ``max_count`` atoms of each and ``max_atoms`` in all."""
+    def build(
+        cls, elements: Sequence[int], max_count: int, max_atoms: int, rule: NeutralityRule, *, sign: int = 0
+    ) -> ChargeSets:
+        """Tables for ``elements`` (atomic numbers), at most ``max_count`` atoms of each and ``max_atoms`` in all.
+
+        With a ``sign`` of 1 or -1, only charges of that sign are kept.
+        """
         bound, steps = charge_bound(elements, max_atoms, rule), _steps(elements, rule)
         kinds: dict[tuple[int, ...], int] = {}
         windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
@@ -116,7 +121,7 @@ class ChargeSets:
             if states not in kinds:
                 kinds[states] = len(kinds)
                 for count in range(1, max_count + 1):
-                    reach = frozenset(x for x in charges_of(z, count, rule) if abs(x) <= 2 * bound)
+                    reach = frozenset(x for x in charges_of(z, count, rule) if abs(x) <= 2 * bound and sign * x >= 0)
                     windows[kinds[states], count] = progressions(reach, steps)
             kind_of.append(kinds[states])
         shape = (len(elements), max_count + 1, max(1, *map(len, windows.values())))

@@ -36,15 +36,20 @@ class Charges(Protocol):
         bound: charges run over -bound..bound.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
         words: of a set in the tables, W.
+        max_count: most atoms of one element, K.
     """
 
-    bound: int
+    @property
+    def bound(self) -> int: ...
 
     @property
     def kind(self) -> Tensor: ...
 
     @property
     def words(self) -> int: ...
+
+    @property
+    def max_count(self) -> int: ...
 
     def empty(self) -> Tensor:
         """``(1, W')``: of a composition without atoms."""
@@ -109,6 +114,11 @@ class PlainCharges:
     def words(self) -> int:
         """See :class:`Charges`."""
         return len(self.sets.charged)
+
+    @property
+    def max_count(self) -> int:
+        """See :class:`Charges`."""
+        return self.sets.step.shape[1] - 1
 
     def empty(self) -> Tensor:
         """See :class:`Charges`."""
@@ -179,6 +189,11 @@ class SignedCharges:
         """See :class:`Charges`."""
         return self.blocks * self.plain.words
 
+    @property
+    def max_count(self) -> int:
+        """See :class:`Charges`."""
+        return self.plain.max_count
+
     def empty(self) -> Tensor:
         """See :class:`Charges`."""
         start = self.plain.empty()
@@ -186,13 +201,11 @@ class SignedCharges:
 
     def add(self, sets: Tensor, element: Tensor, count: Tensor) -> Tensor:
         """See :class:`Charges`; ``sets`` are those that :meth:`before` gives for the element."""
-        charged = self.plain.sets.charged
         without, with_anion, *before_tie = sets.split(self.plain.words, 1)
-        any_cations = torch.cat((without, *before_tie), 1).view(len(sets), -1, self.plain.words)
-        cations = self.cations.add(any_cations[:, 0] | any_cations[:, -1], element, count)
+        no_anion_yet = without | before_tie[0] if before_tie else without
+        cations = self.cations.add(no_anion_yet, element, count)
         anions = self.anions.add(without | with_anion, element, count)
-        anything = ~charged & with_anion
-        return torch.cat(((cations & charged) | anything, (anions & charged) | anything), 1)
+        return torch.cat((cations, anions), 1)  # which leaves "any charge" as it is
 
     def before(self, sets: Tensor, last: Tensor, element: Tensor | None = None) -> Tensor:
         """See :class:`Charges`."""

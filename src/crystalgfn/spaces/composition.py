@@ -11,9 +11,9 @@ from torch import Tensor
 
 from crystalgfn.errors import ConstraintError
 
-from .bitsets import WORD, meets, pack, unpack
+from .bitsets import meets
 from .composition_tables import CompositionTables
-from .constraints import CompositionConstraints
+from .constraints import CompositionConstraints, with_stoichiometry
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class CompositionState:
 
     Attributes:
         left: elements that may still be added.
-        context: ``(B,)`` int64, group class, fixed positions used and atoms so far.
+        context: ``(B,)`` int64, group class, fixed positions used, atoms so far and what ledgers keep of them.
         last: ``(B,)`` int64, 1 + column of the last element added; 0 at the start.
-        charges: ``(B, W)`` packed, charges the composition can carry; the bit above the highest is always set.
+        charges: ``(B, W)`` packed, charges the composition can carry (:mod:`.charge_states`).
     """
 
     left: int
@@ -57,7 +57,7 @@ class CompositionSpace:
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.elements = tuple(elements)
-        self.constraints = constraints
+        self.constraints = constraints = with_stoichiometry(constraints)
         self.max_elements = constraints.n_elements[1]
         if not self.elements or not set(constraints.required) <= set(self.elements):
             raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
@@ -92,11 +92,8 @@ class CompositionSpace:
         return self._empty(self.tables.occupation.start[space_group])
 
     def _empty(self, context: Tensor) -> CompositionState:
-        bound = self.tables.charges.bound
-        charges = torch.zeros(2 * bound + 2, dtype=torch.bool, device=context.device)
-        charges[[bound, -1]] = True
-        packed = pack(charges).repeat(len(context), 1)
-        return CompositionState(self.max_elements, context, torch.zeros_like(context), packed)
+        charges = self.tables.charges.empty().to(context.device).repeat(len(context), 1)
+        return CompositionState(self.max_elements, context, torch.zeros_like(context), charges)
 
     def element_mask(self, state: CompositionState) -> Tensor:
         """Allowed next elements and, in the last column, stopping: ``(B, D + 1)`` bool."""
@@ -105,9 +102,8 @@ class CompositionSpace:
         if left == 0:  # look-ahead let only complete compositions come here
             return torch.cat((may_stop.new_zeros(len(may_stop), len(self.elements)), may_stop), 1)
         if left != self.max_elements - 1:  # crystals of one element are neutral
-            word, bit = divmod(tables.charges.bound, WORD)
-            may_stop = may_stop & (state.charges[:, word] >> bit & 1).bool().unsqueeze(1)
-        adds = meets(tables.adds[left][state.context], state.charges.unsqueeze(1))
+            may_stop = may_stop & tables.charges.neutral(state.charges).unsqueeze(1)
+        adds = meets(tables.adds[left][state.context], tables.charges.before(state.charges, state.last))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
     def ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
@@ -126,14 +122,17 @@ class CompositionSpace:
 
     def _ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
         tables, most, n_elements = self.tables, self.max_count, len(self.elements)
-        arrive = tables.occupation.move[:, 1:].index_select(0, state.context)
+        arrive = tables.occupation.arrive(state.context)  # (B, D or 1, K)
         # look-ups by one index into flattened tables, for additions that are not ruled out yet
-        which = (allowed[:, :-1].unsqueeze(2) & arrive.gt(0).unsqueeze(1)).flatten().nonzero().squeeze(1)
+        which = (allowed[:, :-1].unsqueeze(2) & arrive.gt(0)).flatten().nonzero().squeeze(1)
         pair = which.div(most, rounding_mode="floor")
         row, column = pair.div(n_elements, rounding_mode="floor"), which - pair * most
-        place = arrive.flatten().index_select(0, row * most + column) * n_elements + (pair - row * n_elements)
+        element = pair - row * n_elements
+        arrived = arrive.flatten().index_select(0, which if arrive.shape[1] > 1 else row * most + column)
+        place = arrived * n_elements + element
         land = tables.lands[state.left].flatten().index_select(0, place) * (most + 1) + column + 1
-        ok = meets(tables.counts_ok.flatten(0, 1).index_select(0, land), state.charges.index_select(0, row))
+        sets = tables.charges.before(state.charges.index_select(0, row), state.last.index_select(0, row), element)
+        ok = meets(tables.counts_ok.flatten(0, 1).index_select(0, land), sets)
         completions = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place)
         found = torch.zeros(len(allowed), n_elements, most, device=which.device)
         found.view(-1).index_copy_(0, which, completions * ok)
@@ -161,22 +160,22 @@ class CompositionSpace:
             ``(B, K)`` float32.
         """
         tables = self.tables
-        arrive = tables.occupation.move[:, 1:].index_select(0, state.context)
+        arrive = tables.occupation.move[tables.occupation.kind[element], state.context, 1:]
         land, ahead = tables.lands[state.left], tables.completions[state.left - 1]
-        sets = tables.counts_ok[
-            land[arrive, element.unsqueeze(1)], torch.arange(1, self.max_count + 1, device=arrive.device)
-        ]
-        fits = meets(sets, state.charges.unsqueeze(1)) & arrive.gt(0)
+        counts = torch.arange(1, self.max_count + 1, device=arrive.device)
+        sets = tables.counts_ok[land[arrive, element.unsqueeze(1)], counts]
+        carried = tables.charges.before(state.charges, state.last, element)
+        fits = meets(sets, carried.unsqueeze(1)) & arrive.gt(0)
         return ahead[arrive, element.unsqueeze(1) + 1] * fits
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
-        return self.tables.occupation.move[state.context, 1:] > 0
+        return self.tables.occupation.move[:, state.context, 1:].gt(0).any(0)
 
     def carried(self, state: CompositionState, most: int) -> Tensor:
         """Charges -most..most that each composition can carry, then whether any will do: ``(B, 2 most + 2)`` bool."""
         bound = self.tables.charges.bound
-        charges, sides = unpack(state.charges, 2 * bound + 2), max(0, most - bound)
+        charges, sides = self.tables.charges.carried(state.charges), max(0, most - bound)
         near = charges[:, max(0, bound - most) : min(2 * bound, bound + most) + 1]
         return torch.cat((torch.nn.functional.pad(near, (sides, sides)), charges[:, -1:]), 1)
 
@@ -184,8 +183,9 @@ class CompositionSpace:
         """States after adding ``count`` atoms per primitive cell of ``element``, both ``(B,)``."""
         tables, charges = self.tables, state.charges
         if state.left > 1:  # after the last element only stopping is left, and look-ahead saw to the charge
-            charges = tables.charges.add(charges, element, count)
-        return CompositionState(state.left - 1, tables.occupation.move[state.context, count], element + 1, charges)
+            charges = tables.charges.add(tables.charges.before(charges, state.last, element), element, count)
+        arrived = tables.occupation.move[tables.occupation.kind[element], state.context, count]
+        return CompositionState(state.left - 1, arrived, element + 1, charges)
 
     def allows(self, space_group: Tensor, elements: Tensor, counts: Tensor) -> Tensor:
         """Whether finished compositions can be sampled.

@@ -14,8 +14,8 @@ completed iff Q meets F[j, c, e], and by dynamic programming over j
     G[j, c, e]     = union over k of H[j, move(c, k), e, k]                    adding element e
     F[j, c, e]     = union over e' > e of G[j, c, e']  (+ {0} if stopping here is allowed)
 
-where e' stops at the next required element. Sets are packed into 62-bit words. One more bit, "any charge", is set in
-every Q: it carries the rule that crystals of one element are neutral whatever their oxidation states.
+where e' stops at the next required element. Sets are packed into 62-bit words, with one more bit, "any charge", and in
+several blocks where the electronegativity test is asked for (:mod:`.charge_states`).
 
 The number of completions, charge left aside, obeys the same recursion with sums in place of unions:
 
@@ -30,8 +30,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .bitsets import WORD, meets, pack
-from .charge_sets import ChargeSets
+from .bitsets import meets
+from .charge_states import PlainCharges, SignedCharges, build_charges
 from .constraints import CompositionConstraints
 from .occupation import Occupation
 
@@ -41,7 +41,7 @@ class CompositionTables:
     """The tables of the module's docstring.
 
     Attributes:
-        charges: C(element, count).
+        charges: C(element, count), and how sets of charges grow.
         occupation: contexts and moves.
         adds: ``(m + 1, C, D, W)`` packed G, index 0 unused; m is the most elements.
         lands: ``(m + 1, C, D)`` int64, row of ``counts_ok`` that holds H[j, c', e, :].
@@ -53,7 +53,7 @@ class CompositionTables:
         all_ways: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
 
-    charges: ChargeSets
+    charges: PlainCharges | SignedCharges
     occupation: Occupation
     adds: Tensor
     lands: Tensor
@@ -81,34 +81,34 @@ class CompositionTables:
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         slots = constraints.n_elements[1]
-        occupation = Occupation.build(space_groups, constraints, totals)
+        occupation = Occupation.build(elements, space_groups, constraints, totals)
         max_atoms = int(occupation.atoms.max())
-        charges = ChargeSets.build(elements, occupation.max_count, max_atoms, constraints.neutrality)
-        n = 2 * charges.bound + 2  # the last bit: any charge
+        charges = build_charges(elements, occupation.max_count, max_atoms, constraints)
         contexts, n_elements = len(occupation.atoms), len(elements)
         stop = cls._stops(elements, occupation, constraints)
         follows = cls._follows(elements, constraints)
-        neutral, anything = _bits(n, slice(charges.bound, charges.bound + 1)), _bits(n, slice(n - 1, n))
 
-        adds = torch.zeros(slots + 1, contexts, n_elements, -(-n // WORD), dtype=torch.int64)
+        adds = torch.zeros(slots + 1, contexts, n_elements, charges.words, dtype=torch.int64)
         lands = torch.zeros(slots + 1, contexts, n_elements, dtype=torch.int64)
-        counts_ok = [torch.zeros(1, occupation.max_count + 1, adds.shape[-1], dtype=torch.int64)]
-        goal = pack(neutral) * stop[0].unsqueeze(-1)
-        if slots == 1:
-            goal = goal | pack(anything) * stop[0].unsqueeze(-1)
+        counts_ok = [torch.zeros(1, occupation.max_count + 1, charges.words, dtype=torch.int64)]
+        goal = charges.goal(anything=slots == 1) * stop[0].unsqueeze(-1)
+        columns = [occupation.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupation.move))]
         for left in range(1, slots + 1):
-            lands[left], rows = cls._land(goal, charges, n, sum(map(len, counts_ok)))
+            lands[left], rows = cls._land(goal, charges, sum(map(len, counts_ok)))
             counts_ok.append(rows)
             table = torch.cat(counts_ok)
-            for count in range(1, occupation.max_count + 1):
-                adds[left] |= table[lands[left][occupation.move[:, count]], count]
-            goal = pack(neutral) * stop[left].unsqueeze(-1)
-            if left == slots - 1:  # a single element so far
-                goal = goal | pack(anything) * stop[left].unsqueeze(-1)
+            for move, of_kind in zip(occupation.move, columns, strict=True):
+                reach = torch.zeros(contexts, len(of_kind), charges.words, dtype=torch.int64)
+                for count in range(1, occupation.max_count + 1):
+                    reach |= table[lands[left][move[:, count]][:, of_kind], count]
+                adds[left][:, of_kind] = reach
+            single = left == slots - 1  # a single element so far
+            goal = charges.goal(anything=single) * stop[left].unsqueeze(-1)
             for e in range(n_elements):
-                goal[:, : e + 1] |= adds[left, :, e].unsqueeze(1) * follows[: e + 1, e].view(1, -1, 1)
-        first = goal[occupation.start, 0]
-        feasible = meets(first, pack(neutral | anything)) & (occupation.start > 0)
+                goal[:, : e + 1] |= charges.after(adds[left, :, e], e) * follows[: e + 1, e].view(1, -1, 1)
+        no_element = torch.zeros(1, dtype=torch.int64)
+        feasible = meets(goal[occupation.start, 0], charges.before(charges.empty(), no_element, no_element))
+        feasible &= occupation.start > 0
         completions, all_ways = cls._completions(occupation, follows, stop)
         return cls(
             charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible, completions, all_ways
@@ -138,37 +138,31 @@ class CompositionTables:
 
     @staticmethod
     def _completions(occupation: Occupation, follows: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
-        move = occupation.move[:, 1:]
         found = [stop[0].double()]
         summed = [torch.zeros_like(found[0][:, 1:])]
         for left in range(1, len(stop)):
-            summed.append(found[-1][:, 1:][move].sum(1))  # the dead context has none
-            found.append(stop[left] + summed[-1] @ follows.double().T)
+            ahead = torch.zeros_like(summed[0])
+            for kind, move in enumerate(occupation.move):
+                of_kind = occupation.kind.eq(kind).nonzero().squeeze(1)
+                ahead[:, of_kind] = found[-1][:, 1 + of_kind][move[:, 1:]].sum(1)  # the dead context has none
+            summed.append(ahead)
+            found.append(stop[left] + ahead @ follows.double().T)
         return torch.stack(found).float(), torch.stack(summed).float()
 
     @staticmethod
-    def _land(goal: Tensor, charges: ChargeSets, n: int, offset: int) -> tuple[Tensor, Tensor]:
+    def _land(goal: Tensor, charges: PlainCharges | SignedCharges, offset: int) -> tuple[Tensor, Tensor]:
         """H for every distinct (oxidation states of e, F[j - 1, c', e]) and where each (c', e) finds its row."""
         contexts, n_elements = goal.shape[0], goal.shape[1] - 1
         keys = torch.cat((charges.kind.view(1, -1, 1).expand(contexts, -1, 1), goal[:, 1:]), -1)
         distinct, inverse = _unique_rows(keys.flatten(0, 1))
-        charged, anything = pack(_bits(n, slice(0, n - 1))), pack(_bits(n, slice(n - 1, n)))
-        max_count = charges.step.shape[1] - 1
+        max_count = charges.max_count
         rows = torch.zeros(len(distinct), max_count + 1, distinct.shape[1] - 1, dtype=torch.int64)
         for kind in range(int(charges.kind.max()) + 1):
             which = distinct[:, 0].eq(kind).nonzero().squeeze(1)
             element = int(charges.kind.eq(kind).nonzero()[0])
-            targets = distinct[which, 1:]
             for count in range(1, max_count + 1):
-                reach = charges.can_reach(targets & charged, element, count)
-                rows[which, count] = (reach & charged) | (targets & anything)
+                rows[which, count] = charges.reach(distinct[which, 1:], element, count)
         return (inverse + offset).view(contexts, n_elements), rows
-
-
-def _bits(n: int, where: slice) -> Tensor:
-    bits = torch.zeros(n, dtype=torch.bool)
-    bits[where] = True
-    return bits
 
 
 def _unique_rows(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.errors import ConstraintError
 
 NeutralityRule = Literal["per_element", "per_atom", "none"]
 
@@ -44,3 +45,20 @@ class CompositionConstraints:
     stoichiometry: Stoichiometry | None = None
     shares: tuple[tuple[int, float, float], ...] = ()
     electronegativity: bool = False
+
+
+def with_stoichiometry(constraints: CompositionConstraints) -> CompositionConstraints:
+    """The constraints with what a stoichiometry says of the elements written out: how many, and which are required.
+
+    Raises:
+        ConstraintError: the number of elements contradicts it.
+    """
+    wanted = constraints.stoichiometry
+    if wanted is None:
+        return constraints
+    low, high = constraints.n_elements
+    if not low <= wanted.n_elements <= high:
+        raise ConstraintError(f"the stoichiometry has {wanted.n_elements} elements, n_elements allows {low} to {high}")
+    named = tuple(z for z, _ in wanted.named if z not in constraints.required)
+    number = (wanted.n_elements, wanted.n_elements)
+    return replace(constraints, required=(*constraints.required, *named), n_elements=number)

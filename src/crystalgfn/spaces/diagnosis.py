@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.errors import ConstraintError
 
 from .cell_totals import cell_totals, mean_masses
 from .composition_tables import CompositionTables
-from .constraints import CompositionConstraints
+from .constraints import CompositionConstraints, with_stoichiometry
 from .lattice import LatticeDecoder
 from .lattice_bounds import NO_BOUNDS
 
@@ -28,7 +29,8 @@ def explain_empty(
         return "no element is left to sample; allow at least one"
     if not space_groups:
         return "no space group is left to sample; allow at least one of 1..230"
-    missing = [SYMBOLS[z] for z in constraints.required if z not in elements]
+    named = [z for z, _ in constraints.stoichiometry.named] if constraints.stoichiometry else []
+    missing = [SYMBOLS[z] for z in (*constraints.required, *named) if z not in elements]
     if missing:
         return f"required elements {', '.join(missing)} are not among those of the space"
     names = [SYMBOLS[z] for z in constraints.required]
@@ -46,12 +48,16 @@ def explain_empty(
         f"required {' '.join(names)}": replace(c, required=()),
         "allowed elements": replace(c, allowed=None),
         "wyckoff (counts that fit the space groups)": replace(c, wyckoff=False),
+        f"any_of {'; '.join(' '.join(SYMBOLS[z] for z in choice) for choice in c.any_of)}": replace(c, any_of=()),
+        f"stoichiometry {c.stoichiometry}": replace(c, stoichiometry=None),
+        f"shares {', '.join(f'{SYMBOLS[z]} [{low:g}, {high:g}]' for z, low, high in c.shares)}": replace(c, shares=()),
+        "electronegativity": replace(c, electronegativity=False),
     }
     guilty = [name for name, wider in relaxed.items() if wider != c and _any(elements, space_groups, wider, lattice)]
     bounds = _guilty_bounds(elements, space_groups, c, lattice) if lattice is not None else []
     if guilty or bounds:
-        named = "; ".join(bounds + guilty)
-        return f"the constraints leave no crystal; each of these, relaxed alone, would leave some: {named}"
+        culprits = "; ".join(bounds + guilty)
+        return f"the constraints leave no crystal; each of these, relaxed alone, would leave some: {culprits}"
     if _any(elements, range(1, 231), c, lattice):
         return f"no crystal of the constraints fits the space groups {_short(space_groups)}; other groups would"
     return "the constraints leave no crystal, and relaxing no single one of them would"
@@ -81,6 +87,12 @@ def _any(
     constraints: CompositionConstraints,
     lattice: LatticeDecoder | None,
 ) -> bool:
+    try:
+        constraints = with_stoichiometry(constraints)
+    except ConstraintError:
+        return False
+    if not set(constraints.required) <= set(elements):
+        return False
     totals = cell_totals(elements, space_groups, constraints, lattice) if lattice is not None else None
     return bool(CompositionTables.build(elements, list(space_groups), constraints, totals).feasible.any())
 

@@ -5,11 +5,13 @@ of their multiplicities. A position without one holds a single orbit in the whol
 multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after some
 elements is therefore the set of ways the remaining fixed positions may have been used up, of which only the thriftiest
 (Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
+
+Ledgers (:mod:`.bookkeeping`) of further constraints are multiplied with this automaton.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -19,6 +21,7 @@ from torch import Tensor
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 
+from .bookkeeping import Ledgers, ledgers_of
 from .constraints import CompositionConstraints
 
 Usage = tuple[int, ...]
@@ -92,31 +95,43 @@ def _thriftiest(usages: Iterable[Usage]) -> frozenset[Usage]:
     )
 
 
+Context = tuple[int, int, frozenset[Usage], tuple[Hashable, ...]]
+"""Group class, atoms so far, thriftiest usages of fixed positions, state of the ledgers."""
+
+
 @dataclass(frozen=True)
 class Occupation:
-    """The automaton of all groups: contexts (group class, fixed positions used, atoms so far) and moves between them.
+    """The automaton of all groups: contexts (:data:`Context`) and moves between them.
 
     Attributes:
         start: ``(231,)`` int64, context before the first element; 0, the dead context, for groups left out.
-        move: ``(C, K + 1)`` int64, context after adding k atoms per primitive cell of one more element; 0 if they
-            do not fit. Row 0 is the dead context.
-        enough: ``(C,)`` bool, whether a crystal may end with this number of atoms.
+        move: ``(M, C, K + 1)`` int64, context after adding k atoms per primitive cell of one more element of a kind; 0
+            if they do not fit. Row 0 is the dead context.
+        kind: ``(D,)`` int64, kind of each element; one kind where no ledger tells elements apart.
+        enough: ``(C,)`` bool, whether a crystal may end here as far as atoms and ledgers are concerned.
         atoms: ``(C,)`` int64, atoms so far per primitive cell.
     """
 
     start: Tensor
     move: Tensor
+    kind: Tensor
     enough: Tensor
     atoms: Tensor
 
     @property
     def max_count(self) -> int:
         """Most atoms of one element per primitive cell, K."""
-        return self.move.shape[1] - 1
+        return self.move.shape[2] - 1
+
+    def arrive(self, context: Tensor) -> Tensor:
+        """Contexts after each count of each element, ``(B, D, K)``; ``(B, 1, K)`` if there is one kind."""
+        after = self.move[:, context, 1:]
+        return after.transpose(0, 1) if len(self.move) == 1 else after[self.kind].transpose(0, 1)
 
     @classmethod
     def build(
         cls,
+        elements: Sequence[int],
         space_groups: Iterable[int],
         constraints: CompositionConstraints,
         totals: Mapping[int, frozenset[int]] | None = None,
@@ -124,6 +139,7 @@ class Occupation:
         """Explore every context that at most ``n_elements[1]`` elements can reach.
 
         Args:
+            elements: atomic numbers.
             space_groups: international numbers.
             constraints: limits on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
@@ -132,42 +148,66 @@ class Occupation:
         classes = sorted(
             set(class_of.values()), key=lambda c: (sorted(c.free_sums), c.fixed, c.counts, sorted(c.totals))
         )
-        max_count = max([1, *(c.counts[1] for c in classes)])
-        index: dict[tuple[int, int, frozenset[Usage]], int] = {}
-        atoms, enough, move = [0], [False], [[0] * (max_count + 1)]
-
-        def number(context: tuple[int, int, frozenset[Usage]]) -> int:
-            if context not in index:
-                index[context] = len(atoms)
-                atoms.append(context[1])
-                enough.append(context[1] in classes[context[0]].totals)
-                move.append([0] * (max_count + 1))
-            return index[context]
-
+        ledgers = Ledgers(ledgers_of(constraints))
+        kind_of, kinds = ledgers.kinds(tuple(elements))
+        explored = _Exploration(classes, ledgers, kinds)
         start = torch.zeros(231, dtype=torch.int64)
         for k, group_class in enumerate(classes):
-            limits = tuple(n for _, n in group_class.fixed)
-            options = [group_class.usages(count) for count in range(max_count + 1)]
-            first = (k, 0, frozenset((tuple(0 for _ in limits),)))
-            frontier, seen = {first}, {first}
-            number(first)
-            for _ in range(constraints.n_elements[1]):
-                reached = set()
-                for context in frontier:
-                    here = number(context)
-                    for count in range(1, max_count + 1):
-                        total = context[1] + count
-                        if not options[count] or total > group_class.most:
-                            continue
-                        sums = (tuple(map(sum, zip(u, v, strict=True))) for u in context[2] for v in options[count])
-                        usage = _thriftiest(u for u in sums if all(a <= b for a, b in zip(u, limits, strict=True)))
-                        if usage:
-                            after = (k, total, usage)
-                            move[here][count] = number(after)
-                            reached.add(after)
-                frontier = reached - seen
-                seen |= reached
+            first = explored.run(k, constraints.n_elements[1])
             for group, its_class in class_of.items():
                 if its_class == group_class:
-                    start[group] = number(first)
-        return cls(start, torch.tensor(move), torch.tensor(enough), torch.tensor(atoms))
+                    start[group] = first
+        move = torch.tensor(explored.move).transpose(0, 1).contiguous()
+        return cls(start, move, torch.tensor(kind_of), torch.tensor(explored.enough), torch.tensor(explored.atoms))
+
+
+class _Exploration:
+    """Contexts met so far, numbered; 0 is the dead one."""
+
+    def __init__(self, classes: Sequence[GroupClass], ledgers: Ledgers, kinds: list[tuple[Hashable, ...]]) -> None:
+        self.classes, self.ledgers, self.kinds = classes, ledgers, kinds
+        self.max_count = max([1, *(c.counts[1] for c in classes)])
+        self.index: dict[Context, int] = {}
+        self.atoms, self.enough = [0], [False]
+        self.move = [self._nowhere()]
+
+    def _nowhere(self) -> list[list[int]]:
+        return [[0] * (self.max_count + 1) for _ in self.kinds]
+
+    def number(self, context: Context) -> int:
+        if context not in self.index:
+            self.index[context] = len(self.atoms)
+            k, atoms, _, state = context
+            self.atoms.append(atoms)
+            self.enough.append(atoms in self.classes[k].totals and self.ledgers.accepts(state, atoms))
+            self.move.append(self._nowhere())
+        return self.index[context]
+
+    def run(self, k: int, most_elements: int) -> int:
+        """Explore a group class; returns its first context."""
+        group_class = self.classes[k]
+        limits = tuple(n for _, n in group_class.fixed)
+        options = [group_class.usages(count) for count in range(self.max_count + 1)]
+        first = (k, 0, frozenset((tuple(0 for _ in limits),)), self.ledgers.start(group_class.most))
+        frontier, seen = {first}, {first}
+        start = self.number(first)
+        for _ in range(most_elements):
+            reached = set()
+            for context in frontier:
+                here = self.move[self.number(context)]
+                for count in range(1, min(self.max_count, group_class.most - context[1]) + 1):
+                    if not options[count]:
+                        continue
+                    sums = (tuple(map(sum, zip(u, v, strict=True))) for u in context[2] for v in options[count])
+                    usage = _thriftiest(u for u in sums if all(a <= b for a, b in zip(u, limits, strict=True)))
+                    if not usage:
+                        continue
+                    for m, kind in enumerate(self.kinds):
+                        state = self.ledgers.step(context[3], kind, count)
+                        if state is not None:
+                            after = (k, context[1] + count, usage, state)
+                            here[m][count] = self.number(after)
+                            reached.add(after)
+            frontier = reached - seen
+            seen |= reached
+        return start

@@ -18,7 +18,7 @@ import moyopy
 import numpy as np
 import torch
 
-from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES, SYMBOLS
+from crystalgfn.crystallography.elements import ELECTRONEGATIVITY, SYMBOLS
 from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystallography.operations import group_operations
 from crystalgfn.errors import DataError, nearest
@@ -28,7 +28,6 @@ from crystalgfn.structures.counting import Site
 from crystalgfn.structures.prior import element_class
 from crystalgfn.structures.random_placement import COVALENT_RADIUS, Starts, is_new, starts_at
 
-ELECTRONEGATIVITY: Array = PROPERTIES[:, PROPERTY_NAMES.index("electronegativity")]
 OTHER_CLASS = 0.3
 """Dissimilarity of elements of different classes, beside the differences in electronegativity and radius."""
 SCALED = 0.3
