@@ -1,4 +1,4 @@
-"""Constraints on compositions that look-ahead follows with a few numbers: what has to be kept in mind of the atoms so far.
+"""Constraints on compositions that look-ahead follows with a few numbers: what to keep in mind of the atoms so far.
 
 A ledger is a small automaton. Elements are added one after the other, each once; elements of one kind change a ledger's
 state alike. :mod:`.occupation` multiplies the ledgers' states with its contexts, so that look-ahead stays exact.
@@ -57,7 +57,8 @@ class AnyOf:
 
     def step(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
         """See :class:`Ledger`."""
-        assert isinstance(state, int) and isinstance(kind, int)
+        assert isinstance(state, int)
+        assert isinstance(kind, int)
         return state | kind
 
     def accepts(self, state: Hashable, atoms: int) -> bool:
@@ -91,7 +92,8 @@ class Ratios:
 
     def step(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
         """See :class:`Ledger`."""
-        assert isinstance(state, frozenset) and isinstance(kind, int)
+        assert isinstance(state, frozenset)
+        assert isinstance(kind, int)
         if kind:
             after = frozenset((units, left) for units, left in state if count == units * kind)
         else:

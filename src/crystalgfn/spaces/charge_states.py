@@ -40,16 +40,24 @@ class Charges(Protocol):
     """
 
     @property
-    def bound(self) -> int: ...
+    def bound(self) -> int:
+        """Largest charge."""
+        ...
 
     @property
-    def kind(self) -> Tensor: ...
+    def kind(self) -> Tensor:
+        """Which elements have the same oxidation states."""
+        ...
 
     @property
-    def words(self) -> int: ...
+    def words(self) -> int:
+        """Of a set in the tables."""
+        ...
 
     @property
-    def max_count(self) -> int: ...
+    def max_count(self) -> int:
+        """Most atoms of one element."""
+        ...
 
     def empty(self) -> Tensor:
         """``(1, W')``: of a composition without atoms."""
