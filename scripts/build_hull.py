@@ -38,7 +38,7 @@ from crystalgfn.tables.files import write_atomically
 ELEMENTS = ("H", "Li", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Fe")
 CHARGES = {
     "H": (1, -1), "Li": (1,), "C": (4, -4), "N": (-3, 5), "O": (-2,), "F": (-1,), "Na": (1,), "Mg": (2,), "Al": (3,),
-    "Si": (4, -4),    "P": (5, -3), "S": (-2, 6), "Cl": (-1,), "Fe": (2, 3),
+    "Si": (4, -4), "P": (5, -3), "S": (-2, 6), "Cl": (-1,), "Fe": (2, 3),
 }  # fmt: skip
 NOT_ONLY_IONIC = {"Fe", "C", "Si", "P", "N", "S"}
 FIRST_VOLUMES = (0.75, 1.0)

@@ -130,7 +130,7 @@ class _Walker:
         bound = tables.charges.bound
         *charges, anything = unpack(state.charges[0], 2 * bound + 2).tolist()
         carried = {q - bound for q, there in enumerate(charges) if there}
-        move = tables.occupation.move[state.context[0]].tolist() + [0] * head.max_count
+        move = tables.occupation.move[0][state.context[0]].tolist() + [0] * head.max_count
         facts = [q in carried for q in range(-32, 33)] + [anything]
         facts += [move[k] > 0 for k in range(1, head.max_count + 1)]
         return torch.tensor([facts + mask[0].tolist()], dtype=torch.float32)

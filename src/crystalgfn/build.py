@@ -92,6 +92,7 @@ def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
             beta_range=config.policy.beta_range,
             flow=config.training.objective == "subtb",
             look_ahead=config.policy.look_ahead,
+            conditions=config.conditions,
         ).to(space.device)
 
 
@@ -119,7 +120,8 @@ def weights_of(where: str | Path) -> Path:
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space."""
     terms = [
-        Term(resolve(term.property), parse_goal(term.goal), term.strength, term.caution) for term in config.objective
+        Term(resolve(term.property), parse_goal(term.goal), term.strength, term.caution, term.weights)
+        for term in config.objective
     ]
     chance = Chance.load(config.chance.model) if config.chance is not None else None
     power = config.chance.power if config.chance is not None else 1.0

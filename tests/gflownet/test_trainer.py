@@ -45,7 +45,7 @@ def test_every_recipe_runs_and_is_deterministic(training):
 def test_replayed_states_take_their_share_and_are_the_best():
     trainer = build_trainer(small_config(rollout_batches=1, replay={"share": 0.5, "capacity": 20, "start": 16}))
     reports, queried, log_reward = [], [], trainer.target.log_reward
-    trainer.target = Mock(log_reward=lambda states: queried.append(log_reward(states)) or queried[-1])
+    trainer.target = Mock(log_reward=lambda states, condition=None: queried.append(log_reward(states)) or queried[-1])
     trainer.run(4, reports.append)
     assert [r.trajectories for r in reports] == [16, 24, 32, 40]  # queries of the reward, not replays
     best = torch.cat(queried).sort(descending=True).values[:20]
@@ -81,7 +81,7 @@ def test_a_rollout_serves_several_updates_and_is_used_again():
 class _Broken:
     """log R of one state is infinite."""
 
-    def log_reward(self, states):
+    def log_reward(self, states, condition=None):
         return torch.full((len(states),), -torch.inf)
 
 

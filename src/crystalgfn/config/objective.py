@@ -26,6 +26,17 @@ class TermConfig(Section):
     """Standard deviations of the model's ensemble by which values are worsened before the goal sees them, so that
     what a model is unsure of is not hunted; needs a property with an ensemble."""
 
+    weights: tuple[float, float] | None = None
+    """Least and most of a further factor of the strength: the sampler is trained for all of them, and the factor is
+    given when sampling (``--weight band_gap=2``); null for none."""
+
+    @field_validator("weights")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 < value[0] < value[1]:
+            raise ValueError(f"found {list(value)}, allowed: 0 < least < most")
+        return value
+
     @field_validator("goal", mode="before")
     @classmethod
     def _goal(cls, value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .constraints import ConstraintsConfig, FloatRange
 from .objective import ChanceConfig, StabilityConfig, TermConfig
@@ -114,6 +114,18 @@ class Config(Section):
     """How they are trained."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Of every random draw."""
+
+    @property
+    def conditions(self) -> int:
+        """Terms of the objective whose weights are given when sampling."""
+        return sum(term.weights is not None for term in self.objective)
+
+    @model_validator(mode="after")
+    def _conditional(self) -> Config:
+        training = self.training
+        if self.conditions and (training.objective != "vargrad" or training.replay.share or training.data is not None):
+            raise ValueError("objective weights need training.objective vargrad, without replay and data")
+        return self
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""

@@ -80,7 +80,7 @@ class AnalyticTarget:
         self._h[1:, 1:] = torch.from_numpy(log_h)
         self._system = space.system(torch.arange(231, device=space.device)).cpu()
 
-    def log_reward(self, states: CrystalStates) -> Tensor:
+    def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """Return log R of samples of the space, ``(B,)`` float64."""
         composition, lattice = self._parts(states)
         return self._f.to(states.u.device)[states.space_group] + composition + lattice

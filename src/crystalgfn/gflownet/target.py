@@ -15,8 +15,8 @@ from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 class Target(Protocol):
     """Log-reward of states; its normaliser is what training finds."""
 
-    def log_reward(self, states: CrystalStates) -> Tensor:
-        """``(B,)`` finite log-rewards of finished states."""
+    def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
+        """``(B,)`` finite log-rewards of finished states, under conditions ``(B, n)`` in [0, 1] if there are any."""
         ...
 
 
@@ -31,14 +31,16 @@ class CrystalTarget:
     def __init__(self, space: CrystalSpace, reward: Reward) -> None:
         self.space, self.reward = space, reward
 
-    def log_reward(self, states: CrystalStates) -> Tensor:
+    def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """See :meth:`Target.log_reward`."""
-        return self.evaluate(states)[1]
+        return self.evaluate(states, condition)[1]
 
-    def evaluate(self, states: CrystalStates) -> tuple[Crystals, Tensor, dict[str, np.ndarray]]:
+    def evaluate(
+        self, states: CrystalStates, condition: Tensor | None = None
+    ) -> tuple[Crystals, Tensor, dict[str, np.ndarray]]:
         """Crystals, their log-rewards ``(B,)`` and the properties behind them, as columns with units in their names."""
         crystals = self.space.crystals(states)
-        log_reward, columns = self.reward(crystals)
+        log_reward, columns = self.reward(crystals, self.reward.weights(condition) if condition is not None else None)
         if self.space.lebesgue:
             log_reward = log_reward + self.space.log_measure(states)
         return crystals, log_reward, columns

@@ -167,8 +167,14 @@ class Trainer:
         if self.replay is None or len(self.replay) < recipe.replay_start:
             n_replay = 0
         drawn, batches = recipe.batch_size - n_data - n_replay, recipe.rollout_batches
-        forward = self.policy.sample(drawn * batches, self.space, epsilon=epsilon, generator=self.generator)
-        log_reward = self.target.log_reward(forward.states)
+        forward = self.policy.sample(
+            drawn * batches,
+            self.space,
+            epsilon=epsilon,
+            condition=self._conditions(batches, drawn),
+            generator=self.generator,
+        )
+        log_reward = self.target.log_reward(forward.states, forward.condition)
         self.trajectories += len(forward)
         sources = [(forward, log_reward, drawn)]
         if n_replay and self.replay is not None:
@@ -181,6 +187,13 @@ class Trainer:
         if self.replay is not None:
             self.replay.add(forward.states, log_reward)
         return [_batch(sources, index) for index in range(batches)] * recipe.passes
+
+    def _conditions(self, batches: int, drawn: int) -> Tensor | None:
+        """Conditions of a round, ``(batches * drawn, n)``: the same in a batch, since log Z depends on them."""
+        if not self.policy.conditions:
+            return None
+        each = torch.rand(batches, self.policy.conditions, generator=self.generator, device=self.device)
+        return each.repeat_interleave(drawn, 0)
 
     def _loss(self, scores: Scores, log_reward: Tensor, drawn: int) -> Tensor:
         recipe = self.recipe

@@ -78,17 +78,26 @@ class Trunk(nn.Module):
 
 
 class Network(nn.Module):
-    """One encoder a stage and a trunk.
+    """One encoder a stage, one of the condition, and a trunk.
 
     Args:
         encoders: one module a stage, in their order.
         width, layers: size of the trunk.
+        conditions: numbers in [0, 1] that the policy is conditional on; 0 for none.
     """
 
-    def __init__(self, encoders: Sequence[nn.Module], width: int, layers: int) -> None:
+    def __init__(self, encoders: Sequence[nn.Module], width: int, layers: int, conditions: int = 0) -> None:
         super().__init__()
         self.encoders = nn.ModuleList(encoders)
         self.trunk = Trunk(width, layers)
+        self.condition = PointEncoder(conditions, width) if conditions else None
+
+    def given(self, condition: Tensor | None) -> Tensor | None:
+        """Encoding ``(B, width)`` of conditions ``(B, n)``, which joins that of every state; None without any."""
+        if self.condition is None or condition is None:
+            return None
+        encoded: Tensor = self.condition(condition, torch.ones_like(condition))
+        return encoded
 
 
 def small_head(width: int, outputs: int) -> nn.Linear:

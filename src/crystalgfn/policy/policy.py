@@ -20,11 +20,12 @@ from .stage import Stage, StageScore
 
 @dataclass(frozen=True)
 class Trajectories:
-    """A batch of complete trajectories, stage by stage."""
+    """A batch of complete trajectories, stage by stage, and the condition ``(B, n)`` they were drawn under, if any."""
 
     space_group: SpaceGroupSteps
     composition: CompositionSteps
     lattice: LatticeSteps
+    condition: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.space_group.space_group)
@@ -40,12 +41,14 @@ class Trajectories:
             SpaceGroupSteps(*_cut(self.space_group, rows)),
             CompositionSteps(*_cut(self.composition, rows)),
             LatticeSteps(*_cut(self.lattice, rows)).trimmed(),
+            None if self.condition is None else self.condition[rows],
         )
 
     @staticmethod
     def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
         """Join batches of the same space; lattice points are padded to the longest."""
         longest = max(p.lattice.u.shape[1] for p in parts)
+        conditions = [p.condition for p in parts if p.condition is not None]
         u = [torch.nn.functional.pad(p.lattice.u, (0, 0, 0, longest - p.lattice.u.shape[1])) for p in parts]
         return Trajectories(
             SpaceGroupSteps(*_joined([p.space_group for p in parts])),
@@ -55,6 +58,7 @@ class Trajectories:
                 torch.cat([p.lattice.length for p in parts]),
                 torch.cat([p.lattice.free for p in parts]),
             ),
+            torch.cat(conditions) if conditions else None,
         )
 
 
@@ -64,6 +68,10 @@ def _cut(steps: Any, rows: slice) -> list[Tensor]:
 
 def _joined(parts: Sequence[Any]) -> list[Tensor]:
     return [torch.cat([getattr(p, f.name) for p in parts]) for f in fields(parts[0])]
+
+
+def _joined_with(encoding: Tensor, given: Tensor | None) -> Tensor:
+    return encoding if given is None else encoding + given
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,7 @@ class CrystalPolicy(nn.Module):
         beta_range: bounds of their parameters.
         flow: whether to learn the flow of states, for SubTB.
         look_ahead: what the element head starts from, see :mod:`.composition_stage`.
+        conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
     """
 
     def __init__(
@@ -119,8 +128,10 @@ class CrystalPolicy(nn.Module):
         beta_range: tuple[float, float] = (1.0, 100.0),
         flow: bool = False,
         look_ahead: LookAhead = "counts",
+        conditions: int = 0,
     ) -> None:
         super().__init__()
+        self.conditions = conditions
         self.space_group = SpaceGroupStage(width)
         self.composition = CompositionStage(width, n_elements, max_count, look_ahead)
         self.lattice = LatticeStage(width, components=components, low=beta_range[0], high=beta_range[1])
@@ -134,45 +145,66 @@ class CrystalPolicy(nn.Module):
         return [self.space_group, self.composition, self.lattice]
 
     def _network(self, width: int, layers: int) -> Network:
-        return Network([stage.encoder(width) for stage in self.stages], width, layers)
+        return Network([stage.encoder(width) for stage in self.stages], width, layers, self.conditions)
 
     @property
     def _device(self) -> torch.device:
         return self.forward_network.trunk.bias.device
 
     @torch.inference_mode()
-    def sample(self, batch: int, space: CrystalSpace, *, epsilon: float = 0.0, generator: Generator) -> Trajectories:
-        """Draw ``batch`` trajectories with the forward policy, a share ``epsilon`` of actions uniform."""
+    def sample(
+        self,
+        batch: int,
+        space: CrystalSpace,
+        *,
+        epsilon: float = 0.0,
+        condition: Tensor | None = None,
+        generator: Generator,
+    ) -> Trajectories:
+        """Draw ``batch`` trajectories with the forward policy, a share ``epsilon`` of actions uniform.
+
+        Args:
+            batch: B.
+            space: masks, tables and limits.
+            epsilon: share of actions drawn uniformly from the allowed ones.
+            condition: ``(B, n)`` in [0, 1], for a conditional policy.
+            generator: source of randomness.
+        """
         network, encoders = self.forward_network, self.forward_network.encoders
-        prefix = torch.zeros(batch, network.trunk.bias.shape[0], device=self._device)
+        given = network.given(condition)
+        prefix = torch.zeros(batch, network.trunk.bias.shape[0], device=self._device) if given is None else given
         groups = self.space_group.rollout(network, prefix, None, space, epsilon=epsilon, generator=generator)
-        prefix = encoders[0](*self.space_group.final(groups, space))
+        prefix = _joined_with(encoders[0](*self.space_group.final(groups, space)), given)
         composition = self.composition.rollout(network, prefix, groups, space, epsilon=epsilon, generator=generator)
         prefix = prefix + encoders[1](*self.composition.final(composition, space))
         lattice = self.lattice.rollout(network, prefix, groups, space, epsilon=epsilon, generator=generator)
-        return Trajectories(groups, composition, lattice)
+        return Trajectories(groups, composition, lattice, condition)
 
     @torch.inference_mode()
-    def sample_backward(self, states: CrystalStates, space: CrystalSpace, *, generator: Generator) -> Trajectories:
+    def sample_backward(
+        self, states: CrystalStates, space: CrystalSpace, *, condition: Tensor | None = None, generator: Generator
+    ) -> Trajectories:
         """Draw a trajectory that ends in each of ``states`` with the backward policy."""
         network = self.backward_network or self.forward_network
-        prefix = torch.zeros(len(states), network.trunk.bias.shape[0], device=self._device)
+        given = network.given(condition)
+        prefix = torch.zeros(len(states), network.trunk.bias.shape[0], device=self._device) if given is None else given
         groups = self.space_group.rollback(network, prefix, states, space, generator=generator)
-        prefix = network.encoders[0](*self.space_group.final(groups, space))
+        prefix = _joined_with(network.encoders[0](*self.space_group.final(groups, space)), given)
         composition = self.composition.rollback(network, prefix, states, space, generator=generator)
         prefix = prefix + network.encoders[1](*self.composition.final(composition, space))
         lattice = self.lattice.rollback(network, prefix, states, space, generator=generator)
-        return Trajectories(groups, composition, lattice)
+        return Trajectories(groups, composition, lattice, condition)
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""
         steps: list[Any] = [trajectories.space_group, trajectories.composition, trajectories.lattice]
         rows = [stage.rows(taken, space) for stage, taken in zip(self.stages, steps, strict=True)]
         root = self.space_group.root(self._device)
-        sizes = [1, *(len(r.owner) for r in rows)]
+        sizes = [1 if trajectories.condition is None else len(trajectories), *(len(r.owner) for r in rows)]
 
         def hidden(network: Network) -> tuple[Tensor, ...]:
-            encodings, prefix = [network.encoders[0](root)], None
+            prefix = network.given(trajectories.condition)
+            encodings = [_joined_with(network.encoders[0](root), prefix)]
             for stage_rows, encoder in zip(rows, network.encoders, strict=True):
                 own = encoder(*stage_rows.inputs)
                 if stage_rows.hints is not None and network is self.forward_network:

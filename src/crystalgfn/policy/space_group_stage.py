@@ -82,7 +82,9 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         code = torch.zeros(batch, dtype=torch.int64, device=device)
         group, path = torch.zeros_like(code), torch.zeros_like(code)
         rows = torch.arange(batch, device=device)
-        logits = self.action(network.trunk(encoder(self.root(device)))).expand(batch, -1)
+        conditional = network.condition is not None
+        start = encoder(self.root(device))  # without a condition, all trajectories start from the same state
+        logits = self.action(network.trunk(start + prefix if conditional else start)).expand(batch, -1)
         for step in range(3):
             mask = space.groups.mask[code[rows]]
             action = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
@@ -97,7 +99,8 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
             rows = rows[is_system | is_symmetry]
             if len(rows) == 0:
                 break
-            logits = self.action(network.trunk(encoder(self.features(code[rows], group[rows]))))
+            encoding = encoder(self.features(code[rows], group[rows]))
+            logits = self.action(network.trunk(encoding + prefix[rows] if conditional else encoding))
         return SpaceGroupSteps(path, group)
 
     def rollback(
@@ -107,9 +110,9 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         encoder = network.encoders[self.index]
         system, symmetry = self._properties(states.space_group)
         code, unset = code_of(system, symmetry), torch.zeros_like(system)
-        logits = self.parent(network.trunk(encoder(self.features(code, states.space_group))))
+        logits = self.parent(network.trunk(encoder(self.features(code, states.space_group)) + prefix))
         path = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
-        logits = self.unset(network.trunk(encoder(self.features(code, unset))))
+        logits = self.unset(network.trunk(encoder(self.features(code, unset)) + prefix))
         order = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
         return SpaceGroupSteps(path + torch.where(path == SYSTEM_SYMMETRY, order, 0), states.space_group)
 
@@ -133,7 +136,7 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
     def score(
         self, steps: SpaceGroupSteps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
     ) -> StageScore:
-        """See :meth:`Stage.score`; ``entry`` is ``(1, width)``, since every trajectory starts at the same source."""
+        """See :meth:`Stage.score`; ``entry`` is ``(1, width)`` where every trajectory starts at the same source."""
         path, group = steps.path, steps.space_group
         batch = len(path)
         system, symmetry = self._properties(group)
@@ -144,7 +147,7 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         log_pf, log_pb = (torch.zeros(batch, 3, device=forward.device) for _ in range(2))
 
         action = torch.where(path == DIRECT, set_group, torch.where(by_system, set_system, set_symmetry))
-        log_pf[:, 0] = masked_log_softmax(self.action(entry), space.groups.mask[:1])[0, action]
+        log_pf[:, 0] = _picked(masked_log_softmax(self.action(entry), space.groups.mask[:1]).expand(batch, -1), action)
         parent = torch.log_softmax(self.parent(backward[:batch]), 1)
         last = parent.gather(1, path.clamp(max=SYSTEM_SYMMETRY).unsqueeze(1)).squeeze(1)
         if len(one):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystal import Crystals
-from crystalgfn.errors import ConfigError
+from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.goals import Goal
 from crystalgfn.stability.facets import Facets
 
@@ -30,12 +31,14 @@ class Term:
         goal: what is wanted of it.
         strength: factor of the log-reward.
         caution: standard deviations by which values are worsened before the goal sees them.
+        weights: least and most of a further factor that is chosen when sampling, for conditional models; None for 1.
     """
 
     prop: Property
     goal: Goal
     strength: float = 1.0
     caution: float = 0.0
+    weights: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.caution and not has_deviation(self.prop):
@@ -122,6 +125,44 @@ class Reward:
     def column(self) -> str:
         """Name of the first property's column, with its unit."""
         return self.terms[0].column
+
+    @property
+    def weighted(self) -> list[Term]:
+        """Terms whose weights are chosen when sampling: what a conditional model is conditional on."""
+        return [term for term in self.terms if term.weights is not None]
+
+    def weights(self, condition: Tensor) -> Tensor:
+        """Weights ``(B, T)`` of all terms from conditions ``(B, n)`` in [0, 1], each on the log scale of its range."""
+        found, column = [], 0
+        for term in self.terms:
+            if term.weights is None:
+                found.append(torch.ones_like(condition[:, 0]))
+                continue
+            low, high = term.weights
+            found.append(low * (high / low) ** condition[:, column])
+            column += 1
+        return torch.stack(found, 1)
+
+    def condition(self, chosen: Mapping[str, float]) -> Tensor:
+        """The condition ``(n,)`` at which terms have the chosen weights, by name of the property; 1 for the others.
+
+        Raises:
+            ConfigError: a name without a weight to choose, or a weight outside the range of training.
+        """
+        names = [term.prop.name for term in self.weighted]
+        for name in chosen:
+            if name not in names:
+                allowed = ", ".join(names) or "none: the model was not trained with weights"
+                raise ConfigError(f"weight {name!r}: unknown, allowed: {allowed}{nearest(name, names)}")
+        found = []
+        for term in self.weighted:
+            assert term.weights is not None
+            (low, high), name = term.weights, term.prop.name
+            weight = chosen.get(name, min(max(1.0, low), high))
+            if not low <= weight <= high:
+                raise ConfigError(f"weight {name}: found {weight:g}, allowed: {low:g} to {high:g}, as in training")
+            found.append(math.log(weight / low) / math.log(high / low))
+        return torch.tensor(found)
 
     def __call__(self, crystals: Crystals, weights: Tensor | None = None) -> tuple[Tensor, dict[str, np.ndarray]]:
         """Log-rewards ``(B,)`` float32, and as columns the properties, and what else counts: energy above hull, chance.
