@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import ConstraintError
-from crystalgfn.spaces.cell_totals import cell_totals
+from crystalgfn.spaces.cell_totals import cell_totals, mean_masses
 from crystalgfn.spaces.composition import CompositionSpace
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, formula_order
@@ -118,7 +120,7 @@ def test_numbers_of_atoms_are_left_out_only_where_some_composition_has_no_cell()
     bounds = LatticeBounds(lengths=(3, 9), density=(2, 6))
     lattice = VolumeLattice(bounds=bounds)
     totals = cell_totals(ELEMENTS, [225], LIMITS, lattice)[225]
-    masses = ATOMIC_MASS[[min(ELEMENTS), max(ELEMENTS)]]
+    masses = ATOMIC_MASS[[min(ELEMENTS), max(ELEMENTS)]]  # crystals of one element are among them
     for n in range(4, 49, 4):
         least, most = (n * masses / 0.602214076 / rho for rho in (6, 2))  # of volumes, lightest and heaviest
         both = ((least < 9**3) & (most > 27)).all()
@@ -126,6 +128,32 @@ def test_numbers_of_atoms_are_left_out_only_where_some_composition_has_no_cell()
     assert 0 < len(totals) < 12
     assert cell_totals(ELEMENTS, GROUPS, LIMITS, VolumeLattice()) is None
     assert cell_totals(ELEMENTS, GROUPS, LIMITS, VolumeLattice(bounds=LatticeBounds(lengths=(3, 9)))) is None
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"required": (9,), "n_elements": (1, 2)},
+        {"n_elements": (3, 4), "atoms_per_element": (1, 3)},
+        {"atoms_per_element": (2, 4), "allowed": (8, 9, 26), "n_elements": (2, 3), "required": (26,)},
+    ],
+)
+def test_mean_masses_equal_those_of_all_compositions(limits):
+    limits = CompositionConstraints(**{"n_elements": (1, 4), "atoms_per_element": (1, 9), **limits}, neutrality="none")
+    limits = replace(limits, wyckoff=False, n_atoms=(1, 9))
+    means = {}
+    for composition in enumerate_directly(ELEMENTS, 1, limits):
+        n_atoms = sum(n for _, n in composition)
+        mass = sum(ATOMIC_MASS[ELEMENTS[d]] * n for d, n in composition)
+        means.setdefault(n_atoms, []).append(mass / n_atoms)
+    assert len(means) > 3
+    for n_atoms, values in means.items():
+        low, high = mean_masses(ELEMENTS, limits, n_atoms)
+        assert low <= min(values) * (1 + 1e-12)
+        assert high >= max(values) * (1 - 1e-12)
+        if limits.atoms_per_element[0] == 1:
+            assert (low, high) == pytest.approx((min(values), max(values)))
 
 
 def test_groups_without_a_cell_are_not_sampled():
@@ -151,7 +179,10 @@ IMPOSSIBLE = {
     "density": (
         LatticeBounds(density=(3, 4), volume_per_atom=(8, 20)),
         [1, 225],
-        ["lattice.density [3, 4] g/cm3 (for every mean atomic mass from 16 to 55.84 g/mol)", "lattice.volume_per_atom"],
+        [
+            "lattice.density [3, 4] g/cm3 (for the lightest and the heaviest composition alike)",
+            "lattice.volume_per_atom",
+        ],
         ["neutrality"],
     ),
     "together": (
