@@ -15,6 +15,7 @@ from crystalgfn.crystallography.lattices import (
 )
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.lattice import CUBIC, FREE, HEXAGONAL, RHOMBOHEDRAL, TRICLINIC, CellContents
+from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 
@@ -24,7 +25,35 @@ DECODERS = {
     "acute box": BoxLattice((2.0, 9.0), (30.0, 80.0)),
     "volume": VolumeLattice(),
     "tight volume": VolumeLattice((0.9, 1.1), 2.0, (85.0, 95.0), (90.0, 100.0)),
+    "bounded box": BoxLattice(bounds=LatticeBounds(lengths=(3, 20), angles=(60, 120), longest_over_shortest=4)),
+    # the band of volumes is partly within, partly beside what these leave
+    "bounded volume": VolumeLattice(bounds=LatticeBounds(lengths=(3, 20), angles=(65, 115), longest_over_shortest=5)),
+    "dense volume": VolumeLattice(bounds=LatticeBounds(density=(2, 4))),
 }
+
+FROZEN = {
+    "volume": [
+        [4.1896513199, 14.0350718001, 2.8570394729, 114.0, 84.0, 98.7],
+        [4.11635488636, 13.7895332985, 2.80705660133, 90.0, 108.0, 90.0],
+        [4.04807221752, 13.5607905973, 2.76049275502, 90.0, 90.0, 90.0],
+        [8.53141207259, 8.53141207259, 2.08198710237, 90.0, 90.0, 90.0],
+        [3.26823600561, 3.26823600561, 16.3818302321, 90.0, 90.0, 120.0],
+        [8.95043291761, 8.95043291761, 2.18424403094, 90.0, 90.0, 120.0],
+        [8.95043291761, 8.95043291761, 2.18424403094, 90.0, 90.0, 120.0],
+        [5.33138391916, 5.33138391916, 5.33138391916, 90.0, 90.0, 90.0],
+    ],
+    "box": [
+        [30.63, 80.18, 15.765, 140.0, 90.0, 101.7],
+        [30.63, 80.18, 15.765, 90.0, 90.0, 90.0],
+        [30.63, 80.18, 15.765, 90.0, 90.0, 90.0],
+        [30.63, 30.63, 15.765, 90.0, 90.0, 90.0],
+        [50.8167164894, 50.8167164894, 26.3961375149, 90.0, 90.0, 120.0],
+        [30.63, 30.63, 15.765, 90.0, 90.0, 120.0],
+        [30.63, 30.63, 15.765, 90.0, 90.0, 120.0],
+        [30.63, 30.63, 30.63, 90.0, 90.0, 90.0],
+    ],
+}
+"""Cells of systems 1..8 at one point, with 200 A^3 estimated: trained weights are of these numbers."""
 
 
 def batch(size, seed=0):
@@ -45,6 +74,14 @@ def decoder(request):
 def test_free_parameters_of_each_system():
     assert FREE.sum(1).tolist()[1:] == [6, 4, 3, 2, 2, 2, 2, 1]
     assert not FREE[0].any()
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_cells_without_bounds_are_those_that_weights_were_trained_with(name):
+    u = torch.tensor([[0.3, 0.8, 0.15, 0.9, 0.4, 0.65]], dtype=torch.float64).expand(8, 6)
+    contents = CellContents(torch.full((8,), 12), torch.full((8,), 200.0), torch.full((8,), 500.0))
+    lattice = DECODERS[name].decode(u, torch.arange(1, 9), contents)
+    assert torch.allclose(lattice, torch.tensor(FROZEN[name], dtype=torch.float64), rtol=1e-11)
 
 
 def test_decoded_cells_exist_and_have_the_metric_of_their_system(decoder):

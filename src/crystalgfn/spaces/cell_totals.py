@@ -15,11 +15,32 @@ Totals = Mapping[int, frozenset[int]]
 """Space group -> numbers of atoms in the conventional cell at which a crystal may end."""
 
 
-def mean_masses(elements: Sequence[int], constraints: CompositionConstraints) -> tuple[float, float]:
-    """Bounds of the mean atomic mass (g/mol) of compositions of the allowed ones of at least one element."""
-    allowed = elements if constraints.allowed is None else [z for z in elements if z in constraints.allowed]
-    masses = [float(ATOMIC_MASS[z]) for z in allowed or elements]
-    return min(masses), max(masses)
+def mean_masses(elements: Sequence[int], constraints: CompositionConstraints, n_atoms: int) -> tuple[float, float]:
+    """Bounds of the mean atomic mass (g/mol) of compositions, whether or not they are neutral and fit a space group.
+
+    Args:
+        elements: atomic numbers of the vocabulary, one or more.
+        constraints: limits on the composition.
+        n_atoms: atoms in the conventional cell; if no composition has as many, the bounds mean nothing.
+    """
+    allowed = [z for z in elements if constraints.allowed is None or z in constraints.allowed] or elements
+    mass = {z: float(ATOMIC_MASS[z]) for z in allowed}
+    low, high = constraints.atoms_per_element
+    found = []
+    for order in (sorted(mass, key=mass.__getitem__), sorted(mass, key=mass.__getitem__, reverse=True)):
+        # as few atoms as may be of every element that must be there, then as many as may be of the first elements
+        others = [z for z in order if z not in constraints.required]
+        present = [z for z in order if z in constraints.required]
+        present += others[: max(0, constraints.n_elements[0] - len(present))]
+        counts = dict.fromkeys(present, low)
+        left = n_atoms - sum(counts.values())
+        for z in order:
+            more = max(0, min(left, high - counts.get(z, 0)))
+            counts[z], left = counts.get(z, 0) + more, left - more
+        if left:  # more than the elements can have, or fewer than they must
+            return mass[order[0]], mass[order[0]]
+        found.append(sum(mass[z] * n for z, n in counts.items()) / n_atoms)
+    return found[0], found[1]
 
 
 def cell_totals(
@@ -37,7 +58,7 @@ def cell_totals(
         for each group, those within the limits for which the lattice is possible whatever the composition and the
         angles; None if the lattice rules out nothing.
     """
-    masses = mean_masses(elements, constraints)
+    masses = {n: mean_masses(elements, constraints, n) for n in range(1, constraints.n_atoms[1] + 1)}
     left: dict[tuple[int, int], frozenset[int]] = {}
     found, ruled_out = {}, False
     for group in space_groups:
@@ -45,7 +66,7 @@ def cell_totals(
         most = min(constraints.n_atoms[1], cells * constraints.n_atoms_primitive[1])
         numbers = range(cells, most + 1, cells)
         if key not in left:
-            left[key] = frozenset(n for n in numbers if lattice.possible(system, n, masses))
+            left[key] = frozenset(n for n in numbers if lattice.possible(system, n, masses[n]))
         found[group] = left[key]
         ruled_out |= len(left[key]) < len(numbers)
     return found if ruled_out else None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConstraintError
 
-from .cell_totals import cell_totals, mean_masses
+from .cell_totals import cell_totals
 from .composition_tables import CompositionTables
 from .constraints import CompositionConstraints, with_stoichiometry
 from .lattice import LatticeDecoder
@@ -69,8 +69,7 @@ def _guilty_bounds(
     """Bounds on the lattice without which alone the space is not empty; all of them, if only without all it is not."""
     given = lattice.bounds.given()
     if "density" in given:
-        low, high = mean_masses(elements, constraints)
-        given["density"] += f" (for every mean atomic mass from {low:.4g} to {high:.4g} g/mol)"
+        given["density"] += " (for the lightest and the heaviest composition alike)"
     guilty = []
     for field, name in given.items():
         wider = lattice.with_bounds(replace(lattice.bounds, **{field: None}))
