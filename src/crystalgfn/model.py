@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Generator
 
-from crystalgfn.build import build_policy, build_space, build_target, weights_of
+from crystalgfn.build import build_policy, build_recipe, build_space, build_target, weights_of
 from crystalgfn.config import Config, load_config
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
 
@@ -38,13 +40,23 @@ class Model:
         policy: weights to sample with.
         target: reward and properties.
         fingerprint: hash of the weights, written beside samples.
+        weights: of the objective's terms, for a conditional model; 1 for those that are not named.
     """
 
     def __init__(
-        self, config: Config, space: CrystalSpace, policy: CrystalPolicy, target: CrystalTarget, fingerprint: str
+        self,
+        config: Config,
+        space: CrystalSpace,
+        policy: CrystalPolicy,
+        target: CrystalTarget,
+        fingerprint: str,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
         self.policy = policy.eval().requires_grad_(False)
+        self.weights = dict(weights or {})
+        condition = target.reward.condition(self.weights)
+        self._condition = condition.to(space.device) if len(condition) else None
 
     def sample(self, n: int, *, seed: int = 0) -> Crystals:
         """Draw ``n`` crystals.
@@ -54,8 +66,8 @@ class Model:
             seed: same seed, same crystals.
 
         Returns:
-            crystals with the columns of the reward's properties, ``log_reward``, ``log_pf`` and ``log_pb``;
-            log_reward + log_pb - log_pf are the log importance weights.
+            crystals with the columns of the reward's properties, ``log_reward``, ``log_pf``, ``log_pb``, and their
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf.
 
         Raises:
             PropertyError: the property failed on a crystal.
@@ -73,15 +85,40 @@ class Model:
     def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
         words = np.random.SeedSequence([seed, chunk]).generate_state(2, np.uint32).tolist()
         generator = Generator(device=self.space.device).manual_seed(words[0] << 31 | words[1] >> 1)
-        trajectories = self.policy.sample(n, self.space, generator=generator)
+        condition = self._condition.expand(n, -1) if self._condition is not None else None
+        trajectories = self.policy.sample(n, self.space, condition=condition, generator=generator)
         scores = self.policy.score(trajectories, self.space)
-        crystals, log_reward, columns = self.target.evaluate(trajectories.states)
+        crystals, log_reward, columns = self.target.evaluate(trajectories.states, condition)
         numbers = {
             "log_reward": log_reward,
             "log_pf": scores.log_pf_sum,
             "log_pb": scores.log_pb_sum,
+            "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
         }
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
+        """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
+
+        Exact in the limit of a large pool. Rows repeat where the pool's effective sample size is small:
+        :func:`crystalgfn.gflownet.weights.effective_sample_size` of its ``log_weight`` says how small.
+
+        Args:
+            n: how many.
+            pool: samples to choose from; 10 n by default.
+            seed: same seed, same crystals.
+        """
+        drawn = self.sample(pool if pool is not None else 10 * n, seed=seed)
+        rows = resampled(np.asarray(drawn.columns["log_weight"], dtype=float), n, np.random.default_rng(seed))
+        return drawn[rows].with_columns(log_weight=np.zeros(n))
+
+    def weighted(self, **weights: float) -> Model:
+        """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.
+
+        Raises:
+            ConfigError: a name or a weight that the model was not trained for.
+        """
+        return Model(self.config, self.space, self.policy, self.target, self.fingerprint, {**self.weights, **weights})
 
     def restricted(self, **limits: object) -> Model:
         """The same policy under narrower constraints, which hold as hard as in training.
@@ -90,7 +127,7 @@ class Model:
         importance weights stay right. Example: ``model.restricted(required=["Li", "O"], crystal_system=["cubic"])``.
 
         Args:
-            limits: keys of :class:`crystalgfn.config.ConstraintsConfig` but elements, lattice and measure.
+            limits: keys of ``constraints`` or of its sections (:func:`crystalgfn.restrict.allowed_limits`).
 
         Raises:
             ConfigError: an unknown key, or a limit wider than in training.
@@ -101,7 +138,34 @@ class Model:
         config = narrower(self.config, limits)
         space = build_space(config.constraints).to(self.space.device)
         target = CrystalTarget(space, self.target.reward)
-        return Model(config, space, self.policy, target, self.fingerprint)
+        return Model(config, space, self.policy, target, self.fingerprint, self.weights)
+
+    def finetuned(
+        self,
+        *,
+        seconds: float | None = None,
+        iterations: int | None = None,
+        seed: int = 0,
+        report: Callable[[Progress, float], None] | None = None,
+    ) -> Model:
+        """A model whose policy has learned on in this model's space: worth it after :meth:`restricted`.
+
+        Arguments and errors: :func:`crystalgfn.gflownet.finetune.finetune`.
+        """
+        from crystalgfn.gflownet.finetune import finetune
+
+        policy, updates = finetune(
+            self.policy,
+            self.space,
+            self.target,
+            build_recipe(self.config.training),
+            seconds=seconds,
+            iterations=iterations,
+            seed=seed,
+            report=report,
+        )
+        fingerprint = f"{self.fingerprint}, {updates} more updates with seed {seed}"
+        return Model(self.config, self.space, policy, self.target, fingerprint, self.weights)
 
 
 def load(where: str | Path, *, device: str = "cpu") -> Model:

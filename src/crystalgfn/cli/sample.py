@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crystalgfn.errors import ConfigError
 
+if TYPE_CHECKING:
+    from crystalgfn.crystal import Crystals
+    from crystalgfn.model import Model
+
 app = typer.Typer()
+_NARROWER = "Narrower constraints (hold for every sample)"
+_TARGET = "Nearer to the target"
+
+
+def _limit(name: str, help_text: str, example: str) -> Any:
+    return typer.Option(name, help=help_text, metavar=example, show_default=False, rich_help_panel=_NARROWER)
 
 
 @app.command()
@@ -26,37 +37,210 @@ def sample(
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted run instead of going on.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    require: Annotated[str | None, _limit("--require", "Elements every crystal holds.", "Li,O")] = None,
+    forbid: Annotated[str | None, _limit("--forbid", "Elements no crystal holds.", "F,Cl")] = None,
+    any_of: Annotated[list[str] | None, _limit("--any-of", "One of these at least; may be repeated.", "Fe,Mn")] = None,
+    n_elements: Annotated[str | None, _limit("--n-elements", "Distinct elements.", "2:4")] = None,
+    n_atoms: Annotated[str | None, _limit("--n-atoms", "Atoms in the conventional cell.", ":20")] = None,
+    n_atoms_primitive: Annotated[str | None, _limit("--n-atoms-primitive", "In the primitive cell.", ":12")] = None,
+    atoms_per_element: Annotated[
+        str | None, _limit("--atoms-per-element", "Of one element in the conventional cell.", ":10")
+    ] = None,
+    stoichiometry: Annotated[str | None, _limit("--stoichiometry", "A formula, open or named.", "ABO3")] = None,
+    space_groups: Annotated[str | None, _limit("--space-groups", "International numbers.", "195-230")] = None,
+    crystal_system: Annotated[str | None, _limit("--crystal-system", "Crystal systems.", "cubic,hexagonal")] = None,
+    lattice_system: Annotated[str | None, _limit("--lattice-system", "Lattice systems.", "rhombohedral")] = None,
+    point_symmetry: Annotated[str | None, _limit("--point-symmetry", "Point symmetries.", "polar")] = None,
+    lengths: Annotated[str | None, _limit("--lengths", "a, b and c, A.", "3:20")] = None,
+    angles: Annotated[str | None, _limit("--angles", "alpha, beta and gamma, degree.", "75:135")] = None,
+    volume_per_atom: Annotated[str | None, _limit("--volume-per-atom", "A^3.", "8:20")] = None,
+    density: Annotated[str | None, _limit("--density", "g/cm3.", "2:4")] = None,
+    longest_over_shortest: Annotated[
+        float | None, _limit("--longest-over-shortest", "Largest ratio of two of a, b, c.", "3")
+    ] = None,
+    charge: Annotated[str | None, _limit("--charge", "A stricter rule of neutrality.", "per_element")] = None,
+    electronegativity: Annotated[str | None, _limit("--electronegativity", "The Pauling test.", "smact")] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option("--weight", metavar="NAME=X", help="Of a term, for conditional models.", rich_help_panel=_TARGET),
+    ] = None,
+    resample: Annotated[
+        bool, typer.Option("--resample", help="Draw from the target by importance weights.", rich_help_panel=_TARGET)
+    ] = False,
+    pool: Annotated[
+        int | None,
+        typer.Option("--pool", min=1, help="Samples that --resample chooses from; 10 n.", rich_help_panel=_TARGET),
+    ] = None,
+    finetune: Annotated[
+        float | None,
+        typer.Option(
+            "--finetune", metavar="SECONDS", min=1.0, help="Learn on first, in this space.", rich_help_panel=_TARGET
+        ),
+    ] = None,
 ) -> None:
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
-    from contextlib import ExitStack
+    import torch
 
-    from crystalgfn.crystal import Crystals
-    from crystalgfn.model import CHUNK, load
-    from crystalgfn.progress import progress_bar
-    from crystalgfn.tables import TableWriter
+    from crystalgfn.cli.limits import limits, weights
+    from crystalgfn.model import load
 
     if len({p.resolve() for p in output}) != len(output):
         raise ConfigError("--output: the same file is given twice, allowed: each once")
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise ConfigError(
+            f"--device: found {device!r}, allowed here: cpu{', cuda' if torch.cuda.is_available() else ''}"
+        )
+    if pool is not None and not resample:
+        raise ConfigError("--pool: chooses samples for --resample, which is not given")
     loaded = load(model, device=device)
-    manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "chunk": CHUNK}
-    energy = loaded.target.reward.column
+    asked = limits(
+        required=require,
+        forbidden=forbid,
+        any_of=any_of,
+        n_elements=n_elements,
+        n_atoms=n_atoms,
+        n_atoms_primitive=n_atoms_primitive,
+        atoms_per_element=atoms_per_element,
+        stoichiometry=stoichiometry,
+        numbers=space_groups,
+        crystal_system=crystal_system,
+        lattice_system=lattice_system,
+        point_symmetry=point_symmetry,
+        lengths=lengths,
+        angles=angles,
+        volume_per_atom=volume_per_atom,
+        density=density,
+        longest_over_shortest=longest_over_shortest,
+        charge=charge,
+        electronegativity=electronegativity,
+    )
+    if asked:
+        loaded = loaded.restricted(**asked)
+    chosen = weights(weight or [])
+    if chosen:
+        loaded = loaded.weighted(**chosen)
+    if finetune is not None:
+        loaded = _finetuned(loaded, finetune, seed)
+    manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": asked, "weights": chosen}
+    if resample:
+        _resample(loaded, output, n, pool or 10 * n, seed, best, {**manifest, "pool": pool}, restart=restart)
+    else:
+        _stream(loaded, output, n, seed, best, manifest, restart=restart)
+    typer.echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
+
+
+def _stream(
+    model: Model, output: Sequence[Path], n: int, seed: int, best: int, manifest: dict[str, Any], *, restart: bool
+) -> None:
+    """Write samples part by part, and say how they are weighted."""
+    from contextlib import ExitStack
+
+    import numpy as np
+
+    from crystalgfn.crystal import Crystals
+    from crystalgfn.model import CHUNK
+    from crystalgfn.progress import progress_bar
+    from crystalgfn.tables import TableWriter
+
     top: Crystals | None = None
+    log_weights = []
     with ExitStack() as stack:
+        manifest = {**manifest, "chunk": CHUNK}
         writers = [stack.enter_context(TableWriter(path, manifest=manifest, restart=restart)) for path in output]
         bar = stack.enter_context(progress_bar(n, "sampling", "crystals"))
         first = 0 if best else min(w.parts for w in writers)
-        for chunk, crystals in enumerate(loaded.chunks(n, seed=seed, first=first), start=first):
+        for chunk, crystals in enumerate(model.chunks(n, seed=seed, first=first), start=first):
             for writer in writers:
                 if writer.parts <= chunk:
                     writer.write_crystals(crystals)
             if best:
                 pool = crystals if top is None else Crystals.concatenate([top, crystals])
                 top = pool[pool.columns["log_reward"].argsort()[::-1][: 50 * best].copy()]
+            log_weights.append(np.asarray(crystals.columns["log_weight"], dtype=float))
             bar.advance(len(crystals))
-    if top is not None:
+    _show(top, best, n, model)
+    if log_weights and first == 0:
+        _report_weights(np.concatenate(log_weights), "samples")
+
+
+def _resample(
+    model: Model,
+    output: Sequence[Path],
+    n: int,
+    pool: int,
+    seed: int,
+    best: int,
+    manifest: dict[str, Any],
+    *,
+    restart: bool,
+) -> None:
+    """Draw a pool, write a choice of it by weight, and say whether the pool was large enough."""
+    import numpy as np
+
+    from crystalgfn.crystal import Crystals
+    from crystalgfn.gflownet.weights import resampled
+    from crystalgfn.progress import progress_bar
+    from crystalgfn.tables import TableWriter
+
+    parts = []
+    with progress_bar(pool, "sampling", "crystals") as bar:
+        for crystals in model.chunks(pool, seed=seed):
+            parts.append(crystals)
+            bar.advance(len(crystals))
+    drawn = Crystals.concatenate(parts)
+    log_weights = np.asarray(drawn.columns["log_weight"], dtype=float)
+    chosen = drawn[resampled(log_weights, n, np.random.default_rng(seed))].with_columns(log_weight=np.zeros(n))
+    for path in output:
+        with TableWriter(path, manifest=manifest, restart=True) as writer:
+            writer.write_crystals(chosen)
+    _show(chosen, best, n, model)
+    _report_weights(log_weights, "pool", len(drawn.space_group.unique()))
+
+
+def _finetuned(model: Model, seconds: float, seed: int) -> Model:
+    """Learn on, and show what it was good for."""
+    import numpy as np
+
+    from crystalgfn.gflownet.weights import effective_sample_size, truncated
+    from crystalgfn.progress import progress_bar
+
+    def size(of: Model) -> float:
+        found = np.asarray(of.sample(2000, seed=seed + 1).columns["log_weight"], dtype=float)
+        return effective_sample_size(truncated(found)) / len(found)
+
+    before = size(model)
+    with progress_bar(100, "fine-tuning", "%") as bar:
+        better = model.finetuned(
+            seconds=seconds, seed=seed, report=lambda _, done: bar.advance(int(100 * done) - bar.completed)
+        )
+    typer.echo(f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {size(better):.1%} after")
+    return better
+
+
+def _show(crystals: Crystals | None, best: int, n: int, model: Model) -> None:
+    if crystals is not None and best:
         from rich.console import Console
 
         from crystalgfn.report.summary import best_table
 
-        Console().print(best_table(top, best, energy=energy, total=n))
-    typer.echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
+        Console().print(best_table(crystals, best, energy=model.target.reward.column, total=n))
+
+
+def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> None:
+    from crystalgfn.gflownet.weights import effective_sample_size, share_error, truncated
+
+    size = effective_sample_size(truncated(log_weights))
+    typer.echo(
+        f"effective sample size of the {what}: {size:,.0f} of {len(log_weights):,} ({size / len(log_weights):.1%}; "
+        f"{effective_sample_size(log_weights):,.0f} before weights are cut at sqrt(n) times their mean)"
+    )
+    if groups is not None:
+        error = share_error(groups, size)
+        enough = "enough for shares" if error <= ENOUGH else "not enough for shares: a larger --pool, or --finetune"
+        typer.echo(
+            f"shares of the {groups} space groups are off by about {error:.2f} (total variation) by chance; {enough}"
+        )
+
+
+ENOUGH = 0.1
+"""Total variation by chance up to which shares of space groups are called known."""

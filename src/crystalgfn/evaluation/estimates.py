@@ -13,6 +13,8 @@ from math import log
 import torch
 from torch import Generator, Tensor
 
+from crystalgfn.gflownet.weights import log_weights
+
 
 @dataclass(frozen=True)
 class LogZEstimates:
@@ -33,11 +35,6 @@ class LogZEstimates:
     log_z: float
     log_z_error: float
     ess: float
-
-
-def log_weights(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> Tensor:
-    """Return log R + log P_B - log P_F, ``(B,)`` float64, of three tensors ``(B,)``."""
-    return log_reward.double() + log_pb.double() - log_pf.double()
 
 
 def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEstimates:

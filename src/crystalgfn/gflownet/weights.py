@@ -1,0 +1,65 @@
+"""Importance weights of samples: how far a sampler is from its target, and drawing from the target by them.
+
+With log w = log R + log P_B - log P_F of trajectories drawn from P_F, weighted samples follow the target, whatever P_F
+is, as long as it can reach everything the target holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crystalgfn.errors import DataError
+
+Floats = NDArray[np.float64]
+
+
+def log_weights(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> Tensor:
+    """Return log R + log P_B - log P_F, ``(B,)`` float64, of three tensors ``(B,)``."""
+    return log_reward.double() + log_pb.double() - log_pf.double()
+
+
+def normalised(log_weights: Floats) -> Floats:
+    """Weights that add up to 1, ``(n,)``.
+
+    Raises:
+        DataError: no weights, or one that is NaN or infinite.
+    """
+    if not len(log_weights) or not np.isfinite(log_weights).all():
+        raise DataError("importance weights: found none or one that is not finite, allowed: finite logarithms")
+    weights = np.exp(log_weights - log_weights.max())
+    return np.asarray(weights / weights.sum(), dtype=float)
+
+
+def truncated(log_weights: Floats) -> Floats:
+    """Log-weights cut at sqrt(n) times their mean: a small bias for a finite variance (Ionides, JCGS 17, 295 (2008)).
+
+    A sampler may miss a few states by orders of magnitude; one of them in a batch would outweigh all others.
+    """
+    limit = np.log(normalised(log_weights).mean()) + 0.5 * np.log(len(log_weights))
+    return np.asarray(np.minimum(np.log(normalised(log_weights)), limit), dtype=float)
+
+
+def effective_sample_size(log_weights: Floats) -> float:
+    """Number of equally weighted samples that would be as good, (sum w)^2 / sum w^2: 1..n."""
+    return float(1 / np.square(normalised(log_weights)).sum())
+
+
+def resampled(log_weights: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows ``(n,)`` drawn in proportion to the truncated weights, in random order, by systematic resampling.
+
+    A row of normalised weight w comes n w times, rounded up or down; rows repeat where n w is above 1.
+    """
+    ends = np.cumsum(normalised(truncated(log_weights)))
+    points = (rng.random() + np.arange(n)) / n
+    rows = np.minimum(np.searchsorted(ends, points), len(ends) - 1)
+    return np.asarray(rng.permutation(rows), dtype=np.int64)
+
+
+def share_error(categories: int, size: float) -> float:
+    """Total-variation distance that shares of so many categories have by chance in ``size`` independent samples.
+
+    Half the sum of mean absolute deviations, at most sqrt(categories / (2 pi size)); it is that for equal shares.
+    """
+    return float(min(1.0, np.sqrt(categories / (2 * np.pi * size))))
