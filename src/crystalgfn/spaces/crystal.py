@@ -103,8 +103,8 @@ class CrystalSpace:
     def _tables(self) -> None:
         device = self.device
         self._cells = torch.tensor(CENTERING_MULTIPLICITY, device=device)
-        self._volume = torch.tensor([0.0, *(ATOMIC_VOLUME[z] for z in self.elements)], device=device)
-        self._mass = torch.tensor([0.0, *(ATOMIC_MASS[z] for z in self.elements)], dtype=torch.float64, device=device)
+        of_atoms = [(0.0, 0.0), *((ATOMIC_VOLUME[z], ATOMIC_MASS[z]) for z in self.elements)]
+        self._volume_and_mass = torch.tensor(of_atoms, dtype=torch.float64, device=device)
         self._system_of, self._free = SYSTEM_OF.to(device), FREE.to(device)
 
     def to(self, device: torch.device | str) -> CrystalSpace:
@@ -136,7 +136,7 @@ class CrystalSpace:
     def _cell(self, states: CrystalStates) -> tuple[Tensor, CellContents]:
         """Lattice system ``(B,)`` and contents of the conventional cells."""
         counts = states.counts * self._cells[states.space_group].unsqueeze(1)
-        volume, mass = ((counts * table[states.elements]).sum(1) for table in (self._volume, self._mass))
+        volume, mass = (counts.unsqueeze(2) * self._volume_and_mass[states.elements]).sum(1).unbind(1)
         return self.system(states.space_group), CellContents(counts.sum(1), volume, mass)
 
     def crystals(self, states: CrystalStates) -> Crystals:

@@ -135,17 +135,15 @@ class BoxLattice(LatticeDecoder):
     def log_volume_element(self, u: Tensor, system: Tensor, contents: CellContents) -> Tensor:
         """See :meth:`.lattice.LatticeDecoder.log_volume_element`."""
         u = u.double()
-        a, b = self.decode(u, system, contents)[:, :2].unbind(1)
+        a = _affine(self.lengths, u[:, 0])
+        beside_a = self._near(a, a)
+        b = torch.where(system <= ORTHORHOMBIC, _affine(beside_a, u[:, 1]), a)
+        result = log(self.lengths[1] - self.lengths[0]) + self.angles.log_volume_element(u, system)
+        result = result + torch.where(system <= ORTHORHOMBIC, _log_width(beside_a, u), 0.0)
+        result = result + torch.where(system != CUBIC, _log_width(self._near(a, b), u), 0.0)
         alpha = _affine(self.alpha, u[:, 3])
-        first, second, third = (
-            torch.log(torch.as_tensor(high - low, dtype=u.dtype, device=u.device))
-            for low, high in (self.lengths, self._near(a, a), self._near(a, b))
-        )
-        result = first + torch.where(system <= ORTHORHOMBIC, second, 0.0) + torch.where(system != CUBIC, third, 0.0)
-        low, high = self._a(alpha)
-        width = torch.as_tensor(high - low, dtype=u.dtype, device=u.device)
-        rhombohedral = torch.log(width) + log(self.alpha[1] - self.alpha[0])
-        return torch.where(system == RHOMBOHEDRAL, rhombohedral, result + self.angles.log_volume_element(u, system))
+        rhombohedral = _log_width(self._a(alpha), u) + log(self.alpha[1] - self.alpha[0])
+        return torch.where(system == RHOMBOHEDRAL, rhombohedral, result)
 
 
 def _affine(interval: Interval, u: Tensor) -> Tensor:
@@ -154,6 +152,10 @@ def _affine(interval: Interval, u: Tensor) -> Tensor:
 
 def _slot(interval: Interval, x: Tensor) -> Tensor:
     return (x - interval[0]) / (interval[1] - interval[0])
+
+
+def _log_width(interval: Interval, like: Tensor) -> Tensor:
+    return torch.log(torch.as_tensor(interval[1] - interval[0], dtype=like.dtype, device=like.device))
 
 
 def _alpha_of_a(f: float) -> float:
