@@ -106,7 +106,7 @@ def test_errors_are_one_line(files, capsys, broken):
 def test_it_draws_from_an_untrained_sampler(files, monkeypatch):
     from crystalgfn.config import load_config
 
-    small = ["space.elements=[Li, O, Mg]", "space.space_groups=[1, 221, 225]", "policy.width=16"]
+    small = ["constraints.elements=[Li, O, Mg]", "constraints.space_groups=[1, 221, 225]", "policy.width=16"]
     monkeypatch.setattr(reproduce, "load_config", lambda name: load_config(name, small))
     call = ["--untrained", "default", "-n", "20", "--keep", str(files / "kept"), "--json", str(files / "all.json")]
     assert reproduce.main(call) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -35,6 +35,9 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=1, help="How many crystals.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same crystals.")] = 0,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 0,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Print the samples that none beats in every term of the objective.")
+    ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted run instead of going on.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     require: Annotated[str | None, _limit("--require", "Elements every crystal holds.", "Li,O")] = None,
@@ -123,14 +126,21 @@ def sample(
         loaded = _finetuned(loaded, finetune, seed)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": asked, "weights": chosen}
     if resample:
-        _resample(loaded, output, n, pool or 10 * n, seed, best, {**manifest, "pool": pool}, restart=restart)
+        _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
-        _stream(loaded, output, n, seed, best, manifest, restart=restart)
+        _stream(loaded, output, n, seed, Shown(best, pareto), manifest, restart=restart)
     typer.echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
 
 
+class Shown(NamedTuple):
+    """Tables to print at the end: the best so many, the Pareto front."""
+
+    best: int
+    pareto: bool
+
+
 def _stream(
-    model: Model, output: Sequence[Path], n: int, seed: int, best: int, manifest: dict[str, Any], *, restart: bool
+    model: Model, output: Sequence[Path], n: int, seed: int, shown: Shown, manifest: dict[str, Any], *, restart: bool
 ) -> None:
     """Write samples part by part, and say how they are weighted."""
     from contextlib import ExitStack
@@ -140,25 +150,30 @@ def _stream(
     from crystalgfn.crystal import Crystals
     from crystalgfn.model import CHUNK
     from crystalgfn.progress import progress_bar
+    from crystalgfn.report.pareto import pareto_front
     from crystalgfn.tables import TableWriter
 
     top: Crystals | None = None
+    edge: Crystals | None = None
     log_weights = []
     with ExitStack() as stack:
         manifest = {**manifest, "chunk": CHUNK}
         writers = [stack.enter_context(TableWriter(path, manifest=manifest, restart=restart)) for path in output]
         bar = stack.enter_context(progress_bar(n, "sampling", "crystals"))
-        first = 0 if best else min(w.parts for w in writers)
+        first = 0 if any(shown) else min(w.parts for w in writers)
         for chunk, crystals in enumerate(model.chunks(n, seed=seed, first=first), start=first):
             for writer in writers:
                 if writer.parts <= chunk:
                     writer.write_crystals(crystals)
-            if best:
+            if shown.best:
                 pool = crystals if top is None else Crystals.concatenate([top, crystals])
-                top = pool[pool.columns["log_reward"].argsort()[::-1][: 50 * best].copy()]
+                top = pool[pool.columns["log_reward"].argsort()[::-1][: 50 * shown.best].copy()]
+            if shown.pareto:
+                pool = crystals if edge is None else Crystals.concatenate([edge, crystals])
+                edge = pareto_front(pool, model.target.reward.terms)
             log_weights.append(np.asarray(crystals.columns["log_weight"], dtype=float))
             bar.advance(len(crystals))
-    _show(top, best, n, model)
+    _show(top, edge, shown, n, model)
     if log_weights and first == 0:
         _report_weights(np.concatenate(log_weights), "samples")
 
@@ -169,10 +184,8 @@ def _resample(
     n: int,
     pool: int,
     seed: int,
-    best: int,
+    shown: Shown,
     manifest: dict[str, Any],
-    *,
-    restart: bool,
 ) -> None:
     """Draw a pool, write a choice of it by weight, and say whether the pool was large enough."""
     import numpy as np
@@ -180,6 +193,7 @@ def _resample(
     from crystalgfn.crystal import Crystals
     from crystalgfn.gflownet.weights import resampled
     from crystalgfn.progress import progress_bar
+    from crystalgfn.report.pareto import pareto_front
     from crystalgfn.tables import TableWriter
 
     parts = []
@@ -193,7 +207,7 @@ def _resample(
     for path in output:
         with TableWriter(path, manifest=manifest, restart=True) as writer:
             writer.write_crystals(chosen)
-    _show(chosen, best, n, model)
+    _show(chosen, pareto_front(chosen, model.target.reward.terms) if shown.pareto else None, shown, n, model)
     _report_weights(log_weights, "pool", len(drawn.space_group.unique()))
 
 
@@ -217,13 +231,18 @@ def _finetuned(model: Model, seconds: float, seed: int) -> Model:
     return better
 
 
-def _show(crystals: Crystals | None, best: int, n: int, model: Model) -> None:
-    if crystals is not None and best:
-        from rich.console import Console
+def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, model: Model) -> None:
+    from rich.console import Console
 
-        from crystalgfn.report.summary import best_table
+    from crystalgfn.report.summary import REWARD, best_table
 
-        Console().print(best_table(crystals, best, energy=model.target.reward.column, total=n))
+    energy, also = model.target.reward.ranking
+    if top is not None:
+        Console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
+    if edge is not None:
+        columns = [term.column for term in model.target.reward.terms]
+        typer.echo(f"Pareto front: {len(edge)} of {n:,} samples are beaten by none in every term")
+        Console().print(best_table(edge, FRONT_SHOWN, energy=REWARD, total=len(edge), also=columns))
 
 
 def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> None:
@@ -241,6 +260,9 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
             f"shares of the {groups} space groups are off by about {error:.2f} (total variation) by chance; {enough}"
         )
 
+
+FRONT_SHOWN = 20
+"""Samples of a Pareto front that are printed."""
 
 ENOUGH = 0.1
 """Total variation by chance up to which shares of space groups are called known."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import ConfigError, nearest
-from crystalgfn.goals import Goal
+from crystalgfn.goals import Goal, Minimise
 from crystalgfn.stability.facets import Facets
 
 from .chance import Chance
@@ -163,6 +163,14 @@ class Reward:
                 raise ConfigError(f"weight {name}: found {weight:g}, allowed: {low:g} to {high:g}, as in training")
             found.append(math.log(weight / low) / math.log(high / low))
         return torch.tensor(found)
+
+    @property
+    def ranking(self) -> tuple[str, list[str]]:
+        """Column that samples are ranked by, an energy or ``"log_reward"``, and the columns to show beside it."""
+        only = self.terms[0]
+        if len(self.terms) == 1 and isinstance(only.goal, Minimise) and only.prop.unit == "eV/atom":
+            return only.column, []
+        return "log_reward", [term.column for term in self.terms]
 
     def __call__(self, crystals: Crystals, weights: Tensor | None = None) -> tuple[Tensor, dict[str, np.ndarray]]:
         """Log-rewards ``(B,)`` float32, and as columns the properties, and what else counts: energy above hull, chance.

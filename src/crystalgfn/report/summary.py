@@ -15,6 +15,9 @@ from crystalgfn.tables import unit_of
 if TYPE_CHECKING:
     from rich.table import Table
 
+REWARD = "log_reward"
+"""Column that crystals are ranked by where there is no single energy to rank by."""
+
 UNKNOWN = "–"
 """What a table shows for a number that nobody has."""
 
@@ -25,7 +28,8 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
     Args:
         crystals: samples.
         n: how many; all of them if there are fewer.
-        energy: column to rank by, lowest first; by default the first in eV/atom, or else the highest ``log_reward``.
+        energy: column to rank by, lowest first, or ``"log_reward"``, highest first; by default the first in eV/atom, or
+            else ``log_reward``.
         distinct: keep only the best of each formula and space group.
 
     Raises:
@@ -33,9 +37,10 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
     """
     if energy is None:
         energy = energy_column(crystals)
-    if energy is None and "log_reward" not in crystals.columns:
+    if energy is None and REWARD not in crystals.columns:
         raise DataError("nothing to rank by: found neither a column in eV/atom nor log_reward")
-    values = crystals.column(energy) if energy is not None else -crystals.column("log_reward")
+    by_reward = energy is None or energy == REWARD
+    values = -crystals.column(REWARD) if energy is None or by_reward else crystals.column(energy)
     if values.dtype.kind not in "fib":
         raise DataError(f"column {energy!r} holds {values.dtype}, allowed: numbers")
     order = np.argsort(values, kind="stable")  # NaN comes last
@@ -52,7 +57,13 @@ def energy_column(crystals: Crystals) -> str | None:
 
 
 def best_table(
-    crystals: Crystals, n: int = 10, *, energy: str | None = None, method: str = "proxy", total: int | None = None
+    crystals: Crystals,
+    n: int = 10,
+    *,
+    energy: str | None = None,
+    method: str = "proxy",
+    total: int | None = None,
+    also: Sequence[str] = (),
 ) -> Table:
     """Return a table of the ``n`` best crystals, one of each formula and space group, to be printed with :mod:`rich`.
 
@@ -62,6 +73,7 @@ def best_table(
         energy: column to rank by, see :func:`best`.
         method: where the energies come from. It stands beside them: a prediction is not a calculation.
         total: how many crystals there were, if ``crystals`` are the best of more.
+        also: further columns of numbers, in place of lengths and angles.
 
     Raises:
         DataError: nothing to rank by.
@@ -71,18 +83,22 @@ def best_table(
     energy = energy or energy_column(crystals)
     chosen = best(crystals, n, energy=energy)
     title = f"The best {len(chosen)} of {total or len(crystals):,} crystals, one of each formula and space group"
-    if energy is not None:
+    if energy is not None and energy != REWARD:
         values, name = chosen.column(energy), energy.split(" [")[0].replace("_", " ")
         heading = "\n".join(filter(None, ("energy" if "energy" in name else name, f"({method})", unit_of(energy))))
         title += f"\nby {name} ({method})"
     else:
-        values, heading = chosen.column("log_reward"), "log\nreward"
+        values, heading = chosen.column(REWARD), "log\nreward"
+        title += "\nby reward"
     # in 80 columns, which is what a pipe gets, long formulas and angles are folded; no digit is lost
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    columns = ("formula", "space\ngroup", "a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°", "volume\nÅ³/atom", "density\ng/cm³")
-    for column, justify in zip((*columns, heading), ("left", "left", *["right"] * 7), strict=True):
+    cell = () if also else ("a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°")
+    headings = ["formula", "space\ngroup", *cell, "volume\nÅ³/atom", "density\ng/cm³", heading]
+    headings += ["\n".join(column.replace("_", " ").split(" [")).rstrip("]") for column in also]
+    for index, column in enumerate(headings):
         foldable = column in ("formula", "α, β, γ\n°")
-        table.add_column(column, justify=justify, no_wrap=not foldable, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(column, justify="right" if index > 1 else "left", no_wrap=not foldable, overflow="fold")
+    numbers = [chosen.column(column).tolist() for column in also]
     rows = zip(
         chosen.formulas,
         chosen.space_group.tolist(),
@@ -90,17 +106,19 @@ def best_table(
         chosen.volume_per_atom.tolist(),
         chosen.density.tolist(),
         values.tolist(),
+        zip(*numbers, strict=True) if numbers else [()] * len(chosen),
         strict=True,
     )
-    for formula, group, (a, b, c, *angles), volume, density, value in rows:
+    for formula, group, (a, b, c, *angles), volume, density, value, more in rows:
+        shape = [] if also else [*(f"{length:.2f}" for length in (a, b, c)), " ".join(f"{x:.4g}" for x in angles)]
         table.add_row(
             formula,
             f"{group} {HM_SYMBOL[group]}",
-            *(f"{length:.2f}" for length in (a, b, c)),
-            " ".join(f"{angle:.4g}" for angle in angles),
+            *shape,
             f"{volume:.1f}",
             f"{density:.2f}",
             f"{value:.3f}",
+            *(f"{number:.3f}" for number in more),
         )
     return table
 

@@ -1,0 +1,52 @@
+"""Pareto fronts: samples that no other sample beats in every term of the objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.properties.reward import Term
+
+BLOCK = 1_000
+"""Samples compared with all others at once."""
+
+
+def front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which samples are not dominated.
+
+    Args:
+        scores: ``(n, k)``, higher is better.
+
+    Returns:
+        ``(n,)`` bool; of equal rows the first alone counts.
+    """
+    distinct, first = np.unique(scores, axis=0, return_index=True)
+    kept = np.ones(len(distinct), dtype=bool)
+    for start in range(0, len(distinct), BLOCK):
+        block = distinct[start : start + BLOCK, None, :]
+        better = np.all(distinct >= block, axis=2) & np.any(distinct > block, axis=2)
+        kept[start : start + BLOCK] = ~np.any(better, axis=1)
+    found = np.zeros(len(scores), dtype=bool)
+    found[first[kept]] = True
+    return found
+
+
+def pareto_front(crystals: Crystals, terms: Sequence[Term]) -> Crystals:
+    """The samples that no other beats in every term, the best in the first term first.
+
+    Args:
+        crystals: samples with the columns of the terms' properties.
+        terms: of the objective; what their goals make of the properties is compared.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    scores = np.stack(
+        [term.goal(torch.as_tensor(crystals.column(term.column).astype(float))).numpy() for term in terms], 1
+    )
+    rows = np.flatnonzero(front(scores))
+    return crystals[rows[np.argsort(-scores[rows, 0], kind="stable")]]
