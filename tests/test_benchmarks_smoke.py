@@ -11,7 +11,7 @@ from crystalgfn.report.pages import parts
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "objective[0].property=density"]
-SMALL_SPACE = ["--set", "space.elements=[Li, O, Mg]", "--set", "space.space_groups=[1, 2, 221, 225]"]
+SMALL_SPACE = ["--set", "constraints.elements=[Li, O, Mg]", "--set", "constraints.space_groups=[1, 2, 221, 225]"]
 CALLS = {
     "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],
     "masks": ["--presets", "default", "--batch", "8", *TINY, *SMALL_SPACE],
