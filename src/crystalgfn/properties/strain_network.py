@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crystalgfn.properties.features import EQUILIBRIUM, LATTICE_COLUMNS, SHAPE_COLUMNS, Inputs
-from crystalgfn.properties.proxy import MemberLinear, NetworkConfig, ProxyNetwork, SetNetwork, Terms
+from crystalgfn.properties.members import MemberLinear, Terms
+from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, SetNetwork
 
 N_EQUILIBRIUM = len(EQUILIBRIUM)
 CONTEXT = 80
@@ -28,9 +29,11 @@ MAX_LOG_SCALE = 3.0
 SHAPE_BEND, SHAPE_START = 8.0, -0.7
 """Softplus of the shape term, and where it starts: at 0.0005 eV/atom."""
 
-
 DOUBTFUL_STRAIN = 0.05
 """eV/atom; strains below are mostly an error of the expected cell."""
+
+STRAIN_DOUBT = 0.3
+"""Standard deviation of the strain energy as a share of it; the members cannot show it, since they share one cell."""
 
 
 class CellNetwork(SetNetwork):
@@ -130,7 +133,8 @@ class VolumeNetwork(ProxyNetwork):
         """Energy (M, B) and expected cell (M', B, 7) of the cell network's members."""
         relaxed, cell = self.parts(inputs, tables)
         strain = cell.energy.mean(0)
-        return Terms(relaxed + strain * strain / (strain + DOUBTFUL_STRAIN), cell.equilibrium)
+        strain = strain * strain / (strain + DOUBTFUL_STRAIN)
+        return Terms(relaxed + strain, cell.equilibrium, doubt=STRAIN_DOUBT * strain)
 
     def parts(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> tuple[Tensor, Terms]:
         """Relaxed energy (M, B) and the terms of the cell network (M', B), eV/atom."""
