@@ -118,3 +118,35 @@ def test_targets_must_be_numbers(tmp_path, capsys):
     frame.loc[4, "formation_energy_per_atom"] = float("nan")
     assert run("train", write(frame, tmp_path / "bad.parquet"), "-o", tmp_path / "out") == 2
     assert "row 5 has formation_energy_per_atom nan" in capsys.readouterr().err
+
+
+def test_members_are_appended(trained, tmp_path):
+    out = tmp_path / "more"
+    args = ("--append", trained / "model", "--members", 1, "--seed", 1, "--epochs", 1)
+    assert run("train", trained / "data.parquet", "-o", out, *args) == 0
+    card = json.loads((out / "card.json").read_text())
+    assert card["network"]["members"] == 5
+    assert card["split"]["seed"] == 0
+    assert [stage["name"] for stage in card["stages"]] == ["energy", "blind"]
+    assert card["appended_to"]["command"].startswith("crystalgfn proxy train data.parquet -o model")
+    crystals = Crystals.from_file(trained / "data.parquet")
+    first, both = ProxyProperty.load(trained / "model"), ProxyProperty.load(out)
+    assert both._predict(crystals).energy[:4] == pytest.approx(first._predict(crystals).energy, abs=1e-4)
+    assert run("evaluate", out, trained / "data.parquet", "--json", tmp_path / "m.json") == 0
+
+
+def test_band_gap(tmp_path, capsys):
+    frame = table(150)
+    frame["band_gap"] = [float("nan") if row < 30 else max(0.0, (row % 5) - 2) for row in range(150)]
+    data = write(frame, tmp_path / "data.parquet")
+    assert run("train", data, "-o", tmp_path / "gap", "--target", "band_gap", "--epochs", 2) == 0
+    card = json.loads((tmp_path / "gap" / "card.json").read_text())
+    assert card["command"] == "crystalgfn proxy train data.parquet -o gap --target band_gap --seed 0 --epochs 2"
+    assert (card["unit"], card["target"], card["data"]["rows"]) == ("eV", "band_gap", 120)
+    assert set(card["metrics"]["real"]["metals"]) == {"n", "metals", "accuracy", "auc"}
+    assert "metals and others" in capsys.readouterr().out
+    assert "the right side at even odds" in (tmp_path / "gap" / "card.md").read_text().replace("\n", " ")
+    assert run("evaluate", tmp_path / "gap", data, "--json", tmp_path / "m.json") == 0
+    assert json.loads((tmp_path / "m.json").read_text())["real"] == card["metrics"]["real"]
+    assert run("train", data, "-o", tmp_path / "x", "--target", "band_gap", "--recipe", "best") == 2
+    assert "unknown recipe 'best', allowed: gap" in capsys.readouterr().err

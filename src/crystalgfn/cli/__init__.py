@@ -28,6 +28,7 @@ VERBS = {
     "loop": "Sample, relax, learn from it, and again.",
     "demo": "Sample, place, relax and rank in one go.",
     "proxy": "Train, evaluate and apply property models.",
+    "properties": "List properties with unit, error, elements and source.",
     "data": "Import real crystals from MatBench, the Materials Project or CSV files.",
     "config": "Show or check a configuration.",
     "info": "Print versions, hardware, presets and property models.",

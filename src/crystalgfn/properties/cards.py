@@ -11,7 +11,9 @@ import numpy as np
 
 from crystalgfn import __version__
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.errors import ConfigError
 from crystalgfn.properties.tabledata import Table
+from crystalgfn.properties.targets import FORMATION_ENERGY, Target
 from crystalgfn.properties.training import Epoch
 from crystalgfn.properties.workflow import Stage
 
@@ -33,20 +35,27 @@ def make_card(
     command: str,
     strained: Table | None,
     hull_sha256: str | None,
+    target: Target = FORMATION_ENERGY,
     with_validation: bool = False,
+    split_seed: int | None = None,
+    appended_to: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the card of a trained model as plain values.
 
-    ``with_validation``: the validation rows were fitted as well, and the last epoch was kept.
+    Args:
+        with_validation: the validation rows were fitted as well, and the last epoch was kept.
+        split_seed: of the split, where it is not ``seed``.
+        appended_to: card of the model whose members come first; what is said of strained copies is taken from it.
     """
     crystals = table.crystals
     held = (crystals.counts > 0).any(0).cpu().numpy()
     per_atom = crystals.volume_per_atom.cpu().numpy()
     n_atoms = crystals.n_atoms.cpu().numpy()
-    return {
+    card: dict[str, Any] = {
         "name": name,
-        "unit": "eV/atom",
-        "property": "formation energy per atom (PBE, MP2020 corrections)",
+        "target": target.name,
+        "unit": target.unit,
+        "property": target.text,
         "command": command,
         "recipe": recipe,
         "seed": seed,
@@ -68,7 +77,7 @@ def make_card(
         },
         "split": {
             "kind": "reduced formula, stratified by target",
-            "seed": seed,
+            "seed": seed if split_seed is None else split_seed,
             "validation": 0.1,
             "test": 0.1,
             "fits_validation": with_validation,
@@ -78,7 +87,7 @@ def make_card(
             "space_groups": len(np.unique(crystals.space_group.cpu().numpy())),
             "n_atoms": [int(n_atoms.min()), int(n_atoms.max())],
             "volume_per_atom": [float(per_atom.min()), float(per_atom.max())],
-            "formation_energy": [float(table.target.min()), float(table.target.max())],
+            target.name: [float(table.target.min()), float(table.target.max())],
             "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
         },
         "metrics": {},
@@ -90,6 +99,17 @@ def make_card(
             **{package: version(package) for package in ("torch", "numpy")},
         },
     }
+    if appended_to is not None:
+        first = appended_to
+        if any(first["data"][key] != card["data"][key] for key in ("sha256", "rows")):
+            raise ConfigError(f"model {first['name']!r} was trained on other data")
+        card["appended_to"] = {key: first[key] for key in ("command", "stages", "seed", "versions")}
+        card["recipe"] = first["recipe"]
+        for key in ("strained_sha256", "strained_rows"):
+            card["data"][key] = first["data"][key]
+        card["domain"]["volume_ratio_of_strained"] = first["domain"]["volume_ratio_of_strained"]
+        card["citations"] = first["citations"]
+    return card
 
 
 def card_text(card: dict[str, Any]) -> str:
@@ -105,6 +125,7 @@ def card_text(card: dict[str, Any]) -> str:
         "conventional cell; atom positions are not asked for.",
         "",
         f"- made by: `{card['command']}`",
+        *([f"- its members come after those of `{card['appended_to']['command']}`"] if "appended_to" in card else []),
         f"- recipe `{card['recipe']}`, seed {card['seed']}; {kept}: "
         + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
         f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
@@ -128,6 +149,13 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         *_real_table(card["metrics"]["real"]),
     ]
+    metals = card["metrics"]["real"].get("metals")
+    if metals:
+        lines += [
+            "",
+            f"Metals ({metals['metals']:.1%} of {metals['n']:,} rows) and others: {metals['accuracy']:.1%} on the "
+            f"right side at even odds, area under the curve {metals.get('auc', np.nan):.3f}.",
+        ]
     strained = card["metrics"].get("strained")
     if strained:
         lines += ["", "## Errors on strained copies of test formulas", "", *_strained_table(strained)]
@@ -136,7 +164,7 @@ def card_text(card: dict[str, Any]) -> str:
 
 
 def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the table of errors: group, n, MAE, median, p95, bias (eV/atom)."""
+    """Rows of the table of errors: group, n, MAE, median, p95, bias (unit of the property)."""
     out = []
     for name, found in real["groups"].items():
         if found["n"]:

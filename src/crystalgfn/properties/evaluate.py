@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.properties.gap_network import METAL
 from crystalgfn.properties.splits import Split, grouped_split, unseen_systems
 from crystalgfn.properties.tabledata import BASE_ID, CHANGE, KIND, Table, shape_change
 
@@ -73,6 +74,27 @@ def evaluate_real(model: Predict, table: Table, split: Split | None) -> dict[str
         "elements": _by_element(crystals, predicted, true),
         "space_groups": _by_space_group(crystals, predicted, true),
     }
+
+
+def evaluate_metals(metal: Predict, table: Table, split: Split | None) -> dict[str, float]:
+    """How well metals are told from others on the test rows of ``split``, or on all rows where it is None.
+
+    Returns n, the share of rows that are metals, the share on the right side at even odds, and the area under the
+    curve of true against false positives.
+
+    Args:
+        metal: gives the probability (N,) of being a metal.
+    """
+    rows = np.flatnonzero(split.test if split is not None else np.ones(len(table.target), dtype=bool))
+    probability = predict(metal, table.crystals[rows])
+    true = table.target[rows] <= METAL
+    found = {"n": len(rows), "metals": float(true.mean()), "accuracy": float(((probability > 0.5) == true).mean())}
+    if 0 < true.sum() < len(true):
+        _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
+        rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1, ties shared
+        n = int(true.sum())
+        found["auc"] = float((rank[true].sum() - n * (n + 1) / 2) / (n * (len(true) - n)))
+    return found
 
 
 def evaluate_strained(model: Predict, strained: Table, table: Table, split: Split | None) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Trained property models: weights in a folder, and the property that predicts with them.
 
 A model folder holds ``weights.safetensors`` (tables, scaling and weights; half precision where the card says so),
-``card.json`` (architecture, domain, data, metrics) and ``card.md`` (the same for people).
+``domain.safetensors`` (statistics of the training crystals, see :mod:`.domain`), ``card.json`` (architecture, domain,
+data, metrics) and ``card.md`` (the same for people).
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystal import Crystals
-from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import CheckpointError, PropertyError, nearest
+from crystalgfn.properties.base import Domain
 from crystalgfn.properties.checkpoints import read_safetensors, write_safetensors
 from crystalgfn.properties.features import Featuriser
+from crystalgfn.properties.members import Terms
 from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork, build
 
 WEIGHTS = "weights.safetensors"
+DOMAIN = "domain.safetensors"
 CARD = "card.json"
 CARD_TEXT = "card.md"
 FORMAT = 1
@@ -32,13 +35,13 @@ CHUNK = 256
 
 
 class ProxyProperty:
-    """A trained network as a property: crystals in, eV/atom out.
+    """A trained network as a property: crystals in, eV/atom (eV for a band gap) out.
 
     Example::
 
         energy = ProxyProperty.load("formation_energy")
         energy(crystals)                 # (B,) float32, eV/atom
-        energy.with_deviation(crystals)  # and how far the members of the ensemble disagree
+        energy.with_deviation(crystals)  # and how sure it is
 
     Args:
         network: the trained ensemble.
@@ -50,10 +53,9 @@ class ProxyProperty:
         self.card = card
         self.name: str = card["name"]
         self.unit: str = card["unit"]
-        self._known = {SYMBOLS.index(symbol) for symbol in card["domain"]["elements"]}
+        self._domain = Domain(self.name, card["domain"]["elements"], "it was trained on")
         self._featuriser = Featuriser(network.properties, network.volumes)
         self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
-        self._unknown: dict[tuple[int, ...], list[int]] = {}
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return the ensemble's mean, (B,) float32, on the device of the crystals.
@@ -61,22 +63,54 @@ class ProxyProperty:
         Raises:
             PropertyError: a crystal holds an element the model was not trained on.
         """
-        return self._predict(crystals).mean(0)
+        return self._predict(crystals).energy.mean(0)
 
     def with_deviation(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
-        """Return mean and standard deviation over the members, each (B,) float32, eV/atom.
+        """Return the mean and its standard deviation, each (B,) float32, in the unit of the property.
 
-        The deviation is 0 for a model of one member.
+        The deviation is that of the members, 0 for a model of one, and what they share in doubt: see
+        :data:`~crystalgfn.properties.strain_network.STRAIN_DOUBT`.
 
         Raises:
             PropertyError: a crystal holds an element the model was not trained on.
         """
-        members = self._predict(crystals)
-        return members.mean(0), members.std(0, correction=0)
+        terms = self._predict(crystals)
+        variance = terms.energy.var(0, correction=0)
+        if terms.doubt is not None:
+            variance = variance + terms.doubt.square()
+        return terms.energy.mean(0), variance.sqrt()
 
-    def _predict(self, crystals: Crystals) -> Tensor:
-        """Predictions of each member, (M, B) eV/atom."""
-        self._check_domain(crystals)
+    def metal(self, crystals: Crystals) -> Tensor:
+        """Return the probability (B,) of being a metal, by a model of the band gap.
+
+        Raises:
+            PropertyError: not such a model, or a crystal holds an element it was not trained on.
+        """
+        logit = self._predict(crystals).logit
+        if logit is None:
+            raise PropertyError(f"model {self.name!r} knows no metals, allowed: a model of the band gap")
+        return torch.sigmoid(-logit).mean(0)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols of the elements it was trained on."""
+        return self._domain.symbols
+
+    @property
+    def source(self) -> str:
+        """What it predicts, from what, in one line."""
+        rows = self.card.get("data", {}).get("rows", 0)
+        return f"{self.card.get('property', self.name)}: {self.network.config.members} networks, {rows:,} rows"
+
+    @property
+    def error(self) -> str:
+        """Mean absolute error on held-out rows, by the model card."""
+        found = self.card.get("metrics", {}).get("real", {}).get("groups", {}).get("all", {})
+        return f"MAE {found['mae']:.3f} {self.unit} on {found['n']:,} test rows" if found.get("n") else ""
+
+    def _predict(self, crystals: Crystals) -> Terms:
+        """Prediction of each member."""
+        self._domain.check(crystals)
         device = crystals.counts.device
         if device not in self._tables:
             self.network.to(device)
@@ -84,25 +118,10 @@ class ProxyProperty:
         with torch.no_grad():
             inputs = self._featuriser(crystals)
             if len(inputs) <= CHUNK:
-                return self.network(inputs.for_all_members(), self._tables[device])
+                return self.network.terms(inputs.for_all_members(), self._tables[device])
             rows = torch.arange(len(inputs), device=device).split(CHUNK)
-            return torch.cat([self.network(inputs[index].for_all_members(), self._tables[device]) for index in rows], 1)
-
-    def _check_domain(self, crystals: Crystals) -> None:
-        elements = crystals.elements
-        if elements not in self._unknown:
-            self._unknown[elements] = [i for i, z in enumerate(elements) if z not in self._known]
-        columns = self._unknown[elements]
-        if not columns:
-            return
-        asked = crystals.counts[:, columns] > 0
-        if bool(asked.any()):
-            found = [SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row]
-            row = int(asked.any(1).nonzero()[0])
-            raise PropertyError(
-                f"property {self.name!r} knows nothing of {', '.join(found)} (first in {crystals[row].formulas[0]}); "
-                f"it was trained on {len(self._known)} elements: {' '.join(SYMBOLS[z] for z in sorted(self._known))}"
-            )
+            parts = [self.network.terms(inputs[index].for_all_members(), self._tables[device]) for index in rows]
+            return Terms.join(parts)
 
     @classmethod
     def load(cls, where: str | Path) -> ProxyProperty:
@@ -163,7 +182,15 @@ def read_card(folder: Path) -> dict[str, Any]:
     return card
 
 
-def save_model(folder: Path, network: ProxyNetwork, card: dict[str, Any], text: str, *, half: bool = True) -> None:
+def save_model(
+    folder: Path,
+    network: ProxyNetwork,
+    card: dict[str, Any],
+    text: str,
+    *,
+    half: bool = True,
+    domain: dict[str, Tensor] | None = None,
+) -> None:
     """Write a model folder; it appears complete, in place of an older one, or not at all.
 
     Args:
@@ -172,6 +199,7 @@ def save_model(folder: Path, network: ProxyNetwork, card: dict[str, Any], text: 
         card: the model card; ``format``, ``network`` and ``precision`` are filled in.
         text: the card for people, markdown.
         half: store learned weights in half precision; tables and scaling keep single precision.
+        domain: fields of a :class:`~crystalgfn.properties.domain.TrainingDomain`.
     """
     card = {
         "format": FORMAT,
@@ -185,6 +213,8 @@ def save_model(folder: Path, network: ProxyNetwork, card: dict[str, Any], text: 
     temporary.mkdir(parents=True)
     try:
         write_safetensors(temporary / WEIGHTS, tensors, {})
+        if domain is not None:
+            write_safetensors(temporary / DOMAIN, domain, {})
         (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
         if folder.exists():

@@ -27,6 +27,7 @@ from crystalgfn.properties.features import (
     atomic_volume_table,
     element_property_table,
 )
+from crystalgfn.properties.members import MemberEmbedding, MemberLinear, Terms, look_up
 
 N_AMOUNTS = 4
 
@@ -37,7 +38,7 @@ class NetworkConfig:
 
     Attributes:
         kind: ``"set"`` (:class:`SetNetwork`), ``"cell"`` (:class:`~.strain_network.CellNetwork`), ``"volume"`` (both,
-            :class:`~.strain_network.VolumeNetwork`) or ``"table1"``
+            :class:`~.strain_network.VolumeNetwork`), ``"gap"`` (:class:`~.gap_network.GapNetwork`) or ``"table1"``
             (:class:`~.table1_network.Table1Network`).
         members: M, networks in the ensemble.
         element_size, space_group_size: lengths of learned vectors.
@@ -68,52 +69,6 @@ class NetworkConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as plain values."""
         return asdict(self)
-
-
-class MemberLinear(nn.Module):
-    """M linear maps side by side: (M, N, in) -> (M, N, out); weight (M, in, out), bias (M, 1, out)."""
-
-    def __init__(self, members: int, n_in: int, n_out: int, *, scale: float = 1.0) -> None:
-        super().__init__()
-        bound = scale * (3.0 / n_in) ** 0.5
-        self.weight = nn.Parameter(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (M, N, in), or (1, N, in) for all members alike, to (M, N, out)."""
-        if x.shape[0] != self.weight.shape[0]:
-            x = x.expand(self.weight.shape[0], -1, -1)
-        return torch.baddbmm(self.bias, x, self.weight)
-
-
-class MemberEmbedding(nn.Module):
-    """M look-up tables side by side: indices (M or 1, ...) -> (M, ..., size); weight (M, rows, size)."""
-
-    def __init__(self, members: int, rows: int, size: int, *, std: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.randn(members, rows, size) * std)
-
-
-def look_up(table: Tensor, index: Tensor) -> Tensor:
-    """Rows ``index`` (M or 1, ...) of the tables (M, R, S) of each member: (M, ..., S)."""
-    members, rows, size = table.shape
-    if index.shape[0] == 1:  # one batch for all: the same rows of each table
-        return table.index_select(1, index.flatten()).view(members, *index.shape[1:], size)
-    offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
-    return F.embedding(index + offset, table.flatten(0, 1))
-
-
-@dataclass(frozen=True)
-class Terms:
-    """A prediction of M members for B crystals.
-
-    Attributes:
-        energy: (M, B) eV/atom.
-        equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
-    """
-
-    energy: Tensor
-    equilibrium: Tensor | None = None
 
 
 class ProxyNetwork(nn.Module):
@@ -273,6 +228,7 @@ def build(config: NetworkConfig) -> ProxyNetwork:
     Raises:
         ConfigError: an unknown kind.
     """
+    from crystalgfn.properties.gap_network import GapNetwork
     from crystalgfn.properties.strain_network import CellNetwork, VolumeNetwork
     from crystalgfn.properties.table1_network import Table1Network
 
@@ -280,6 +236,7 @@ def build(config: NetworkConfig) -> ProxyNetwork:
         "set": SetNetwork,
         "cell": CellNetwork,
         "volume": VolumeNetwork,
+        "gap": GapNetwork,
         "table1": Table1Network,
     }
     if config.kind not in kinds:

@@ -82,6 +82,7 @@ TABLE1 = Recipe(
     patience=11,
     bound_weight=0.0,
 )
+GAP = Recipe(network=NetworkConfig(kind="gap", members=5, dropout=0.15), huber=0.1, extra_size=0, bound_weight=0.0)
 REFINE = Recipe(
     epochs=10,
     batch_size=128,
@@ -91,8 +92,8 @@ REFINE = Recipe(
     bound_weight=0.0,
     equilibrium_weight=0.0,
 )
-RECIPES: dict[str, Recipe] = {"best": BEST, "energy": BEST, "table1": TABLE1}
+RECIPES: dict[str, Recipe] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
 """Recipes by name. ``energy`` is the first stage of ``best``, which goes on: with :data:`SETTLE`, which ties crystals
 to the hull of their composition; with strained copies, with :data:`BLIND` instead, which does the same and learns to do
-without the lattice, then :data:`CELL` and :data:`SHAPE`, which train the strain energy. :data:`REFINE` is not among
-them: it goes on from a trained model, see :mod:`.refine`."""
+without the lattice, then :data:`CELL` and :data:`SHAPE`, which train the strain energy. ``gap`` is for the band gap.
+:data:`REFINE` is not among them: it goes on from a trained model, see :mod:`.refine`."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crystalgfn.properties.features import Inputs
-from crystalgfn.properties.proxy import MemberEmbedding, MemberLinear, NetworkConfig, ProxyNetwork, look_up
+from crystalgfn.properties.members import MemberEmbedding, MemberLinear, look_up
+from crystalgfn.properties.proxy import NetworkConfig, ProxyNetwork
 
 
 class Table1Network(ProxyNetwork):

@@ -20,9 +20,10 @@ from crystalgfn.properties.bounds import VOLUME_RATIO, Hull, random_crystals
 from crystalgfn.properties.features import Featuriser, Inputs
 from crystalgfn.properties.recipes import Recipe
 from crystalgfn.properties.splits import Split
+from crystalgfn.properties.targets import FORMATION_ENERGY, Target
 from crystalgfn.properties.training import Rows, TrainingData
 
-TARGET = "formation_energy_per_atom"
+TARGET = FORMATION_ENERGY.column
 N_BOUNDED = 8_000
 MAX_ANGLE_CHANGE = 10.0
 BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
@@ -34,7 +35,7 @@ class Table:
 
     Attributes:
         crystals: N crystals.
-        target: (N,) float64, eV/atom.
+        target: (N,) float64, eV/atom; eV for the band gap.
         sha256: of the file.
         name: of the file.
     """
@@ -61,19 +62,23 @@ class Table:
         return np.array(["MP" if s.startswith("mp") else s.upper() for s in names], dtype=object)
 
 
-def read_table(path: Path, target: str = TARGET) -> Table:
+def read_table(path: Path, target: Target = FORMATION_ENERGY) -> Table:
     """Read a crystals table with its target.
 
     Raises:
-        DataError: unreadable, no such column, or a target that is missing or not finite, by row.
+        DataError: unreadable, no such column, a target that is not finite where every row has to have one, or no row
+            with one.
     """
     crystals = Crystals.from_file(path)
-    values = np.asarray(crystals.column(target), dtype=float)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise DataError(f"{path}: row {int(bad[0]) + 1} has {target} {values[bad[0]]}, allowed: finite numbers")
-    if len(crystals) == 0:
-        raise DataError(f"{path}: no rows, allowed: 1 or more")
+    values = np.asarray(crystals.column(target.column), dtype=float)
+    known = np.isfinite(values)
+    if target.complete and not known.all():
+        bad = int(np.flatnonzero(~known)[0])
+        raise DataError(f"{path}: row {bad + 1} has {target.column} {values[bad]}, allowed: finite numbers")
+    if not known.any():
+        raise DataError(f"{path}: no rows with {target.column}, allowed: 1 or more")
+    if not known.all():
+        crystals, values = crystals[known], values[known]
     return Table(crystals, values, file_hash(path), path.name)
 
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from crystalgfn.properties.checkpoints import load_checkpoint, save_checkpoint
 from crystalgfn.properties.features import Inputs
+from crystalgfn.properties.gap_network import gap_loss
 from crystalgfn.properties.proxy import ProxyNetwork, build
 from crystalgfn.properties.recipes import Recipe
 from crystalgfn.properties.strain_network import equilibrium_loss
@@ -29,7 +30,7 @@ class Rows:
 
     Attributes:
         inputs: of N crystals.
-        target: (N,) eV/atom.
+        target: (N,) eV/atom, or eV for the band gap.
     """
 
     inputs: Inputs
@@ -193,6 +194,8 @@ def _loss(
     sizes = [target.shape[1] for target in targets]
     known = sizes[0] + sizes[1]
     target = torch.cat(targets, 1)
+    if terms.logit is not None:
+        return gap_loss(terms, target, huber=recipe.huber) * network.config.members
     loss = F.huber_loss(terms.energy[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
     if terms.equilibrium is not None:
         loss = loss + recipe.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])

@@ -21,7 +21,7 @@ class Stage:
     """One training of the workflow.
 
     Attributes:
-        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"`` or ``"shape"``.
+        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"`` or ``"gap"``.
         recipe: how it is trained.
     """
 
@@ -29,22 +29,37 @@ class Stage:
     recipe: Recipe
 
 
-def stages_of(recipe: str, *, strained: bool, base: bool, epochs: int | None = None) -> list[Stage]:
+def stages_of(
+    recipe: str,
+    *,
+    strained: bool,
+    base: bool,
+    blind: bool = False,
+    epochs: int | None = None,
+    members: int | None = None,
+) -> list[Stage]:
     """Return the trainings a recipe consists of.
 
     Args:
-        recipe: ``"best"``, ``"energy"`` or ``"table1"``.
+        recipe: a name of ``RECIPES``.
         strained: there are strained copies: the model becomes volume-aware.
         base: a trained network is there to begin with, which saves the first stage.
+        blind: what is trained joins a volume-aware model, whose part for the cell is there.
         epochs: cap on the epochs of every stage.
+        members: networks of the ensemble; the recipe's by default. The part that knows the cell keeps its own number.
 
     Raises:
         ConfigError: strained copies with a recipe that has no place for them.
     """
     if strained and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
-    stages = [] if base else [Stage("energy", RECIPES[recipe])]
-    if strained:
+    first = RECIPES[recipe]
+    if members is not None:
+        first = replace(first, network=replace(first.network, members=members))
+    stages = [] if base else [Stage("gap" if recipe == "gap" else "energy", first)]
+    if blind:
+        stages += [Stage("blind", BLIND)]
+    elif strained:
         stages += [Stage("blind", BLIND), Stage("strain", CELL), Stage("shape", SHAPE)]
     elif recipe == "best":
         stages += [Stage("settle", SETTLE)]
@@ -91,7 +106,7 @@ def train_proxy(
             start = cell
         else:
             data = energy_data(table, split, recipe, hull=hull, seed=seed)
-            if stage.name != "energy" and network is not None:
+            if stage.name not in ("energy", "gap") and network is not None:
                 start = network
                 wanted = recipe.network
                 recipe = replace(recipe, network=replace(network.config, blind=wanted.blind, reach=wanted.reach))

@@ -47,7 +47,7 @@ class Facets:
         shown = counts.cpu()
         systems, inverse = np.unique((shown > 0).numpy(), axis=0, return_inverse=True)
         numbers = np.asarray(elements)
-        slots = torch.tensor([self._slot(tuple(numbers[system].tolist())) for system in systems])
+        slots = torch.tensor([self._slot(tuple(numbers[system].tolist())) for system in systems], dtype=torch.int64)
         slot = slots[torch.as_tensor(inverse.reshape(-1))]
         place = torch.zeros(len(SYMBOLS), dtype=torch.int64)
         place[torch.as_tensor(numbers)] = torch.arange(len(numbers))

@@ -1,0 +1,80 @@
+"""``crystalgfn properties``: what a reward, a constraint or a column can be made of."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crystalgfn.errors import CrystalGFNError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer()
+
+COLUMNS = ("name", "unit", "error", "elements", "source")
+
+
+@app.command()
+def properties(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names, model folders or module:function; by default all that are there.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every element.")] = False,
+) -> None:
+    """List properties with unit, error on held-out data, the elements they know, and where they come from."""
+    from rich.console import Console
+
+    from crystalgfn.properties.registry import available
+
+    found = [_describe(name) for name in names] if names else [_tried(name) for name in available()]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        return
+    _show(found, Console(highlight=False))
+
+
+def _describe(name: str) -> dict[str, Any]:
+    """Return name, unit, error, symbols of the elements (None for all) and source of a property.
+
+    Raises:
+        PropertyError: no such property.
+    """
+    from crystalgfn.properties.registry import resolve
+
+    found = resolve(name)
+    elements = None if found.elements is None else list(found.elements)
+    return {"name": name, "unit": found.unit, "error": found.error, "elements": elements, "source": found.source}
+
+
+def _tried(name: str) -> dict[str, Any]:
+    """Describe a property; where it is broken, as another package's may be, say so instead."""
+    try:
+        return _describe(name)
+    except CrystalGFNError as error:
+        return {"name": name, "unit": "", "error": "", "elements": [], "source": f"broken: {error}"}
+
+
+def _show(found: list[dict[str, Any]], console: Console) -> None:
+    """Print a table on a terminal, lines of text with a tab between columns elsewhere."""
+    rows = [[_text(column, one[column]) for column in COLUMNS] for one in found]
+    if not console.is_terminal:
+        for row in [list(COLUMNS), *rows]:
+            typer.echo("\t".join(row))
+        return
+    from rich.table import Table
+
+    table = Table()
+    for column in COLUMNS:
+        table.add_column(column, no_wrap=column in ("name", "unit"), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _text(column: str, value: Any) -> str:
+    if column == "elements":
+        return "all" if value is None else str(len(value))
+    return str(value) or "-"

@@ -1,0 +1,64 @@
+"""Energy above the hull, from a model of the formation energy: no structure needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from torch import Tensor
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.properties.base import Domain
+from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.stability.facets import Facets
+from crystalgfn.stability.hull import Hull
+
+
+class EnergyAboveHull:
+    """Predicted formation energy less the energy of the hull at the composition.
+
+    Args:
+        model: of the formation energy, by name or folder.
+        hull: ``"builtin"`` or a table of phases.
+    """
+
+    name = "energy_above_hull"
+    unit = "eV/atom"
+
+    def __init__(self, model: str = "formation_energy", hull: str = "builtin") -> None:
+        self._model, self._hull = model, hull
+        self.source = f"{model} less the energy of the {hull} hull at the composition"
+
+    @cached_property
+    def model(self) -> ProxyProperty:
+        """The model of the formation energy."""
+        return ProxyProperty.load(self._model)
+
+    @cached_property
+    def facets(self) -> Facets:
+        """The hull."""
+        return Facets(Hull.load(self._hull))
+
+    @cached_property
+    def _domain(self) -> Domain:
+        known = set(self.model.elements)
+        both = [symbol for symbol in self.facets.hull.elements if symbol in known]
+        return Domain(self.name, both, f"the {self._hull} hull and {self._model} hold")
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols that hull and model know."""
+        return self._domain.symbols
+
+    @property
+    def error(self) -> str:
+        """Error of the model; that of the hull comes on top."""
+        return f"{self.model.error}; the hull's comes on top"
+
+    def __call__(self, crystals: Crystals) -> Tensor:
+        """Return energies above the hull (B,), eV/atom; negative below it.
+
+        Raises:
+            PropertyError: a crystal holds an element that hull or model lack.
+        """
+        self._domain.check(crystals)
+        return self.model(crystals).double() - self.facets.energies(crystals.elements, crystals.counts)

@@ -1,0 +1,50 @@
+"""Metal or not, from the model of the band gap."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from torch import Tensor
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.properties.gap_network import METAL
+from crystalgfn.properties.models import ProxyProperty
+
+
+class Metal:
+    """Probability that a crystal has no band gap.
+
+    Args:
+        model: of the band gap, by name or folder.
+    """
+
+    name = "metal"
+    unit = ""
+    source = f"probability that the gap is below {METAL} eV, by the model band_gap"
+
+    def __init__(self, model: str = "band_gap") -> None:
+        self._model = model
+
+    @cached_property
+    def model(self) -> ProxyProperty:
+        """The model of the band gap."""
+        return ProxyProperty.load(self._model)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols that the model knows."""
+        return self.model.elements
+
+    @property
+    def error(self) -> str:
+        """Share of test rows on the right side, and area under the curve."""
+        found = self.model.card["metrics"]["real"].get("metals", {})
+        return f"{found['accuracy']:.1%} of {found['n']:,} test rows right, AUC {found['auc']:.3f}" if found else ""
+
+    def __call__(self, crystals: Crystals) -> Tensor:
+        """Return the probability (B,).
+
+        Raises:
+            PropertyError: a crystal holds an element the model was not trained on.
+        """
+        return self.model.metal(crystals)
