@@ -19,7 +19,11 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.registry import resolve
 from crystalgfn.spaces.crystal import CrystalSpace
+
+DOMAIN = "domain_distance"
+"""Property that is a column of every table of samples."""
 
 CHUNK = 1_000
 """Crystals drawn at a time; part of what a seed means, so it never changes."""
@@ -55,6 +59,7 @@ class Model:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
         self.policy = policy.eval().requires_grad_(False)
         self.weights = dict(weights or {})
+        self._domain = resolve(DOMAIN)
         condition = target.reward.condition(self.weights)
         self._condition = condition.to(space.device) if len(condition) else None
 
@@ -67,7 +72,8 @@ class Model:
 
         Returns:
             crystals with the columns of the reward's properties, ``log_reward``, ``log_pf``, ``log_pb``, and their
-            importance weights ``log_weight`` = log_reward + log_pb - log_pf.
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
+            crystal is unlike those the formation-energy model was trained on (:mod:`crystalgfn.properties.domain`).
 
         Raises:
             PropertyError: the property failed on a crystal.
@@ -95,6 +101,7 @@ class Model:
             "log_pb": scores.log_pb_sum,
             "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
         }
+        columns.setdefault(DOMAIN, self._domain(crystals).cpu().numpy())
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
