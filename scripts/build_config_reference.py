@@ -69,7 +69,7 @@ def describe(annotation: Any) -> str:
         )
     if origin is dict:
         return f"{{name: {describe(arguments[1])}}}"
-    names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    names = {Any: "value", int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
     return names[annotation]
 
 

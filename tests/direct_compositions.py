@@ -36,6 +36,7 @@ def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, lim
         and (limits.stoichiometry is None or limits.stoichiometry.fits(dict(zip(numbers, counts, strict=True))))
         and all(_share_within(numbers, counts, *bounds) for bounds in limits.shares)
         and (not limits.electronegativity or passes_pauling(numbers, counts))
+        and all(rule.holds(dict(zip(numbers, counts, strict=True))) for _, rule in limits.rules)
     )
 
 

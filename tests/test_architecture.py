@@ -10,7 +10,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "crystalgfn"
 
-BASE = {"errors", "progress", "goals", "__version__"}
+BASE = {"errors", "progress", "goals", "rules", "__version__"}
 CRYSTAL = BASE | {"crystallography", "crystal", "tables"}
 SPACES = CRYSTAL | {"spaces"}
 GFLOWNET = SPACES | {"policy", "properties", "gflownet", "stability"}
@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "errors": set(),
     "progress": set(),
     "goals": {"errors"},
+    "rules": {"errors", "crystallography"},
     "crystallography": BASE,
     "crystal": BASE
     | {"crystallography", "tables", "structures"},  # the last two inside methods only: to_csv, place ...

@@ -19,6 +19,7 @@ from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.registry import resolve
 from crystalgfn.properties.reward import Reward, Stability, Term
+from crystalgfn.rules import parse_rules
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import LatticeDecoder
@@ -57,6 +58,7 @@ def build_space(config: ConstraintsConfig) -> CrystalSpace:
         stoichiometry=Stoichiometry.parse(config.stoichiometry) if config.stoichiometry else None,
         shares=tuple((atomic_number(s), low, high) for s, (low, high) in config.shares.items()),
         electronegativity=config.electronegativity == "smact",
+        rules=parse_rules(config.rules),
     )
     return CrystalSpace(
         elements,

@@ -12,7 +12,7 @@ from crystalgfn.errors import ConfigError, nearest
 
 _RANGES = ("n_elements", "n_atoms", "n_atoms_primitive", "atoms_per_element")
 _BOUNDS = ("lengths", "angles", "volume_per_atom", "density")
-_FIXED = ("measure", "shares")
+_FIXED = ("measure",)
 _COORDINATES = ("kind", "volume", "box", "box_angles", "triclinic", "monoclinic")
 _CHARGE = ("none", "per_atom", "per_element")  # each holds for all crystals of the next
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -84,6 +84,16 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
         return _inside(key, was, now)
     if key in ("required", "forbidden"):
         return sorted({*was, *_list(now)})
+    if key == "rules":
+        again = [name for name in now if name in was]
+        if again:
+            raise ConfigError(f"restriction rules: {again[0]} was set in training, allowed: other rules")
+        return {**was, **now}
+    if key == "shares":
+        inside = {
+            symbol: _inside(f"shares {symbol}", was[symbol], pair) for symbol, pair in now.items() if symbol in was
+        }
+        return {**was, **now, **inside}
     if key == "any_of":
         return [*was, *now]
     if key == "charge" and now in _CHARGE and _CHARGE.index(now) < _CHARGE.index(was):

@@ -15,6 +15,7 @@ from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import ConstraintError
+from crystalgfn.rules import parse_rules
 from crystalgfn.spaces.composition import CompositionSpace
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import formula_order
@@ -80,6 +81,8 @@ def wishes(draw, elements, limits):
         low = draw(st.sampled_from([0.0, 0.2, 1 / 3, 0.5]))
         changes["shares"] = ((draw(st.sampled_from(elements)), low, draw(st.sampled_from([low, 0.6, 2 / 3, 1.0]))),)
         changes["shares"] = tuple((z, a, max(a, b)) for z, a, b in changes["shares"])
+    if draw(st.integers(0, 3)) == 0:
+        changes["rules"] = parse_rules({"at_most_one_of": [[SYMBOLS[z] for z in draw(some)]]})
     if limits.neutrality == "per_element" and draw(st.booleans()):
         changes["electronegativity"] = True
     return replace(limits, **changes)
@@ -123,6 +126,7 @@ CHANGES = {
     "shares": {"shares": ((8, 0.5, 0.75),)},
     "two shares": {"shares": ((8, 0.2, 0.6), (26, 0.0, 0.25))},
     "electronegativity": {"neutrality": "per_element", "electronegativity": True},
+    "rules": {"rules": parse_rules({"at_most_one_of": [["H", "O"], ["O", "Cl"]]})},
 }
 
 

@@ -17,6 +17,7 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CrystalGFNError, nearest
+from crystalgfn.rules import parse_rules
 
 from .section import Section
 
@@ -207,6 +208,8 @@ class ConstraintsConfig(Section):
     shares: dict[str, FloatRange] = Field(default_factory=dict)
     """Least and most share of the atoms for elements, such as ``{O: [0.5, 0.75]}``; an element that is absent counts
     as 0."""
+    rules: dict[str, Any] = Field(default_factory=dict)
+    """Further rules by name (:data:`crystalgfn.rules.RULES`), such as ``{at_most_one_of: [[F, Cl]]}``."""
     space_groups: Annotated[SpaceGroupsConfig, _as("numbers")] = SpaceGroupsConfig()
     """Which space groups: "all", numbers and ranges, or a section."""
     lattice: LatticeConfig = LatticeConfig()
@@ -231,6 +234,7 @@ class ConstraintsConfig(Section):
             raise ValueError(f"n_elements: found at most {self.n_elements[1]}, allowed: at most 8")
         if self.stoichiometry is not None:
             Stoichiometry.parse(self.stoichiometry)
+        parse_rules(self.rules)
         if len(self.shares) > 2:
             raise ValueError(f"shares: found {len(self.shares)} elements, allowed: at most 2")
         for symbol, (low, high) in self.shares.items():

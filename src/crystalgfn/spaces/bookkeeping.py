@@ -1,40 +1,21 @@
 """Constraints on compositions that look-ahead follows with a few numbers: what to keep in mind of the atoms so far.
 
-A ledger is a small automaton. Elements are added one after the other, each once; elements of one kind change a ledger's
-state alike. :mod:`.occupation` multiplies the ledgers' states with its contexts, so that look-ahead stays exact.
-To add a constraint, write a ledger and put it into :func:`ledgers_of`.
+A ledger is a small automaton (:class:`crystalgfn.rules.Ledger`). :mod:`.occupation` multiplies the ledgers' states with
+its contexts, so that look-ahead stays exact. Here are those of constraints that have a key of their own; others are
+rules (:mod:`crystalgfn.rules`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Protocol
+
+from crystalgfn.rules import Ledger
 
 from .constraints import CompositionConstraints
 
 ROUNDING = 1e-9
 """Share of the atoms by which a bound may be missed through floating point."""
-
-
-class Ledger(Protocol):
-    """An automaton over (kind of element, atoms per primitive cell)."""
-
-    def kind(self, atomic_number: int) -> Hashable:
-        """What counts about an element."""
-        ...
-
-    def start(self, most: int) -> Hashable:
-        """State without atoms, where at most ``most`` atoms will come."""
-        ...
-
-    def step(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
-        """State after ``count`` atoms of an element; None if nothing can follow any more."""
-        ...
-
-    def accepts(self, state: Hashable, atoms: int) -> bool:
-        """Whether a composition of so many atoms may end in a state."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +134,7 @@ def ledgers_of(constraints: CompositionConstraints) -> tuple[Ledger, ...]:
         found.append(AnyOf(constraints.any_of))
     if constraints.stoichiometry is not None:
         found.append(Ratios(constraints.stoichiometry.named, constraints.stoichiometry.open))
-    return tuple(found)
+    return (*found, *(rule for _, rule in constraints.rules))
 
 
 @dataclass(frozen=True)

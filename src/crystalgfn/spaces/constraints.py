@@ -7,6 +7,7 @@ from typing import Literal
 
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import ConstraintError
+from crystalgfn.rules import Rule
 
 NeutralityRule = Literal["per_element", "per_atom", "none"]
 
@@ -31,6 +32,7 @@ class CompositionConstraints:
         electronegativity: whether some neutral choice of oxidation states, one an element, must have every cation less
             electronegative than every anion (smact's ``pauling_test``); for neutrality ``per_element``. Crystals of a
             single element pass.
+        rules: further rules by name.
     """
 
     allowed: tuple[int, ...] | None = None
@@ -45,6 +47,7 @@ class CompositionConstraints:
     stoichiometry: Stoichiometry | None = None
     shares: tuple[tuple[int, float, float], ...] = ()
     electronegativity: bool = False
+    rules: tuple[tuple[str, Rule], ...] = ()
 
 
 def with_stoichiometry(constraints: CompositionConstraints) -> CompositionConstraints:

@@ -52,6 +52,10 @@ def explain_empty(
         f"stoichiometry {c.stoichiometry}": replace(c, stoichiometry=None),
         f"shares {', '.join(f'{SYMBOLS[z]} [{low:g}, {high:g}]' for z, low, high in c.shares)}": replace(c, shares=()),
         "electronegativity": replace(c, electronegativity=False),
+        **{
+            f"rules.{name} {rule}": replace(c, rules=tuple(other for other in c.rules if other[0] != name))
+            for name, rule in c.rules
+        },
     }
     guilty = [name for name, wider in relaxed.items() if wider != c and _any(elements, space_groups, wider, lattice)]
     bounds = _guilty_bounds(elements, space_groups, c, lattice) if lattice is not None else []
