@@ -90,7 +90,7 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
             raise ConfigError(f"restriction rules: {again[0]} was set in training, allowed: other rules")
         return {**was, **now}
     if key == "shares":
-        inside = {
+        inside = {s: _inside(f"shares {s}", was[s], pair) for s, pair in now.items() if s in was}
             symbol: _inside(f"shares {symbol}", was[symbol], pair) for symbol, pair in now.items() if symbol in was
         }
         return {**was, **now, **inside}
