@@ -1,6 +1,9 @@
 """``crystalgfn proxy``: train, evaluate, predict, and what goes wrong."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -150,3 +153,18 @@ def test_band_gap(tmp_path, capsys):
     assert json.loads((tmp_path / "m.json").read_text())["real"] == card["metrics"]["real"]
     assert run("train", data, "-o", tmp_path / "x", "--target", "band_gap", "--recipe", "best") == 2
     assert "unknown recipe 'best', allowed: gap" in capsys.readouterr().err
+
+
+def test_uncertainty_benchmark(trained, tmp_path):
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "uncertainty.py"
+    files = [trained / "data.parquet", "--strained", trained / "strained.parquet", "--hull", trained / "data.parquet"]
+    options = ["--model", trained / "model", "--seconds", 0, "--batch", 8, "--json", tmp_path / "out.jsonl"]
+    done = subprocess.run(
+        [sys.executable, *map(str, [script, *files, *options])], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    results = json.loads((tmp_path / "out.jsonl").read_text())["results"]
+    sets = {result["set"] for result in results if "set" in result}
+    assert sets == {"test rows", "unseen chemical systems", "volume 0.5 to 2.5", "compositions alone", "scaled"}
+    by_distance = [r for r in results if r.get("set") == "test rows" and r.get("by") == "distance"]
+    assert sum(r["n"] for r in by_distance) == next(r["n"] for r in results if r.get("set") == "test rows")

@@ -147,7 +147,8 @@ def train(
     domain = TrainingDomain.fit(table.crystals[fitted.train]).tensors()
     save_model(output, network, card, "", domain=domain)
     # measured on what was stored, half precision included
-    card["metrics"] = _measure(ProxyProperty.load(output), table, strained_table)
+    # by its full path: a folder may have the name of a model that ships
+    card["metrics"] = _measure(ProxyProperty.load(output.absolute()), table, strained_table)
     save_model(output, network, card, card_text(card), domain=domain)
     for path in checkpoints.values():
         path.unlink(missing_ok=True)
