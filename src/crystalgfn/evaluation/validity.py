@@ -131,7 +131,7 @@ def check_section(crystals: Crystals, constraints: Mapping[str, Any]) -> Validit
     return check(
         crystals,
         space_groups=_groups_asked(constraints["space_groups"]),
-        composition=_composition_asked(constraints),
+        composition=composition_asked(constraints),
         lattice=_lattice_asked(constraints["lattice"]),
     )
 
@@ -146,7 +146,8 @@ def _groups_asked(section: Mapping[str, Any]) -> list[int]:
     return [g for g in section["numbers"] if all(names[g] in wanted for names, wanted in asked)]
 
 
-def _composition_asked(section: Mapping[str, Any]) -> CompositionConstraints:
+def composition_asked(section: Mapping[str, Any]) -> CompositionConstraints:
+    """Limits on the composition that a section ``constraints`` in full asks for."""
     elements = section["elements"]
     wanted = section["stoichiometry"]
     return CompositionConstraints(
