@@ -16,29 +16,19 @@ import torch
 from _common import parser, report
 
 from crystalgfn.build import WEIGHTS
-from crystalgfn.config import ConstraintsConfig, load_preset, preset_path, presets
+from crystalgfn.config import load_preset, preset_path, presets
 from crystalgfn.crystal import Crystals
-from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.evaluation.validity import check_section
 from crystalgfn.model import CHUNK, load, untrained
 
 BATCH = 10 * CHUNK
-
-
-def lattice_limits(space: ConstraintsConfig) -> LatticeLimits:
-    """What a configuration asks of cells; 120 degrees is the angle of hexagonal axes."""
-    cell = space.lattice
-    if cell.kind == "box":
-        return LatticeLimits(lengths=cell.box, angles=(cell.box_angles[0], max(cell.box_angles[1], 120)))
-    beta = cell.monoclinic or (90.0, 135.0)
-    angles = (min(cell.triclinic[0], beta[0]), max(cell.triclinic[1], beta[1], 120))
-    return LatticeLimits(volume=cell.volume, max_axis_ratio=cell.longest_over_shortest or 7.5, angles=angles)
 
 
 def check_preset(name: str, n: int, seed: int, overrides: Sequence[str]) -> dict[str, object]:
     """Draw and check ``n`` samples of a preset."""
     trained = (preset_path(name) / WEIGHTS).is_file() and not overrides
     model = load(name) if trained else untrained(load_preset(name, overrides))
-    space = model.config.constraints
+    section = model.config.constraints.model_dump()
     violations: Counter[str] = Counter()
     invalid, groups, clock = 0, set(), {"draw": 0.0, "check": 0.0}
     for first in range(0, n, BATCH):
@@ -46,12 +36,7 @@ def check_preset(name: str, n: int, seed: int, overrides: Sequence[str]) -> dict
         last = min(first + BATCH, n)
         crystals = Crystals.concatenate(list(model.chunks(last, seed=seed, first=first // CHUNK)))
         drawn = time.perf_counter()
-        found = check(
-            crystals,
-            space_groups=space.groups,
-            composition=model.space.composition.constraints,
-            lattice=lattice_limits(space),
-        )
+        found = check_section(crystals, section)
         clock["draw"] += drawn - start
         clock["check"] += time.perf_counter() - drawn
         violations.update(found.violations)

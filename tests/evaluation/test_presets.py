@@ -13,38 +13,14 @@ from pyxtal.symmetry import Group
 from crystalgfn.build import build_space
 from crystalgfn.config import load_preset, presets
 from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
-from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.evaluation.validity import check_section
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalStates
 
 NUMBER = 10_000
 LOOKED_AT = 250
 """Samples given to pyxtal and pymatgen, which take milliseconds each."""
-
-
-def limits_of(config):
-    """What a configuration asks of compositions and of cells, read here once more."""
-    space, cell = config.constraints, config.constraints.lattice
-    composition = CompositionConstraints(
-        allowed=tuple(atomic_number(s) for s in space.elements.allowed if s not in space.elements.forbidden),
-        required=tuple(map(atomic_number, space.elements.required)),
-        n_elements=space.n_elements,
-        n_atoms=space.n_atoms,
-        n_atoms_primitive=space.n_atoms_primitive,
-        atoms_per_element=space.atoms_per_element,
-        neutrality=space.charge,
-        wyckoff=space.wyckoff,
-    )
-    if cell.kind == "box":
-        return composition, LatticeLimits(lengths=cell.box, angles=(cell.box_angles[0], max(cell.box_angles[1], 120)))
-    beta = cell.monoclinic or (90.0, 135.0)
-    angles = (min(cell.triclinic[0], beta[0]), max(cell.triclinic[1], beta[1], 120))
-    return composition, LatticeLimits(
-        volume=cell.volume, max_axis_ratio=cell.longest_over_shortest or 7.5, angles=angles
-    )
 
 
 @pytest.fixture(scope="module", params=presets())
@@ -61,12 +37,10 @@ def sampled(request):
 
 def test_samples_pass_every_check(sampled):
     crystals, config = sampled
-    composition, lattice = limits_of(config)
-    groups = config.constraints.groups
-    report = check(crystals, space_groups=groups, composition=composition, lattice=lattice)
+    report = check_section(crystals, config.constraints.model_dump())
     assert report.n == NUMBER
     assert report.ok, str(report)
-    assert len(crystals.space_group.unique()) > 0.9 * len(groups)
+    assert len(crystals.space_group.unique()) > 0.9 * len(config.constraints.groups)
     # all that can have a charge occur; noble gases, which cannot, stay out of neutral mixtures
     can_occur = torch.tensor(
         [bool(OXIDATION_STATES[z]) or config.constraints.charge == "none" for z in crystals.elements]

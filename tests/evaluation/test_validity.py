@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from pyxtal.symmetry import Group
 
+from crystalgfn.config import parse_config
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import is_neutral
 from crystalgfn.crystallography.space_groups import (
@@ -16,9 +19,13 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRIES,
     POINT_SYMMETRY,
 )
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.validity import LatticeLimits, check
+from crystalgfn.evaluation.cell_rules import LatticeLimits
+from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
+from crystalgfn.evaluation.validity import check, check_section
 from crystalgfn.spaces.constraints import CompositionConstraints
+from direct_compositions import passes_pauling
 from policy_setup import random_policy, small_space
 
 LI, OX, MG, FE = 3, 8, 12, 26
@@ -54,7 +61,7 @@ def violations(rows, **options):
 
 
 def test_real_crystals_are_valid():
-    limits = LatticeLimits(volume=(0.55, 1.6), max_axis_ratio=7.5, lengths=(0.9, 100), angles=(50, 150))
+    limits = LatticeLimits(volume=(0.55, 1.6), longest_over_shortest=7.5, box=(0.9, 100), triclinic=(50, 150))
     report = check(make(GOOD), space_groups=[167, 225], composition=LIMITS, lattice=limits)
     assert report.ok
     assert report.valid.all()
@@ -80,9 +87,25 @@ def test_real_crystals_are_valid():
         (changed(group=2, lattice=[4, -4, 4, 90, 90, 90]), {}, {"cell"}),
         (changed(lattice=[float("nan")] * 6), {}, {"cell", "lattice_system"}),
         (changed(lattice=[9, 9, 9, 90, 90, 90]), {"lattice": LatticeLimits(volume=(0.55, 1.6))}, {"volume"}),
-        (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lattice": LatticeLimits(max_axis_ratio=7.5)}, {"axis_ratio"}),
+        (
+            changed(1, None, [3, 3, 25, 90, 90, 90]),
+            {"lattice": LatticeLimits(longest_over_shortest=7.5)},
+            {"longest_over_shortest"},
+        ),
         (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lattice": LatticeLimits(lengths=(0.9, 24))}, {"lengths"}),
         (changed(1, None, [5, 5, 5, 45, 90, 90]), {"lattice": LatticeLimits(angles=(50, 150))}, {"angles"}),
+        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"lattice": LatticeLimits(triclinic=(50, 150))}, {"triclinic"}),
+        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"lattice": LatticeLimits(triclinic=(50, 130))}, set()),
+        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"lattice": LatticeLimits(monoclinic=(50, 130))}, {"monoclinic"}),
+        # 8 atoms with 161.2 g/mol in 74.6 A^3
+        (changed(), {"lattice": LatticeLimits(density=(3.58, 3.60), volume_per_atom=(9.32, 9.33))}, set()),
+        (changed(), {"lattice": LatticeLimits(density=(3.60, 4))}, {"density"}),
+        (changed(), {"lattice": LatticeLimits(volume_per_atom=(9.34, 12))}, {"volume_per_atom"}),
+        # hematite: a = 5.427 A and alpha = 55.3 degree in the primitive cell
+        (GOOD[1:], {"lattice": LatticeLimits(box=(5.42, 5.43), rhombohedral=(55.2, 55.4), lengths=(5, 14))}, set()),
+        (GOOD[1:], {"lattice": LatticeLimits(box=(5, 5.42))}, {"box"}),
+        (GOOD[1:], {"lattice": LatticeLimits(rhombohedral=(56, 90))}, {"rhombohedral"}),
+        (GOOD[1:], {"lattice": LatticeLimits(lengths=(5, 13))}, {"lengths"}),
     ],
 )
 def test_each_violation_is_found(rows, options, expected):
@@ -97,6 +120,63 @@ def test_required_and_allowed_elements():
     assert report.valid.tolist() == [False, True]
     assert "elements 1 (first: 0)" in str(report)
     assert "\n" not in str(report)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "expected"),
+    [
+        ({"any_of": ((LI, MG), (OX,))}, set()),
+        ({"any_of": ((MG,), (LI, FE))}, {"any_of"}),
+        ({"stoichiometry": Stoichiometry.parse("AB")}, set()),
+        ({"stoichiometry": Stoichiometry.parse("MgO")}, set()),
+        ({"stoichiometry": Stoichiometry.parse("MgX")}, set()),
+        ({"stoichiometry": Stoichiometry.parse("FeX")}, {"stoichiometry"}),
+        ({"stoichiometry": Stoichiometry.parse("AB2")}, {"stoichiometry"}),
+        ({"stoichiometry": Stoichiometry.parse("MgOX")}, {"stoichiometry"}),
+        ({"stoichiometry": Stoichiometry.parse("AMgOXZ")}, {"stoichiometry"}),
+        ({"stoichiometry": Stoichiometry.parse("Mg")}, {"stoichiometry"}),
+        ({"shares": ((OX, 0.5, 0.5), (FE, 0.0, 0.1))}, set()),
+        ({"shares": ((OX, 0.51, 1.0),)}, {"shares"}),
+        ({"shares": ((FE, 0.01, 1.0),)}, {"shares"}),
+        ({"electronegativity": True}, set()),
+    ],
+)
+def test_wishes_on_the_composition(wishes, expected):
+    assert violations(GOOD[:1], composition=replace(LIMITS, **wishes)) == expected
+
+
+def test_electronegativity_agrees_with_smact_on_random_compositions():
+    random = np.random.default_rng(0)
+    elements = (1, 6, 8, 14, 26, 29, 34, 46, 75, 77)  # several pairs with equal electronegativities
+    counts = random.integers(1, 4, (600, len(elements))) * (random.random((600, len(elements))) < 0.3)
+    found = ordered_by_electronegativity(counts, elements)
+    assert 0.1 < found.mean() < 0.9
+    for row, verdict in zip(counts.tolist(), found.tolist(), strict=True):
+        pairs = [(z, n) for z, n in zip(elements, row, strict=True) if n]
+        assert verdict == passes_pauling(tuple(z for z, _ in pairs), tuple(n for _, n in pairs))
+
+
+def test_a_section_asks_for_what_it_says():
+    def broken(**keys):
+        config = parse_config(
+            {"constraints": {"elements": ["O", "Li", "Mg", "Fe"], "atoms_per_element": [1, 20], **keys}}
+        )
+        report = check_section(make(GOOD), config.constraints.model_dump())
+        return {name: count for name, count in report.violations.items() if count}
+
+    assert broken() == {}
+    assert broken(space_groups={"crystal_system": "cubic"}) == {"space_group": 1}
+    assert broken(space_groups={"lattice_system": "trigonal-rhombohedral"}) == {"space_group": 1}
+    assert broken(space_groups={"point_symmetry": "polar"}) == {"space_group": 2}
+    assert broken(elements={"allowed": "O,Li,Mg,Fe", "any_of": [["Li", "Fe"]]}) == {"any_of": 1}
+    assert broken(elements={"allowed": "O,Li,Mg,Fe", "forbidden": ["Mg"]}) == {"elements": 1}
+    assert broken(stoichiometry="A2B3") == {"stoichiometry": 1}
+    assert broken(shares={"Fe": [0.3, 0.4]}) == {"shares": 1}
+    assert broken(electronegativity="smact", charge="per_element") == {}
+    assert broken(lattice={"lengths": [4, 10], "density": [2, 5]}) == {"lengths": 1, "density": 1}
+    assert broken(lattice={"volume_per_atom": [10, 20], "angles": [80, 100]}) == {"volume_per_atom": 1, "angles": 1}
+    assert broken(lattice={"longest_over_shortest": 2.5}) == {"longest_over_shortest": 1}
+    assert broken(lattice={"kind": "box", "box": [4.5, 9], "box_angles": [60, 120]}) == {"box": 1, "rhombohedral": 1}
 
 
 def test_mixed_valence_and_no_rule():
@@ -153,6 +233,6 @@ def test_verdicts_on_random_crystals_agree_with_pyxtal_and_brute_force(neutralit
 def test_samples_of_an_untrained_policy_are_valid():
     space = small_space(groups=range(1, 231), neutrality="per_element", n_atoms_primitive=(1, 12))
     states = random_policy(space, 0).sample(4000, space, generator=torch.Generator().manual_seed(0)).states
-    bounds = LatticeLimits(volume=(0.55, 1.6), max_axis_ratio=7.5, angles=(60, 135))
+    bounds = LatticeLimits(volume=(0.55, 1.6), longest_over_shortest=7.5, triclinic=(60, 120), monoclinic=(90, 135))
     report = check(space.crystals(states), composition=space.composition.constraints, lattice=bounds)
     assert report.ok, str(report)

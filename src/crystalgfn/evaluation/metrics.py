@@ -219,11 +219,15 @@ def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
     verdicts = []
     for counts in distinct.tolist():
         present = [(states[column], n) for column, n in enumerate(counts) if n]
-        verdicts.append(len(present) < 2 or _adds_to_zero(present, mixed=rule == "per_atom"))
+        verdicts.append(len(present) < 2 or adds_to_zero(present, mixed=rule == "per_atom"))
     return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
 
 
-def _adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
+def adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
+    """Whether charges balance, of elements given by their oxidation states and numbers of atoms.
+
+    With ``mixed``, each atom has its own state.
+    """
     if not all(states for states, _ in present):
         return False
     sets = sorted((_charges(states, n, mixed) for states, n in present), key=len)

@@ -6,50 +6,29 @@ cells by their metric. Anything but zero violations among samples of a trained m
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from crystalgfn.crystal import Crystals
-from crystalgfn.crystallography.elements import ATOMIC_VOLUME
-from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
+from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import (
     CENTERING_MULTIPLICITY,
     CRYSTAL_LATTICE_SYSTEM,
     CRYSTAL_LATTICE_SYSTEMS,
+    CRYSTAL_SYSTEM,
     POINT_SYMMETRIES,
     POINT_SYMMETRY,
 )
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import DataError
 from crystalgfn.spaces.constraints import CompositionConstraints
 
-from .metrics import neutral, wyckoff_compatible
-
-ROUNDING = 1e-9
-"""Relative deviation from a bound that floating point may cause."""
-
-Verdicts = dict[str, NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
-class LatticeLimits:
-    """Bounds on cells; None for no bound.
-
-    Attributes:
-        volume: least and most volume as multiples of the estimate from the composition.
-        max_axis_ratio: largest longest / shortest length.
-        lengths: least and most length, A, of the conventional cell; not for rhombohedral groups, whose primitive cell
-            is bounded.
-        angles: least and most angle, degree.
-    """
-
-    volume: tuple[float, float] | None = None
-    max_axis_ratio: float | None = None
-    lengths: tuple[float, float] | None = None
-    angles: tuple[float, float] | None = None
+from .cell_rules import LatticeLimits, cell_violations
+from .composition_rules import Verdicts, composition_violations
 
 
 @dataclass(frozen=True)
@@ -99,7 +78,7 @@ def check(
 
     Returns:
         one number a rule: space_group, labels, centering, elements, n_elements, n_atoms, n_atoms_primitive,
-        atoms_per_element, neutrality, wyckoff, cell, lattice_system and the bounds asked for.
+        atoms_per_element, cell, lattice_system and what else is asked for.
 
     Raises:
         DataError: no crystals, a space group that does not exist, or a negative count.
@@ -117,8 +96,8 @@ def check(
         "centering": (crystals.counts.cpu().numpy() % CENTERING_MULTIPLICITY[groups][:, None] != 0).any(1),
     }
     if composition is not None:
-        violated |= _composition(crystals, groups, composition)
-    violated |= _cells(crystals, groups, lattice or LatticeLimits())
+        violated |= composition_violations(crystals, groups, composition)
+    violated |= cell_violations(crystals, groups, lattice or LatticeLimits())
     any_violated = np.any(list(violated.values()), axis=0)
     return ValidityReport(
         n=len(crystals),
@@ -139,56 +118,70 @@ def _wrong_labels(crystals: Crystals, groups: NDArray[np.int64]) -> NDArray[np.b
     return wrong
 
 
-def _composition(crystals: Crystals, groups: NDArray[np.int64], limits: CompositionConstraints) -> Verdicts:
-    counts = crystals.counts.cpu().numpy()
-    present = counts > 0
-    numbers = np.array(crystals.elements)
-    allowed = numbers if limits.allowed is None else np.array(limits.allowed)
-    forbidden = (present & ~np.isin(numbers, allowed)).any(1)
-    missing = np.zeros(len(crystals), dtype=bool)
-    for z in limits.required:
-        missing |= ~present[:, numbers == z].any(1)
-    n_atoms, cells = counts.sum(1), CENTERING_MULTIPLICITY[groups]
-    least, most = limits.atoms_per_element
-    violated: Verdicts = {
-        "elements": forbidden | missing,
-        "n_elements": _outside(present.sum(1), limits.n_elements),
-        "n_atoms": _outside(n_atoms, limits.n_atoms),
-        "n_atoms_primitive": _outside(n_atoms / cells, limits.n_atoms_primitive),
-        "atoms_per_element": np.any(present & ((counts < least) | (counts > most)), axis=1),
+def check_section(crystals: Crystals, constraints: Mapping[str, Any]) -> ValidityReport:
+    """Count the crystals that violate what the section ``constraints`` of a configuration asks for.
+
+    Args:
+        crystals: B of them.
+        constraints: the section in full, as ``config.constraints.model_dump()`` gives it.
+
+    Returns:
+        see :func:`check`.
+    """
+    return check(
+        crystals,
+        space_groups=_groups_asked(constraints["space_groups"]),
+        composition=composition_asked(constraints),
+        lattice=_lattice_asked(constraints["lattice"]),
+    )
+
+
+def _groups_asked(section: Mapping[str, Any]) -> list[int]:
+    tables: dict[str, list[str]] = {
+        "crystal_system": list(CRYSTAL_SYSTEM),
+        "lattice_system": ["", *(CRYSTAL_LATTICE_SYSTEMS[i - 1] for i in CRYSTAL_LATTICE_SYSTEM[1:])],
+        "point_symmetry": ["", *(POINT_SYMMETRIES[i - 1] for i in POINT_SYMMETRY[1:])],
     }
-    if limits.neutrality != "none":
-        # atoms that a centering translation relates share their state, so the primitive cell is what must be neutral
-        whole = (counts % cells[:, None] == 0).all(1, keepdims=True)
-        own = torch.from_numpy(np.where(whole, counts // cells[:, None], counts))
-        primitive = Crystals(crystals.elements, crystals.space_group, own, crystals.lattice)
-        violated["neutrality"] = ~neutral(primitive, limits.neutrality)
-    if limits.wyckoff:
-        violated["wyckoff"] = ~wyckoff_compatible(crystals)
-    return violated
+    asked = [(names, section[key]) for key, names in tables.items() if section[key] is not None]
+    return [g for g in section["numbers"] if all(names[g] in wanted for names, wanted in asked)]
 
 
-def _cells(crystals: Crystals, groups: NDArray[np.int64], limits: LatticeLimits) -> Verdicts:
-    lattice, systems = crystals.lattice.cpu(), CRYSTAL_LATTICE_SYSTEM[groups]
-    lengths, angles = np.split(lattice.numpy(), 2, axis=1)
-    violated: Verdicts = {
-        "cell": ~is_valid_cell(lattice).numpy(),
-        "lattice_system": ~satisfies_lattice_system(lattice, torch.from_numpy(systems), ROUNDING).numpy(),
-    }
-    if limits.volume is not None:
-        estimate = crystals.counts.cpu().numpy() @ ATOMIC_VOLUME[list(crystals.elements)]
-        violated["volume"] = _outside(crystals.volume.cpu().numpy() / estimate, limits.volume)
-    if limits.max_axis_ratio is not None:
-        violated["axis_ratio"] = _outside(lengths.max(1) / lengths.min(1), (1.0, limits.max_axis_ratio))
-    if limits.lengths is not None:
-        outside = np.any(_outside(lengths, limits.lengths), axis=1)
-        violated["lengths"] = outside & (systems != CRYSTAL_LATTICE_SYSTEMS.index("trigonal-rhombohedral") + 1)
-    if limits.angles is not None:
-        violated["angles"] = np.any(_outside(angles, limits.angles), axis=1)
-    return violated
+def composition_asked(section: Mapping[str, Any]) -> CompositionConstraints:
+    """Limits on the composition that a section ``constraints`` in full asks for."""
+    elements = section["elements"]
+    wanted = section["stoichiometry"]
+    return CompositionConstraints(
+        allowed=tuple(atomic_number(s) for s in elements["allowed"] if s not in elements["forbidden"]),
+        required=tuple(map(atomic_number, elements["required"])),
+        any_of=tuple(tuple(map(atomic_number, choice)) for choice in elements["any_of"]),
+        n_elements=section["n_elements"],
+        n_atoms=section["n_atoms"],
+        n_atoms_primitive=section["n_atoms_primitive"],
+        atoms_per_element=section["atoms_per_element"],
+        neutrality=section["charge"],
+        wyckoff=section["wyckoff"],
+        stoichiometry=Stoichiometry.parse(wanted) if wanted is not None else None,
+        shares=tuple((atomic_number(s), low, high) for s, (low, high) in section["shares"].items()),
+        electronegativity=section["electronegativity"] == "smact",
+    )
 
 
-def _outside(values: NDArray, bounds: tuple[float, float]) -> NDArray[np.bool_]:  # NaN is outside
-    low, high = bounds
-    outside: NDArray[np.bool_] = ~((values >= low * (1 - ROUNDING)) & (values <= high * (1 + ROUNDING)))
-    return outside
+def _lattice_asked(section: Mapping[str, Any]) -> LatticeLimits:
+    hard = {name: section[name] for name in ("lengths", "angles", "density", "longest_over_shortest")}
+    if section["kind"] == "box":
+        return LatticeLimits(
+            **hard,
+            box=section["box"],
+            triclinic=section["box_angles"],
+            monoclinic=section["monoclinic"] or section["box_angles"],
+            rhombohedral=section["box_angles"],
+        )
+    per_atom = section["volume_per_atom"]
+    free = per_atom == "auto" and hard["lengths"] is None and hard["density"] is None
+    return LatticeLimits(
+        **{**hard, "longest_over_shortest": hard["longest_over_shortest"] or 7.5},
+        volume_per_atom=None if per_atom == "auto" else per_atom,
+        volume=section["volume"] if free else None,  # hard bounds on the volume win over the band
+        triclinic=section["triclinic"],
+        monoclinic=section["monoclinic"] or (90.0, 135.0),
+    )

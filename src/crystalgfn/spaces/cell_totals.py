@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 
 from .constraints import CompositionConstraints
 from .lattice import LatticeDecoder
@@ -28,6 +29,9 @@ def mean_masses(elements: Sequence[int], constraints: CompositionConstraints, n_
     low, high = constraints.atoms_per_element
     found = []
     for order in (sorted(mass, key=mass.__getitem__), sorted(mass, key=mass.__getitem__, reverse=True)):
+        if constraints.stoichiometry is not None:
+            found.append(_mass_of_formula(constraints.stoichiometry, order))
+            continue
         # as few atoms as may be of every element that must be there, then as many as may be of the first elements
         others = [z for z in order if z not in constraints.required]
         present = [z for z in order if z in constraints.required]
@@ -41,6 +45,13 @@ def mean_masses(elements: Sequence[int], constraints: CompositionConstraints, n_
             return mass[order[0]], mass[order[0]]
         found.append(sum(mass[z] * n for z, n in counts.items()) / n_atoms)
     return found[0], found[1]
+
+
+def _mass_of_formula(formula: Stoichiometry, order: Sequence[int]) -> float:
+    """Mean atomic mass where the most frequent of the open elements are the first of ``order``."""
+    others = [z for z in order if z not in dict(formula.named)]
+    pairs = [*formula.named, *zip(others, reversed(formula.open), strict=False)]
+    return sum(float(ATOMIC_MASS[z]) * ratio for z, ratio in pairs) / sum(ratio for _, ratio in pairs)
 
 
 def cell_totals(

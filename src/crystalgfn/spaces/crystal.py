@@ -15,7 +15,7 @@ from crystalgfn.errors import ConstraintError
 
 from .cell_totals import cell_totals
 from .composition import CompositionSpace
-from .constraints import CompositionConstraints
+from .constraints import CompositionConstraints, with_stoichiometry
 from .diagnosis import explain_empty
 from .lattice import FREE, CellContents, LatticeDecoder
 from .space_group import SYSTEM_OF, SpaceGroupSpace
@@ -91,8 +91,9 @@ class CrystalSpace:
         self.elements = formula_order(elements)
         self.lattice, self.lebesgue = lattice, lebesgue
         wanted = sorted(set(space_groups))
-        totals = cell_totals(self.elements, wanted, composition, lattice) if self.elements else None
         try:
+            written_out = with_stoichiometry(composition)
+            totals = cell_totals(self.elements, wanted, written_out, lattice) if self.elements else None
             self.composition = CompositionSpace(self.elements, wanted, composition, totals)
         except ConstraintError as error:
             raise ConstraintError(explain_empty(self.elements, wanted, composition, lattice)) from error

@@ -36,7 +36,13 @@ def explain_empty(
     names = [SYMBOLS[z] for z in constraints.required]
     c = constraints
     relaxed = {
-        f"n_elements {list(c.n_elements)}": replace(c, n_elements=(1, max(c.n_elements[1], 4, len(c.required)))),
+        f"n_elements {list(c.n_elements)}": replace(
+            c,
+            n_elements=(
+                1,
+                max(c.n_elements[1], 4, len(c.required), c.stoichiometry.n_elements if c.stoichiometry else 0),
+            ),
+        ),
         f"n_atoms {list(c.n_atoms)}": replace(c, n_atoms=(1, max(c.n_atoms[1], 128))),
         f"n_atoms_primitive {list(c.n_atoms_primitive)}": replace(
             c, n_atoms_primitive=(1, max(c.n_atoms_primitive[1], 48))
@@ -44,11 +50,14 @@ def explain_empty(
         f"atoms_per_element {list(c.atoms_per_element)}": replace(
             c, atoms_per_element=(1, max(c.atoms_per_element[1], 48))
         ),
-        f"neutrality {c.neutrality}": replace(c, neutrality="none"),
+        # no one can ask for electronegativities without charges
+        f"neutrality {c.neutrality}{' with electronegativity' if c.electronegativity else ''}": replace(
+            c, neutrality="none", electronegativity=False
+        ),
         f"required {' '.join(names)}": replace(c, required=()),
         "allowed elements": replace(c, allowed=None),
         "wyckoff (counts that fit the space groups)": replace(c, wyckoff=False),
-        f"any_of {'; '.join(' '.join(SYMBOLS[z] for z in choice) for choice in c.any_of)}": replace(c, any_of=()),
+        f"any_of {' and '.join(' '.join(SYMBOLS[z] for z in choice) for choice in c.any_of)}": replace(c, any_of=()),
         f"stoichiometry {c.stoichiometry}": replace(c, stoichiometry=None),
         f"shares {', '.join(f'{SYMBOLS[z]} [{low:g}, {high:g}]' for z, low, high in c.shares)}": replace(c, shares=()),
         "electronegativity": replace(c, electronegativity=False),
