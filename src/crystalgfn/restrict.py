@@ -91,8 +91,6 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
         return {**was, **now}
     if key == "shares":
         inside = {s: _inside(f"shares {s}", was[s], pair) for s, pair in now.items() if s in was}
-            symbol: _inside(f"shares {symbol}", was[symbol], pair) for symbol, pair in now.items() if symbol in was
-        }
         return {**was, **now, **inside}
     if key == "any_of":
         return [*was, *now]
