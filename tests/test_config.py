@@ -92,6 +92,20 @@ def test_overrides_and_yaml_of_chemists():
     assert (config.seed, config.constraints.n_elements) == (7, (2, 2))
 
 
+def test_a_file_may_change_a_preset(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: default\nconstraints:\n  elements: {required: [Li]}\n  n_atoms: [1, 20]\nseed: 3\n")
+    mine, default = load_config(path), load_preset("default")
+    assert mine.constraints.elements.allowed == default.constraints.elements.allowed
+    assert (mine.constraints.elements.required, mine.constraints.n_atoms, mine.seed) == (["Li"], (1, 20), 3)
+    assert mine.training == default.training
+    assert parse_config(yaml.safe_load(mine.to_yaml())) == mine
+    with pytest.raises(ConfigError, match="nearest: 'default'"):
+        parse_config({"base": "defalt"})
+    with pytest.raises(ConfigError, match="base: found 3"):
+        parse_config({"base": 3})
+
+
 def test_unknown_presets_and_files():
     with pytest.raises(ConfigError, match="nearest: 'default'"):
         load_config("defalt")

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ValidationError
 from crystalgfn.config.sections import Config
 from crystalgfn.errors import ConfigError, nearest
 
+BASE = "base"
+"""Key of a YAML file that names the preset it changes."""
+
 
 def presets() -> list[str]:
     """Names of the shipped presets."""
@@ -102,15 +105,39 @@ def _loader() -> type[yaml.SafeLoader]:
 
 
 def parse_config(content: Any, overrides: Sequence[str] = (), *, source: str = "configuration") -> Config:
-    """Validate what a YAML file held; see :func:`load_config`."""
+    """Validate what a YAML file held; see :func:`load_config`.
+
+    A key ``base`` names a preset, whose content the rest changes: sections key by key, lists as a whole.
+    """
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: found {type(content).__name__}, allowed: keys {', '.join(Config.model_fields)}")
+    if BASE in content:
+        content = _on_base(dict(content), source)
     for override in overrides:
         _override(content, override)
     try:
         return Config.model_validate(content)
     except ValidationError as error:
         raise ConfigError(f"{source}: {_explain(error)}") from None
+
+
+def _on_base(content: dict[str, Any], source: str) -> dict[str, Any]:
+    name = content.pop(BASE)
+    if not isinstance(name, str):
+        raise ConfigError(f"{source}: base: found {name!r}, allowed: {', '.join(presets())}")
+    text = (preset_path(name) / "config.yaml").read_text(encoding="utf-8")
+    merged: dict[str, Any] = _merged(yaml.load(text, Loader=_loader()), content)
+    return merged
+
+
+def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    found = dict(old)
+    for key, value in new.items():
+        was = found.get(key)
+        if key in _SHORT and isinstance(value, dict) and was is not None and not isinstance(was, dict):
+            was = {_SHORT[key]: was}
+        found[key] = _merged(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+    return found
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -178,6 +205,8 @@ def _explain(error: ValidationError) -> str:
     more = f" (and {rest} more)" if rest else ""
     if first["type"] == "extra_forbidden":
         allowed = _keys_at(where[:-1])
+        if len(where) == 1:
+            allowed = sorted([*allowed, BASE])
         return f"{key}: unknown key, allowed: {', '.join(allowed)}{nearest(where[-1], allowed)}{more}"
     message = first["msg"].removeprefix("Value error, ")
     found = first.get("input")
