@@ -71,6 +71,8 @@ def train(
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
     if base is not None and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
+    if hull is not None and recipe == "gap":
+        raise ConfigError("--hull: its entries have no band gap, allowed for a formation energy")
     first = ProxyProperty.load(append) if append is not None else None
     stages = stages_of(
         recipe,
