@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
+from composition_problems import problems
 from crystalgfn.crystallography.charges import is_neutral
-from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
+from crystalgfn.crystallography.elements import FORMULA_ORDER
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
@@ -20,9 +20,6 @@ from crystalgfn.spaces.composition import CompositionSpace
 from crystalgfn.spaces.constraints import CompositionConstraints
 from crystalgfn.spaces.crystal import formula_order
 from direct_compositions import enumerate_by_masks, enumerate_directly, satisfies
-
-NOBLE = (2, 10, 18)
-ELEMENTS = [1, 3, 5, 6, 8, 9, 12, 16, 17, 25, 26, *NOBLE]
 
 
 def check(elements, groups, limits):
@@ -43,6 +40,7 @@ def check(elements, groups, limits):
     return sum(map(len, expected.values()))
 
 
+<<<<<<< HEAD
 @st.composite
 def problems(draw):
     """Elements, space groups and constraints of a space small enough to enumerate."""
@@ -88,6 +86,8 @@ def wishes(draw, elements, limits):
     return replace(limits, **changes)
 
 
+=======
+>>>>>>> grid
 FREE = CompositionConstraints(n_elements=(1, 3), n_atoms=(1, 12), atoms_per_element=(1, 12), neutrality="none")
 
 
