@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.rules import parse_rules
 from crystalgfn.spaces.constraints import CompositionConstraints
 
 NOBLE = (2, 10, 18)
@@ -53,6 +54,8 @@ def wishes(draw, elements, limits):
         low = draw(st.sampled_from([0.0, 0.2, 1 / 3, 0.5]))
         changes["shares"] = ((draw(st.sampled_from(elements)), low, draw(st.sampled_from([low, 0.6, 2 / 3, 1.0]))),)
         changes["shares"] = tuple((z, a, max(a, b)) for z, a, b in changes["shares"])
+    if draw(st.integers(0, 3)) == 0:
+        changes["rules"] = parse_rules({"at_most_one_of": [[SYMBOLS[z] for z in draw(some)]]})
     if limits.neutrality == "per_element" and draw(st.booleans()):
         changes["electronegativity"] = True
     return replace(limits, **changes)

@@ -30,7 +30,6 @@ def test_sampling_is_deterministic_and_independent_of_how_many(run):
     one, two = model.sample(CHUNK + 50, seed=3), model.sample(CHUNK, seed=3)
     assert one[:CHUNK].equals(two)
     assert not model.sample(50, seed=4).equals(one[:50])
-<<<<<<< HEAD
     assert set(one.columns) == {
         "density [g/cm3]",
         "domain_distance",
@@ -39,9 +38,6 @@ def test_sampling_is_deterministic_and_independent_of_how_many(run):
         "log_pb",
         "log_weight",
     }
-=======
-    assert set(one.columns) == {"density [g/cm3]", "log_reward", "log_pf", "log_pb", "log_weight"}
->>>>>>> grid
     np.testing.assert_allclose(one.columns["log_reward"], one.columns["density [g/cm3]"], rtol=1e-6)
 
 
