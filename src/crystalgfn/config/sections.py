@@ -25,9 +25,10 @@ class PolicyConfig(Section):
     """Beta distributions in the mixture of each lattice parameter."""
     beta_range: FloatRange = (1.0, 100.0)
     """Least and most value of their parameters."""
-    look_ahead: Literal["counts", "elements"] = "counts"
+    look_ahead: Literal["counts", "elements", "learned"] = "counts"
     """The choice of an element starts from the ways on of each of its counts, or (faster where there are many elements)
-    from those of all counts together, charge left aside. Masks are exact either way."""
+    from those of all counts together, charge left aside, or (slower) from ways weighted by what each (element, count)
+    was found to be worth. Masks are exact in any case."""
 
 
 class ReplayConfig(Section):

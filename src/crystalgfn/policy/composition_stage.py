@@ -8,6 +8,9 @@ gives: with n(e, k) the number of ways on after adding k atoms of e, 0 where tha
 so that an untrained policy draws about uniformly from the compositions (b is learned, 0 at first), and a head need not
 learn how many counts a constraint has left of each element. The sum costs D x K look-ups a state: for many elements
 ``look_ahead="elements"`` puts there the number of ways that charge left aside gives, one look-up an element.
+
+With ``look_ahead="learned"`` a way on counts as the product of exp(b) over what it adds, by the b that the rollout
+began with: where log R is a sum over (element, count), the start is then exact but for charge.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from .distributions import masked_log_softmax, sample_masked
 from .network import Network, SetEncoder, small_head
 from .stage import Rows, Stage, StageScore
 
-LookAhead = Literal["counts", "elements"]
+LookAhead = Literal["counts", "elements", "learned"]
 
 CHARGES = 32
 """Charges beyond +-32 of a partial composition are not shown to the network."""
@@ -64,7 +67,7 @@ class CompositionStage(Stage[CompositionSteps]):
         width: of the trunk.
         n_elements: D.
         max_count: K.
-        look_ahead: "counts" or "elements", what the element head starts from (see the module's docstring).
+        look_ahead: "counts", "elements" or "learned", what the heads start from (see the module's docstring).
     """
 
     index = 1
@@ -95,21 +98,30 @@ class CompositionStage(Stage[CompositionSteps]):
         fits = nn.functional.pad(fits, (0, self.max_count - fits.shape[1]))
         return torch.cat((compositions.carried(state, CHARGES), fits, mask), 1)
 
-    def _ways(self, state: CompositionState, mask: Tensor, compositions: CompositionSpace) -> Tensor:
+    def _completions(self, compositions: CompositionSpace) -> Tensor | None:
+        """Completions weighted by what was learned so far; None where each counts as 1."""
+        if self.look_ahead != "learned":
+            return None
+        weights = self.bias.detach()[:, : compositions.max_count].exp()
+        return compositions.tables.weighted_completions(weights)
+
+    def _ways(
+        self, state: CompositionState, mask: Tensor, compositions: CompositionSpace, completions: Tensor | None
+    ) -> Tensor:
         """What the element head starts from: ``(R, D, K)`` or ``(R, D, 1)``."""
-        if self.look_ahead == "counts":
-            return compositions.ways(state, mask)
-        return compositions.ways_by_element(state, mask).unsqueeze(2)
+        if self.look_ahead == "elements":
+            return compositions.ways_by_element(state, mask).unsqueeze(2)
+        return compositions.ways(state, mask, completions)
 
     def _room(self, state: CompositionState, element: Tensor, ways: Tensor, compositions: CompositionSpace) -> Tensor:
         """Ways on after each count ``(R, K)`` of the elements chosen."""
-        if self.look_ahead == "counts":
+        if self.look_ahead != "elements":
             return ways[torch.arange(len(element), device=element.device), element]
         return compositions.ways_by_count(state, element)
 
     def _element_logits(self, z: Tensor, ways: Tensor) -> Tensor:
         """Logits ``(R, D + 1)``; what is masked holds anything finite."""
-        if self.look_ahead == "counts":
+        if self.look_ahead != "elements":
             total = (ways * torch.exp(self.bias[:, : ways.shape[2]])).sum(2)
         else:
             total = ways.squeeze(2)
@@ -128,7 +140,7 @@ class CompositionStage(Stage[CompositionSteps]):
         elements = torch.zeros(batch, m, dtype=torch.int64, device=device)
         facts = torch.zeros(batch, m, self.facts.in_features, dtype=torch.bool, device=device)
         room = torch.zeros(batch, m, space.max_count, device=device)
-        counts = space.max_count if self.look_ahead == "counts" else 1
+        counts = 1 if self.look_ahead == "elements" else space.max_count
         ways = torch.zeros(batch, m, self.n_elements, counts, device=device)
         return CompositionSteps(elements, torch.zeros_like(elements), facts, ways, room)
 
@@ -145,13 +157,13 @@ class CompositionStage(Stage[CompositionSteps]):
         """See :meth:`Stage.rollout`."""
         compositions, device, encoder = space.composition, prefix.device, network.encoders[self.index]
         steps = self._empty(len(prefix), compositions, device)
-        state = compositions.start(so_far.space_group)
+        state, completions = compositions.start(so_far.space_group), self._completions(compositions)
         rows, encoding = torch.arange(len(prefix), device=device), prefix
         for t in range(compositions.max_elements):
             mask = compositions.element_mask(state)
             facts = self._facts(state, mask, compositions)
             steps.facts[rows, t] = facts
-            ways = self._ways(state, mask, compositions)
+            ways = self._ways(state, mask, compositions, completions)
             steps.ways[rows, t] = ways
             z = network.trunk(encoding + self.facts(facts.to(encoding.dtype)))
             element = sample_masked(self._element_logits(z, ways), mask, epsilon=epsilon, generator=generator)
@@ -174,7 +186,7 @@ class CompositionStage(Stage[CompositionSteps]):
         self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
     ) -> CompositionSteps:
         """See :meth:`Stage.rollback`; there is one way back, only facts and ways on met are traced."""
-        compositions = space.composition
+        compositions, completions = space.composition, self._completions(space.composition)
         steps = self._empty(len(states), compositions, states.elements.device)
         steps.elements.copy_(states.elements)
         steps.counts.copy_(states.counts)
@@ -182,7 +194,7 @@ class CompositionStage(Stage[CompositionSteps]):
         for t in range(compositions.max_elements):
             mask = compositions.element_mask(state)
             steps.facts[rows, t] = self._facts(state, mask, compositions)
-            ways = self._ways(state, mask, compositions)
+            ways = self._ways(state, mask, compositions, completions)
             steps.ways[rows, t] = ways
             going = states.elements[rows, t] > 0
             rows, state = rows[going], state[going]

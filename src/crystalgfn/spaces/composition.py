@@ -106,21 +106,22 @@ class CompositionSpace:
         adds = meets(tables.adds[left][state.context], tables.charges.before(state.charges, state.last))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
-    def ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
+    def ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
         """How many compositions, charge left aside, go on from each addition; 0 where it is not allowed.
 
         Args:
             state: B partial compositions that may still grow.
             allowed: ``(B, D + 1)`` bool, their :meth:`element_mask`.
+            completions: weighted ones, as :meth:`CompositionTables.weighted_completions` gives; None counts each as 1.
 
         Returns:
             ``(B, D, K)`` float32; positive exactly where element and count together are allowed.
         """
-        if state.left == self.max_elements:
+        if state.left == self.max_elements and completions is None:
             return self._first_ways[self._first_row[state.context]]
-        return self._ways(state, allowed)
+        return self._ways(state, allowed, completions)
 
-    def _ways(self, state: CompositionState, allowed: Tensor) -> Tensor:
+    def _ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
         tables, most, n_elements = self.tables, self.max_count, len(self.elements)
         arrive = tables.occupation.arrive(state.context)  # (B, D or 1, K)
         # look-ups by one index into flattened tables, for additions that are not ruled out yet
@@ -133,9 +134,10 @@ class CompositionSpace:
         land = tables.lands[state.left].flatten().index_select(0, place) * (most + 1) + column + 1
         sets = tables.charges.before(state.charges.index_select(0, row), state.last.index_select(0, row), element)
         ok = meets(tables.counts_ok.flatten(0, 1).index_select(0, land), sets)
-        completions = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place)
+        ahead = tables.completions if completions is None else completions
+        found_ahead = ahead[state.left - 1][:, 1:].flatten().index_select(0, place)
         found = torch.zeros(len(allowed), n_elements, most, device=which.device)
-        found.view(-1).index_copy_(0, which, completions * ok)
+        found.view(-1).index_copy_(0, which, found_ahead * ok)
         return found
 
     def ways_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:

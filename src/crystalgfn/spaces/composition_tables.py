@@ -137,17 +137,28 @@ class CompositionTables:
         return table
 
     @staticmethod
-    def _completions(occupation: Occupation, follows: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
+    def _completions(
+        occupation: Occupation, follows: Tensor, stop: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         found = [stop[0].double()]
         summed = [torch.zeros_like(found[0][:, 1:])]
+        kinds = [occupation.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupation.move))]
         for left in range(1, len(stop)):
             ahead = torch.zeros_like(summed[0])
-            for kind, move in enumerate(occupation.move):
-                of_kind = occupation.kind.eq(kind).nonzero().squeeze(1)
-                ahead[:, of_kind] = found[-1][:, 1 + of_kind][move[:, 1:]].sum(1)  # the dead context has none
+            for of_kind, move in zip(kinds, occupation.move, strict=True):
+                after = found[-1][:, 1 + of_kind][move[:, 1:]]  # (C, K, D'), and the dead context has none
+                ahead[:, of_kind] = after.sum(1) if weights is None else (after * weights[of_kind].T).sum(1)
             summed.append(ahead)
             found.append(stop[left] + ahead @ follows.double().T)
         return torch.stack(found).float(), torch.stack(summed).float()
+
+    def weighted_completions(self, weights: Tensor) -> Tensor:
+        """N with a weight for each (element, count) that a completion adds, multiplied: ``(m + 1, C, D + 1)`` float32.
+
+        Args:
+            weights: ``(D, K)``, positive.
+        """
+        return self._completions(self.occupation, self.follows, self.stop, weights.double())[0]
 
     @staticmethod
     def _land(goal: Tensor, charges: PlainCharges | SignedCharges, offset: int) -> tuple[Tensor, Tensor]:
