@@ -6,6 +6,7 @@ A file that cannot be read never stops the others: it is named with the reason.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,24 @@ class Candidates:
                 [[cell.counts.get(z, 0) for z in elements] for cell in cells], dtype=np.int64
             ).reshape(len(cells), len(elements)),
             lattice=np.array([cell.lattice for cell in cells], dtype=float).reshape(-1, 6),  # type: ignore[arg-type]
+            columns=self._energies(rows),
         ), rows
+
+    def _energies(self, rows: list[int]) -> dict[str, np.ndarray]:
+        """Columns of formation energies and energies above hull, eV/atom, of the given rows."""
+        by_row = {row["row"]: row for row in self.rows}
+        names = [name for name in (self.rows[0] if self.rows else {}) if name.endswith("[eV/atom]")]
+        kept = [name for name in names if "formation_energy" in name or "e_above_hull" in name]
+        found = {}
+        for name in kept:
+            values = np.array([_number(by_row[row].get(name)) for row in rows], dtype=float)
+            if np.isfinite(values).any():
+                found[name] = values
+        return found
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _cell(structure: Structure, row: dict[str, Any]) -> ConventionalCell:

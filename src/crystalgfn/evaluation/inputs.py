@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 from crystalgfn import __version__
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.tables import unit_of
 from crystalgfn.tables.files import read_table
 
 from .candidates import Candidates, cif_files, is_structures, read_candidates
-from .crystals import Numbers, evaluate_crystals
+from .crystals import PROXY, Numbers, energy_method, evaluate_crystals
 from .structures import Known, compared, evaluate_structures
 
 
@@ -29,6 +30,7 @@ class Data:
         candidates: where there are atoms.
         rows: of candidates: the row of each crystal.
         provenance: where they come from, in plain values.
+        methods: by column of energies, where its numbers come from.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Data:
     candidates: Candidates | None = None
     rows: tuple[int, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,31 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
         candidates = read_candidates(path)
         crystals, rows = candidates.crystals()
         provenance = {"structures": path.name, "crystals handed in": len(candidates), **candidates.manifest}
-        return Data(name or path.name, crystals, candidates, tuple(rows), provenance)
+        return Data(
+            name or path.name, crystals, candidates, tuple(rows), provenance, energy_methods(crystals, candidates)
+        )
     crystals = Crystals.from_file(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Data(name or path.stem, crystals, None, (), {"table": path.name, "rows": len(crystals), "sha256": digest})
+    provenance = {"table": path.name, "rows": len(crystals), "sha256": digest}
+    return Data(name or path.stem, crystals, None, (), provenance, energy_methods(crystals))
+
+
+def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> dict[str, str]:
+    """Where the energies of each column in eV/atom come from: a property model, a potential, or what a table gave."""
+    found = {}
+    for name in crystals.columns:
+        if unit_of(name) != "eV/atom" and "energy" not in name and "hull" not in name:
+            continue
+        if candidates is None:
+            found[name] = energy_method(crystals)
+        elif name.startswith("input "):
+            found[name] = PROXY
+        else:
+            potential = name.split(" [")[0].rsplit("_", 1)[-1]
+            found[name] = f"{potential} (machine-learned potential), after relaxation; not DFT"
+            if "hull" in name:
+                found[name] += f"; hull: {next((r['hull'] for r in candidates.rows if r.get('hull')), 'none')}"
+    return found
 
 
 def read_references(paths: Sequence[str | Path]) -> References:
@@ -114,7 +138,7 @@ def with_references(data: Data, references: References) -> Data:
     if data.candidates is None or references.known is None:
         return data
     candidates = compared(data.candidates, references.known)
-    return Data(data.name, data.crystals, candidates, data.rows, data.provenance)
+    return replace(data, candidates=candidates)
 
 
 def evaluate(data: Data, references: References | None = None, *, smact: bool = True) -> dict[str, Any]:
