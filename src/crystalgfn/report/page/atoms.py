@@ -22,12 +22,12 @@ _EDGE = 1e-3
 """Fractional distance from a face at which an atom is shown on the opposite one too."""
 
 COLOURS = {
-    "H": "#e8e8e8", "Li": "#b27fe6", "C": "#6d6d6d", "N": "#4a6de0", "O": "#e0483e", "F": "#76c043", "Na": "#9b6bd1",
-    "Mg": "#5fbf4e", "Al": "#b9a6a6", "Si": "#d8b48a", "P": "#f08a24", "S": "#e3c72f", "Cl": "#37c23f", "K": "#8f4fd0",
-    "Ca": "#4fa64f", "Ti": "#a9adb3", "Mn": "#9c7ac7", "Fe": "#d9683a", "Co": "#e58aa0", "Ni": "#5fc06c",
-    "Cu": "#c8803a", "Zn": "#8583b5", "Br": "#a53b2c", "I": "#8b2f96", "B": "#efaaa4",
+    "H": "#f0ece4", "Li": "#86d87a", "B": "#2fa15a", "C": "#5d5d5d", "N": "#5f7de3", "O": "#e0382d", "F": "#b4c3ee",
+    "Na": "#e6cf3c", "Mg": "#f39a3d", "Al": "#81b2d6", "Si": "#3566b8", "P": "#b78ac4", "S": "#f2dc2a", "Cl": "#36c24a",
+    "K": "#9a4fd0", "Ca": "#5a96bd", "Ti": "#78caff", "Mn": "#a7089d", "Fe": "#b5592a", "Co": "#1f3fa8",
+    "Ni": "#b7bbbd", "Cu": "#2247dc", "Zn": "#8f8f81", "Br": "#7e3102", "I": "#94008f",
 }  # fmt: skip
-"""Colours that chemists expect, of frequent elements; others take one from the colour circle."""
+"""Colours of frequent elements, near those of other viewers; the rest take one from the colour circle."""
 
 
 def viewable(data: Data, order: list[int]) -> tuple[dict[int, Any], dict[str, Any]]:

@@ -163,7 +163,11 @@ def _headline(data: Data, found: Mapping[str, Any]) -> str:
 
 
 def _provenance(data: Data, found: Mapping[str, Any]) -> str:
-    plain = {key: value for key, value in data.provenance.items() if not (isinstance(value, str) and "\n" in value)}
+    plain = {
+        key: Path(value).name if str(value).startswith("/") else value
+        for key, value in data.provenance.items()
+        if not (isinstance(value, str) and "\n" in value)
+    }
     energies_of = {f"energies in “{name.strip()}”": method for name, method in data.methods.items()}
     facts = {**plain, **energies_of, "reference": found["reference"] or "none", **_versions(found)}
     texts = [(key, value) for key, value in data.provenance.items() if isinstance(value, str) and "\n" in value]

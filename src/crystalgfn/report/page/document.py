@@ -67,6 +67,7 @@ def render(page: Page) -> str:
         "STYLE": asset("page.css"),
         "NAV": "".join(f'<a href="#{s.key}">{html.escape(s.title)}</a>' for s in page.sections),
         "TILES": "".join(_tile(*tile) for tile in page.tiles),
+        "COLUMNS": str(_columns(len(page.tiles))),
         "SECTIONS": "".join(_section(section) for section in page.sections),
         "VERSION": html.escape(__version__),
         "DATA": packed(json.dumps(content, allow_nan=False, separators=(",", ":"))),
@@ -75,7 +76,7 @@ def render(page: Page) -> str:
     }
     text = asset("page.html")
     for name, value in values.items():
-        text = text.replace(f"<!--{name}-->", value, 1)
+        text = text.replace(f"<!--{name}-->", value)
     return text
 
 
@@ -95,6 +96,11 @@ def _plotly() -> str:
     except ImportError:
         raise DataError("a page needs plotly for its figures: pip install 'crystalgfn[report]'") from None
     return str(get_plotlyjs())
+
+
+def _columns(tiles: int) -> int:
+    """Columns of tiles on a wide page: one row, or two that are filled alike."""
+    return tiles if tiles <= 6 else -(-tiles // 2)
 
 
 def _tile(label: str, value: str, note: str) -> str:

@@ -50,7 +50,8 @@ def _formation(series: Sequence[Series], methods: Mapping[str, str]) -> Figure |
 
 
 def _short(name: str) -> str:
-    return name.split(" [")[0].replace("_", " ").strip()
+    short = name.split(" [")[0].replace("_", " ").strip()
+    return short.replace("e above hull", "energy above hull").replace("input formation energy", "predicted energy")
 
 
 def hull_column(series: Series) -> str | None:
@@ -76,7 +77,9 @@ def _hull_histogram(series: Sequence[Series]) -> Figure | None:
         "energy above hull (eV/atom)",
         caption=f"Method: {'; '.join(f'{one.name}: {_short(c)}' for one, c in named)}. A hull lacks phases: the true "
         "energy above hull is this or more.",
-        lines=tuple((threshold, f"{threshold:g}") for threshold in THRESHOLDS if threshold != 0.08),
+        lines=tuple(
+            (threshold, f"{threshold:g}" if threshold else "") for threshold in THRESHOLDS if threshold != 0.08
+        ),
     )
 
 

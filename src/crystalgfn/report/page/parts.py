@@ -37,7 +37,7 @@ def tiles(found: Found, energy_note: str) -> list[tuple[str, str, str]]:
         ("Charge neutral", percent(value(found, "validity.neutral_per_element")), "one oxidation state an element"),
     ]
     if (median := value(found, "energy.median")) is not None:
-        out.insert(1, ("Median energy", f"{median:.2f} eV/atom".replace("-", "−"), energy_note))
+        out.insert(1, ("Median energy, eV/atom", f"{median:.2f}".replace("-", "−"), energy_note))
     if (smact := value(found, "validity.smact")) is not None:
         out.append(("SMACT valid", percent(smact), "oxidation states smact14"))
     if (ess := value(found, "weights.ess")) is not None:

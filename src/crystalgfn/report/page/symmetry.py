@@ -32,6 +32,7 @@ def groups(series: Sequence[Series]) -> Figure:
                 "y": rounded(share, 3),
                 "text": [HM_SYMBOL[group + 1] for group in held.tolist()],
                 "textposition": "none",
+                "opacity": 0.7 if len(series) > 1 else 1,
                 "hovertemplate": f"%{{x}} %{{text}}: %{{y}} %<extra>{one.name}</extra>",
             }
         )

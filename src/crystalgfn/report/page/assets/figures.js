@@ -29,7 +29,10 @@ function themed(spec) {
     if (trace.type === "heatmap") {
       copy.colorscale = scale;
       copy.colorbar = { ...trace.colorbar, outlinewidth: 0, thickness: narrow ? 6 : 10, tickfont: { size: 10 } };
-      if (narrow && trace.texttemplate) copy.textfont = { size: 7 };
+      if (narrow && trace.texttemplate) { // the periodic table: its symbols need the room
+        copy.textfont = { size: 8 };
+        copy.showscale = false;
+      }
     } else if (trace.type === "sunburst") {
       copy.marker = { line: { color: css("--card"), width: 1 } };
     } else if (trace.line?.color === "muted") {
@@ -53,7 +56,7 @@ function themed(spec) {
     ...spec.layout, xaxis: ax(spec.layout.xaxis), yaxis: ax(spec.layout.yaxis),
   };
   layout.shapes = (spec.layout.shapes ?? []).map((s) => ({ ...s, line: { ...s.line, color: css("--muted") } }));
-  layout.annotations = (spec.layout.annotations ?? []).map((a) => ({ ...a, font: { size: narrow && !a.yref ? 7 : 11, color: css("--muted") } }));
+  layout.annotations = (spec.layout.annotations ?? []).map((a) => ({ ...a, font: { size: narrow && !a.yref ? 8 : 11, color: css("--muted") } }));
   if (spec.data[0]?.type === "heatmap" && layout.xaxis.visible === false && narrow) layout.margin = { l: 0, r: 0, t: 0, b: 0 };
   return [data, layout];
 }

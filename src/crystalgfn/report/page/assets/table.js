@@ -22,6 +22,18 @@ function formulaNode(text) {
   return node;
 }
 
+function symbolNode(text) { // P4_2/mnm has a subscript
+  const node = document.createDocumentFragment();
+  text.split(/_(\d)/).forEach((part, i) => {
+    if (i % 2) {
+      const sub = document.createElement("sub");
+      sub.textContent = part;
+      node.append(sub);
+    } else node.append(part);
+  });
+  return node;
+}
+
 function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
@@ -35,6 +47,7 @@ class Candidates {
     this.n = data.table.n;
     this.cif = data.cif ?? {};
     this.atoms = data.atoms ?? {};
+    this.hasFiles = Object.keys(this.cif).length > 0;
     this.by = Object.fromEntries(this.columns.map((c) => [c.key, c]));
     this.shownColumns = this.columns.filter((c) => c.shown);
     this.sort = { key: null, down: false };
@@ -56,8 +69,17 @@ class Candidates {
     for (const c of this.shownColumns.filter((c) => c.kind === "number" || c.kind === "group"))
       this.input.column.add(new Option(c.unit ? `${c.label} (${c.unit})` : c.label, c.key));
     const all = this.n.toLocaleString("en");
+    const energy = this.shownColumns.find((c) => c.kind === "number" && c.digits);
+    if (energy) this.input.column.value = energy.key;
     if (this.n > BEST) this.input.scope.add(new Option(`best ${BEST}`, "best"));
     this.input.scope.add(new Option(`all ${all}`, "all"));
+    this.input.scope.add(new Option("best of each formula and group", "kinds"));
+    const kinds = new Set();
+    this.firsts = this.by.formula.values.map((f, i) => {
+      const kind = `${f} ${this.by.space_group.values[i]}`, first = !kinds.has(kind);
+      kinds.add(kind);
+      return first;
+    });
     for (const input of Object.values(this.input)) input.addEventListener("input", () => { this.page = 0; this.update(); });
     get("filter-clear").addEventListener("click", () => {
       for (const [name, input] of Object.entries(this.input)) if (name !== "column" && name !== "scope") input.value = "";
@@ -66,7 +88,7 @@ class Candidates {
     });
     get("save-csv").addEventListener("click", () => save("candidates.csv", this.csv(), "text/csv"));
     const cif = get("save-cif");
-    if (Object.keys(this.cif).length) cif.addEventListener("click", () => save("candidates.cif", this.cifs(), "chemical/x-cif"));
+    if (this.hasFiles) cif.addEventListener("click", () => save("candidates.cif", this.cifs(), "chemical/x-cif"));
     else cif.remove();
     get("page-back").addEventListener("click", () => this.turn(-1));
     get("page-next").addEventListener("click", () => this.turn(1));
@@ -86,8 +108,9 @@ class Candidates {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.key = column.key;
+      button.title = `Sort by ${column.label}${column.method ? `: ${column.method}` : ""}`;
       for (const part of ["name", "unit", "method"]) {
-        const text = part === "name" ? column.label : column[part];
+        const text = part === "name" ? column.label : column[part].split(/[,;]/)[0]; // the rest stands in the title
         if (!text) continue;
         const span = document.createElement("span");
         span.className = part;
@@ -102,12 +125,12 @@ class Candidates {
       });
       cell.append(button);
       row.append(cell);
-    }
-    if (Object.keys(this.cif).length) {
-      const cell = document.createElement("th");
-      cell.scope = "col";
-      cell.textContent = "structure";
-      row.append(cell);
+      if (column.key === "formula" && this.hasFiles) {
+        const files = document.createElement("th");
+        files.scope = "col";
+        files.textContent = "structure";
+        row.append(files);
+      }
     }
   }
 
@@ -121,6 +144,7 @@ class Candidates {
     const scope = this.input.scope.value === "best" ? Math.min(BEST, this.n) : this.n;
     const rows = [];
     for (let i = 0; i < scope; i++) {
+      if (this.input.scope.value === "kinds" && !this.firsts[i]) continue;
       if (system && this.by.system.values[i] !== system) continue;
       if (bounded) {
         const value = column.values[i];
@@ -163,8 +187,10 @@ class Candidates {
     const body = document.createElement("tbody");
     for (const i of shown) {
       const row = body.insertRow();
-      for (const column of this.shownColumns) this.cell(row, column, i);
-      if (Object.keys(this.cif).length) this.buttons(row, i);
+      for (const column of this.shownColumns) {
+        this.cell(row, column, i);
+        if (column.key === "formula" && this.hasFiles) this.buttons(row, i);
+      }
     }
     this.root.tBodies[0].replaceWith(body);
     const total = this.rows.length, end = Math.min(start + PAGE, total);
@@ -179,7 +205,7 @@ class Candidates {
     const cell = row.insertCell(), value = column.values[i];
     cell.className = column.kind;
     if (column.kind === "formula") cell.append(formulaNode(value));
-    else if (column.kind === "group") cell.textContent = `${value} ${column.symbols[i]}`;
+    else if (column.kind === "group") cell.append(`${value} `, symbolNode(column.symbols[i]));
     else if (column.kind === "number") cell.textContent = value === null ? "–" : column.digits ? value.toFixed(column.digits).replace("-", "−") : value;
     else { cell.textContent = value; cell.title = value; }
   }

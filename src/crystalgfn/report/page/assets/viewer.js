@@ -48,7 +48,7 @@ class Viewer {
       name.append(formulaNode(by.formula.values[i]));
       const note = document.createElement("span");
       const value = energy?.values[i];
-      note.textContent = `${by.space_group.symbols[i]}${value === null || value === undefined ? "" : ` · ${value.toFixed(3).replace("-", "−")} eV`}`;
+      note.append(symbolNode(by.space_group.symbols[i]), `${value === null || value === undefined ? "" : ` · ${value.toFixed(3).replace("-", "−")} eV`}`);
       button.append(name, note);
       button.addEventListener("click", () => this.show(number));
       const item = document.createElement("li");
@@ -100,7 +100,8 @@ class Viewer {
         parts.push({ from: mix(s / 8), to: mix((s + 1) / 8), p: mix((s + 0.5) / 8) });
       }
     }
-    parts.sort((a, b) => a.p[2] - b.p[2]);
+    const depth = (part) => part.p[2] - (part.from ? 1 : 0); // edges pass behind the atoms they meet
+    parts.sort((a, b) => depth(a) - depth(b));
     const edge = css("--muted");
     for (const part of parts) {
       if (part.from) {
