@@ -81,6 +81,7 @@ def test_a_comparison_shows_each_side_by_side():
     assert [tile[0] for tile in page.tiles] == ["one", "two"]
     figures = {figure.key: figure for section in page.sections for figure in section.figures}
     assert [trace["name"] for trace in figures["density"].data] == ["one", "two"]
+    assert figures["energies"].caption.count("proxy") == 2
     with pytest.raises(DataError, match="two or more"):
         compare([data("one"), data("one")], smact=False)
 

@@ -99,7 +99,7 @@ def _uniqueness(crystals: Crystals, found: dict[str, Any]) -> Numbers:
     pairs = set(zip(crystals.formulas, crystals.space_group.tolist(), strict=True))
     return {
         "modes": measured(len(pairs), "distinct pairs of reduced formula and space group", n),
-        "unique": measured(len(pairs) / n, "distinct pairs of reduced formula and space group over crystals", n),
+        "unique": measured(len(pairs) / n, "share: distinct pairs of reduced formula and space group over crystals", n),
         "formulas": measured(len(set(crystals.formulas)), "distinct reduced formulas", n),
         "cells": measured(found["n_distinct"], "distinct pairs of conventional cell content and space group", n),
     }

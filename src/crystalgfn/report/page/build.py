@@ -52,11 +52,11 @@ def report(
     data = with_references(data, references)
     if not len(data.crystals):
         raise DataError(f"{data.name}: no crystal that could be read, allowed: 1 or more")
-    series = [Series(data.name, data.crystals)]
+    series = [Series(data.name, data.crystals, data.methods)]
     if references.crystals is not None:
         series.append(Series(references.name, references.crystals))
     if baseline is not None:
-        series.append(Series(baseline.name, baseline.crystals))
+        series.append(Series(baseline.name, baseline.crystals, baseline.methods))
     rows = table(data)
     order = [int(row) for row in rows["columns"][0]["values"]]
     atoms, elements = viewable(data, order)
@@ -68,7 +68,7 @@ def report(
             "Candidates",
             parts.broken(found) + (asset("viewer.html") if atoms else "") + asset("candidates.html"),
         ),
-        *figure_sections(series, data.methods),
+        *figure_sections(series),
     ]
     if metrics:
         sections.append(Section("training", "Training", "", energies.training(metrics)))
@@ -95,26 +95,25 @@ def compare(items: Sequence[Data], references: References | None = None, *, smac
         raise DataError(f"compare: found {', '.join(names)}, allowed: two or more with different names")
     references = references or References()
     found = {item.name: evaluate(item, references, smact=smact) for item in items}
-    series = [Series(item.name, item.crystals) for item in items if len(item.crystals)]
+    series = [Series(item.name, item.crystals, item.methods) for item in items if len(item.crystals)]
     if references.crystals is not None:
         series.append(Series(references.name, references.crystals))
-    methods = {name: method for item in reversed(items) for name, method in item.methods.items()}
     tiles = [(item.name, f"{len(item.crystals):,}", _headline(item, found[item.name])) for item in items]
     warnings = "".join(parts.broken(one) for one in found.values())
     origin = "".join(folded(item.name, definition_list(item.provenance)) for item in items)
     sections = [
         Section("numbers", "Numbers", warnings + parts.numbers(found)),
-        *figure_sections(series, methods),
+        *figure_sections(series),
         Section("provenance", "Provenance", origin + definition_list(_versions(next(iter(found.values()))))),
     ]
     lead = "The same numbers and figures for each. A difference of energies means something only where methods agree."
     return Page(" · ".join(names), lead, tiles, sections)
 
 
-def figure_sections(series: Sequence[Series], methods: Mapping[str, str]) -> list[Section]:
+def figure_sections(series: Sequence[Series]) -> list[Section]:
     """Return the sections of figures that have something to show."""
     groups: tuple[tuple[str, str, list[Figure]], ...] = (
-        ("energies", "Energies", energies.figures(series, methods)),
+        ("energies", "Energies", energies.figures(series)),
         ("composition", "Composition", chemistry.figures(series)),
         ("symmetry", "Symmetry", symmetry.figures(series)),
         ("cells", "Cells", geometry.figures(series)),

@@ -14,19 +14,18 @@ from crystalgfn.tables import unit_of
 from .figure import Figure, Floats, Series, axis, histogram, rounded, thinned
 
 
-def figures(series: Sequence[Series], methods: Mapping[str, str]) -> list[Figure]:
+def figures(series: Sequence[Series]) -> list[Figure]:
     """Return the figures of energies.
 
     Args:
         series: the first is the one in focus: where it has several energies, each is drawn.
-        methods: by column of the first, where the energies come from.
     """
-    found = [_formation(series, methods), _hull_histogram(series), _hull_scatter(series[0]), _agreement(series[0])]
+    found = [_formation(series), _hull_histogram(series), _hull_scatter(series[0]), _agreement(series[0])]
     found += [_other(series, name) for name in _others(series[0])]
     return [figure for figure in found if figure is not None]
 
 
-def _formation(series: Sequence[Series], methods: Mapping[str, str]) -> Figure | None:
+def _formation(series: Sequence[Series]) -> Figure | None:
     values, notes = [], []
     for position, one in enumerate(series):
         names = [formation_energy(one.crystals)]
@@ -39,7 +38,7 @@ def _formation(series: Sequence[Series], methods: Mapping[str, str]) -> Figure |
             several = len(list(filter(None, names))) > 1
             label = f"{one.name}: {_short(name)}" if several else one.name
             values.append((label, held.astype(float)))
-            notes.append(f"{label}: {methods.get(name, 'as given') if position == 0 else _short(name)}")
+            notes.append(f"{label}: {one.methods.get(name, f'{_short(name)}, as given')}")
     return histogram(
         "energies",
         "Formation energy",

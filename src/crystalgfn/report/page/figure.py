@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +23,17 @@ SEQUENTIAL, DIVERGING = "sequential", "diverging"
 
 @dataclass(frozen=True)
 class Series:
-    """Crystals under one name and colour in every figure."""
+    """Crystals under one name and colour in every figure.
+
+    Attributes:
+        name: in legends.
+        crystals: (B,).
+        methods: by column of energies, where its numbers come from.
+    """
 
     name: str
     crystals: Crystals
+    methods: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ def histogram(
     caption: str,
     lines: Sequence[tuple[float, str]] = (),
     limits: tuple[float, float] | None = None,
+    most: float | None = None,
     integers: bool = False,
 ) -> Figure | None:
     """Return distributions over common bins, each in per cent of its crystals; None where there are no numbers.
@@ -85,6 +93,7 @@ def histogram(
         label: of the axis, with the unit.
         lines: upright lines, each with its label.
         limits: of the axis; by default 0.2 and 99.8 % of all values.
+        most: where the axis ends at the latest: a long tail must not hide the rest.
         integers: one bin a number.
     """
     finite = [(name, held[np.isfinite(held)]) for name, held in values]
@@ -92,6 +101,7 @@ def histogram(
     if not finite:
         return None
     low, high = limits or _range([held for _, held in finite])
+    high = high if most is None or low >= most else min(high, most)
     if integers:
         edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     else:

@@ -27,6 +27,7 @@ def figures(series: Sequence[Series]) -> list[Figure]:
             "volume / estimate",
             caption="Estimate: a volume for each element, fitted to real crystals; 99.5 % of these lie in 0.6 to 1.6.",
             lines=((1.0, ""),),
+            most=4.0,
         ),
         histogram(
             "density",
@@ -34,6 +35,7 @@ def figures(series: Sequence[Series]) -> list[Figure]:
             [(one.name, one.crystals.density.cpu().numpy()) for one in series],
             "density (g/cm³)",
             caption="Mass of the conventional cell over its volume.",
+            most=25.0,
         ),
         histogram(
             "lengths",
@@ -48,6 +50,7 @@ def figures(series: Sequence[Series]) -> list[Figure]:
             ratios,
             "longest / shortest",
             caption="Of the conventional cell.",
+            most=12.0,
         ),
         histogram(
             "angles",
@@ -92,7 +95,8 @@ def volume(series: Sequence[Series]) -> Figure:
             }
         )
         within = float(np.mean(np.abs(np.log(values / estimate)) < np.log(1.6))) if len(values) else 0.0
-        words.append(f"{one.name}: {100 * within:.0f} % within a factor of 1.6")
+        above = float(np.mean(values > 2 * top)) if len(values) else 0.0
+        words.append(f"{one.name}: {100 * within:.0f} % within a factor of 1.6, {100 * above:.0f} % above the axis")
     line = {
         "type": "scatter",
         "mode": "lines",
@@ -108,6 +112,7 @@ def volume(series: Sequence[Series]) -> Figure:
         "yaxis": axis("volume (Å³/atom)", range=[0, 2 * top]),
         "showlegend": len(series) > 1,
     }
-    caption = "Each crystal against the sum of its elements' usual volumes; at most 1,500 of each are drawn."
+    caption = "Each crystal against the sum of its elements' usual volumes; at most 1,500 of each are drawn. "
+    caption += f"{'; '.join(words)}."
     alt = f"Volume per atom against its estimate. {'; '.join(words)}."
     return Figure("volume", "Volume per atom", caption, alt, [*traces, line], layout)

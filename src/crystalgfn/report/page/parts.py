@@ -69,26 +69,30 @@ def _structure_tiles(found: Found) -> list[tuple[str, str, str]]:
 
 
 def numbers(summaries: Mapping[str, Found]) -> str:
-    """Return all numbers as an HTML table, a column an input, each with the method of the first that knows it."""
+    """Return all numbers as an HTML table, a column an input, each with its method, or methods where they differ."""
     names = list(summaries)
-    groups: dict[str, dict[str, str]] = {}
-    for found in summaries.values():
+    groups: dict[str, dict[str, dict[str, str]]] = {}
+    for source, found in summaries.items():
         for group, held in found["metrics"].items():
             for name, number in held.items():
-                groups.setdefault(group, {}).setdefault(name, number["method"])
-                if groups[group][name].startswith("not measured"):
-                    groups[group][name] = number["method"]
+                groups.setdefault(group, {}).setdefault(name, {})[source] = number["method"]
     rows = []
-    for group, held in groups.items():
+    for group, methods_of in groups.items():
         rows.append(f'<tr class=group><th colspan="{len(names) + 2}" scope=rowgroup>{html.escape(group)}</th></tr>')
-        for name, method in held.items():
+        for name, methods in methods_of.items():
             cells = "".join(f"<td class=number>{_written(summaries[n], group, name)}</td>" for n in names)
             label = html.escape(name.replace("_", " "))
-            rows.append(f"<tr><th scope=row>{label}</th>{cells}<td class=method>{html.escape(method)}</td></tr>")
+            rows.append(f"<tr><th scope=row>{label}</th>{cells}<td class=method>{_methods(methods)}</td></tr>")
     heads = "".join(f"<th scope=col class=number>{html.escape(name)}</th>" for name in names)
     head = f"<thead><tr><th scope=col>number</th>{heads}<th scope=col>method</th></tr></thead>"
     body = f"<table class=numbers>{head}<tbody>{''.join(rows)}</tbody></table>"
     return f'<div class=scroll tabindex=0 role=region aria-label="All numbers">{body}</div>'
+
+
+def _methods(by_source: Mapping[str, str]) -> str:
+    if len(set(by_source.values())) == 1:
+        return html.escape(next(iter(by_source.values())))
+    return "<br>".join(html.escape(f"{source}: {method}") for source, method in by_source.items())
 
 
 def _written(found: Found, group: str, name: str) -> str:
