@@ -72,9 +72,24 @@ async function draw(spec) {
   element.dataset.drawn = "true";
 }
 
-let queue = Promise.resolve(); // one at a time, with a pause for the reader's scrolling and clicks in between
-function later(spec) {
-  queue = queue.then(() => new Promise((done) => setTimeout(done, 0))).then(() => draw(spec)).catch((error) => console.error(error));
+// One at a time, those nearest to what the reader sees first, with a pause for scrolling and clicks in between.
+const pending = new Set();
+let busy = false;
+async function later(spec) {
+  pending.add(spec);
+  if (busy) return;
+  busy = true;
+  while (pending.size) {
+    await new Promise((done) => setTimeout(done, 0));
+    const away = (one) => {
+      const box = document.getElementById(`plot-${one.key}`).getBoundingClientRect();
+      return Math.abs(box.top + box.height / 2 - window.innerHeight / 2);
+    };
+    const next = [...pending].reduce((a, b) => (away(b) < away(a) ? b : a));
+    pending.delete(next);
+    await draw(next).catch((error) => console.error(error));
+  }
+  busy = false;
 }
 
 function watchFigures(specs) {
