@@ -16,6 +16,7 @@ from crystalgfn.report.page.build import compare, read_metrics, report
 from crystalgfn.report.page.chemistry import place
 from crystalgfn.report.page.document import render
 from crystalgfn.report.page.energies import training
+from crystalgfn.report.page.figure import histogram
 from page_setup import samples, write_structures
 
 pytest.importorskip("plotly")
@@ -132,3 +133,11 @@ def test_crystals_without_energies_have_a_page():
     page = report(Data("bare", bare), smact=False)
     assert "energies" not in [section.key for section in page.sections]
     assert np.isfinite(len(render(page)))
+
+
+def test_a_long_tail_does_not_hide_the_rest():
+    values = np.append(np.linspace(0.5, 1.5, 900), np.full(100, 1e4))
+    figure = histogram("k", "t", [("x", values)], "ratio", caption="c.", most=4.0)
+    assert min(figure.data[0]["x"]) > 0
+    assert max(figure.data[0]["x"]) < 4.2
+    assert "10.0 % lie outside" in figure.caption

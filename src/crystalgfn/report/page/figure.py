@@ -100,8 +100,7 @@ def histogram(
     finite = [(name, held) for name, held in finite if len(held)]
     if not finite:
         return None
-    low, high = limits or _range([held for _, held in finite])
-    high = high if most is None or low >= most else min(high, most)
+    low, high = limits or _range([held for _, held in finite], most)
     if integers:
         edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     else:
@@ -135,13 +134,15 @@ def histogram(
     return Figure(key, title, caption + beyond, f"Distribution of {label}. {'; '.join(words)}.", traces, layout)
 
 
-def _range(held: Sequence[Floats]) -> tuple[float, float]:
+def _range(held: Sequence[Floats], most: float | None) -> tuple[float, float]:
     ends = [np.percentile(values, (0.2, 99.8)) for values in held]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    high = high if most is None or low >= most else min(high, most)
     if not high > low:
         low, high = low - 0.5, high + 0.5
     margin = 0.02 * (high - low)
-    return low - margin, high + margin
+    start = low - margin
+    return max(start, 0.0) if low >= 0 else start, high + margin
 
 
 def _marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[str, Any]:
