@@ -9,7 +9,7 @@ PYTHON      ?= $(shell command -v python3.11 || command -v python3)
 DEMO        := .venv-demo
 RESULT      ?= demo
 TEST        := .venv-test
-EXTRAS      := test,docs,dev,data,strain,structures,second-opinion,tensorboard
+EXTRAS      := test,docs,dev,data,strain,structures,second-opinion,report,tensorboard
 
 # An environment is used again only if it was made from these very files by this very Python.
 STAMP := $(shell { cat constraints.txt pyproject.toml; $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')

@@ -1,0 +1,59 @@
+"""SMACT validity: charge balance and the electronegativity test, with a named set of oxidation states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from crystalgfn.progress import track
+
+from .measured import measured, missing
+
+OXIDATION_STATES = "smact14"
+"""The set of oxidation states; the library's default changed between versions."""
+
+MOST = 4_000
+"""Crystals that are tested: more are drawn from, because a formula takes some milliseconds."""
+
+
+def smact_validity(formulas: Sequence[str], *, most: int = MOST, seed: int = 0) -> dict[str, Any]:
+    """Share of formulas that pass ``smact.screening.smact_validity`` (Davies et al., JOSS 4, 1361 (2019)).
+
+    The set of oxidation states is ``smact14``; alloys pass and the electronegativity test is on, as by default. Real
+    crystals do not reach 100 %: 82.7 % of 5,000 did.
+
+    Args:
+        formulas: reduced formulas (n,), one a crystal.
+        most: crystals that are tested; of more, so many are drawn at random.
+        seed: of that draw.
+
+    Returns:
+        a number with its method; None where SMACT is not installed.
+    """
+    try:
+        from smact.screening import smact_validity as passes
+
+        name = f"smact {version('smact')}"
+    except (ImportError, PackageNotFoundError):
+        return measured(None, missing("smact"), 0)
+    drawn = list(formulas)
+    chosen = ""
+    if len(drawn) > most:
+        rows = np.random.default_rng(seed).choice(len(drawn), most, replace=False)
+        drawn = [drawn[row] for row in rows]
+        chosen = f", {most:,} of {len(formulas):,} crystals drawn at random"
+    kinds = sorted(set(drawn))
+    failed = 0
+    verdicts: dict[str, bool] = {}
+    for formula in track(kinds, len(kinds), "SMACT", "formulas"):
+        try:
+            verdicts[formula] = bool(passes(formula, oxidation_states_set=OXIDATION_STATES))
+        except Exception:  # an element without data must not stop a batch
+            verdicts[formula], failed = False, failed + 1
+    refused = f"; {failed} formulas that it cannot judge count as not valid" if failed else ""
+    share = float(np.mean([verdicts[formula] for formula in drawn])) if drawn else None
+    method = f"{name}, smact_validity(oxidation_states_set={OXIDATION_STATES!r}){chosen}{refused}"
+    return measured(share, method, len(drawn))

@@ -1,0 +1,171 @@
+"""Metrics of a crystals table, each with its method; no atoms are needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import DataError
+
+from .chemistry import smact_validity
+from .distributions import against, formation_energy
+from .measured import measured
+from .metrics import LOG_COLUMNS, TOP, summarise
+
+Numbers = dict[str, dict[str, Any]]
+
+PROXY = "property model (proxy), not a calculation"
+GIVEN = "as given in the table"
+
+NEEDS_ATOMS = "not measured: needs atoms (crystalgfn structures)"
+
+
+def energy_method(crystals: Crystals) -> str:
+    """Where the energies of a table come from: samples carry predictions, other tables what they were given."""
+    return PROXY if "log_reward" in crystals.columns else GIVEN
+
+
+def evaluate_crystals(
+    crystals: Crystals, reference: Crystals | None = None, *, reference_name: str = "reference", smact: bool = True
+) -> dict[str, Numbers]:
+    """Measure B crystals.
+
+    Args:
+        crystals: samples, or real crystals.
+        reference: known crystals to compare with.
+        reference_name: its name in the methods.
+        smact: test charges with SMACT, some milliseconds a formula.
+
+    Returns:
+        groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity``, ``top``,
+        ``geometry``, ``weights`` (of samples of a GFlowNet) and ``reference``.
+
+    Raises:
+        DataError: no crystals.
+    """
+    n = len(crystals)
+    if not n:
+        raise DataError("no crystals to evaluate: found 0, allowed: 1 or more")
+    column = formation_energy(crystals)
+    if column is not None and not np.isfinite(crystals.columns[column].astype(float)).any():
+        column = None
+    summary = summarise(crystals, energy=column)
+    return {
+        "energy": {} if column is None else _energies(crystals, column, summary["energy"]),
+        "validity": _validity(crystals, summary, smact=smact),
+        "uniqueness": _uniqueness(crystals, summary["diversity"]),
+        "diversity": _diversity(summary["diversity"], n, "crystals"),
+        "top": {} if summary["top"] is None else _top(summary["top"], str(column)),
+        "geometry": _geometry(summary["geometry"], n),
+        "weights": weights(crystals, summary["weights"]),
+        "reference": {} if reference is None else against(crystals, reference, name=reference_name),
+    }
+
+
+def _energies(crystals: Crystals, column: str, found: dict[str, Any]) -> Numbers:
+    n = int(np.isfinite(crystals.columns[column].astype(float)).sum())
+    source = f"{column} by {energy_method(crystals)}"
+    names = {"median": "median", "p5": "5 % quantile", "p95": "95 % quantile"}
+    out = {key: measured(found[key], f"{what} of {source}, eV/atom", n) for key, what in names.items()}
+    for limit in (2, 3):
+        out[f"below_minus_{limit}"] = measured(found[f"below_minus_{limit}"], f"share below -{limit} of {source}", n)
+    return out
+
+
+def _validity(crystals: Crystals, summary: dict[str, Any], *, smact: bool) -> Numbers:
+    n, found, shape = len(crystals), summary["validity"], summary["geometry"]
+    methods = {
+        "cell": "lengths and angles span a cell",
+        "lattice_system": "the cell has the metric of its crystal-lattice system, to 1e-4",
+        "wyckoff": "the Wyckoff positions of the space group can hold the atoms",
+        "neutral_per_element": "oxidation states (pymatgen, common and ICSD) add up to 0, one state an element",
+        "neutral_per_atom": "the same, mixed valence allowed",
+        "neutral_common": "the same with common states only, one an element",
+    }
+    out = {key: measured(found[key], f"share: {method}", n) for key, method in methods.items()}
+    out["plausible"] = measured(
+        shape["plausible"], "share: 5 to 60 A^3/atom and no length below 2 A (99.8 % of real crystals)", n
+    )
+    out["smact"] = smact_validity(crystals.formulas) if smact else measured(None, "not measured: not asked for", 0)
+    for key in ("cdvae", "lemat"):
+        out[key] = measured(None, NEEDS_ATOMS, 0)
+    return out
+
+
+def _uniqueness(crystals: Crystals, found: dict[str, Any]) -> Numbers:
+    n = len(crystals)
+    pairs = set(zip(crystals.formulas, crystals.space_group.tolist(), strict=True))
+    return {
+        "modes": measured(len(pairs), "distinct pairs of reduced formula and space group", n),
+        "unique": measured(len(pairs) / n, "share: distinct pairs of reduced formula and space group over crystals", n),
+        "formulas": measured(len(set(crystals.formulas)), "distinct reduced formulas", n),
+        "cells": measured(found["n_distinct"], "distinct pairs of conventional cell content and space group", n),
+    }
+
+
+def _diversity(found: dict[str, Any], n: int, what: str) -> Numbers:
+    names = {
+        "n_space_groups": ("space groups", 230),
+        "n_crystal_lattice_systems": ("crystal-lattice systems", 8),
+        "n_point_symmetries": ("point symmetries", 5),
+    }
+    out = {key: measured(found[key], f"{name} among {what}, of {most}", n) for key, (name, most) in names.items()}
+    out["n_elements"] = measured(found["n_elements"], f"elements among {what}", n)
+    out["n_atoms_median"] = measured(found["n_atoms_median"], "median atoms in the conventional cell", n)
+    return out
+
+
+def _top(found: dict[str, Any], column: str) -> Numbers:
+    n, what = found["n"], f"the {found['n']} crystals of lowest {column}"
+    out = {"median_energy": measured(found["energy"]["median"], f"median of {what}, eV/atom", n)}
+    out["modes"] = measured(found["diversity"]["n_distinct"], f"distinct cell contents and groups among {what}", n)
+    return out | _diversity(found["diversity"], n, what)
+
+
+def _geometry(found: dict[str, Any], n: int) -> Numbers:
+    units = {
+        "volume_per_atom": "A^3/atom",
+        "volume_ratio": "volume over the estimate from the composition",
+        "density": "g/cm3",
+        "length": "A",
+        "angle": "degree",
+    }
+    quantiles = {"p5": "5 % quantile", "p50": "median", "p95": "95 % quantile"}
+    return {
+        f"{key}_{short}": measured(found[key][short], f"{what}, {unit}", n)
+        for key, unit in units.items()
+        for short, what in quantiles.items()
+    }
+
+
+def weights(crystals: Crystals, found: dict[str, Any] | None) -> Numbers:
+    """Numbers from importance weights, of samples that a policy drew; empty for other tables."""
+    if found is None:
+        return {}
+    n = len(crystals)
+    log_reward, log_pf, log_pb = (crystals.columns[name].astype(float) for name in LOG_COLUMNS)
+    given = crystals.columns.get("log_weight")
+    if given is not None and not np.allclose(given.astype(float), log_reward + log_pb - log_pf, equal_nan=True):
+        why = "not measured: log_weight is not log_reward + log_pb - log_pf, the samples were drawn again"
+        return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo")}
+    w = "log w = log_reward + log_pb - log_pf"
+    decile = log_reward >= np.nanquantile(log_reward, 0.9)
+    kinds = {p for p, good in zip(_pairs(crystals), decile, strict=True) if good}
+    return {
+        "ess": measured(found["ess"], f"effective sample size as a share, (sum w)^2 / (n sum w^2), {w}", n),
+        "log_z": measured(found["log_z"], f"log of the mean of w (nats), {w}", n),
+        "log_z_error": measured(found["log_z_error"], "its standard error by the delta method (nats)", n),
+        "elbo": measured(found["elbo"], f"mean log w (nats), a lower bound of log Z, {w}", n),
+        "modes_top_decile": measured(
+            len(kinds), "distinct formula and space group among the tenth of highest log_reward", int(decile.sum())
+        ),
+        "log_reward_top": measured(
+            float(np.nanmean(np.sort(log_reward)[::-1][:TOP])), f"mean log_reward of the {TOP} highest", min(n, TOP)
+        ),
+    }
+
+
+def _pairs(crystals: Crystals) -> list[tuple[str, int]]:
+    return list(zip(crystals.formulas, crystals.space_group.tolist(), strict=True))

@@ -1,0 +1,117 @@
+"""Samples against a reference table: distances of distributions, coverage, and which formulas are new."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.elements import ATOMIC_VOLUME
+from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS
+from crystalgfn.tables import unit_of
+
+from .measured import measured, missing
+
+Floats = NDArray[np.float64]
+
+
+def formation_energy(crystals: Crystals) -> str | None:
+    """Name of the column of formation energies (eV/atom), or of the first energy in eV/atom, or None."""
+    numbers = [name for name, values in crystals.columns.items() if values.dtype.kind in "fi"]
+    named = [name for name in numbers if name.startswith("formation_energy")]
+    return next(iter([*named, *(name for name in numbers if unit_of(name) == "eV/atom")]), None)
+
+
+def described(crystals: Crystals) -> dict[str, tuple[Floats, str]]:
+    """Quantities whose distributions are compared, each (B,) with its unit; cells that do not exist give NaN."""
+    counts = crystals.counts.cpu().numpy()
+    volume = crystals.volume_per_atom.cpu().numpy()
+    estimate = counts @ ATOMIC_VOLUME[list(crystals.elements)] / np.maximum(counts.sum(1), 1)
+    found: dict[str, tuple[Floats, str]] = {
+        "volume_per_atom": (volume, "A^3/atom"),
+        "volume_ratio": (volume / estimate, ""),
+        "density": (crystals.density.cpu().numpy(), "g/cm3"),
+        "n_elements": ((counts > 0).sum(1).astype(float), ""),
+        "n_atoms": (counts.sum(1).astype(float), ""),
+    }
+    if (name := formation_energy(crystals)) is not None:
+        found["formation_energy"] = (crystals.columns[name].astype(float), "eV/atom")
+    return found
+
+
+def against(crystals: Crystals, reference: Crystals, *, name: str = "reference") -> dict[str, dict[str, Any]]:
+    """Compare samples with reference crystals.
+
+    Args:
+        crystals: B samples.
+        reference: known crystals.
+        name: of the reference, for the methods.
+
+    Returns:
+        numbers with their methods: ``wasserstein_*`` distances, ``tv_*`` total variations, ``coverage_*`` shares of
+        what the reference has that the samples have too, ``novel_*`` shares of samples.
+    """
+    return {**_wasserstein(crystals, reference, name), **_coverage(crystals, reference, name)}
+
+
+def _wasserstein(crystals: Crystals, reference: Crystals, name: str) -> dict[str, dict[str, Any]]:
+    try:
+        from scipy.stats import wasserstein_distance
+    except ImportError:
+        return {"wasserstein": measured(None, missing("scipy"), 0)}
+    ours, theirs = described(crystals), described(reference)
+    found = {}
+    for key, (values, unit) in ours.items():
+        if key not in theirs:
+            continue
+        left, right = (v[np.isfinite(v)] for v in (values, theirs[key][0]))
+        distance = float(wasserstein_distance(left, right)) if len(left) and len(right) else None
+        what = f"Wasserstein-1 distance of {key.replace('_', ' ')}{f' ({unit})' if unit else ''}"
+        if key == "formation_energy":
+            what += f", column {formation_energy(crystals)!r} against {formation_energy(reference)!r}"
+        found[f"wasserstein_{key}"] = measured(distance, f"{what} to {len(right):,} of {name}, scipy", len(left))
+    return found
+
+
+def _coverage(crystals: Crystals, reference: Crystals, name: str) -> dict[str, dict[str, Any]]:
+    n = len(crystals)
+    found = {}
+    for key, what, ours, theirs in (
+        ("space_groups", "space groups", _group_shares(crystals), _group_shares(reference)),
+        ("crystal_lattice_systems", "crystal-lattice systems", _system_shares(crystals), _system_shares(reference)),
+        ("elements", "elements", _element_shares(crystals), _element_shares(reference)),
+    ):
+        both = float((ours[theirs > 0] > 0).mean()) if (theirs > 0).any() else None
+        found[f"coverage_{key}"] = measured(both, f"share of the {what} in {name} that occur among the samples", n)
+        distance = float(np.abs(ours - theirs).sum() / 2)
+        by = "by atoms" if key == "elements" else "of crystals"
+        found[f"tv_{key}"] = measured(distance, f"total variation between the shares {by} of {what} and {name}", n)
+    formulas, known = crystals.formulas, set(reference.formulas)
+    pairs = set(zip(reference.formulas, reference.space_group.tolist(), strict=True))
+    new = [formula not in known for formula in formulas]
+    new_pair = [p not in pairs for p in zip(formulas, crystals.space_group.tolist(), strict=True)]
+    method = f"share of samples whose {{}} is not in {name} ({len(reference):,} crystals); no atoms are compared"
+    found["novel_formula"] = measured(float(np.mean(new)), method.format("reduced formula"), n)
+    found["novel_formula_and_group"] = measured(
+        float(np.mean(new_pair)), method.format("pair of reduced formula and space group"), n
+    )
+    return found
+
+
+def _group_shares(crystals: Crystals) -> Floats:
+    return np.bincount(crystals.space_group.cpu().numpy(), minlength=231) / max(len(crystals), 1)
+
+
+def _system_shares(crystals: Crystals) -> Floats:
+    systems = CRYSTAL_LATTICE_SYSTEM[crystals.space_group.cpu().numpy()]
+    return np.bincount(systems, minlength=len(CRYSTAL_LATTICE_SYSTEMS) + 1) / max(len(crystals), 1)
+
+
+def _element_shares(crystals: Crystals) -> Floats:
+    """(119,) mean share of each element among the atoms of a crystal."""
+    counts = crystals.counts.cpu().numpy()
+    shares = np.zeros(119)
+    shares[list(crystals.elements)] = (counts / np.maximum(counts.sum(1, keepdims=True), 1)).mean(0)
+    return shares

@@ -1,0 +1,185 @@
+"""What the verbs evaluate, report and compare are given: tables, folders of structures, and references."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crystalgfn import __version__
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.tables import unit_of
+from crystalgfn.tables.files import read_table
+
+from .candidates import Candidates, cif_files, is_structures, read_candidates
+from .crystals import PROXY, Numbers, energy_method, evaluate_crystals
+from .structures import Known, compared, evaluate_structures
+
+
+@dataclass(frozen=True)
+class Data:
+    """Crystals to look at.
+
+    Attributes:
+        name: how figures and tables call them.
+        crystals: (B,), of structures those that could be read.
+        candidates: where there are atoms.
+        rows: of candidates: the row of each crystal.
+        provenance: where they come from, in plain values.
+        methods: by column of energies, where its numbers come from.
+    """
+
+    name: str
+    crystals: Crystals
+    candidates: Candidates | None = None
+    rows: tuple[int, ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+    methods: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class References:
+    """Known crystals to compare with.
+
+    Attributes:
+        name: of all of them.
+        crystals: for distributions and formulas, or None.
+        known: structures for novelty, or None.
+        broken: reason by file, of those that could not be read.
+    """
+
+    name: str = ""
+    crystals: Crystals | None = None
+    known: Known | None = None
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def read_data(path: str | Path, *, name: str = "") -> Data:
+    """Read a crystals table or a folder of structures.
+
+    Args:
+        path: ``.parquet`` or ``.csv``, a folder that ``crystalgfn structures`` wrote, or one of CIF files.
+        name: what to call them; by default after the file.
+
+    Raises:
+        DataError: neither, or unreadable.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not is_structures(path):
+            raise DataError(f"{path}: a folder without structures, allowed: a crystals table, or structures")
+        candidates = read_candidates(path)
+        crystals, rows = candidates.crystals()
+        provenance = {"structures": path.name, "crystals handed in": len(candidates), **candidates.manifest}
+        return Data(
+            name or path.name, crystals, candidates, tuple(rows), provenance, energy_methods(crystals, candidates)
+        )
+    crystals = Crystals.from_file(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    provenance = {"table": path.name, "rows": len(crystals), "sha256": digest}
+    return Data(name or path.stem, crystals, None, (), provenance, energy_methods(crystals))
+
+
+def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> dict[str, str]:
+    """Where the energies of each column in eV/atom come from: a property model, a potential, or what a table gave."""
+    found = {}
+    for name in crystals.columns:
+        if unit_of(name) != "eV/atom" and "energy" not in name and "hull" not in name:
+            continue
+        if candidates is None:
+            found[name] = energy_method(crystals)
+        elif name.startswith("input "):
+            found[name] = PROXY
+        else:
+            potential = name.split(" [")[0].rsplit("_", 1)[-1]
+            found[name] = f"{potential} (machine-learned potential), after relaxation; not DFT"
+            if "hull" in name:
+                found[name] += f"; hull: {next((r['hull'] for r in candidates.rows if r.get('hull')), 'none')}"
+    return found
+
+
+def read_references(paths: Sequence[str | Path]) -> References:
+    """Read references: crystals tables, tables of structures (material_id, numbers, cell, fractional), CIF folders.
+
+    Raises:
+        DataError: unreadable, or two of one kind.
+    """
+    crystals: Crystals | None = None
+    known: Known | None = None
+    for path in map(Path, paths):
+        found_known: Known | None
+        found: Crystals | None
+        if path.is_dir():
+            folder = path / "cif" if not any(cif_files(path)) else path
+            found_known, found = Known(folder), read_candidates(path).crystals()[0]
+        else:
+            names = set(read_table(path).column_names)
+            found_known = Known(path) if {"numbers", "fractional"} <= names else None
+            found = None if found_known is not None else Crystals.from_file(path)
+        if (found_known is not None and known is not None) or (found is not None and crystals is not None):
+            raise DataError(
+                f"{path}: a second reference of its kind, allowed: one table of crystals, one of structures"
+            )
+        known, crystals = found_known or known, crystals if found is None else found
+    return References(
+        name=" and ".join(Path(path).stem for path in paths),
+        crystals=crystals,
+        known=known,
+        broken={} if known is None else known.broken,
+    )
+
+
+def with_references(data: Data, references: References) -> Data:
+    """Return the data with novelty against known structures, where both have atoms."""
+    if data.candidates is None or references.known is None:
+        return data
+    candidates = compared(data.candidates, references.known)
+    return replace(data, candidates=candidates)
+
+
+def evaluate(data: Data, references: References | None = None, *, smact: bool = True) -> dict[str, Any]:
+    """Measure crystals or structures.
+
+    Args:
+        data: what :func:`read_data` gave.
+        references: what :func:`read_references` gave.
+        smact: test charges with SMACT.
+
+    Returns:
+        JSON-able: ``crystalgfn`` (version), ``made`` (UTC), ``input``, ``reference``, ``broken`` (files, with reasons)
+        and ``metrics``: groups of numbers, each with ``value``, ``method`` and ``n``.
+
+    Raises:
+        DataError: nothing to evaluate.
+    """
+    references = references or References()
+    numbers: dict[str, Numbers]
+    if data.candidates is None:
+        numbers = evaluate_crystals(
+            data.crystals, references.crystals, reference_name=references.name or "reference", smact=smact
+        )
+        broken: dict[str, str] = {}
+    else:
+        known = references.known
+        data = with_references(data, references)
+        assert data.candidates is not None  # as before
+        numbers = evaluate_structures(
+            data.candidates,
+            references.crystals,
+            reference_name=references.name,
+            known_name=None if known is None else f"{len(known):,} structures of {known.name}",
+            smact=smact,
+        )
+        broken = data.candidates.broken
+    return {
+        "crystalgfn": __version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "input": {"name": data.name, **data.provenance},
+        "reference": references.name or None,
+        "broken": {**broken, **references.broken},
+        "metrics": {group: found for group, found in numbers.items() if found},
+    }

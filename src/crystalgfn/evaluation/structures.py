@@ -1,0 +1,168 @@
+"""Metrics of structures, each with its method: validity, uniqueness, novelty, stability and S.U.N."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.progress import track
+from crystalgfn.structures.candidates import RELAXED
+from crystalgfn.structures.duplicates import Reference, duplicate_groups
+from crystalgfn.structures.outcomes import energy_column
+from crystalgfn.structures.tally import THRESHOLDS, tally
+
+from .candidates import Candidates, cif_files, read_cif
+from .chemistry import smact_validity
+from .crystals import Numbers
+from .distributions import against
+from .measured import measured
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+MATCHER = "pymatgen StructureMatcher, default tolerances"
+
+
+class Known:
+    """Known structures that candidates may match.
+
+    Args:
+        path: a table with material_id, numbers, cell and fractional, or a folder of CIF files.
+
+    Raises:
+        DataError: neither, or a folder without CIF files.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        path = Path(path)
+        self.name, self.broken = path.name, dict[str, str]()
+        self._table = None if path.is_dir() else Reference(path)
+        self._held: list[tuple[str, Structure]] = []
+        if self._table is None:
+            self._held = list(self._read(path))
+            if not self._held:
+                raise DataError(f"{path}: no readable .cif file, allowed: a folder of CIF files, or a table")
+        self._size = len(self._held) if self._table is None else len(self._table)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def _read(self, folder: Path) -> list[tuple[str, Structure]]:
+        found = []
+        for file in cif_files(folder):
+            try:
+                found.append((file.name, read_cif(file)[0]))
+            except DataError as error:
+                self.broken[file.name] = str(error)
+        return found
+
+    def match(self, structure: Structure) -> str | None:
+        """Name of the first known structure that is the same, or None."""
+        if self._table is not None:
+            return self._table.match(structure)
+        formula = structure.composition.reduced_formula
+        same = [(name, known) for name, known in self._held if known.composition.reduced_formula == formula]
+        for name, known in same:
+            if duplicate_groups([known, structure])[1] == 0:
+                return name
+        return None
+
+
+def compared(candidates: Candidates, known: Known) -> Candidates:
+    """Return the candidates with their columns ``matches`` and ``novel`` from another set of known structures."""
+    rows = []
+    for row in track(candidates.rows, len(candidates), "comparing", "structures"):
+        structure = candidates.structures.get(row["row"])
+        match = None if structure is None else known.match(structure)
+        novel = None if structure is None else match is None
+        rows.append({**row, "matches": match or "", "novel": novel})
+    return Candidates(
+        candidates.name, rows, candidates.structures, candidates.cifs, candidates.broken, candidates.manifest
+    )
+
+
+def evaluate_structures(
+    candidates: Candidates,
+    reference: Crystals | None = None,
+    *,
+    reference_name: str = "reference",
+    known_name: str | None = None,
+    smact: bool = True,
+) -> dict[str, Numbers]:
+    """Measure structures; shares are of all crystals that were handed in, also those that failed.
+
+    Args:
+        candidates: with the columns ``novel``, if they were compared with known structures.
+        reference: known crystals for distances of distributions.
+        reference_name: its name in the methods.
+        known_name: name of the known structures that ``novel`` refers to.
+        smact: test charges with SMACT.
+
+    Returns:
+        groups of numbers with their methods: ``outcome``, ``validity``, ``uniqueness``, ``stability``, ``symmetry``
+        and ``reference``.
+
+    Raises:
+        DataError: no candidates.
+    """
+    if not len(candidates):
+        raise DataError(f"{candidates.name}: no structures to evaluate: found 0, allowed: 1 or more")
+    rows = [_as_structure(row, candidates) for row in candidates.rows]
+    found, n = tally(rows), len(rows)
+    column, hull = energy_column(rows, "e_above_hull_"), next((r["hull"] for r in rows if r.get("hull")), "no hull")
+    above = f"{(column or '').removeprefix('e_above_hull_').split(' [')[0]} energy above the hull {hull}"
+    of = f"of {n} crystals handed in"
+    held = len(candidates.structures)
+    relaxed = sum(row["status"] == RELAXED for row in candidates.rows) if candidates.manifest else 0
+    crystals, _ = candidates.crystals()
+    formulas = [row["formula"] for row in rows if row["status"] == RELAXED]
+    against_what = f" among {known_name}" if known_name else " among the known structures of the run (--compare)"
+    asked = known_name is not None or not math.isnan(found["novel"])
+    no_energy = "not measured: no energy above hull in the table"
+    not_compared = "not measured: give known structures (--reference)"
+    validity = {
+        "cdvae": (found["cdvae_valid"], "all distances 0.5 A and more, volume 0.1 A^3 and more (CDVAE)"),
+        "lemat": (found["lemat_valid"], "LeMat-GenBench: distances, density, lengths, volume, CIF round trip"),
+    }
+    out: dict[str, Numbers] = {
+        "outcome": {
+            "submitted": measured(n, "crystals handed in: the denominator of every share here", n),
+            "structures": measured(held / n, f"share with a structure that could be read, {of}", n),
+            "relaxed": measured(relaxed / n, f"share relaxed by a potential, {of}", n),
+            "converged": measured(found["converged"], f"share whose relaxation converged, {of}", n),
+            "broken": measured(len(candidates.broken), "files that could not be read, named in 'broken'", n),
+        },
+        "validity": {k: measured(value, f"share {of}: {method}", n) for k, (value, method) in validity.items()},
+        "uniqueness": {
+            "unique": measured(found["unique"], f"share that is the first of its group by {MATCHER}, {of}", n),
+            "novel": measured(
+                found["novel"], f"share without a match{against_what}, {MATCHER}, {of}" if asked else not_compared, n
+            ),
+        },
+        "stability": {"e_above_hull": measured(found["e_above_hull"], f"median {above}, eV/atom", held)},
+        "symmetry": {
+            "not_p1": measured(found["symmetric"], f"share with a space group other than P1, {of}", n),
+            "group_kept": measured(found["group_kept"], f"share with the space group that was asked for, {of}", n),
+        },
+    }
+    out["validity"]["smact"] = smact_validity(formulas) if smact else measured(None, "not measured: not asked for", 0)
+    for threshold in THRESHOLDS:
+        near = f"{above} <= {threshold:g} eV/atom"
+        stable, sun = found[f"stable_{threshold:g}"], found[f"sun_{threshold:g}"]
+        out["stability"][f"stable_{threshold:g}"] = measured(stable, f"share: {near}, {of}" if column else no_energy, n)
+        method = f"stable, unique and novel: {near}, first of its group, no match{against_what}; {MATCHER}; {of}"
+        out["stability"][f"sun_{threshold:g}"] = measured(
+            sun, (method if asked else not_compared) if column else no_energy, n
+        )
+    if reference is not None and len(crystals):
+        out["reference"] = against(crystals, reference, name=reference_name)
+    return out
+
+
+def _as_structure(row: dict[str, Any], candidates: Candidates) -> dict[str, Any]:
+    """The row as the tally takes it: what could be read counts, relaxed or only placed; the rest has failed."""
+    status = RELAXED if row["row"] in candidates.structures else "failed"
+    return {"space_group_asked": None, **row, "status": status}

@@ -1,0 +1,1 @@
+"""A page about crystals: one HTML file that opens from disk without a network."""

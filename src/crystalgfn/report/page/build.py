@@ -1,0 +1,184 @@
+"""The pages: a report about one set of crystals, and a comparison of several."""
+
+from __future__ import annotations
+
+import csv
+import html
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crystalgfn.errors import DataError
+from crystalgfn.evaluation.inputs import Data, References, evaluate, with_references
+
+from . import chemistry, energies, geometry, parts, symmetry
+from .atoms import viewable
+from .document import Page, Section, asset, definition_list, folded
+from .figure import Figure, Floats, Series
+from .table import table
+
+LIBRARIES = ("numpy", "torch", "pymatgen", "scipy", "smact", "plotly")
+
+MOST_FILES = 2_000
+"""CIF files that a page holds: those of the best."""
+
+
+def report(
+    data: Data,
+    references: References | None = None,
+    *,
+    baseline: Data | None = None,
+    metrics: Mapping[str, Floats] | None = None,
+    smact: bool = True,
+) -> Page:
+    """Return a page about crystals or structures.
+
+    Args:
+        data: what :func:`crystalgfn.evaluation.inputs.read_data` gave, or samples of a run.
+        references: known crystals, drawn beside them.
+        baseline: other samples, such as those of an untrained model.
+        metrics: training curves of a run.
+        smact: test charges with SMACT.
+
+    Raises:
+        DataError: nothing to report on.
+    """
+    references = references or References()
+    found = evaluate(data, references, smact=smact)
+    data = with_references(data, references)
+    if not len(data.crystals):
+        raise DataError(f"{data.name}: no crystal that could be read, allowed: 1 or more")
+    series = [Series(data.name, data.crystals, data.methods)]
+    if references.crystals is not None:
+        series.append(Series(references.name, references.crystals))
+    if baseline is not None:
+        series.append(Series(baseline.name, baseline.crystals, baseline.methods))
+    rows = table(data)
+    order = [int(row) for row in rows["columns"][0]["values"]]
+    atoms, elements = viewable(data, order)
+    content: dict[str, Any] = {"table": rows, "atoms": atoms, "elements": elements, "cif": _files(data, order)}
+    source = next(iter(data.methods.values()), "")
+    sections = [
+        Section(
+            "candidates",
+            "Candidates",
+            parts.broken(found) + (asset("viewer.html") if atoms else "") + asset("candidates.html"),
+        ),
+        *figure_sections(series),
+    ]
+    if metrics:
+        sections.append(Section("training", "Training", "", energies.training(metrics)))
+    sections.append(
+        Section("numbers", "All numbers", folded("Every number with its method", parts.numbers({data.name: found})))
+    )
+    sections.append(Section("provenance", "Provenance", _provenance(data, found)))
+    return Page(data.name, _lead(data, found), parts.tiles(found, source.split(",")[0]), sections, content)
+
+
+def compare(items: Sequence[Data], references: References | None = None, *, smact: bool = True) -> Page:
+    """Return a page that shows several sets of crystals or structures side by side.
+
+    Args:
+        items: two or more, under different names.
+        references: known crystals that each is compared with.
+        smact: test charges with SMACT.
+
+    Raises:
+        DataError: fewer than two, or two of one name.
+    """
+    names = [item.name for item in items]
+    if len(items) < 2 or len(set(names)) < len(names):
+        raise DataError(f"compare: found {', '.join(names)}, allowed: two or more with different names")
+    references = references or References()
+    found = {item.name: evaluate(item, references, smact=smact) for item in items}
+    series = [Series(item.name, item.crystals, item.methods) for item in items if len(item.crystals)]
+    if references.crystals is not None:
+        series.append(Series(references.name, references.crystals))
+    tiles = [(item.name, f"{len(item.crystals):,}", _headline(item, found[item.name])) for item in items]
+    warnings = "".join(parts.broken(one) for one in found.values())
+    origin = "".join(folded(item.name, definition_list(item.provenance)) for item in items)
+    sections = [
+        Section("numbers", "Numbers", warnings + parts.numbers(found)),
+        *figure_sections(series),
+        Section("provenance", "Provenance", origin + definition_list(_versions(next(iter(found.values()))))),
+    ]
+    lead = "The same numbers and figures for each. A difference of energies means something only where methods agree."
+    return Page(" · ".join(names), lead, tiles, sections)
+
+
+def figure_sections(series: Sequence[Series]) -> list[Section]:
+    """Return the sections of figures that have something to show."""
+    groups: tuple[tuple[str, str, list[Figure]], ...] = (
+        ("energies", "Energies", energies.figures(series)),
+        ("composition", "Composition", chemistry.figures(series)),
+        ("symmetry", "Symmetry", symmetry.figures(series)),
+        ("cells", "Cells", geometry.figures(series)),
+    )
+    return [Section(key, title, "", figures) for key, title, figures in groups if figures]
+
+
+def read_metrics(path: Path) -> dict[str, Floats]:
+    """Read the training curves of a run: the numbers of metrics.csv by column.
+
+    Raises:
+        DataError: unreadable.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        names = list(rows[0]) if rows else []
+        return {name: np.array([float(row[name]) for row in rows]) for name in names}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path}: not readable as training metrics ({error})") from None
+
+
+def _files(data: Data, order: Sequence[int]) -> dict[int, str]:
+    if data.candidates is None:
+        return {}
+    return {row: data.candidates.cifs[row] for row in order[:MOST_FILES] if row in data.candidates.cifs}
+
+
+def _lead(data: Data, found: Mapping[str, Any]) -> str:
+    if data.candidates is not None:
+        potential = data.provenance.get("potential")
+        how = f"relaxed with {potential}" if potential else "as their files give them"
+        of = f"shares are of all {len(data.candidates):,} handed in"
+        return f"{len(data.crystals):,} structures {how}, best first; {of}."
+    energy = next(iter(data.methods.values()), None)
+    source = f" Energies: {energy}." if energy else ""
+    return f"{len(data.crystals):,} crystals: space group, composition and cell; no atoms are placed yet.{source}"
+
+
+def _headline(data: Data, found: Mapping[str, Any]) -> str:
+    if data.candidates is not None:
+        return f"structures; {parts.percent(parts.value(found, 'stability.stable_0.1'))} within 0.1 eV/atom of the hull"
+    median = parts.value(found, "energy.median")
+    energy = "" if median is None else f"; median energy {median:.2f} eV/atom".replace("-", "−")
+    return f"crystals in {parts.value(found, 'diversity.n_space_groups')} space groups{energy}"
+
+
+def _provenance(data: Data, found: Mapping[str, Any]) -> str:
+    plain = {
+        key: Path(value).name if str(value).startswith("/") else value
+        for key, value in data.provenance.items()
+        if not (isinstance(value, str) and "\n" in value)
+    }
+    energies_of = {f"energies in “{name.strip()}”": method for name, method in data.methods.items()}
+    facts = {**plain, **energies_of, "reference": found["reference"] or "none", **_versions(found)}
+    texts = [(key, value) for key, value in data.provenance.items() if isinstance(value, str) and "\n" in value]
+    more = "".join(folded(key, f"<pre tabindex=0>{html.escape(value)}</pre>") for key, value in texts)
+    return f"<div class=card>{definition_list(facts)}</div>{more}"
+
+
+def _versions(found: Mapping[str, Any]) -> dict[str, str]:
+    held = {"made": found["made"], "crystalgfn": found["crystalgfn"], "python": platform.python_version()}
+    for package in LIBRARIES:
+        try:
+            held[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return held

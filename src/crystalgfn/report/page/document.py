@@ -1,0 +1,138 @@
+"""From parts to one HTML file: styles, scripts, data and plotly are all inside, packed where they are large."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+from crystalgfn import __version__
+from crystalgfn.errors import DataError
+
+from .figure import Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes:
+        key: of the anchor.
+        title: heading.
+        body: HTML above the figures, made by this package: everything from outside in it is escaped.
+        figures: drawn when they come into view.
+    """
+
+    key: str
+    title: str
+    body: str = ""
+    figures: Sequence[Figure] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on a page.
+
+    Attributes:
+        title: heading.
+        lead: one sentence: what it is about.
+        tiles: numbers that are read first: label, value, note.
+        sections: in order.
+        data: for the scripts: ``table``, ``cif``, ``atoms`` and ``elements``.
+    """
+
+    title: str
+    lead: str
+    tiles: Sequence[tuple[str, str, str]]
+    sections: Sequence[Section]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML that asks for nothing from outside.
+
+    Raises:
+        DataError: plotly is not installed.
+    """
+    figures = [figure for section in page.sections for figure in section.figures]
+    content = {**page.data, "figures": [figure.spec() for figure in figures]}
+    values = {
+        "TITLE": html.escape(page.title),
+        "LEAD": html.escape(page.lead),
+        "STYLE": asset("page.css"),
+        "NAV": "".join(f'<a href="#{s.key}">{html.escape(s.title)}</a>' for s in page.sections),
+        "TILES": "".join(_tile(*tile) for tile in page.tiles),
+        "COLUMNS": str(_columns(len(page.tiles))),
+        "SECTIONS": "".join(_section(section) for section in page.sections),
+        "VERSION": html.escape(__version__),
+        "DATA": packed(json.dumps(content, allow_nan=False, separators=(",", ":"))),
+        "PLOTLY": packed(_plotly()) if figures else "",
+        "SCRIPT": "\n".join(asset(name) for name in ("figures.js", "table.js", "viewer.js", "page.js")),
+    }
+    text = asset("page.html")
+    for name, value in values.items():
+        text = text.replace(f"<!--{name}-->", value)
+    return text
+
+
+def packed(text: str) -> str:
+    """Return text compressed, as letters that HTML leaves alone; the page unpacks it."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+
+
+def asset(name: str) -> str:
+    """Return the text of a file that pages are made of."""
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise DataError("a page needs plotly for its figures: pip install 'crystalgfn[report]'") from None
+    return str(get_plotlyjs())
+
+
+def _columns(tiles: int) -> int:
+    """Columns of tiles on a wide page: one row, or two that are filled alike."""
+    return tiles if tiles <= 6 else -(-tiles // 2)
+
+
+def _tile(label: str, value: str, note: str) -> str:
+    small = f"<dd class=note>{html.escape(note)}</dd>" if note else ""
+    return f"<div class=tile><dt>{html.escape(label)}</dt><dd class=value>{html.escape(value)}</dd>{small}</div>"
+
+
+def _section(section: Section) -> str:
+    figures = "".join(_figure(figure) for figure in section.figures)
+    grid = f"<div class=figures>{figures}</div>" if figures else ""
+    return f'<section id="{section.key}"><h2>{html.escape(section.title)}</h2>{section.body}{grid}</section>'
+
+
+def _figure(figure: Figure) -> str:
+    wide = " wide" if figure.wide else ""
+    alt, title = html.escape(figure.alt, quote=True), html.escape(figure.title)
+    return (
+        f'<figure class="card{wide}"><h3>{title}</h3>'
+        f'<div class=plot id="plot-{figure.key}" role=img tabindex=0 aria-label="{alt}"></div>'
+        f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
+    )
+
+
+def definition_list(values: Mapping[str, Any]) -> str:
+    """Return names and values as an HTML list; nested ones as JSON."""
+    rows = []
+    for name, value in values.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        rows.append(f"<dt>{html.escape(str(name))}</dt><dd>{html.escape(text)}</dd>")
+    return f"<dl class=facts>{''.join(rows)}</dl>"
+
+
+def folded(summary: str, body: str) -> str:
+    """Return HTML that is opened on demand."""
+    return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"

@@ -1,0 +1,166 @@
+"""Figures as plain values: plotly draws them on the page, matplotlib into files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystal import Crystals
+
+Floats = NDArray[np.float64]
+
+BINS = 60
+POINTS = 1_500
+"""Most points of a scatter plot: more hide each other, and a page should open at once."""
+
+SEQUENTIAL, DIVERGING = "sequential", "diverging"
+"""Colour scales, which the page takes from its theme."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Crystals under one name and colour in every figure.
+
+    Attributes:
+        name: in legends.
+        crystals: (B,).
+        methods: by column of energies, where its numbers come from.
+    """
+
+    name: str
+    crystals: Crystals
+    methods: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page.
+
+    Attributes:
+        key: short name: of the element on the page, and of files.
+        title: heading.
+        caption: what is shown, with the method behind the numbers.
+        alt: the message in words, for who cannot see it.
+        data: plotly traces: scatter, bar, heatmap or sunburst, without colours, which follow the theme.
+        layout: plotly layout.
+        wide: takes the whole width.
+    """
+
+    key: str
+    title: str
+    caption: str
+    alt: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
+
+    def spec(self) -> dict[str, Any]:
+        """Return what the page embeds."""
+        return {"key": self.key, "data": self.data, "layout": self.layout, "alt": self.alt}
+
+
+def rounded(values: Any, digits: int = 5) -> list[float | None]:
+    """Return numbers with so many significant digits; None for what is not finite."""
+    return [float(f"{x:.{digits}g}") if np.isfinite(x) else None for x in np.asarray(values, dtype=float).tolist()]
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """Return a plotly axis with a title."""
+    return {"title": {"text": title}, **more}
+
+
+def histogram(
+    key: str,
+    title: str,
+    values: Sequence[tuple[str, Floats]],
+    label: str,
+    *,
+    caption: str,
+    lines: Sequence[tuple[float, str]] = (),
+    limits: tuple[float, float] | None = None,
+    most: float | None = None,
+    integers: bool = False,
+) -> Figure | None:
+    """Return distributions over common bins, each in per cent of its crystals; None where there are no numbers.
+
+    Args:
+        key, title, caption: of the figure.
+        values: by name, (n,) each.
+        label: of the axis, with the unit.
+        lines: upright lines, each with its label.
+        limits: of the axis; by default 0.2 and 99.8 % of all values.
+        most: where the axis ends at the latest: a long tail must not hide the rest.
+        integers: one bin a number.
+    """
+    finite = [(name, held[np.isfinite(held)]) for name, held in values]
+    finite = [(name, held) for name, held in finite if len(held)]
+    if not finite:
+        return None
+    low, high = limits or _range([held for _, held in finite], most)
+    if integers:
+        edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
+    else:
+        edges = np.linspace(low, high, BINS + 1)
+    centres = (edges[:-1] + edges[1:]) / 2
+    traces, words, outside = [], [], 0.0
+    for name, held in finite:
+        counts, _ = np.histogram(held, edges)
+        outside = max(outside, 1 - counts.sum() / len(held))
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": name,
+                "x": rounded(centres),
+                "y": rounded(100 * counts / len(held), 4),
+                "line": {"shape": "hvh", "width": 2},
+                "fill": "tozeroy",
+                "hovertemplate": f"%{{x}}: %{{y:.2f}} %<extra>{name}</extra>",
+            }
+        )
+        p5, p50, p95 = np.percentile(held, (5, 50, 95))
+        words.append(f"{name}: median {p50:.3g}, 5 % below {p5:.3g}, 5 % above {p95:.3g}")
+    layout = {
+        "xaxis": axis(label),
+        "yaxis": axis("crystals (%)", rangemode="tozero"),
+        "showlegend": len(traces) > 1,
+        **_marks(lines, low, high),
+    }
+    beyond = f" Up to {100 * outside:.1f} % lie outside the axis." if outside > 0.0005 else ""
+    return Figure(key, title, caption + beyond, f"Distribution of {label}. {'; '.join(words)}.", traces, layout)
+
+
+def _range(held: Sequence[Floats], most: float | None) -> tuple[float, float]:
+    ends = [np.percentile(values, (0.2, 99.8)) for values in held]
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    high = high if most is None or low >= most else min(high, most)
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    margin = 0.02 * (high - low)
+    start = low - margin
+    return max(start, 0.0) if low >= 0 else start, high + margin
+
+
+def _marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[str, Any]:
+    held = [(x, label) for x, label in lines if low <= x <= high]
+    return {
+        "shapes": [
+            {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 1, "dash": "dot"}}
+            for x, _ in held
+        ],
+        "annotations": [
+            {"x": x, "y": 1, "yref": "paper", "text": label, "showarrow": False, "xanchor": "left", "yanchor": "top"}
+            for x, label in held
+        ],
+    }
+
+
+def thinned(n: int, *, most: int = POINTS) -> NDArray[np.int64]:
+    """Positions of at most so many of n points, drawn once and for all."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False))

@@ -1,0 +1,117 @@
+"""HTML parts of a page: tiles, the table of candidates, the viewer and the tables of numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Found = Mapping[str, Any]
+
+
+def value(found: Found, path: str) -> float | None:
+    """Return a number of :func:`crystalgfn.evaluation.inputs.evaluate` by group and name, or None."""
+    group, name = path.split(".", 1)
+    number = found["metrics"].get(group, {}).get(name)
+    return None if number is None else number["value"]
+
+
+def percent(share: float | None) -> str:
+    """Write a share."""
+    return "–" if share is None else f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def tiles(found: Found, energy_note: str) -> list[tuple[str, str, str]]:
+    """Return the numbers that are read first: label, value, note."""
+    if "outcome" in found["metrics"]:
+        return _structure_tiles(found)
+    n = found["metrics"]["uniqueness"]["modes"]["n"]
+    out = [
+        ("Crystals", f"{n:,}", f"{value(found, 'uniqueness.modes'):,} distinct formulas and groups"),
+        (
+            "Space groups",
+            f"{value(found, 'diversity.n_space_groups')} of 230",
+            f"{value(found, 'diversity.n_elements')} elements",
+        ),
+        ("Plausible cells", percent(value(found, "validity.plausible")), "5 to 60 Å³/atom, no length below 2 Å"),
+        ("Charge neutral", percent(value(found, "validity.neutral_per_element")), "one oxidation state an element"),
+    ]
+    if (median := value(found, "energy.median")) is not None:
+        out.insert(1, ("Median energy, eV/atom", f"{median:.2f}".replace("-", "−"), energy_note))
+    if (smact := value(found, "validity.smact")) is not None:
+        out.append(("SMACT valid", percent(smact), "oxidation states smact14"))
+    if (ess := value(found, "weights.ess")) is not None:
+        log_z, elbo = value(found, "weights.log_z"), value(found, "weights.elbo")
+        note = f"log Z {log_z:.2f}, lower bound {elbo:.2f}" if log_z is not None and elbo is not None else ""
+        out.append(("Effective sample size", percent(ess), note))
+    if (new := value(found, "reference.novel_formula")) is not None:
+        out.append(("New formulas", percent(new), f"not in {found['reference']}"))
+    return out
+
+
+def _structure_tiles(found: Found) -> list[tuple[str, str, str]]:
+    n = value(found, "outcome.submitted")
+    stability = found["metrics"]["stability"]
+    out = [
+        ("Structures", percent(value(found, "outcome.structures")), f"of {n:,} crystals handed in"),
+        ("Valid", percent(value(found, "validity.lemat")), "by LeMat-GenBench's rules"),
+        ("Unique", percent(value(found, "uniqueness.unique")), "pymatgen StructureMatcher"),
+    ]
+    if (new := value(found, "uniqueness.novel")) is not None:
+        out.append(("Novel", percent(new), "no match among known structures"))
+    if stability["stable_0.1"]["value"] is not None:
+        near = stability["stable_0.1"]["method"].removeprefix("share: ").split(" energy")[0]
+        out.append(("Within 0.1 eV/atom of the hull", percent(value(found, "stability.stable_0.1")), f"by {near}"))
+        out.append(("On the hull", percent(value(found, "stability.stable_0")), f"by {near}, not DFT"))
+    if (sun := value(found, "stability.sun_0.1")) is not None:
+        out.append(("S.U.N. at 0.1 eV/atom", percent(sun), "stable, unique, novel; of all handed in"))
+    return out
+
+
+def numbers(summaries: Mapping[str, Found]) -> str:
+    """Return all numbers as an HTML table, a column an input, each with its method, or methods where they differ."""
+    names = list(summaries)
+    groups: dict[str, dict[str, dict[str, str]]] = {}
+    for source, found in summaries.items():
+        for group, held in found["metrics"].items():
+            for name, number in held.items():
+                groups.setdefault(group, {}).setdefault(name, {})[source] = number["method"]
+    rows = []
+    for group, methods_of in groups.items():
+        rows.append(f'<tr class=group><th colspan="{len(names) + 2}" scope=rowgroup>{html.escape(group)}</th></tr>')
+        for name, methods in methods_of.items():
+            cells = "".join(f"<td class=number>{_written(summaries[n], group, name)}</td>" for n in names)
+            label = html.escape(name.replace("_", " "))
+            rows.append(f"<tr><th scope=row>{label}</th>{cells}<td class=method>{_methods(methods)}</td></tr>")
+    heads = "".join(f"<th scope=col class=number>{html.escape(name)}</th>" for name in names)
+    head = f"<thead><tr><th scope=col>number</th>{heads}<th scope=col>method</th></tr></thead>"
+    body = f"<table class=numbers>{head}<tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class=scroll tabindex=0 role=region aria-label="All numbers">{body}</div>'
+
+
+def _methods(by_source: Mapping[str, str]) -> str:
+    if len(set(by_source.values())) == 1:
+        return html.escape(next(iter(by_source.values())))
+    return "<br>".join(html.escape(f"{source}: {method}") for source, method in by_source.items())
+
+
+def _written(found: Found, group: str, name: str) -> str:
+    number = found["metrics"].get(group, {}).get(name)
+    if number is None or number["value"] is None:
+        return "–"
+    held = number["value"]
+    if isinstance(held, int):
+        return f"{held:,}"
+    share = "share" in number["method"].split(":")[0].split(" of ")[0] and 0 <= held <= 1
+    return percent(held) if share else f"{held:.4g}".replace("-", "−")
+
+
+def broken(found: Found) -> str:
+    """Return a warning that names the files that could not be read, or nothing."""
+    if not found["broken"]:
+        return ""
+    held: Sequence[tuple[str, str]] = list(found["broken"].items())
+    listed = "".join(f"<li>{html.escape(file)}: {html.escape(reason)}</li>" for file, reason in held[:200])
+    more = f"<li>and {len(held) - 200} more</li>" if len(held) > 200 else ""
+    head = f"{len(held)} files could not be read"
+    return f"<details class=warning><summary>{head}</summary><ul>{listed}{more}</ul></details>"

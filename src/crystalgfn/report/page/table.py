@@ -1,0 +1,127 @@
+"""The table of candidates: columns of values in order of rank, for the page and its CSV download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from crystalgfn.crystal import LATTICE_PARAMETERS, Crystals
+from crystalgfn.crystallography.space_groups import (
+    CRYSTAL_LATTICE_SYSTEM,
+    CRYSTAL_LATTICE_SYSTEMS,
+    HM_SYMBOL,
+)
+from crystalgfn.evaluation.distributions import formation_energy
+from crystalgfn.evaluation.inputs import Data
+from crystalgfn.tables import unit_of
+
+from .energies import hull_column
+from .figure import Series, rounded
+
+HIDDEN = ("log_pf", "log_pb", *LATTICE_PARAMETERS)
+"""Columns of the download that the page does not show."""
+
+FROM_ROWS = (
+    ("flags", "doubts"),
+    ("matches", "known as"),
+    ("source", "atoms placed by"),
+    ("space_group_asked", "group asked for"),
+    ("decomposition", "decomposes to"),
+)
+"""Columns of candidates that the table takes over, with their headings."""
+
+
+def table(data: Data) -> dict[str, Any]:
+    """Return the table of the page.
+
+    Returns:
+        ``columns``, best crystal first: each with key, label, unit, method, kind (``formula``, ``group``, ``text`` or
+        ``number``), shown, and values; and ``cif`` and ``atoms``: positions of files and of atoms by row, where there
+        are any.
+    """
+    order = ranking(data)
+    crystals = data.crystals[order]
+    groups = crystals.space_group.tolist()
+    systems = [CRYSTAL_LATTICE_SYSTEMS[CRYSTAL_LATTICE_SYSTEM[g] - 1] for g in groups]
+    numbers = np.array(data.rows)[order] if data.candidates is not None else order
+    columns = [
+        _column("row", "row", [int(row) for row in numbers]),
+        _column("formula", "formula", crystals.formulas, kind="formula"),
+        _column("space_group", "space group", groups, kind="group", symbols=[HM_SYMBOL[g] for g in groups]),
+        _column("system", "system", systems, kind="text"),
+        *_numbers(crystals, data.methods),
+        _column("volume_per_atom", "volume", rounded(crystals.volume_per_atom, 6), unit="Å³/atom", digits=2),
+        _column("density", "density", rounded(crystals.density, 6), unit="g/cm³", digits=2),
+        _column("n_atoms", "atoms in cell", crystals.n_atoms.tolist()),
+    ]
+    lattice = crystals.lattice.cpu().numpy()
+    for position, name in enumerate(LATTICE_PARAMETERS):
+        unit = "Å" if position < 3 else "°"
+        columns.append(_column(name, name, rounded(lattice[:, position], 7), unit=unit, digits=3))
+    columns += _texts(data, [int(row) for row in numbers])
+    return {"columns": columns, "n": len(crystals)}
+
+
+def ranking(data: Data) -> np.ndarray:
+    """Positions of the crystals, best first: by energy above hull, else formation energy, else log reward."""
+    crystals = data.crystals
+    by = hull_column(Series("", crystals)) or formation_energy(crystals)
+    if by is not None:
+        values = crystals.columns[by].astype(float)
+    elif "log_reward" in crystals.columns:
+        values = -crystals.columns["log_reward"].astype(float)
+    else:
+        values = np.arange(len(crystals), dtype=float)
+    doubtful = np.zeros(len(crystals), dtype=bool)
+    if data.candidates is not None:
+        flags = {row["row"]: bool(row.get("flags")) for row in data.candidates.rows}
+        doubtful = np.array([flags.get(row, False) for row in data.rows], dtype=bool)
+    return np.lexsort((np.arange(len(values)), np.where(np.isfinite(values), values, np.inf), doubtful))
+
+
+def _numbers(crystals: Crystals, methods: Mapping[str, str]) -> list[dict[str, Any]]:
+    found = []
+    for name, values in crystals.columns.items():
+        if values.dtype.kind not in "fi" or not np.isfinite(values.astype(float)).any():
+            continue
+        label = name.split(" [")[0].strip().replace("_", " ")
+        label = label.replace("e above hull", "above hull").replace("input formation energy", "predicted energy")
+        found.append(
+            _column(name, label, rounded(values, 6), unit=unit_of(name), method=methods.get(name, ""), digits=3)
+        )
+    return found
+
+
+def _texts(data: Data, rows: list[int]) -> list[dict[str, Any]]:
+    if data.candidates is None:
+        return [
+            _column(name, name, ["" if v is None else str(v) for v in values[ranking(data)]], kind="text")
+            for name, values in data.crystals.columns.items()
+            if values.dtype.kind == "O"
+        ]
+    by_row = {row["row"]: row for row in data.candidates.rows}
+    found = []
+    for key, label in FROM_ROWS:
+        values = [by_row[row].get(key) for row in rows]
+        if any(value not in (None, "") for value in values):
+            texts = ["" if value is None else str(value) for value in values]
+            found.append(_column(key, label, texts, kind="text"))
+    return found
+
+
+def _column(
+    key: str,
+    label: str,
+    values: list[Any],
+    *,
+    kind: str = "number",
+    unit: str = "",
+    method: str = "",
+    digits: int = 0,
+    symbols: list[str] | None = None,
+) -> dict[str, Any]:
+    found = {"key": key, "label": label, "unit": unit, "method": method, "kind": kind, "digits": digits}
+    found |= {"values": values, "shown": key not in HIDDEN}
+    return found | ({"symbols": symbols} if symbols else {})

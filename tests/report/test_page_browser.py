@@ -1,0 +1,197 @@
+"""The page in a real browser: sorting, filters, figures, downloads, themes, and no request to anywhere."""
+
+import csv
+import io
+import os
+import shutil
+
+import pytest
+
+from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
+from crystalgfn.report.page.build import report
+from crystalgfn.report.page.document import render
+from page_setup import samples, write_structures
+
+pytest.importorskip("plotly")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'crystalgfn[browser]'")
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def chromium():
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = chromium()
+    if path is None:
+        pytest.skip("needs Chromium on PATH, or its path in the variable CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    crystals = samples()
+    data = Data("samples", crystals, provenance={"table": "t.parquet"}, methods=energy_methods(crystals))
+    (folder / "table.html").write_text(render(report(data, smact=False)))
+    structures = read_data(write_structures(folder / "made"))
+    (folder / "structures.html").write_text(render(report(structures, smact=False)))
+    return folder
+
+
+class Opened:
+    """A page with what went wrong on it."""
+
+    def __init__(self, browser, path, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.errors, self.requests = [], []
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("body[data-ready]")
+
+    def column(self, number):
+        return self.page.locator(f"#candidates-table tbody td:nth-child({number})").all_inner_texts()
+
+    def draw_all(self):
+        for plot in self.page.locator(".plot").all():
+            plot.scroll_into_view_if_needed()
+            self.page.wait_for_selector(f"#{plot.get_attribute('id')}[data-drawn]")
+
+
+@pytest.fixture
+def opened(browser, pages):
+    held = []
+
+    def open_page(name, **options):
+        held.append(Opened(browser, pages / f"{name}.html", **options))
+        return held[-1]
+
+    yield open_page
+    for one in held:
+        one.context.close()
+
+
+def test_sorting_goes_both_ways_and_says_so(opened):
+    one = opened("table")
+    button = one.page.locator("#candidates-table thead button[data-key=density]")
+    position = 1 + one.page.locator("#candidates-table thead th button").evaluate_all(
+        "buttons => buttons.findIndex(b => b.dataset.key === 'density')"
+    )
+    button.click()
+    up = [float(text) for text in one.column(position)]
+    assert up == sorted(up)
+    button.press("Enter")  # by keyboard as well
+    down = [float(text) for text in one.column(position)]
+    assert down == sorted(down, reverse=True)
+    assert down[0] > up[-1]
+    assert one.page.locator("th[aria-sort=descending]").count() == 1
+    assert one.errors == []
+
+
+def test_filters_narrow_table_and_download(opened):
+    one = opened("table")
+    one.page.fill("#filter-text", "Li -Mg")
+    formulas = one.column(2)
+    assert formulas
+    assert all("Li" in formula and "Mg" not in formula for formula in formulas)
+    one.page.select_option("#filter-system", "cubic")
+    assert set(one.column(4)) == {"cubic"}
+    with one.page.expect_download() as download:
+        one.page.click("#save-csv")
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+    crystals = samples()
+    formulas = [crystals.formulas[int(row["row"])] for row in rows]
+    assert [row["formula"] for row in rows] == formulas
+    assert {row["system"] for row in rows} == {"cubic"}
+    assert len(rows) == int(one.page.inner_text("#page-range").split(" of ")[1])
+    one.page.click("#filter-clear")
+    one.page.fill("#filter-high", "-99")
+    assert one.page.inner_text("#page-range") == "no crystal fits"
+
+
+def test_figures_are_drawn_and_tell_values_under_the_pointer(opened):
+    one = opened("table")
+    one.draw_all()
+    plot = one.page.locator("#plot-energies")
+    plot.scroll_into_view_if_needed()
+    box = plot.locator(".nsewdrag").bounding_box()
+    for share in (0.4, 0.5, 0.6):
+        one.page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.97 * box["height"])
+        one.page.wait_for_timeout(200)
+        if plot.locator(".hoverlayer text").count():
+            break
+    assert "%" in plot.locator(".hoverlayer").text_content()
+    assert one.errors == []
+
+
+def test_nothing_is_asked_for_outside(opened):
+    for name in ("table", "structures"):
+        one = opened(name)
+        one.draw_all()
+        assert all(url.startswith(("file:", "data:", "blob:")) for url in one.requests)
+        assert [url for url in one.requests if url.startswith("file:")] == one.requests[:1]
+        assert one.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_both_themes_and_the_switch(opened, scheme):
+    one = opened("table", color_scheme=scheme)
+    assert one.page.locator("html").get_attribute("data-theme") == scheme
+    before = one.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    one.page.click("#theme")
+    after = one.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert before != after
+    contrast = one.page.evaluate(CONTRAST)
+    assert min(contrast.values()) >= 4.5, contrast
+
+
+CONTRAST = """() => {
+  const linear = (x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((x) => linear(Number(x) / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (a, b) => {
+    const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+    return (x + 0.05) / (y + 0.05);
+  };
+  const style = (selector) => getComputedStyle(document.querySelector(selector));
+  const card = style(".card").backgroundColor, button = style("#save-csv");
+  const texts = ["figcaption", "thead th", "td", ".lead", ".tile dt"];
+  const found = texts.map((selector) => [selector, ratio(style(selector).color, card)]);
+  return Object.fromEntries([...found, ["button", ratio(button.color, button.backgroundColor)]]);
+}"""
+
+
+@pytest.mark.parametrize("name", ["table", "structures"])
+def test_a_phone_scrolls_only_downwards(opened, name):
+    one = opened(name, viewport={"width": 390, "height": 844}, has_touch=True)
+    one.draw_all()
+    assert one.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_structures_turn_and_are_saved(opened):
+    one = opened("structures")
+    picture = "document.getElementById('viewer').toDataURL()"
+    before = one.page.evaluate(picture)
+    one.page.focus("#viewer")
+    one.page.keyboard.press("ArrowLeft")
+    assert one.page.evaluate(picture) != before
+    row = one.page.locator("#candidates-table tbody tr", has_text="MgO")
+    with one.page.expect_download() as download:
+        row.locator("button", has_text="CIF").click()
+    assert "_cell_length_a   4.21" in download.value.path().read_text()
+    with one.page.expect_download() as download:
+        one.page.click("#save-cif")
+    text = download.value.path().read_text()
+    assert text.count("data_") == 2
+    assert one.errors == []
