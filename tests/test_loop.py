@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from crystalgfn.cli import main
-from crystalgfn.errors import ConfigError
+from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.loop.rounds import Plan, loop
 from crystalgfn.model import load
 
@@ -77,12 +77,12 @@ def test_a_loop_that_is_killed_goes_on_to_the_same_end(rounds, tmp_path):
 
 def test_a_folder_of_something_else_is_refused(rounds, tmp_path):
     folder, _, _ = rounds
-    with pytest.raises(ConfigError, match="--resume"):
+    with pytest.raises(DataError, match="--resume"):
         loop(PLAN, folder)
-    with pytest.raises(ConfigError, match=r"started with power 2\.0, found 1"):
+    with pytest.raises(DataError, match=r"started with power 2\.0, found 1"):
         loop(Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1, power=1.0), folder, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ConfigError, match="other files"):
+    with pytest.raises(DataError, match="other files"):
         loop(PLAN, tmp_path)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from crystalgfn.config import Config, ConstraintsConfig, LatticeConfig, TrainingConfig, preset_path, presets
+from crystalgfn.config.constraints import MAX_AXIS_RATIO
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
@@ -29,7 +30,7 @@ from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 
-MAX_AXIS_RATIO, MONOCLINIC_ANGLES = 7.5, (90.0, 135.0)
+MONOCLINIC_ANGLES = (90.0, 135.0)
 """Of lattices of kind ``volume`` where the configuration leaves them open."""
 
 WEIGHTS = "policy.safetensors"

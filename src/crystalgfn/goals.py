@@ -25,6 +25,10 @@ class Goal(Protocol):
         ...
 
 
+TAIL = 3.0
+"""Widths from a target up to which the reward is Gaussian."""
+
+
 @dataclass(frozen=True)
 class Minimise:
     """Low values: -value, so that the strength is the inverse temperature beta, 1 / unit (the paper: 8 per eV/atom)."""
@@ -49,7 +53,10 @@ class Maximise:
 
 @dataclass(frozen=True)
 class Target:
-    """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1."""
+    """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1, with exponential tails.
+
+    Beyond three widths it falls exponentially: rewards of e^-200 would teach a sampler nothing but to be unstable.
+    """
 
     word: ClassVar[str | None] = None
     target: float
@@ -57,7 +64,9 @@ class Target:
 
     def __call__(self, values: Tensor) -> Tensor:
         """See :class:`Goal`."""
-        return -0.5 * ((values - self.target) / self.width).square()
+        x = ((values - self.target) / self.width).abs()
+        near = x.clamp(max=TAIL)
+        return -near * (x - 0.5 * near)
 
 
 @dataclass(frozen=True)

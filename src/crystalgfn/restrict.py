@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from crystalgfn.config import Config, ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig, parse_config
+from crystalgfn.config.constraints import MAX_AXIS_RATIO
 from crystalgfn.errors import ConfigError, nearest
 
 _RANGES = ("n_elements", "n_atoms", "n_atoms_primitive", "atoms_per_element")
@@ -49,6 +50,8 @@ def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
             new["elements"]["forbidden"] = sorted({*new["elements"]["forbidden"], *gone})
             continue
         was = old[section][name] if section else old[name]
+        if key == "lattice.longest_over_shortest" and was is None and old["lattice"]["kind"] == "volume":
+            was = MAX_AXIS_RATIO
         narrowed = _narrow(name, new[section][name] if name == "forbidden" else was, value)
         if section:
             new[section][name] = narrowed
@@ -80,6 +83,8 @@ def _sorted(limits: Mapping[str, Any]) -> dict[str, Any]:
 
 def _narrow(key: str, was: Any, now: Any) -> Any:
     """The value of a key that holds both the old limit and the new one."""
+    if now is None and was is not None:
+        raise ConfigError(f"restriction {key}: found null, allowed: {was!r}, or narrower")
     if key in _RANGES or (key in _BOUNDS and isinstance(was, list)):
         return _inside(key, was, now)
     if key in ("required", "forbidden"):
@@ -93,7 +98,7 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
         inside = {s: _inside(f"shares {s}", was[s], pair) for s, pair in now.items() if s in was}
         return {**was, **now, **inside}
     if key == "any_of":
-        return [*was, *now]
+        return [*was, *([now] if isinstance(now, str) else _list(now))]
     if key == "charge" and now in _CHARGE and _CHARGE.index(now) < _CHARGE.index(was):
         raise ConfigError(f"restriction charge: found {now!r}, allowed: {was!r} or stricter")
     if key == "wyckoff" and was and not now:
@@ -102,16 +107,16 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
         raise ConfigError(f"restriction electronegativity: found {now!r}, allowed: {was!r}, as in training")
     if key == "stoichiometry" and was is not None and now != was:
         raise ConfigError(f"restriction stoichiometry: found {now!r}, allowed: {was!r}, as in training")
-    if key == "longest_over_shortest" and was is not None and now is not None:
-        return min(was, now)
+    if key == "longest_over_shortest" and was is not None and not (isinstance(now, int | float) and now <= was):
+        raise ConfigError(f"restriction longest_over_shortest: found {now!r}, allowed: up to {was:g}, as in training")
     if key in ("numbers", "crystal_system", "lattice_system", "point_symmetry") and was is not None:
         return _subset(key, was, now)
     return now
 
 
 def _inside(key: str, was: list[Any], now: Any) -> list[Any]:
-    pair = [now, now] if isinstance(now, int) else list(now)
-    if len(pair) != 2:
+    pair = [now, now] if isinstance(now, int) else _list(now)
+    if len(pair) != 2 or not all(bound is None or isinstance(bound, int | float) for bound in pair):
         raise ConfigError(f"restriction {key}: found {now!r}, allowed: [least, most]")
     pair = [was[i] if bound is None else bound for i, bound in enumerate(pair)]
     if pair[0] < was[0] or pair[1] > was[1]:
@@ -138,4 +143,8 @@ def _group_numbers(written: Any) -> list[int]:
 
 
 def _list(value: Any) -> list[Any]:
-    return value.replace(",", " ").split() if isinstance(value, str) else list(value)
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if not isinstance(value, Iterable):
+        raise ConfigError(f"restriction: found {value!r}, allowed: a list")
+    return list(value)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composition_problems import problems
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.cell_totals import cell_totals, mean_masses
 from crystalgfn.spaces.composition import CompositionSpace
@@ -114,6 +117,51 @@ def test_masks_lead_to_exactly_the_compositions_with_the_numbers_of_atoms(elemen
         assert bool(space.feasible[g]) == bool(expected[g])
         if expected[g]:
             assert enumerate_by_masks(space, g) == expected[g]
+
+
+@settings(max_examples=60, deadline=None)
+@given(problems(), st.sets(st.integers(1, 14), min_size=1, max_size=8))
+def test_the_same_together_with_every_other_constraint(problem, numbers):
+    elements, groups, limits = problem
+    elements = formula_order(elements)
+    totals = {g: frozenset(n * int(CENTERING_MULTIPLICITY[g]) for n in numbers) for g in groups}
+    expected = {
+        g: {c for c in enumerate_directly(elements, g, limits) if sum(k for _, k in c) in numbers} for g in groups
+    }
+    if not any(expected.values()):
+        with pytest.raises(ConstraintError):
+            CompositionSpace(elements, groups, limits, totals)
+        return
+    space = CompositionSpace(elements, groups, limits, totals)
+    for g in groups:
+        assert bool(space.feasible[g]) == bool(expected[g])
+        if expected[g]:
+            assert enumerate_by_masks(space, g) == expected[g]
+
+
+@pytest.mark.parametrize("formula", ["MgO", "AB2", "FeX3", "A2OX4"])
+def test_masses_of_a_stoichiometry(formula):
+    """Of O, F, Mg, Fe: the lightest and the heaviest crystals that have the formula."""
+    limits = replace(LIMITS, stoichiometry=Stoichiometry.parse(formula))
+    low, high = mean_masses(ELEMENTS, limits, 12)
+    weight = {z: float(ATOMIC_MASS[z]) for z in ELEMENTS}
+    ways = [
+        sum(weight[z] * n for z, n in zip(chosen, ratios, strict=True)) / sum(ratios)
+        for chosen in permutations(ELEMENTS, limits.stoichiometry.n_elements)
+        for ratios in [
+            [r for _, r in limits.stoichiometry.named] + list(limits.stoichiometry.open),
+        ]
+        if all(z == chosen[i] for i, (z, _) in enumerate(limits.stoichiometry.named))
+    ]
+    assert (low, high) == pytest.approx((min(ways), max(ways)))
+
+
+def test_a_stoichiometry_leaves_cells_that_other_compositions_would_not_have():
+    bounds = LatticeBounds(density=(3, 4.5), volume_per_atom=(8, 12))
+    limits = replace(LIMITS, stoichiometry=Stoichiometry.parse("MgO"))
+    space = space_of(VolumeLattice(bounds=bounds), limits=limits, elements=(1, *ELEMENTS))
+    states = random_policy(space, seed=0).sample(200, space, generator=torch.Generator().manual_seed(0)).states
+    check(space.crystals(states), bounds)
 
 
 def test_numbers_of_atoms_are_left_out_only_where_some_composition_has_no_cell():

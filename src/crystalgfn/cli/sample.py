@@ -264,5 +264,5 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
 FRONT_SHOWN = 20
 """Samples of a Pareto front that are printed."""
 
-ENOUGH = 0.1
+ENOUGH = 0.05
 """Total variation by chance up to which shares of space groups are called known."""

@@ -24,6 +24,9 @@ from .section import Section
 MAX_ATOMS = 400
 """Most atoms a conventional cell may be asked to hold."""
 
+MAX_AXIS_RATIO = 7.5
+"""Largest ratio of two lengths for lattices of kind ``volume`` where the configuration leaves it open."""
+
 MAX_CHOICES = 4
 """Most sets in ``any_of``: each doubles the look-ahead tables."""
 

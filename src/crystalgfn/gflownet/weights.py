@@ -37,8 +37,9 @@ def truncated(log_weights: Floats) -> Floats:
 
     A sampler may miss a few states by orders of magnitude; one of them in a batch would outweigh all others.
     """
-    limit = np.log(normalised(log_weights).mean()) + 0.5 * np.log(len(log_weights))
-    return np.asarray(np.minimum(np.log(normalised(log_weights)), limit), dtype=float)
+    logs = log_weights - log_weights[np.argmax(normalised(log_weights))]
+    logs = logs - np.log(np.exp(logs).sum())  # of weights that add up to 1; in logarithms none is too small
+    return np.asarray(np.minimum(logs, -0.5 * np.log(len(logs))), dtype=float)
 
 
 def effective_sample_size(log_weights: Floats) -> float:

@@ -19,7 +19,6 @@ Every step is on disk when it is done, and a step that is there is not done agai
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,13 +30,13 @@ import pandas as pd
 
 from crystalgfn.config import ChanceConfig, Config, read_config
 from crystalgfn.crystal import Crystals
-from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.model import Model, load
 from crystalgfn.properties.chance import Chance
 from crystalgfn.properties.models import CARD, ProxyProperty, save_model
-from crystalgfn.properties.refine import AT_REST, errors, refine, refined_card
+from crystalgfn.properties.refine import AT_REST, errors_by_kind, refine, refined_card
 from crystalgfn.properties.tabledata import Table, join, read_table
 from crystalgfn.run import CONFIG, train
 from crystalgfn.stability.hull import Hull
@@ -47,6 +46,7 @@ from crystalgfn.structures.requests import Recipe
 from crystalgfn.structures.tally import tally
 from crystalgfn.structures.workers import Tools
 from crystalgfn.tables.files import write_atomically
+from crystalgfn.tables.manifest import open_folder
 
 MANIFEST, LOG, CHANCE = "loop.json", "rounds.csv", "chance.json"
 STRUCTURES = "structures"
@@ -111,7 +111,7 @@ def loop(
     Raises:
         CrystalGFNError: an input that cannot be used, or a folder that holds something else.
     """
-    _prepare(plan, folder, resume=resume)
+    open_folder(folder, MANIFEST, asdict(plan), resume=resume, may_change=("rounds",))
     first = load(plan.start)
     _check_hull(plan, first.config)
     base = ProxyProperty.load(first.config.objective[0].property)
@@ -135,28 +135,6 @@ def loop(
             log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
             _write_log(folder / LOG, log)
     return log
-
-
-def _prepare(plan: Plan, folder: Path, *, resume: bool) -> None:
-    file, asked = folder / MANIFEST, asdict(plan)
-    if file.is_file():
-        if not resume:
-            raise ConfigError(f"{folder}: holds a loop already; give --resume to go on with it, or another folder")
-        try:
-            before = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); delete the folder to start again") from None
-        for key in asked.keys() - {"rounds"}:
-            if before.get(key) != asked[key]:
-                raise ConfigError(
-                    f"{folder}: was started with {key} {before.get(key)!r}, found {asked[key]!r}; allowed: the same "
-                    "settings, or another folder"
-                )
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(f"{folder}: holds other files, allowed: a new or empty folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    with write_atomically(file) as stream:
-        stream.write(json.dumps(asked, indent=1).encode())
 
 
 def _check_hull(plan: Plan, config: Config) -> None:
@@ -241,8 +219,8 @@ def _row(
 ) -> dict[str, Any]:
     row = {"round": number, **tally(read_rows(candidates / "structures.parquet"))}
     for who, model in (("", proxy), (", first model", base)):
-        row[f"error of outcomes{who} [eV/atom]"] = errors(model, learned.outcomes)[AT_REST]
-        for kind, value in errors(model, learned.rows).items():
+        row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, learned.outcomes)[AT_REST]
+        for kind, value in errors_by_kind(model, learned.rows).items():
             row[f"error {kind}{who} [eV/atom]" if kind != "correlation" else f"correlation{who}"] = value
     return {**row, "wall_seconds": seconds}
 

@@ -133,7 +133,7 @@ def changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool
     return np.maximum(change, 0.0), mask
 
 
-def errors(model: ProxyProperty, table: Table) -> dict[str, float]:
+def errors_by_kind(model: ProxyProperty, table: Table) -> dict[str, float]:
     """Mean absolute error (eV/atom) of each kind of rows, and the correlation over all; NaN where there are none."""
     predicted = model(table.crystals).double().numpy()
     kinds, out = kinds_of(table), {}

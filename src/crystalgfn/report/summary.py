@@ -92,9 +92,11 @@ def best_table(
         title += "\nby reward"
     # in 80 columns, which is what a pipe gets, long formulas and angles are folded; no digit is lost
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    cell = () if also else ("a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°")
+    by_cell = not also
+    cell = ("a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°") if by_cell else ()
     headings = ["formula", "space\ngroup", *cell, "volume\nÅ³/atom", "density\ng/cm³", heading]
-    headings += ["\n".join(column.replace("_", " ").split(" [")).rstrip("]") for column in also]
+    also = [column for column in also if column.split(" [")[0] not in ("density", "volume_per_atom")]  # shown anyway
+    headings += ["\n".join(column.replace("_", " ").replace("[", "").rstrip("]").split()) for column in also]
     for index, column in enumerate(headings):
         foldable = column in ("formula", "α, β, γ\n°")
         table.add_column(column, justify="right" if index > 1 else "left", no_wrap=not foldable, overflow="fold")
@@ -110,7 +112,7 @@ def best_table(
         strict=True,
     )
     for formula, group, (a, b, c, *angles), volume, density, value, more in rows:
-        shape = [] if also else [*(f"{length:.2f}" for length in (a, b, c)), " ".join(f"{x:.4g}" for x in angles)]
+        shape = [*(f"{length:.2f}" for length in (a, b, c)), " ".join(f"{x:.4g}" for x in angles)] if by_cell else []
         table.add_row(
             formula,
             f"{group} {HM_SYMBOL[group]}",

@@ -19,6 +19,7 @@ from crystalgfn.structures.candidates import Candidate
 from crystalgfn.structures.export import append_extxyz, write_cif
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.tables.files import write_atomically
+from crystalgfn.tables.manifest import open_folder
 
 PARTS, CIF, MANIFEST, FRAMES = "parts", "cif", "manifest.json", "all.extxyz"
 
@@ -37,31 +38,9 @@ class RunFolder:
 
     def __init__(self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool) -> None:
         self.path = Path(path)
-        file = self.path / MANIFEST
-        if file.exists():
-            self._check(file, manifest, resume)
-        elif self.path.exists() and any(self.path.iterdir()):
-            raise DataError(f"{self.path}: the folder holds other files, allowed: a new or empty folder")
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not file.exists():
-            _write(file, json.dumps(dict(manifest), indent=1))
+        open_folder(self.path, MANIFEST, manifest, resume=resume)
         for name in (PARTS, CIF):
             (self.path / name).mkdir(exist_ok=True)
-
-    @staticmethod
-    def _check(file: Path, manifest: Mapping[str, Any], resume: bool) -> None:
-        if not resume:
-            raise DataError(f"{file.parent}: holds a run already; give --resume to go on with it, or another folder")
-        try:
-            before = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); delete the folder to start again") from None
-        for key, value in manifest.items():
-            if before.get(key) != value:
-                raise DataError(
-                    f"{file.parent}: was started with {key} {before.get(key)!r}, found {value!r}; allowed: the same "
-                    "settings, or another folder"
-                )
 
     def done(self) -> set[int]:
         """Rows that need no more work."""

@@ -1,0 +1,166 @@
+"""``crystalgfn sample``: narrower constraints as options hold, and every mistake is one line and exit code 2."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from crystalgfn import cli
+from crystalgfn.config import parse_config
+from crystalgfn.crystal import Crystals
+from crystalgfn.evaluation.validity import check_section
+from crystalgfn.model import load
+from crystalgfn.run import train
+from small_run import small_config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(small_config(), folder)
+    return folder
+
+
+@pytest.fixture
+def call(run, tmp_path, capsys):
+    """Sample from the run; gives exit code, the crystals (None if there are none), stdout and stderr."""
+
+    def caller(*options):
+        table = tmp_path / "crystals.parquet"
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["sample", str(run), "-o", str(table), "-n", "120", *map(str, options)])
+        captured = capsys.readouterr()
+        crystals = Crystals.from_file(table) if table.is_file() else None
+        return int(stopped.value.code or 0), crystals, captured.out, captured.err
+
+    return caller
+
+
+def broken(crystals, **changes):
+    """What crystals violate of the run's constraints with changes to them."""
+    section = small_config().constraints.model_dump()
+    for key, value in changes.items():
+        section[key] = {**section[key], **value} if isinstance(value, dict) else value
+    section = parse_config({"constraints": section}).constraints.model_dump()
+    return {name: n for name, n in check_section(crystals, section).violations.items() if n}
+
+
+@pytest.mark.parametrize(
+    ("options", "changes"),
+    [
+        (["--require", "O"], {"elements": {"required": ["O"]}}),
+        (["--require", "Li,O", "--forbid", "F Mg"], {"elements": {"required": ["Li", "O"], "forbidden": ["F", "Mg"]}}),
+        (["--any-of", "F,Mg", "--any-of", "Li"], {"elements": {"any_of": [["F", "Mg"], ["Li"]]}}),
+        (["--n-elements", "2"], {"n_elements": [2, 2]}),
+        (["--n-atoms", ":10"], {"n_atoms": [1, 10]}),
+        (["--n-atoms", "5:9", "--n-atoms-primitive", "3:"], {"n_atoms": [5, 9], "n_atoms_primitive": [3, 8]}),
+        (["--atoms-per-element", "2:4"], {"atoms_per_element": [2, 4]}),
+        (["--stoichiometry", "AB2"], {"stoichiometry": "AB2"}),
+        (["--stoichiometry", "Li2O", "--n-elements", "2"], {"stoichiometry": "Li2O"}),
+        (["--space-groups", "166,225"], {"space_groups": {"numbers": [166, 225]}}),
+        (["--crystal-system", "cubic,orthorhombic"], {"space_groups": {"crystal_system": ["cubic", "orthorhombic"]}}),
+        (
+            ["--lattice-system", "trigonal-rhombohedral"],
+            {"space_groups": {"lattice_system": ["trigonal-rhombohedral"]}},
+        ),
+        (["--point-symmetry", "centrosymmetric"], {"space_groups": {"point_symmetry": ["centrosymmetric"]}}),
+        (["--density", "2:4"], {"lattice": {"density": [2.0, 4.0]}}),
+        (["--volume-per-atom", "8:12.5"], {"lattice": {"volume_per_atom": [8.0, 12.5]}}),
+        (["--lengths", "3:9"], {"lattice": {"lengths": [3.0, 9.0]}}),
+        (["--angles", "85:95"], {"lattice": {"angles": [85.0, 95.0]}}),
+        (["--longest-over-shortest", "1.5"], {"lattice": {"longest_over_shortest": 1.5}}),
+        (["--electronegativity", "smact"], {"electronegativity": "smact"}),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_options_hold_for_every_sample(call, options, changes):
+    code, crystals, out, err = call(*options)
+    assert code == 0, err
+    assert len(crystals) == 120
+    assert broken(crystals, **changes) == {}
+    assert "120 crystals written to" in out
+
+
+def test_options_do_something(call):
+    """Without them their checks fail, or the test above would say nothing."""
+    _, crystals, _, _ = call()
+    assert broken(crystals) == {}
+    for changes in ({"elements": {"required": ["O"]}}, {"n_atoms": [1, 10]}, {"lattice": {"density": [2.0, 4.0]}}):
+        assert broken(crystals, **changes)
+
+
+def test_the_effective_sample_size_is_printed(call):
+    _, crystals, out, _ = call("--require", "O")
+    size, of = re.search(r"effective sample size of the samples: ([\d,]+) of (\d+)", out).groups()
+    assert of == "120"
+    assert 1 <= int(size.replace(",", "")) <= 120
+    assert np.isfinite(crystals.columns["log_weight"].astype(float)).all()
+
+
+def test_resampling_chooses_from_a_pool_by_weight(call, run):
+    code, crystals, out, err = call("--resample", "--pool", "900", "--require", "O", "--seed", "4")
+    assert code == 0, err
+    assert broken(crystals, elements={"required": ["O"]}) == {}
+    assert set(crystals.columns["log_weight"].astype(float)) == {0.0}
+    assert re.search(r"effective sample size of the pool: [\d,]+ of 900", out)
+    assert re.search(r"shares of the \d space groups are off by about 0\.\d\d", out)
+    pool = load(run).restricted(required=["O"]).sample(900, seed=4)
+    assert set(crystals.formulas) <= set(pool.formulas)
+    again = load(run).restricted(required=["O"]).resample(120, pool=900, seed=4)
+    assert crystals.equals(again)
+
+
+def test_fine_tuning_says_what_it_was_good_for(call):
+    code, crystals, out, err = call("--finetune", "1", "--crystal-system", "cubic")
+    assert code == 0, err
+    assert re.search(r"fine-tuned for 1 s: effective sample size [\d.]+% before, [\d.]+% after", out)
+    assert broken(crystals, space_groups={"crystal_system": ["cubic"]}) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--require", "Xx"], "Xx"),
+        (["--require", "Fe"], "Fe"),
+        (["--require", "Li", "--forbid", "Li"], "Li cannot be used"),
+        (["--any-of", "Fe,Ni"], "none of"),
+        (["--n-atoms", "a:b"], "--n-atoms: found 'a:b'"),
+        (["--n-atoms", ":"], "--n-atoms: found ':'"),
+        (["--n-elements", "9"], "within"),
+        (["--n-elements", "3:2"], "least <= most"),
+        (["--n-atoms-primitive", ":99"], "within"),
+        (["--space-groups", "1"], "not in training"),
+        (["--space-groups", "62-225"], "63 was not in training"),
+        (["--space-groups", "0"], "allowed 1..230"),
+        (["--space-groups", "x"], "not a space group"),
+        (["--crystal-system", "cubical"], "nearest: 'cubic'"),
+        (["--crystal-system", "tetragonal"], "no space group fits"),
+        (["--point-symmetry", "polarised"], "nearest: 'polar'"),
+        (["--stoichiometry", "A0"], "allowed"),
+        (["--stoichiometry", "not a formula"], "stoichiometry"),
+        (["--stoichiometry", "FeO2"], "Fe"),
+        (["--density", "4"], "--density: found '4', allowed: two numbers"),
+        (["--density", "4:2"], "0 < least < most"),
+        (["--density", "nan:2"], "density"),
+        (["--density", "50:60", "--volume-per-atom", "5:20"], "relaxed alone"),
+        (["--longest-over-shortest", "0.5"], "greater than 1"),
+        (["--charge", "none"], "stricter"),
+        (["--charge", "per_elemen"], "charge"),
+        (["--electronegativity", "pauling"], "electronegativity"),
+        (["--weight", "density=2"], "not trained with weights"),
+        (["--weight", "density"], "NAME=NUMBER"),
+        (["--weight", "density=x"], "NAME=NUMBER"),
+        (["--pool", "100"], "--resample"),
+        (["--n-atoms", "2", "--n-elements", "3"], "relaxed alone"),
+    ],
+    ids=lambda x: " ".join(x) if isinstance(x, list) else "",
+)
+def test_mistakes_are_one_line_and_leave_nothing(call, options, words):
+    code, crystals, out, err = call(*options)
+    assert code == 2, out
+    assert crystals is None
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert words in err
