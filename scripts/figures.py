@@ -235,7 +235,7 @@ def lattice(figure: Figure, tables: Tables, colour: Mapping[str, str]) -> None:
         panels[row].set_ylabel("crystals in a bin (%)")
     panels[0].set_title("Lengths, bins of 10 %")
     panels[3].set_title("Angles, bins of 5°")
-    panels[2].legend(frameon=False, loc="upper left", handlelength=1.2)
+    panels[0].legend(frameon=False, loc="upper right", handlelength=1.2)
 
 
 def volumes(figure: Figure, tables: Tables, colour: Mapping[str, str]) -> None:
