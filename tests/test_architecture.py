@@ -88,3 +88,7 @@ def test_sampling_needs_no_library_of_structures():
         "assert len(untrained(load_preset('default')).sample(2)) == 2"
     )
     assert not modules_after(sampling) & {"pymatgen", "moyopy", "pyxtal", "chgnet"}
+
+
+def test_training_needs_no_library_of_terminals():
+    assert "rich" not in modules_after("import crystalgfn.run, crystalgfn.gflownet.trainer")

@@ -27,6 +27,8 @@ from crystalgfn.tables.files import write_atomically
 
 CONFIG, METRICS, VERSIONS = "config.yaml", "metrics.csv", "versions.json"
 CHECKPOINT, POLICY = "checkpoint.safetensors", "policy.safetensors"
+SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
+"""What TensorBoard is told."""
 _HEADER = ",".join(f.name for f in fields(Progress))
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 
@@ -77,7 +79,7 @@ def train(
             if progress.iteration % config.training.log_every == 0 or last:
                 metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
                 if writer is not None:
-                    for name in ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm"):
+                    for name in SHOWN:
                         writer.add_scalar(name, getattr(progress, name), progress.iteration)
             if progress.iteration % every == 0 or last:
                 _save(folder, trainer, metrics)

@@ -3,6 +3,7 @@
 import math
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,6 +51,30 @@ def test_replayed_states_take_their_share_and_are_the_best():
     assert [r.trajectories for r in reports] == [16, 24, 32, 40]  # queries of the reward, not replays
     best = torch.cat(queried).sort(descending=True).values[:20]
     assert torch.equal(trainer.replay.log_reward.sort(descending=True).values, best)
+
+
+@pytest.mark.parametrize(("goal", "best"), [("maximise", max), ("minimise", min)])
+def test_progress_describes_the_last_rollout(goal, best):
+    term = small_config().objective[0].model_copy(update={"goal": goal})
+    trainer = build_trainer(small_config(rollout_batches=2).model_copy(update={"objective": [term]}))
+    rollouts, reports, evaluate = [], [], trainer.target.evaluate
+    trainer.target.evaluate = lambda *states: rollouts.append(evaluate(*states)) or rollouts[-1]
+    trainer.run(6, reports.append, every=2)
+    assert len(rollouts) == len(reports) == 3  # nothing is asked twice in order to be shown
+    for (crystals, _, columns), report in zip(rollouts, reports, strict=True):
+        values = columns["density [g/cm3]"]
+        assert report.property_median == float(np.median(values))
+        assert report.property_best == best(values.tolist())
+        assert report.space_groups == len(set(crystals.space_group.tolist()))
+
+
+def test_targets_without_properties_have_nothing_to_show():
+    trainer = build_trainer(small_config())
+    trainer.target = Mock(log_reward=lambda states, condition=None: torch.zeros(len(states)))
+    report = trainer.step()
+    assert math.isnan(report.property_median)
+    assert math.isnan(report.property_best)
+    assert 1 <= report.space_groups <= 4
 
 
 def test_trajectories_from_data(tmp_path):

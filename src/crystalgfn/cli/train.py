@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +31,10 @@ def train(
 
     from crystalgfn.config import load_config
     from crystalgfn.gflownet.trainer import Progress
-    from crystalgfn.progress import progress_bar
+    from crystalgfn.run import CONFIG
     from crystalgfn.run import train as run_training
+
+    from .training_view import TrainingView
 
     if device not in ("cpu", "cuda"):
         raise ConfigError(f"--device: found {device!r}, allowed: cpu, cuda")
@@ -41,17 +44,25 @@ def train(
         torch.set_num_threads(threads)
     chosen = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
     resolved = load_config(config, chosen)
-    total = resolved.training.iterations
-    with progress_bar(total, "training", "iterations") as bar:
-        last: list[Progress] = []
+    last: list[Progress] = []
+    with TrainingView(resolved) as view:
 
         def after(progress: Progress) -> None:
-            bar.advance(progress.iteration - bar.completed)
+            view(progress)
             last[:] = [progress]
 
-        trainer = run_training(
-            resolved, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
-        )
+        try:
+            trainer = run_training(
+                resolved, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
+            )
+        except KeyboardInterrupt:
+            view.close()
+            if (output / CONFIG).is_file():
+                again = ["crystalgfn", "train", config, "-o", str(output), *(f"--set={key}" for key in chosen)]
+                again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
+                again += [f"--threads={threads}"] * (threads is not None)
+                typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
+            raise
     if last:
         typer.echo(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "

@@ -17,6 +17,7 @@ from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from . import objectives
 from .recipe import TrainingRecipe
 from .replay import ReplayBuffer
+from .rollout import Rollout, query
 from .target import Target
 
 MAX_NONFINITE_IN_A_ROW = 50
@@ -37,6 +38,10 @@ class Progress:
         log_reward: mean over trajectories drawn from P_F.
         grad_norm: before clipping.
         nonfinite: updates left out so far because the loss or its gradient was not finite.
+        property_median: of the reward's first property over the last rollout, in the property's unit; NaN for a target
+            without properties, as the next one.
+        property_best: what the goal prefers of them.
+        space_groups: distinct ones in the last rollout.
     """
 
     iteration: int
@@ -48,6 +53,9 @@ class Progress:
     log_reward: float
     grad_norm: float
     nonfinite: int
+    property_median: float
+    property_best: float
+    space_groups: int
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class Trainer:
         self.nonfinite = 0
         self._nonfinite_in_a_row = 0
         self._round: list[Batch] = []
+        self._rollout: Rollout | None = None
 
     def run(self, until: int, report: Callable[[Progress], None] | None = None, *, every: int = 1) -> None:
         """Train up to iteration ``until``, calling ``report`` after each ``every`` iterations and after the last."""
@@ -174,7 +183,7 @@ class Trainer:
             condition=self._conditions(batches, drawn),
             generator=self.generator,
         )
-        log_reward = self.target.log_reward(forward.states, forward.condition)
+        log_reward, self._rollout = query(self.target, forward)
         self.trajectories += len(forward)
         sources = [(forward, log_reward, drawn)]
         if n_replay and self.replay is not None:
@@ -226,6 +235,8 @@ class Trainer:
     def _progress(self, scores: Scores, log_reward: Tensor, drawn: int, loss: float, norm: float) -> Progress:
         log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
         w = torch.softmax(log_w, 0)
+        rollout = self._rollout
+        assert rollout is not None  # an iteration begins with one
         return Progress(
             iteration=self.iteration,
             trajectories=self.trajectories,
@@ -236,6 +247,9 @@ class Trainer:
             log_reward=float(log_reward[:drawn].mean()),
             grad_norm=norm,
             nonfinite=self.nonfinite,
+            property_median=rollout.median,
+            property_best=rollout.best,
+            space_groups=rollout.n_space_groups,
         )
 
 

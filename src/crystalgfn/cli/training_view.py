@@ -1,0 +1,118 @@
+"""What ``crystalgfn train`` shows on stderr while it works.
+
+A terminal gets a display in place, once training has taken two seconds; a file or a pipe gets a line a minute.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from crystalgfn.config import Config
+from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.progress import DELAY_S
+from crystalgfn.properties.registry import resolve
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+REDRAW_S = 0.5
+"""Seconds between two pictures on a terminal."""
+
+LINE_S = 60.0
+"""Seconds between two lines elsewhere."""
+
+
+class TrainingView:
+    """A context manager that is called with each :class:`Progress` and shows one now and then.
+
+    Args:
+        config: of the run: its number of iterations and the property that its reward begins with.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._total = config.training.iterations
+        self._property = config.objective[0].property
+        self._on_terminal = sys.stderr.isatty()
+        self._live: Live | None = None
+        self._first: tuple[float, Progress] | None = None
+        self._shown = time.monotonic()
+
+    def __enter__(self) -> TrainingView:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take the display away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Show ``progress`` if the last one was shown long enough ago."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, progress
+        wait = LINE_S if not self._on_terminal else REDRAW_S if self._live is not None else DELAY_S
+        if now - self._shown < wait:
+            return
+        self._shown = now
+        if not self._on_terminal:
+            print(f"{self._count(progress)}, {', '.join(self._texts(progress, now))}", file=sys.stderr, flush=True)  # noqa: T201
+            return
+        if self._live is None:
+            self._live = _open()
+        self._live.update(self._picture(progress, now), refresh=True)
+
+    def _count(self, progress: Progress) -> str:
+        return f"iteration {progress.iteration:,} of {self._total:,}"
+
+    def _texts(self, progress: Progress, now: float) -> tuple[str, str, str]:
+        """The numbers in three parts: of the sampler, of the crystals, of the time."""
+        sampler = f"loss {progress.loss:.3g}, log Z {progress.log_z:.2f}, ESS {progress.ess:.0%} (one batch)"
+        prop = resolve(self._property)  # once the run is going, so that its own checks come first
+        unit = f" {prop.unit}" if prop.unit else ""
+        values = f"median {progress.property_median:.3g}, best {progress.property_best:.3g}{unit}"
+        crystals = f"{prop.name} {values}, {progress.space_groups} space groups (last rollout)"
+        return sampler, crystals, self._speed(progress, now)
+
+    def _speed(self, progress: Progress, now: float) -> str:
+        """Trajectories per second and time left, both from what this process has done."""
+        assert self._first is not None
+        begun, first = self._first
+        done = progress.iteration - first.iteration
+        if not done or now <= begun:
+            return "time left unknown"
+        # iterations come one by one, trajectories a rollout at a time
+        rate = (progress.trajectories - first.trajectories) / (now - begun)
+        left = timedelta(seconds=round((self._total - progress.iteration) * (now - begun) / done))
+        return f"{rate:,.0f} trajectories/s, {left} left"
+
+    def _picture(self, progress: Progress, now: float) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        sampler, crystals, speed = self._texts(progress, now)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row("training", ProgressBar(self._total, progress.iteration, width=30), self._count(progress))
+        return Group(bar, Text(speed), Text(sampler), Text(crystals))
+
+
+def _open() -> Live:
+    # imported here, as in crystalgfn.progress: rich costs more than runs that never show anything
+    from rich.console import Console
+    from rich.live import Live
+
+    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    live.start()
+    return live

@@ -1,0 +1,57 @@
+"""What a rollout looked like, to be shown while training: made of values that the reward worked out anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalgfn.goals import Goal
+from crystalgfn.policy.policy import Trajectories
+
+from .target import CrystalTarget, Target
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Samples of one rollout of P_F; nothing is worked out before somebody asks.
+
+    Attributes:
+        space_group: ``(n,)`` of the samples.
+        values: ``(n,)`` of the property of the reward's first term, in its own unit; None for a target without one.
+        goal: of that term.
+    """
+
+    space_group: Tensor
+    values: np.ndarray | None = None
+    goal: Goal | None = None
+
+    @property
+    def n_space_groups(self) -> int:
+        """Distinct space groups."""
+        return len(torch.unique(self.space_group))
+
+    @property
+    def median(self) -> float:
+        """Median of the property, NaN without one."""
+        return nan if self.values is None else float(np.median(self.values))
+
+    @property
+    def best(self) -> float:
+        """The value that the goal prefers to all others of the rollout, NaN without a property."""
+        if self.values is None or self.goal is None:
+            return nan
+        return float(self.values[int(self.goal(torch.as_tensor(self.values)).argmax())])
+
+
+def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
+    """Log-rewards ``(n,)`` of the ends of trajectories, and what there is to show of them; one query of the target."""
+    states = drawn.states
+    if not isinstance(target, CrystalTarget):
+        return target.log_reward(states, drawn.condition), Rollout(states.space_group)
+    _, log_reward, columns = target.evaluate(states, drawn.condition)
+    term = target.reward.terms[0]
+    return log_reward, Rollout(states.space_group, columns[term.column], term.goal)
