@@ -25,13 +25,16 @@ def train(
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default=False)] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html into the folder, at the end or on Ctrl-C.")
+    ] = True,
 ) -> None:
     """Train a sampler from a preset or a configuration file."""
     import torch
 
     from crystalgfn.config import load_config
     from crystalgfn.gflownet.trainer import Progress
-    from crystalgfn.run import CONFIG
+    from crystalgfn.run import CONFIG, POLICY
     from crystalgfn.run import train as run_training
 
     from .training_view import TrainingView
@@ -60,12 +63,32 @@ def train(
             if (output / CONFIG).is_file():
                 again = ["crystalgfn", "train", config, "-o", str(output), *(f"--set={key}" for key in chosen)]
                 again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
-                again += [f"--threads={threads}"] * (threads is not None)
+                again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
                 typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
+                if report and (output / POLICY).is_file():
+                    _report(output)
             raise
     if last:
         typer.echo(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
+    if report:
+        _report(output)
     typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")
+
+
+def _report(run: Path) -> None:
+    """Write the page of a run into its folder; without the packages for pages, say what to install."""
+    from importlib.util import find_spec
+
+    if find_spec("plotly") is None:
+        typer.echo("no report.html: pip install 'crystalgfn[report]', then crystalgfn report " + str(run), err=True)
+        return
+    from .report import report as write_report
+
+    write_report(run, run / "report.html", reference=None, baseline=None, figures=None, n=REPORTED, seed=0, smact=False)
+
+
+REPORTED = 1_000
+"""Samples that the page of a run is about."""
