@@ -4,7 +4,7 @@
 
 HULL_ENTRIES.parquet has elements (JSON counts), formation_energy_per_atom and e_above_hull (eV/atom): their difference
 is the energy of the real hull at that composition. Compounds (two elements or more) within the hull's elements count,
-each composition once. Differences are offline minus real hull: above zero the energy above hull comes out too low,
+each composition once, or with ``--each-entry`` as often as there are entries. Differences are offline minus real hull: above zero the energy above hull comes out too low,
 below zero too high.
 """
 
@@ -23,11 +23,14 @@ from _common import parser, report
 from crystalgfn.stability.hull import Hull
 
 
-def compositions(path: Path, elements: set[str], n: int, seed: int) -> list[tuple[dict[str, float], float]]:
-    """Counts and energy of the real hull of up to ``n`` compounds within the elements."""
+def compositions(
+    path: Path, elements: set[str], n: int, seed: int, *, each_entry: bool = False
+) -> list[tuple[dict[str, float], float]]:
+    """Counts and energy of the real hull of up to ``n`` compounds, or entries, within the elements."""
     table = pd.read_parquet(path)
     table = table.dropna(subset=["formation_energy_per_atom", "e_above_hull"])
     found: dict[tuple[tuple[str, float], ...], float] = {}
+    entries: list[tuple[tuple[str, float], ...]] = []
     for text, energy, above in zip(
         table["elements"], table["formation_energy_per_atom"], table["e_above_hull"], strict=True
     ):
@@ -36,7 +39,8 @@ def compositions(path: Path, elements: set[str], n: int, seed: int) -> list[tupl
             divisor = math.gcd(*map(int, counts.values()))
             key = tuple(sorted((element, count / divisor) for element, count in counts.items()))
             found[key] = min(found.get(key, math.inf), energy - above)
-    keys = sorted(found)
+            entries.append(key)
+    keys = sorted(entries if each_entry else found)
     chosen = np.random.default_rng(seed).permutation(len(keys))[:n]
     return [(dict(keys[i]), found[keys[i]]) for i in chosen]
 
@@ -75,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_parser.add_argument("entries", type=Path)
     options_parser.add_argument("--hull", default="builtin", help="builtin, mp or a table")
     options_parser.add_argument("-n", type=int, default=1000, help="compositions, drawn at random")
+    options_parser.add_argument("--each-entry", action="store_true", help="draw entries, not compositions")
     options = options_parser.parse_args(arguments)
     hull = Hull.load(options.hull)
-    wanted = compositions(options.entries, set(hull.elements), options.n, options.seed)
+    wanted = compositions(options.entries, set(hull.elements), options.n, options.seed, each_entry=options.each_entry)
     bare = Hull(({element: 1.0}, 0.0) for element in hull.elements)
     results = [row(options.hull, hull, wanted), row("elements only", bare, wanted)]
     setting = {"entries": options.entries.name, "hull": options.hull, "elements": len(hull.elements), "n": options.n}
