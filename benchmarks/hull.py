@@ -4,8 +4,8 @@
 
 HULL_ENTRIES.parquet has elements (JSON counts), formation_energy_per_atom and e_above_hull (eV/atom): their difference
 is the energy of the real hull at that composition. Compounds (two elements or more) within the hull's elements count,
-each composition once, or with ``--each-entry`` as often as there are entries. Differences are offline minus real hull: above zero the energy above hull comes out too low,
-below zero too high.
+each composition once, or with ``--each-entry`` as often as there are entries. Differences are offline minus real hull:
+above zero the energy above hull comes out too low, below zero too high.
 """
 
 from __future__ import annotations
