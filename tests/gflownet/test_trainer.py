@@ -58,7 +58,7 @@ def test_progress_describes_the_last_rollout(goal, best):
     term = small_config().objective[0].model_copy(update={"goal": goal})
     trainer = build_trainer(small_config(rollout_batches=2).model_copy(update={"objective": [term]}))
     rollouts, reports, evaluate = [], [], trainer.target.evaluate
-    trainer.target.evaluate = lambda *states: rollouts.append(evaluate(*states)) or rollouts[-1]
+    trainer.target.evaluate = lambda *states, **asked: rollouts.append(evaluate(*states, **asked)) or rollouts[-1]
     trainer.run(6, reports.append, every=2)
     assert len(rollouts) == len(reports) == 3  # nothing is asked twice in order to be shown
     for (crystals, _, columns), report in zip(rollouts, reports, strict=True):

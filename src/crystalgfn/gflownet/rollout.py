@@ -52,6 +52,6 @@ def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
     states = drawn.states
     if not isinstance(target, CrystalTarget):
         return target.log_reward(states, drawn.condition), Rollout(states.space_group)
-    _, log_reward, columns = target.evaluate(states, drawn.condition)
+    _, log_reward, columns = target.evaluate(states, drawn.condition, deviations=False)
     term = target.reward.terms[0]
     return log_reward, Rollout(states.space_group, columns[term.column], term.goal)

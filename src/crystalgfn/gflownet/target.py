@@ -33,14 +33,18 @@ class CrystalTarget:
 
     def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """See :meth:`Target.log_reward`."""
-        return self.evaluate(states, condition)[1]
+        return self.evaluate(states, condition, deviations=False)[1]
 
     def evaluate(
-        self, states: CrystalStates, condition: Tensor | None = None
+        self, states: CrystalStates, condition: Tensor | None = None, *, deviations: bool = True
     ) -> tuple[Crystals, Tensor, dict[str, np.ndarray]]:
-        """Crystals, their log-rewards ``(B,)`` and the properties behind them, as columns with units in their names."""
+        """Crystals, their log-rewards ``(B,)`` and the properties behind them, as columns with units in their names.
+
+        Columns of the deviations of ensembles are among them unless ``deviations`` says that they are not wanted.
+        """
         crystals = self.space.crystals(states)
-        log_reward, columns = self.reward(crystals, self.reward.weights(condition) if condition is not None else None)
+        weights = self.reward.weights(condition) if condition is not None else None
+        log_reward, columns = self.reward(crystals, weights, deviations=deviations)
         if self.space.lebesgue:
             log_reward = log_reward + self.space.log_measure(states)
         return crystals, log_reward, columns

@@ -54,9 +54,14 @@ class Term:
         """Name of the column of the ensemble's standard deviation."""
         return self.column.replace(self.prop.name, f"{self.prop.name}_std", 1)
 
-    def __call__(self, crystals: Crystals) -> tuple[Tensor, dict[str, np.ndarray]]:
-        """Log-rewards ``(B,)``, and the property as a column, with its deviation where an ensemble gives one."""
-        if not has_deviation(self.prop):
+    def __call__(self, crystals: Crystals, *, deviations: bool = True) -> tuple[Tensor, dict[str, np.ndarray]]:
+        """Log-rewards ``(B,)``, and the property as a column, with its deviation where an ensemble gives one.
+
+        Args:
+            crystals: B of them.
+            deviations: whether the column of deviations is wanted; training does without.
+        """
+        if not has_deviation(self.prop) or not (deviations or self.caution):
             values = self.prop(crystals)
             return self.strength * self.goal(values), {self.column: values.cpu().numpy()}
         values, deviation = with_deviation(self.prop, crystals)
@@ -172,12 +177,15 @@ class Reward:
             return only.column, []
         return "log_reward", [term.column for term in self.terms]
 
-    def __call__(self, crystals: Crystals, weights: Tensor | None = None) -> tuple[Tensor, dict[str, np.ndarray]]:
+    def __call__(
+        self, crystals: Crystals, weights: Tensor | None = None, *, deviations: bool = True
+    ) -> tuple[Tensor, dict[str, np.ndarray]]:
         """Log-rewards ``(B,)`` float32, and as columns the properties, and what else counts: energy above hull, chance.
 
         Args:
             crystals: B of them.
             weights: ``(B, T)``, further factors of the terms; None for 1.
+            deviations: whether columns of deviations are wanted.
 
         Raises:
             PropertyError: a property gave something that is not a finite number; names the crystal.
@@ -186,7 +194,7 @@ class Reward:
         columns: dict[str, np.ndarray] = {}
         log_reward: Tensor | None = None
         for index, term in enumerate(self.terms):
-            part, found = term(crystals)
+            part, found = term(crystals, deviations=deviations)
             if weights is not None:
                 part = part * weights[:, index]
             columns |= found
