@@ -101,7 +101,8 @@ class Model:
             "log_pb": scores.log_pb_sum,
             "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
         }
-        columns.setdefault(DOMAIN, self._domain(crystals).cpu().numpy())
+        if DOMAIN not in columns:  # a term of the objective may have asked for it
+            columns[DOMAIN] = self._domain(crystals).cpu().numpy()
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:

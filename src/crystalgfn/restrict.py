@@ -103,10 +103,8 @@ def _narrow(key: str, was: Any, now: Any) -> Any:
         raise ConfigError(f"restriction charge: found {now!r}, allowed: {was!r} or stricter")
     if key == "wyckoff" and was and not now:
         raise ConfigError("restriction wyckoff: found false, allowed: true, as in training")
-    if key == "electronegativity" and was != "none" and now != was:
-        raise ConfigError(f"restriction electronegativity: found {now!r}, allowed: {was!r}, as in training")
-    if key == "stoichiometry" and was is not None and now != was:
-        raise ConfigError(f"restriction stoichiometry: found {now!r}, allowed: {was!r}, as in training")
+    if key in ("electronegativity", "stoichiometry") and was not in (None, "none") and now != was:
+        raise ConfigError(f"restriction {key}: found {now!r}, allowed: {was!r}, as in training")
     if key == "longest_over_shortest" and was is not None and not (isinstance(now, int | float) and now <= was):
         raise ConfigError(f"restriction longest_over_shortest: found {now!r}, allowed: up to {was:g}, as in training")
     if key in ("numbers", "crystal_system", "lattice_system", "point_symmetry") and was is not None:

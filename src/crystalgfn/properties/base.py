@@ -75,8 +75,28 @@ class CheckedProperty:
         Raises:
             PropertyError: an exception inside, a wrong length, or a value that is not finite.
         """
+        return check_values(self.name, self._asked(self.function, crystals), crystals)
+
+    @property
+    def has_deviation(self) -> bool:
+        """Whether the property comes with the standard deviation of an ensemble."""
+        return hasattr(self.function, "with_deviation")
+
+    def with_deviation(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
+        """Return the checked values and their standard deviations, each (B,) float32.
+
+        Raises:
+            PropertyError: as for the values alone; the property has no ensemble.
+        """
+        if not self.has_deviation:
+            raise PropertyError(f"property {self.name!r} has no ensemble, allowed: one with standard deviations")
+        values, deviation = self._asked(self.function.with_deviation, crystals)  # type: ignore[attr-defined]
+        return check_values(self.name, values, crystals), check_values(f"{self.name}_std", deviation, crystals)
+
+    def _asked(self, function: Callable[[Crystals], Any], crystals: Crystals) -> Any:
+        """What a function of the property answers; any exception becomes a PropertyError."""
         try:
-            values = self.function(crystals)
+            return function(crystals)
         except PropertyError:
             raise
         except Exception as error:
@@ -84,7 +104,6 @@ class CheckedProperty:
                 f"property {self.name!r} failed on {len(crystals)} crystals, the first {_formula(crystals, 0)}: "
                 f"{type(error).__name__}: {error}"
             ) from error
-        return check_values(self.name, values, crystals)
 
     def __repr__(self) -> str:
         return f"CheckedProperty({self.name!r}, unit={self.unit!r})"

@@ -16,7 +16,7 @@ from crystalgfn.goals import Goal, Minimise
 from crystalgfn.stability.facets import Facets
 
 from .chance import Chance
-from .registry import Property, check_values
+from .registry import CheckedProperty, check_values
 
 ABOVE_HULL = "energy_above_hull [eV/atom]"
 """Column of a formation energy above the hull."""
@@ -34,14 +34,14 @@ class Term:
         weights: least and most of a further factor that is chosen when sampling, for conditional models; None for 1.
     """
 
-    prop: Property
+    prop: CheckedProperty
     goal: Goal
     strength: float = 1.0
     caution: float = 0.0
     weights: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.caution and not has_deviation(self.prop):
+        if self.caution and not self.prop.has_deviation:
             raise ConfigError(f"caution: {self.prop.name!r} has no ensemble, allowed: 0, or another property")
 
     @property
@@ -61,30 +61,15 @@ class Term:
             crystals: B of them.
             deviations: whether the column of deviations is wanted; training does without.
         """
-        if not has_deviation(self.prop) or not (deviations or self.caution):
+        if not self.prop.has_deviation or not (deviations or self.caution):
             values = self.prop(crystals)
             return self.strength * self.goal(values), {self.column: values.cpu().numpy()}
-        values, deviation = with_deviation(self.prop, crystals)
+        values, deviation = self.prop.with_deviation(crystals)
         columns = {self.column: values.cpu().numpy(), self.deviation_column: deviation.cpu().numpy()}
         if not self.caution:
             return self.strength * self.goal(values), columns
         margin = self.caution * deviation  # whichever end of the interval is worse, for any shape of goal
         return self.strength * torch.minimum(self.goal(values - margin), self.goal(values + margin)), columns
-
-
-def has_deviation(prop: Property) -> bool:
-    """Whether a property comes with the standard deviation of an ensemble."""
-    return hasattr(getattr(prop, "function", prop), "with_deviation")
-
-
-def with_deviation(prop: Property, crystals: Crystals) -> tuple[Tensor, Tensor]:
-    """Checked values and standard deviations, each ``(B,)``.
-
-    Raises:
-        PropertyError: one of them is not finite, or the property failed.
-    """
-    values, deviation = getattr(prop, "function", prop).with_deviation(crystals)  # type: ignore[union-attr]
-    return check_values(prop.name, values, crystals), check_values(f"{prop.name}_std", deviation, crystals)
 
 
 @dataclass(frozen=True)
