@@ -82,17 +82,13 @@ def sample(
     ] = None,
 ) -> None:
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
-    import torch
-
+    from crystalgfn.cli.device import check_device
     from crystalgfn.cli.limits import limits, weights
     from crystalgfn.model import load
 
     if len({p.resolve() for p in output}) != len(output):
         raise ConfigError("--output: the same file is given twice, allowed: each once")
-    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise ConfigError(
-            f"--device: found {device!r}, allowed here: cpu{', cuda' if torch.cuda.is_available() else ''}"
-        )
+    check_device(device)
     if pool is not None and not resample:
         raise ConfigError("--pool: chooses samples for --resample, which is not given")
     loaded = load(model, device=device)

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from crystalgfn.errors import ConfigError
-
 app = typer.Typer()
 
 
@@ -37,12 +35,10 @@ def train(
     from crystalgfn.run import CONFIG, POLICY
     from crystalgfn.run import train as run_training
 
+    from .device import check_device
     from .training_view import TrainingView
 
-    if device not in ("cpu", "cuda"):
-        raise ConfigError(f"--device: found {device!r}, allowed: cpu, cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device: found 'cuda', but this machine has no usable GPU; allowed here: cpu")
+    check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
