@@ -32,6 +32,7 @@ import numpy as np
 from make_overview import STYLE
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from reproduce import named
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
@@ -168,21 +169,14 @@ def write(found: Mapping[str, Drawing], folder: Path) -> None:
             figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
 
 
-def _named(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not equals or not name or not path:
-        raise argparse.ArgumentTypeError(f"found {text!r}, allowed: NAME=TABLE")
-    return name, Path(path)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    named = {"type": _named, "action": "append", "metavar": "NAME=TABLE"}
-    parser.add_argument("--samples", required=True, help="samples of a trained model", **named)  # type: ignore[arg-type]
-    parser.add_argument("--untrained", default=[], help="samples of an untrained one", **named)  # type: ignore[arg-type]
+    table = {"type": named, "action": "append", "metavar": "NAME=TABLE"}
+    parser.add_argument("--samples", required=True, help="samples of a trained model", **table)  # type: ignore[arg-type]
+    parser.add_argument("--untrained", default=[], help="samples of an untrained one", **table)  # type: ignore[arg-type]
     parser.add_argument("--real", type=Path, metavar="TABLE", help="crystals with formation energies")
-    parser.add_argument("--structures", default=[], help="tables of crystalgfn structures", **named)  # type: ignore[arg-type]
+    parser.add_argument("--structures", default=[], help="tables of crystalgfn structures", **table)  # type: ignore[arg-type]
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"), metavar="FOLDER")
     options = parser.parse_args(arguments)
     try:

@@ -179,7 +179,8 @@ def _energy_column(name: str, crystals: Crystals) -> str:
     return column
 
 
-def _named(text: str) -> tuple[str, Path]:
+def named(text: str) -> tuple[str, Path]:
+    """``NAME=TABLE`` as a pair."""
     name, equals, path = text.partition("=")
     if not equals or not name or not path:
         raise argparse.ArgumentTypeError(f"found {text!r}, allowed: NAME=TABLE")
@@ -189,7 +190,7 @@ def _named(text: str) -> tuple[str, Path]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=_named, action="append", default=[], metavar="NAME=TABLE")
+    parser.add_argument("--samples", type=named, action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument(
         "--draw", action="append", default=[], metavar="MODEL", help="preset or run folder to draw from"
     )

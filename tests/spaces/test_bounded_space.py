@@ -87,6 +87,23 @@ def test_boxes_hold_the_bounds_too():
     assert len(space.states(space.crystals(states))[1]) == 2000
 
 
+def masks_agree(elements, groups, limits, numbers):
+    """Compare masks with direct enumeration, where crystals may end at these numbers of atoms (primitive cell)."""
+    totals = {g: frozenset(n * int(CENTERING_MULTIPLICITY[g]) for n in numbers) for g in groups}
+    expected = {
+        g: {c for c in enumerate_directly(elements, g, limits) if sum(k for _, k in c) in numbers} for g in groups
+    }
+    if not any(expected.values()):
+        with pytest.raises(ConstraintError):
+            CompositionSpace(elements, groups, limits, totals)
+        return
+    space = CompositionSpace(elements, groups, limits, totals)
+    for g in groups:
+        assert bool(space.feasible[g]) == bool(expected[g])
+        if expected[g]:
+            assert enumerate_by_masks(space, g) == expected[g]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     elements=st.lists(st.sampled_from([1, 3, 8, 9, 26]), min_size=1, max_size=3, unique=True),
@@ -104,19 +121,7 @@ def test_masks_lead_to_exactly_the_compositions_with_the_numbers_of_atoms(elemen
         atoms_per_element=(1, 40),
         neutrality=neutrality,
     )
-    totals = {g: frozenset(n * int(CENTERING_MULTIPLICITY[g]) for n in numbers) for g in groups}
-    expected = {
-        g: {c for c in enumerate_directly(elements, g, limits) if sum(k for _, k in c) in numbers} for g in groups
-    }
-    if not any(expected.values()):
-        with pytest.raises(ConstraintError):
-            CompositionSpace(elements, groups, limits, totals)
-        return
-    space = CompositionSpace(elements, groups, limits, totals)
-    for g in groups:
-        assert bool(space.feasible[g]) == bool(expected[g])
-        if expected[g]:
-            assert enumerate_by_masks(space, g) == expected[g]
+    masks_agree(elements, groups, limits, numbers)
 
 
 @settings(max_examples=60, deadline=None)
@@ -124,19 +129,7 @@ def test_masks_lead_to_exactly_the_compositions_with_the_numbers_of_atoms(elemen
 def test_the_same_together_with_every_other_constraint(problem, numbers):
     elements, groups, limits = problem
     elements = formula_order(elements)
-    totals = {g: frozenset(n * int(CENTERING_MULTIPLICITY[g]) for n in numbers) for g in groups}
-    expected = {
-        g: {c for c in enumerate_directly(elements, g, limits) if sum(k for _, k in c) in numbers} for g in groups
-    }
-    if not any(expected.values()):
-        with pytest.raises(ConstraintError):
-            CompositionSpace(elements, groups, limits, totals)
-        return
-    space = CompositionSpace(elements, groups, limits, totals)
-    for g in groups:
-        assert bool(space.feasible[g]) == bool(expected[g])
-        if expected[g]:
-            assert enumerate_by_masks(space, g) == expected[g]
+    masks_agree(elements, groups, limits, numbers)
 
 
 @pytest.mark.parametrize("formula", ["MgO", "AB2", "FeX3", "A2OX4"])
