@@ -15,6 +15,7 @@ from crystalgfn.policy.policy import CrystalPolicy, Scores, Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 
 from . import objectives
+from .flat import FlatWeights
 from .recipe import TrainingRecipe
 from .replay import ReplayBuffer
 from .rollout import Rollout, query
@@ -103,10 +104,9 @@ class Trainer:
         self.generator = Generator(device=self.device).manual_seed(seed)
         self.log_z = nn.Parameter(torch.zeros(recipe.log_z_weights, device=self.device))
         self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
-        self._weights: list[Tensor] = list(policy.parameters())
-        self._averaged: list[Tensor] = list(self.sampling_policy.parameters())
+        self._weights, self._averaged = FlatWeights(policy), FlatWeights(self.sampling_policy)
         groups = [
-            {"params": self._weights, "lr": recipe.lr, "peak": recipe.lr},
+            {"params": [self._weights.vector], "lr": recipe.lr, "peak": recipe.lr},
             {"params": [self.log_z], "lr": recipe.lr_log_z, "peak": recipe.lr_log_z},
         ]
         self.optimizer = torch.optim.Adam(groups, fused=True)
@@ -147,9 +147,12 @@ class Trainer:
             self._start_log_z(trajectories, log_reward)
         scores = self.policy.score(trajectories, self.space)
         loss = self._loss(scores, log_reward, drawn)
-        self.optimizer.zero_grad()
+        self.log_z.grad = None
         loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self._weights, recipe.clip if recipe.clip is not None else math.inf))
+        gradient = self._weights.collect()
+        norm = float(gradient.norm())
+        if recipe.clip is not None and norm > recipe.clip:
+            gradient *= recipe.clip / norm
         self.iteration += 1
         if math.isfinite(norm):
             self.optimizer.step()
@@ -229,7 +232,7 @@ class Trainer:
     def _average(self) -> None:
         """Move the sampling weights towards the trained ones; faster at first, so that the start is forgotten."""
         decay = min(self.recipe.ema, (1 + self.iteration) / (10 + self.iteration))
-        torch._foreach_lerp_(self._averaged, self._weights, 1 - decay)
+        self._averaged.vector.lerp_(self._weights.vector, 1 - decay)
 
     @torch.no_grad()
     def _progress(self, scores: Scores, log_reward: Tensor, drawn: int, loss: float, norm: float) -> Progress:
