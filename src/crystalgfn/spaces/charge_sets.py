@@ -58,8 +58,10 @@ def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int
 
     Args:
         values: the integers.
-        steps: common differences that may be used; must hold 1.
+        steps: common differences that may be used, with 1 among them; none for a progression a value.
     """
+    if not steps:
+        return [(value, value, 1) for value in sorted(values)]
     left, cut = set(values), []
     while left:
         runs = []
@@ -77,9 +79,9 @@ def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int
 
 
 def _steps(elements: Sequence[int], rule: NeutralityRule) -> tuple[int, ...]:
-    """Common differences worth having: with mixed valence, those of each element's oxidation states."""
+    """Common differences worth having: with mixed valence, those of each element's oxidation states, else none."""
     if rule != "per_atom":
-        return (1,)
+        return ()  # few charges a count, whose moves cost less one by one than joined
     return tuple(sorted({1, *(gcd(*(b - a for a, b in pairwise(OXIDATION_STATES[z]))) or 1 for z in elements)}))
 
 
@@ -89,8 +91,8 @@ class ChargeSets:
 
     Attributes:
         bound: charges run over -bound..bound; n = 2 bound + 1.
-        low, high, step: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., high. An unused window is empty:
-            high = low - step.
+        low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., of so many terms. An unused window
+            has none.
         longest: most terms of a window.
         charged: ``(W,)`` packed, the bits of all charges. Sets may hold bits beyond, which sums leave as they are.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
@@ -99,8 +101,8 @@ class ChargeSets:
     bound: int
     longest: int
     low: Tensor
-    high: Tensor
     step: Tensor
+    terms: Tensor
     charged: Tensor
     kind: Tensor
 
@@ -125,15 +127,15 @@ class ChargeSets:
                     windows[kinds[states], count] = progressions(reach, steps)
             kind_of.append(kinds[states])
         shape = (len(elements), max_count + 1, max(1, *map(len, windows.values())))
-        low = torch.ones(shape, dtype=torch.int64)
-        high, step = torch.zeros_like(low), torch.ones_like(low)
+        low = torch.zeros(shape, dtype=torch.int64)
+        step, terms = torch.ones_like(low), torch.zeros_like(low)
         for d, kind in enumerate(kind_of):
             for count in range(1, max_count + 1):
                 for a, (first, last, stride) in enumerate(windows[kind, count]):
-                    low[d, count, a], high[d, count, a], step[d, count, a] = first, last, stride
-        longest = int(((high - low) // step).max()) + 1
+                    low[d, count, a], step[d, count, a] = first, stride
+                    terms[d, count, a] = (last - first) // stride + 1
         charged = pack(torch.arange(2 * bound + 2) <= 2 * bound)
-        return cls(bound, longest, low, high, step, charged, torch.tensor(kind_of))
+        return cls(bound, int(terms.max()), low, step, terms, charged, torch.tensor(kind_of))
 
     def add(self, sets: Tensor, element: Tensor, count: Tensor) -> Tensor:
         """Minkowski sum of charge sets with C(element, count).
@@ -147,10 +149,10 @@ class ChargeSets:
             ``(B, W)`` packed; charges beyond the bound are dropped, since they cannot become neutral.
         """
         n_words = sets.shape[1]
-        low, high, step = self.low[element, count], self.high[element, count], self.step[element, count]
-        terms = (high - low).div(step, rounding_mode="floor") + 1
+        low, terms = self.low[element, count], self.terms[element, count]
         window = (sets & self.charged).unsqueeze(1) * (terms > 0).unsqueeze(2)
         if self.longest > 1:
+            step = self.step[element, count]
             window = pad(window, (0, -(-4 * self.bound // WORD)))  # above, for what moves up first and down again
             covered = torch.ones_like(terms)
             for _ in range((self.longest - 1).bit_length()):
@@ -170,13 +172,12 @@ class ChargeSets:
             ``(U, W)`` packed sets; bits above n - 1 are not meaningful.
         """
         found = torch.zeros_like(targets)
-        for low, high, stride in zip(
+        for low, stride, terms in zip(
             self.low[element, count].tolist(),
-            self.high[element, count].tolist(),
             self.step[element, count].tolist(),
+            self.terms[element, count].tolist(),
             strict=True,
         ):
-            terms = (high - low) // stride + 1
             if terms < 1:
                 continue
             room = -(-max(0, -low) // WORD)  # words above, for what moves up first and down again
