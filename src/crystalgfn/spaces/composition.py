@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import reduce
 from typing import Any
 
 import torch
@@ -122,23 +123,33 @@ class CompositionSpace:
         return self._ways(state, allowed, completions)
 
     def _ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
-        tables, most, n_elements = self.tables, self.max_count, len(self.elements)
-        arrive = tables.occupation.arrive(state.context)  # (B, D or 1, K)
-        # look-ups by one index into flattened tables, for additions that are not ruled out yet
-        which = (allowed[:, :-1].unsqueeze(2) & arrive.gt(0)).flatten().nonzero().squeeze(1)
-        pair = which.div(most, rounding_mode="floor")
-        row, column = pair.div(n_elements, rounding_mode="floor"), which - pair * most
-        element = pair - row * n_elements
-        arrived = arrive.flatten().index_select(0, which if arrive.shape[1] > 1 else row * most + column)
-        place = arrived * n_elements + element
-        land = tables.lands[state.left].flatten().index_select(0, place) * (most + 1) + column + 1
-        sets = tables.charges.before(state.charges.index_select(0, row), state.last.index_select(0, row), element)
-        ok = meets(tables.counts_ok.flatten(0, 1).index_select(0, land), sets)
+        tables, occupation, n_elements = self.tables, self.tables.occupation, len(self.elements)
+        row, element = allowed[:, :-1].nonzero(as_tuple=True)
+        context = state.context.index_select(0, row)
+        arrive = occupation.arrive(context, element)  # (P, K) of the pairs of row and element that are not ruled out
+        carried = tables.charges.before(state.charges.index_select(0, row), state.last.index_select(0, row), element)
+        place = torch.add(element.unsqueeze(1), arrive, alpha=n_elements)  # look-ups in flattened tables
         ahead = tables.completions if completions is None else completions
-        found_ahead = ahead[state.left - 1][:, 1:].flatten().index_select(0, place)
-        found = torch.zeros(len(allowed), n_elements, most, device=which.device)
-        found.view(-1).index_copy_(0, which, found_ahead * ok)
-        return found
+        found_ahead = ahead[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
+        found_ahead *= self._count_fits(state.left, place, carried)
+        found = torch.zeros(len(allowed) * n_elements, self.max_count, device=row.device)
+        found.index_copy_(0, torch.add(element, row, alpha=n_elements), found_ahead)
+        return found.view(-1, n_elements, self.max_count)
+
+    def _count_fits(self, left: int, place: Tensor, carried: Tensor) -> Tensor:
+        """Whether charge allows each count: ``(P, K)`` bool.
+
+        Args:
+            left: elements that may still be added.
+            place: ``(P, K)``, D times the context after each count of an element, plus the element's column.
+            carried: ``(P, W)`` packed charges before the element.
+        """
+        tables = self.tables
+        land = tables.lands[left].flatten().index_select(0, place.flatten()).view_as(place)
+        land += torch.arange(1, self.max_count + 1, device=place.device)
+        words = zip(tables.counts_ok, carried.unsqueeze(1).unbind(2), strict=True)
+        common = (word.index_select(0, land.flatten()).view_as(place) & charges for word, charges in words)
+        return reduce(torch.bitwise_or, common).ne(0)
 
     def ways_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
         """:meth:`ways` summed over counts, without a look at which of them charge allows: one look-up an element.
@@ -162,13 +173,11 @@ class CompositionSpace:
             ``(B, K)`` float32.
         """
         tables = self.tables
-        arrive = tables.occupation.move[tables.occupation.kind[element], state.context, 1:]
-        land, ahead = tables.lands[state.left], tables.completions[state.left - 1]
-        counts = torch.arange(1, self.max_count + 1, device=arrive.device)
-        sets = tables.counts_ok[land[arrive, element.unsqueeze(1)], counts]
+        arrive = tables.occupation.arrive(state.context, element)
         carried = tables.charges.before(state.charges, state.last, element)
-        fits = meets(sets, carried.unsqueeze(1)) & arrive.gt(0)
-        return ahead[arrive, element.unsqueeze(1) + 1] * fits
+        place = torch.add(element.unsqueeze(1), arrive, alpha=len(self.elements))
+        ahead = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
+        return ahead * self._count_fits(state.left, place, carried)
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""

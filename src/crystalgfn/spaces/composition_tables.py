@@ -44,8 +44,8 @@ class CompositionTables:
         charges: C(element, count), and how sets of charges grow.
         occupation: contexts and moves.
         adds: ``(m + 1, C, D, W)`` packed G, index 0 unused; m is the most elements.
-        lands: ``(m + 1, C, D)`` int64, row of ``counts_ok`` that holds H[j, c', e, :].
-        counts_ok: ``(U, K + 1, W)`` packed H, one row a distinct (oxidation states, F).
+        lands: ``(m + 1, C, D)`` int64, column of ``counts_ok`` that holds H[j, c', e, 0]; that of count k is k further.
+        counts_ok: ``(W, U (K + 1))`` packed H, the K + 1 counts of each distinct (oxidation states, F) side by side.
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
         feasible: ``(231,)`` bool, whether a space group has any composition.
@@ -110,9 +110,9 @@ class CompositionTables:
         feasible = meets(goal[occupation.start, 0], charges.before(charges.empty(), no_element, no_element))
         feasible &= occupation.start > 0
         completions, all_ways = cls._completions(occupation, follows, stop)
-        return cls(
-            charges, occupation, adds, lands, torch.cat(counts_ok), follows, stop, feasible, completions, all_ways
-        )
+        lands *= occupation.max_count + 1
+        sets = torch.cat(counts_ok).flatten(0, 1).T.contiguous()
+        return cls(charges, occupation, adds, lands, sets, follows, stop, feasible, completions, all_ways)
 
     @staticmethod
     def _stops(elements: Sequence[int], occupation: Occupation, constraints: CompositionConstraints) -> Tensor:

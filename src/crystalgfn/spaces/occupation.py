@@ -123,10 +123,10 @@ class Occupation:
         """Most atoms of one element per primitive cell, K."""
         return self.move.shape[2] - 1
 
-    def arrive(self, context: Tensor) -> Tensor:
-        """Contexts after each count of each element, ``(B, D, K)``; ``(B, 1, K)`` if there is one kind."""
-        after = self.move[:, context, 1:]
-        return after.transpose(0, 1) if len(self.move) == 1 else after[self.kind].transpose(0, 1)
+    def arrive(self, context: Tensor, element: Tensor) -> Tensor:
+        """Contexts after each count of an element: ``(P, K)`` for contexts ``(P,)`` and columns ``(P,)``."""
+        row = context if len(self.move) == 1 else context + self.kind[element] * self.move.shape[1]
+        return self.move.flatten(0, 1).index_select(0, row)[:, 1:]
 
     @classmethod
     def build(
