@@ -189,14 +189,16 @@ class SetNetwork(ProxyNetwork):
         element, group_token, group_hidden = tables
         size, width = inputs.fractions.shape[-2:]
         members, t = self.config.members, self.config.token_size
-        weights = inputs.fractions[..., None]
-        amounts = self.amounts_in(inputs.amounts.flatten(1, 2)).view(members, size, width, t)
-        start = look_up(element, inputs.atomic_numbers) + amounts
-        tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, :, None])
-        tokens = F.hardswish(self._attend(tokens, inputs.fractions))
-        shown = tokens * (inputs.atomic_numbers > 0)[..., None]
+        # elements before crystals: sums over the elements of a crystal then run over whole rows
+        numbers, fractions = (x.transpose(1, 2).contiguous() for x in (inputs.atomic_numbers, inputs.fractions))
+        amounts = self.amounts_in(inputs.amounts.transpose(1, 2).flatten(1, 2)).view(members, width, size, t)
+        start = look_up(element, numbers) + amounts
+        tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, None])
+        tokens = F.hardswish(self._attend(tokens, fractions))
+        shown = tokens * (numbers > 0)[..., None]
         # 0 joins the maximum always: otherwise it would only where a crystal with more elements pads the batch
-        pooled = torch.cat([(weights * tokens).sum(2), shown.sum(2) * 0.3, shown.amax(2).clamp(min=0)], -1)
+        mean = (fractions[..., None] * tokens).sum(1)
+        pooled = torch.cat([mean, shown.sum(1) * 0.3, shown.amax(1).clamp(min=0)], -1)
         hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
         hidden = hidden + look_up(group_hidden, inputs.space_group)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
@@ -206,16 +208,16 @@ class SetNetwork(ProxyNetwork):
         return F.hardswish(hidden)
 
     def _attend(self, tokens: Tensor, fractions: Tensor) -> Tensor:
-        """Add to each token (M, B, K, T) what it reads from those of its crystal, weighed by their fractions.
+        """Add to each token (M, K, B, T) what it reads from those of its crystal, weighed by their fractions (M, K, B).
 
         A gate on both sides and no K x K scores (arXiv 2105.14103 without positions): as good here as softmax
         attention, and a tenth of its time for such short sequences.
         """
-        members, size, width, t = tokens.shape
-        mixed = self.token(tokens.flatten(1, 2)).view(members, size, width, 4, t)  # itself, query, key, value
+        members, width, size, t = tokens.shape
+        mixed = self.token(tokens.flatten(1, 2)).view(members, width, size, 4, t)  # itself, query, key, value
         gates = F.hardsigmoid(mixed[..., 1:3, :])
-        message = (gates[..., 1, :] * mixed[..., 3, :] * fractions[..., None]).sum(2)
-        return torch.addcmul(mixed[..., 0, :], gates[..., 0, :], message[:, :, None], value=2)
+        message = (gates[..., 1, :] * mixed[..., 3, :] * fractions[..., None]).sum(1)
+        return torch.addcmul(mixed[..., 0, :], gates[..., 0, :], message[:, None], value=2)
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
         """Standardised outputs (M, B)."""
