@@ -9,7 +9,7 @@ import torch
 
 from crystalgfn.build import build_recipe, build_space, build_trainer
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
-from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint
+from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.run import CHECKPOINT, METRICS, POLICY, train
@@ -172,3 +172,17 @@ def test_checkpoints_of_another_shape_are_refused(tmp_path):
     other = build_trainer(small_config(objective="subtb"))
     with pytest.raises(CheckpointError, match="does not fit"):
         load_checkpoint(path, other)
+
+
+def test_moments_of_another_layout_are_refused(tmp_path):
+    """Until weights shared one vector, each tensor of the policy had moments of its own."""
+    trainer = build_trainer(small_config())
+    trainer.run(2)
+    path = tmp_path / CHECKPOINT
+    save_checkpoint(path, trainer, {})
+    tensors, header = read_tensors(path)
+    first = next(trainer.policy.parameters())
+    tensors |= {f"optimizer.0.{name}": torch.zeros_like(first) for name in ("exp_avg", "exp_avg_sq")}
+    write_tensors(path, tensors, header)
+    with pytest.raises(CheckpointError, match="of another version"):
+        load_checkpoint(path, build_trainer(small_config()))

@@ -74,6 +74,15 @@ def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     module.load_state_dict(tensors)
 
 
+def _check_moments(state: dict[int, dict[str, Tensor]], trainer: Trainer, path: Path) -> None:
+    wanted = [tuple(p.shape) for group in trainer.optimizer.param_groups for p in group["params"]]
+    for index, moments in state.items():  # none yet of a tensor without gradients
+        if index >= len(wanted) or tuple(moments["exp_avg"].shape) != wanted[index]:
+            raise CheckpointError(
+                f"{path}: moments of tensor {index} are of another version; sample the run as it is, or start again"
+            )
+
+
 def save_checkpoint(path: Path, trainer: Trainer, header: dict[str, Any]) -> None:
     """Write everything a killed run needs to go on to the same result."""
     tensors = {f"policy.{k}": v for k, v in trainer.policy.state_dict().items()}
@@ -108,6 +117,7 @@ def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
         for name, value in parts["optimizer"].items():
             index, _, entry = name.partition(".")
             state.setdefault(int(index), {})[entry] = value
+        _check_moments(state, trainer, path)
         groups = trainer.optimizer.state_dict()["param_groups"]
         trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
         if trainer.replay is not None:
