@@ -9,7 +9,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -160,7 +160,7 @@ class Setup:
 
     def trainer(self, batch_size: int) -> Trainer:
         """Return a trainer with the configuration's recipe and another batch size."""
-        recipe = replace(build_recipe(self.config.training), batch_size=batch_size)
+        recipe = build_recipe(self.config.training.model_copy(update={"batch_size": batch_size}))
         return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed)
 
 
@@ -179,7 +179,7 @@ def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
 
 def describe(config: Config, name: str) -> dict[str, Any]:
     """The part of a configuration that a number depends on."""
-    s, p = config.constraints, config.policy
+    s, p, given = config.constraints, config.policy, config.training.rollout_batches
     return {
         "preset": name,
         "elements": len(s.elements.allowed),
@@ -188,6 +188,6 @@ def describe(config: Config, name: str) -> dict[str, Any]:
         "lattice": s.lattice.kind,
         "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
         "objective": config.training.objective,
-        "batches a rollout": config.training.rollout_batches,
+        "a rollout": f"{given} batches" if given else "5 batches or 200 trajectories",
         "property": config.objective[0].property,
     }

@@ -32,13 +32,14 @@ def works(built: Setup, batch: int, *, seed: int) -> dict[str, tuple[Callable[[]
         built.target.evaluate(trajectories.states)
         policy.score(trajectories, space)
 
-    trainer, training = built.trainer(batch), built.config.training
+    trainer = built.trainer(batch)
+    recipe = trainer.recipe
 
     def train() -> None:
-        for _ in range(training.rollout_batches * training.passes):
+        for _ in range(recipe.rollout_batches * recipe.passes):
             trainer.step(measure=False)
 
-    calls = ((train, batch * training.rollout_batches), (sample, batch), (sample_scored, batch))
+    calls = ((train, batch * recipe.rollout_batches), (sample, batch), (sample_scored, batch))
     return dict(zip(WORKS, calls, strict=True))
 
 

@@ -12,7 +12,7 @@ from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.gflownet.checkpoint import load_policy
-from crystalgfn.gflownet.recipe import TrainingRecipe
+from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.goals import parse_goal
@@ -154,9 +154,10 @@ def build_stability(config: Config, term: Term, space: CrystalSpace) -> Stabilit
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:
     """The trainer's numbers."""
-    values = config.model_dump(exclude={"start", "replay", "data", "checkpoint_every", "log_every"})
+    values = config.model_dump(exclude={"start", "replay", "data", "checkpoint_every", "log_every", "rollout_batches"})
     return TrainingRecipe(
         **values,
+        rollout_batches=config.rollout_batches or usual_rollout(config.batch_size),
         replay_share=config.replay.share,
         replay_capacity=config.replay.capacity,
         replay_start=config.replay.start,

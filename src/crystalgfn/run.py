@@ -68,7 +68,7 @@ def train(
             raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
     _keep_metrics(folder / METRICS, trainer.iteration)
     _write_text(folder / VERSIONS, json.dumps(_versions(), indent=2))
-    until, updates = config.training.iterations, config.training.rollout_batches * config.training.passes
+    until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
     writer = _tensorboard(folder) if tensorboard else None
 

@@ -60,8 +60,9 @@ class TrainingConfig(Section):
     """Updates of the weights."""
     batch_size: int = Field(100, ge=2)
     """Trajectories an update."""
-    rollout_batches: int = Field(5, ge=1)
-    """Batches drawn at once: one large rollout, then an update for each batch; 1 draws with the newest weights."""
+    rollout_batches: int | None = Field(None, ge=1)
+    """Batches drawn at once: one large rollout, then an update for each batch; 1 draws with the newest weights. Null
+    for 5, or as many as make 200 trajectories."""
     passes: int = Field(1, ge=1)
     """Times the batches of a rollout are trained on; more learn more from each query of the reward, and take longer."""
     objective: Literal["vargrad", "tb", "subtb"] = "vargrad"

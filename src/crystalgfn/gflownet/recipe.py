@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 
+def usual_rollout(batch_size: int) -> int:
+    """Batches drawn at once where nobody says: 5, or as many as make 200 trajectories, below which drawing is slow."""
+    return max(5, -(-200 // batch_size))
+
+
 @dataclass(frozen=True)
 class TrainingRecipe:
     """Objective, optimiser and exploration; :class:`crystalgfn.config.TrainingConfig` documents each."""
