@@ -1,0 +1,42 @@
+"""What verbs that look at crystals do with a model in place of a table: draw samples of it first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crystalgfn.evaluation.inputs import Data
+    from crystalgfn.model import Model
+
+
+def is_model(where: Path) -> bool:
+    """Whether this is a run folder, or the name of a preset that no file or folder has."""
+    from crystalgfn.config import presets
+
+    return (where / "config.yaml").is_file() or (str(where) in presets() and not where.exists())
+
+
+def sampled(where: Path, n: int, seed: int) -> tuple[Data, Model]:
+    """Samples of a run or a preset, with its configuration as provenance; and the model."""
+    import json
+
+    from crystalgfn.evaluation.inputs import Data, energy_methods
+    from crystalgfn.model import load
+
+    model = load(str(where))
+    crystals = model.sample(n, seed=seed)
+    kind = "run" if where.is_dir() else "preset"
+    provenance = {kind: where.name, "samples": n, "seed": seed, "weights": model.fingerprint}
+    versions = where / "versions.json"
+    if versions.is_file():
+        provenance["trained with"] = ", ".join(f"{k} {v}" for k, v in json.loads(versions.read_text()).items())
+    provenance["configuration"] = model.config.to_yaml()
+    data = Data(
+        where.name,
+        crystals,
+        provenance=provenance,
+        methods=energy_methods(crystals),
+        constraints=model.config.constraints.model_dump(),
+    )
+    return data, model

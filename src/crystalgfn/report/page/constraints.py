@@ -1,0 +1,75 @@
+"""The figure of constraints: what they leave of proposals made without look-ahead."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from crystalgfn.evaluation.funnel import Funnel
+
+from .figure import Figure, axis, rounded
+
+DRAWN = "drawn without look-ahead"
+
+
+def funnel_figure(found: Funnel, name: str) -> Figure:
+    """Return the share of proposals that is left after each constraint, and that of valid samples, as bars.
+
+    Args:
+        found: by :func:`crystalgfn.evaluation.funnel.funnel`.
+        name: of the samples.
+    """
+    left = {DRAWN: found.n, **found.left}
+    traces = [_bars("proposals", {step: (number, found.n) for step, number in left.items()})]
+    if found.samples:
+        traces.append(_bars(name, {f"samples of {name}": (found.valid, found.samples)}))
+    steps = [step for trace in traces for step in trace["y"]]
+    # a decade more than the shortest bar: a bar that ends where the axis begins cannot be seen
+    least = floor(log10(min(number / found.n for number in left.values() if number)) - 0.3)
+    layout = {
+        "xaxis": axis("valid so far (%), logarithmic", type="log", range=[least + 2, 2.02], dtick=1),
+        "yaxis": {"type": "category", "categoryorder": "array", "categoryarray": steps[::-1], "ticks": ""},
+        "barmode": "overlay",
+        "bargap": 0.25,
+        "showlegend": False,
+    }
+    last = next(reversed(found.left.values()), found.n)
+    proposals = (
+        f"{found.n:,} crystals, each choice uniform and made alone; {_words(last, found.n)} obey every constraint"
+    )
+    of_model = f" Of {found.samples:,} samples, {_words(found.valid, found.samples)} do." if found.samples else ""
+    caption = (
+        f"{proposals}.{of_model} All are judged by the same checks, which share nothing with the sampling masks. Free "
+        "lengths and angles of proposals are uniform between their bounds, or the box of the paper."
+    )
+    words = "; ".join(f"{step} {_percent(number, found.n)}" for step, number in found.left.items())
+    alt = f"What constraints leave of {found.n:,} proposals, one after the other: {words}.{of_model}"
+    return Figure("funnel", "What the constraints leave", caption, alt, traces, layout, True)
+
+
+def _bars(name: str, held: dict[str, tuple[int, int]]) -> dict[str, object]:
+    """A trace of bars from numbers left and all numbers by step; no bar stands for 0."""
+    shares = rounded([100 * left / n if left else float("nan") for left, n in held.values()], 4)
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "y": list(held),
+        "x": shares,
+        "text": [_percent(left, n) for left, n in held.values()],
+        "customdata": [f"{left:,} of {n:,}" for left, n in held.values()],
+        "textposition": "auto",
+        "hovertemplate": "%{y}: %{customdata}, %{text}<extra></extra>",
+    }
+
+
+def _percent(left: int, n: int) -> str:
+    if left in (0, n):
+        return "100 %" if left else "none"
+    return f"{100 * left / n:.2g} %" if left < 0.0995 * n else f"{100 * left / n:.3g} %"
+
+
+def _words(left: int, n: int) -> str:
+    """How many, and the share where it is neither 0 nor 1."""
+    if left == 0:
+        return "none"
+    return "all" if left == n else f"{left:,} ({_percent(left, n)})"
