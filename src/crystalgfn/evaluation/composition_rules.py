@@ -54,7 +54,7 @@ def composition_violations(crystals: Crystals, groups: NDArray[np.int64], limits
         violated["shares"] = ~np.all(within, axis=0)
     if limits.rules:
         obeyed = [[rule.holds(held) for _, rule in limits.rules] for held in _as_mappings(counts, numbers)]
-        violated["rules"] = ~np.array(obeyed, dtype=bool).all(1)
+        violated["rules"] = ~np.all(obeyed, axis=1)
     # atoms that a centering translation relates share their state, so the primitive cell is what must be neutral
     whole = (counts % cells[:, None] == 0).all(1, keepdims=True)
     own = np.where(whole, counts // cells[:, None], counts)

@@ -78,7 +78,7 @@ def funnel(
     """
     proposals = naive_crystals(constraints, n, seed=seed)
     remaining, left = np.arange(n), dict[str, int]()
-    cheap, costly = _cheap(proposals, constraints), _costly(constraints)
+    cheap, costly = _verdicts(proposals, constraints, {}), _costly(constraints)
     known = {rule for _, rules in STEPS for rule in rules}
     others = tuple((rule.replace("_", " "), (rule,)) for rule in cheap if rule not in known)
     for name, rules in (*STEPS, *others):
@@ -97,7 +97,7 @@ def funnel(
 
 
 def _costly(constraints: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Rules that take a search for each crystal, with what asks for them: they are looked at where nothing else fails."""
+    """Rules that take a search for each crystal, for those that are left by then, and what asks for them."""
     limits = composition_asked(constraints)
     asked: dict[str, dict[str, Any]] = {}
     if limits.wyckoff:
@@ -107,10 +107,6 @@ def _costly(constraints: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if limits.electronegativity:
         asked["electronegativity"] = {"electronegativity": True}
     return asked
-
-
-def _cheap(crystals: Crystals, constraints: Mapping[str, Any]) -> Verdicts:
-    return _verdicts(crystals, constraints, {})
 
 
 def _verdicts(crystals: Crystals, constraints: Mapping[str, Any], asked: Mapping[str, Any]) -> Verdicts:

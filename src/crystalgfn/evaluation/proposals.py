@@ -60,8 +60,9 @@ def _counts(limits: CompositionConstraints, groups: Ints, rng: np.random.Generat
 
 def _cells(section: Mapping[str, Any], systems: Ints, rng: np.random.Generator) -> torch.Tensor:
     """Conventional cells, ``(n, 6)`` float64, A and degree."""
-    a, b, c = rng.uniform(*(section["lengths"] or section["box"]), (3, len(systems)))
-    drawn = rng.uniform(*(section["angles"] or section["box_angles"]), (3, len(systems)))
+    lengths, between = section["lengths"] or section["box"], section["angles"] or section["box_angles"]
+    a, b, c = rng.uniform(lengths[0], lengths[1], (3, len(systems)))
+    drawn = rng.uniform(between[0], between[1], (3, len(systems)))
     free = FREE.numpy()[systems].T
     b, c = np.where(free[1], b, a), np.where(free[2], c, a)
     angles = np.where(free[3:], drawn, 90.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import floor, log10
+from typing import Any
 
 from crystalgfn.evaluation.funnel import Funnel
 
@@ -33,20 +34,19 @@ def funnel_figure(found: Funnel, name: str) -> Figure:
         "showlegend": False,
     }
     last = next(reversed(found.left.values()), found.n)
-    proposals = (
-        f"{found.n:,} crystals, each choice uniform and made alone; {_words(last, found.n)} obey every constraint"
-    )
     of_model = f" Of {found.samples:,} samples, {_words(found.valid, found.samples)} do." if found.samples else ""
+    obey = f"{_words(last, found.n)} obey every constraint.{of_model}"
     caption = (
-        f"{proposals}.{of_model} All are judged by the same checks, which share nothing with the sampling masks. Free "
-        "lengths and angles of proposals are uniform between their bounds, or the box of the paper."
+        f"{found.n:,} crystals, each choice uniform and made alone; {obey} All are judged by the same checks, which "
+        "share nothing with the sampling masks. Free lengths and angles of proposals are uniform between their bounds, "
+        "or in the box of the paper where there are none."
     )
     words = "; ".join(f"{step} {_percent(number, found.n)}" for step, number in found.left.items())
     alt = f"What constraints leave of {found.n:,} proposals, one after the other: {words}.{of_model}"
     return Figure("funnel", "What the constraints leave", caption, alt, traces, layout, True)
 
 
-def _bars(name: str, held: dict[str, tuple[int, int]]) -> dict[str, object]:
+def _bars(name: str, held: dict[str, tuple[int, int]]) -> dict[str, Any]:
     """A trace of bars from numbers left and all numbers by step; no bar stands for 0."""
     shares = rounded([100 * left / n if left else float("nan") for left, n in held.values()], 4)
     return {
