@@ -78,7 +78,7 @@ def constrained(**more):
 
 def test_constraints_are_shown_where_they_are_known():
     figure = constrained()
-    steps = ["drawn without look-ahead", "number of atoms", "Wyckoff positions", "charge neutrality", "cell exists"]
+    steps = ["proposals", "number of atoms", "Wyckoff positions", "charge neutrality", "cell exists"]
     proposals, of_model = figure.data
     assert proposals["y"] == [*steps, "lengths and angles", "space for the atoms"]
     assert proposals["x"][0] == 100

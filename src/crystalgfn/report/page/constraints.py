@@ -9,7 +9,7 @@ from crystalgfn.evaluation.funnel import Funnel
 
 from .figure import Figure, axis, rounded
 
-DRAWN = "drawn without look-ahead"
+PROPOSALS = "proposals"
 
 
 def funnel_figure(found: Funnel, name: str) -> Figure:
@@ -19,15 +19,15 @@ def funnel_figure(found: Funnel, name: str) -> Figure:
         found: by :func:`crystalgfn.evaluation.funnel.funnel`.
         name: of the samples.
     """
-    left = {DRAWN: found.n, **found.left}
-    traces = [_bars("proposals", {step: (number, found.n) for step, number in left.items()})]
+    left = {PROPOSALS: found.n, **found.left}
+    traces = [_bars(PROPOSALS, {step: (number, found.n) for step, number in left.items()})]
     if found.samples:
         traces.append(_bars(name, {f"samples of {name}": (found.valid, found.samples)}))
     steps = [step for trace in traces for step in trace["y"]]
-    # a decade more than the shortest bar: a bar that ends where the axis begins cannot be seen
-    least = floor(log10(min(number / found.n for number in left.values() if number)) - 0.3)
+    # two decades at least, and so far that the shortest bar is seen
+    least = min(-2, floor(log10(min(number / found.n for number in left.values() if number)) - 0.3))
     layout = {
-        "xaxis": axis("valid so far (%), logarithmic", type="log", range=[least + 2, 2.02], dtick=1),
+        "xaxis": axis("still valid (%)", type="log", range=[least + 2, 2.02], dtick=1),
         "yaxis": {"type": "category", "categoryorder": "array", "categoryarray": steps[::-1], "ticks": ""},
         "barmode": "overlay",
         "bargap": 0.25,
@@ -37,7 +37,7 @@ def funnel_figure(found: Funnel, name: str) -> Figure:
     of_model = f" Of {found.samples:,} samples, {_words(found.valid, found.samples)} do." if found.samples else ""
     obey = f"{_words(last, found.n)} obey every constraint.{of_model}"
     caption = (
-        f"{found.n:,} crystals, each choice uniform and made alone; {obey} All are judged by the same checks, which "
+        f"Shares on a logarithmic scale. Proposals: {found.n:,} crystals, each choice uniform and made alone; {obey} All are judged by the same checks, which "
         "share nothing with the sampling masks. Free lengths and angles of proposals are uniform between their bounds, "
         "or in the box of the paper where there are none."
     )
