@@ -17,6 +17,7 @@ from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
 from crystalgfn.report.page import geometry
 from crystalgfn.report.page.build import compare, read_metrics, report
 from crystalgfn.report.page.chemistry import place
+from crystalgfn.report.page.constraints import percent_of
 from crystalgfn.report.page.document import render
 from crystalgfn.report.page.energies import training
 from crystalgfn.report.page.figure import Series, histogram
@@ -95,6 +96,24 @@ def test_constraints_that_leave_nothing():
     assert figure.data[0]["x"][-1] is None
     assert figure.data[0]["text"][-1] == "none"
     assert "; none obey every constraint" in figure.caption
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (0, "none"),
+        (1, "0.0001 %"),
+        (994, "0.099 %"),
+        (99_400, "9.9 %"),
+        (99_500, "9.95 %"),
+        (123_456, "12.3 %"),
+        (999_499, "99.9 %"),
+        (999_999, "over 99.9 %"),
+        (1_000_000, "100 %"),
+    ],
+)
+def test_only_all_are_100_percent(left, text):
+    assert percent_of(left, 1_000_000) == text
 
 
 def test_names_from_outside_stay_text():

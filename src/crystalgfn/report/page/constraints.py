@@ -37,11 +37,11 @@ def funnel_figure(found: Funnel, name: str) -> Figure:
     of_model = f" Of {found.samples:,} samples, {_words(found.valid, found.samples)} do." if found.samples else ""
     obey = f"{_words(last, found.n)} obey every constraint.{of_model}"
     caption = (
-        f"Shares on a logarithmic scale. Proposals: {found.n:,} crystals, each choice uniform and made alone; {obey} All are judged by the same checks, which "
-        "share nothing with the sampling masks. Free lengths and angles of proposals are uniform between their bounds, "
-        "or in the box of the paper where there are none."
+        f"Shares on a logarithmic scale. Proposals: {found.n:,} crystals, each choice uniform and made alone; {obey} "
+        "All are judged by the same checks, which share nothing with the sampling masks. Free lengths and angles of "
+        "proposals are uniform between their bounds, or in the box of the paper where there are none."
     )
-    words = "; ".join(f"{step} {_percent(number, found.n)}" for step, number in found.left.items())
+    words = "; ".join(f"{step} {percent_of(number, found.n)}" for step, number in found.left.items())
     alt = f"What constraints leave of {found.n:,} proposals, one after the other: {words}.{of_model}"
     return Figure("funnel", "What the constraints leave", caption, alt, traces, layout, True)
 
@@ -55,16 +55,19 @@ def _bars(name: str, held: dict[str, tuple[int, int]]) -> dict[str, Any]:
         "name": name,
         "y": list(held),
         "x": shares,
-        "text": [_percent(left, n) for left, n in held.values()],
+        "text": [percent_of(left, n) for left, n in held.values()],
         "customdata": [f"{left:,} of {n:,}" for left, n in held.values()],
         "textposition": "auto",
         "hovertemplate": "%{y}: %{customdata}, %{text}<extra></extra>",
     }
 
 
-def _percent(left: int, n: int) -> str:
+def percent_of(left: int, n: int) -> str:
+    """Return a share of n in per cent with two or three digits; 100 % for all of them and nothing less."""
     if left in (0, n):
         return "100 %" if left else "none"
+    if left > 0.9995 * n:
+        return "over 99.9 %"
     return f"{100 * left / n:.2g} %" if left < 0.0995 * n else f"{100 * left / n:.3g} %"
 
 
@@ -72,4 +75,4 @@ def _words(left: int, n: int) -> str:
     """How many, and the share where it is neither 0 nor 1."""
     if left == 0:
         return "none"
-    return "all" if left == n else f"{left:,} ({_percent(left, n)})"
+    return "all" if left == n else f"{left:,} ({percent_of(left, n)})"
