@@ -111,7 +111,7 @@ def test_a_model_judges_crystals_that_lie_in_its_space(model):
 
 
 def test_the_verb_measures_a_preset(tmp_path):
-    crystals = Crystals((3, 9), [225] * 30, [[4, 4]] * 30, [[a] * 3 + [90.0] * 3 for a in np.linspace(3.8, 4.3, 30)])
+    crystals = Crystals((3, 9), [225] * 30, [[4, 4]] * 30, [[a] * 3 + [90.0] * 3 for a in np.linspace(4.0, 5.0, 30)])
     crystals.to_parquet(tmp_path / "known.parquet")
     output = tmp_path / "metrics.json"
     args = ["default", "-n", "60", "--reference", str(tmp_path / "known.parquet"), "-o", str(output), "--no-smact"]
