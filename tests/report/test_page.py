@@ -190,6 +190,12 @@ def test_the_verb_takes_the_constraints_of_a_table_from_a_model(tmp_path):
     assert (tmp_path / "f" / "funnel.png").stat().st_size > 5_000
 
 
+def test_constraints_of_structures_are_refused(tmp_path):
+    ran = CliRunner().invoke(app, [str(write_structures(tmp_path / "s")), "--constraints", "default"])
+    assert isinstance(ran.exception, DataError)
+    assert "allowed: samples" in str(ran.exception)
+
+
 def test_a_preset_has_a_page(tmp_path):
     ran = CliRunner().invoke(app, ["default", "-n", "40", "-o", str(tmp_path / "r.html"), "--no-smact"])
     assert ran.exit_code == 0, ran.output

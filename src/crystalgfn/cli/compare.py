@@ -39,7 +39,7 @@ def compare(
 
     if len(sources) < 2:
         raise DataError(f"compare: found {len(sources)} input, allowed: two or more")
-    items = [sampled(s, n, seed)[0] if is_model(s) else read_data(s) for s in sources]
+    items = [sampled(s, n, seed) if is_model(s) else read_data(s) for s in sources]
     names = [item.name for item in items]
     if len(set(names)) < len(names):  # files of one name from several folders
         items = [

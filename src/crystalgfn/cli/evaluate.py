@@ -48,13 +48,15 @@ def evaluate(
 
     from rich.console import Console
 
-    from crystalgfn.cli.models import is_model, sampled
+    from crystalgfn.cli.models import is_model, samples_of
     from crystalgfn.evaluation.inputs import evaluate as measure
     from crystalgfn.evaluation.inputs import read_data, read_references
+    from crystalgfn.model import load
     from crystalgfn.tables.files import write_atomically
 
     references = read_references(reference or [])
-    drawn, model = sampled(data, n, seed) if is_model(data) else (read_data(data), None)
+    model = load(str(data)) if is_model(data) else None
+    drawn = read_data(data) if model is None else samples_of(model, data, n, seed)
     found = measure(drawn, references, smact=smact)
     if model is not None:
         found["metrics"]["likelihood"] = _likelihood(model, drawn, references, seed)

@@ -17,14 +17,19 @@ def is_model(where: Path) -> bool:
     return (where / "config.yaml").is_file() or (str(where) in presets() and not where.exists())
 
 
-def sampled(where: Path, n: int, seed: int) -> tuple[Data, Model]:
-    """Samples of a run or a preset, with its configuration as provenance; and the model."""
+def sampled(where: Path, n: int, seed: int) -> Data:
+    """Samples of a run or a preset, with its configuration as provenance."""
+    from crystalgfn.model import load
+
+    return samples_of(load(str(where)), where, n, seed)
+
+
+def samples_of(model: Model, where: Path, n: int, seed: int) -> Data:
+    """The same of a model that was loaded from there."""
     import json
 
     from crystalgfn.evaluation.inputs import Data, energy_methods
-    from crystalgfn.model import load
 
-    model = load(str(where))
     crystals = model.sample(n, seed=seed)
     kind = "run" if where.is_dir() else "preset"
     provenance = {kind: where.name, "samples": n, "seed": seed, "weights": model.fingerprint}
@@ -32,11 +37,10 @@ def sampled(where: Path, n: int, seed: int) -> tuple[Data, Model]:
     if versions.is_file():
         provenance["trained with"] = ", ".join(f"{k} {v}" for k, v in json.loads(versions.read_text()).items())
     provenance["configuration"] = model.config.to_yaml()
-    data = Data(
+    return Data(
         where.name,
         crystals,
         provenance=provenance,
         methods=energy_methods(crystals),
         constraints=model.config.constraints.model_dump(),
     )
-    return data, model

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crystalgfn.errors import DataError
+
 if TYPE_CHECKING:
     from crystalgfn.report.page.document import Page
 
@@ -59,10 +61,12 @@ def report(
 
     model = is_model(source)
     metrics = read_metrics(source / "metrics.csv") if model and (source / "metrics.csv").is_file() else None
-    data = sampled(source, n, seed)[0] if model else read_data(source)
+    data = sampled(source, n, seed) if model else read_data(source)
     if constraints is not None:
         from crystalgfn.config import load_config
 
+        if data.candidates is not None:
+            raise DataError("--constraints: found structures, which relaxing may have changed, allowed: samples")
         data = replace(data, constraints=load_config(constraints).constraints.model_dump())
     page = build(
         data,
