@@ -142,6 +142,16 @@ def test_figures_are_drawn_and_tell_values_under_the_pointer(opened):
     assert one.errors == []
 
 
+def test_elements_that_are_absent_are_written_once_and_pale(opened):
+    one = opened("table")
+    one.draw_all()
+    plot = one.page.locator("#plot-elements-presence")
+    assert plot.locator("text", has_text=re.compile("^Fe$")).count() == 1
+    assert plot.locator(".annotation-text", has_text=re.compile("^Fe$")).count() == 1
+    assert plot.locator("text", has_text=re.compile("^Li$")).count() == 1
+    assert plot.locator(".annotation-text", has_text=re.compile("^Li$")).count() == 0
+
+
 def test_nothing_is_asked_for_outside(opened):
     for name in ("table", "structures"):
         one = opened(name)

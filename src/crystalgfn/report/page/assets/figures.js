@@ -28,6 +28,8 @@ function themed(spec) {
     const copy = { ...trace };
     if (trace.type === "heatmap") {
       copy.colorscale = scale;
+      // cells without a number have pale annotations; plotly 7 would write their text as well
+      copy.text = trace.text?.map((row, i) => row.map((text, j) => (trace.z[i][j] === null ? "" : text)));
       copy.colorbar = { ...trace.colorbar, outlinewidth: 0, thickness: narrow ? 6 : 10, tickfont: { size: 10 } };
       if (narrow && trace.texttemplate) { // the periodic table: its symbols need the room
         copy.textfont = { size: 8 };
