@@ -8,13 +8,13 @@ Each part runs where its tool is installed and its tables are given, and is left
 smact        whether compositions are neutral and pass the Pauling test (--samples, --real)
 pymatgen     groups of the same crystal (--relaxed)
 mattergen    unique, novel and stable (--relaxed, --known, --hull)
-torchgfn     log Z, ELBO and total variation on the HyperGrid, whose exact values are known
+torchgfn     log Z, ELBO, EUBO and total variation on the HyperGrid, whose exact values are known
 
 mattergen and torchgfn pin old versions of everything. Their evaluators need little of that, so put them into a copy of
 the environment that can be thrown away:
 
     pip install --no-deps mattergen lmdb cachetools contextlib2
-    pip install --no-deps torchgfn tensordict einops linear-attention-transformer linformer local-attention \
+    pip install --no-deps torchgfn tensordict pyvers einops linear-attention-transformer linformer local-attention \
         product-key-memory axial-positional-embedding hyper-connections colt5-attention
 """
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
+from crystalgfn.evaluation.funnel import Funnel
 from crystalgfn.properties.evaluate import errors
+from crystalgfn.report.page.constraints import percent_of
 
 Floats = NDArray[np.float64]
 Tables = Mapping[str, Crystals]
@@ -287,6 +289,28 @@ def above_hull(figure: Figure, found: Mapping[str, Mapping[str, Any]], colour: M
     right.axline((ends[0], ends[0]), slope=1, color=INK, lw=0.8, ls=(0, (4, 3)))
     right.set(xlabel="formation energy predicted (eV/atom)", ylabel="relaxed (eV/atom)")
     right.set_title("Predicted and relaxed formation energy")
+
+
+def funnel(figure: Figure, found: Mapping[str, Funnel], colour: Mapping[str, str]) -> None:
+    """What constraints leave of proposals drawn without look-ahead, and how many samples obey all of them."""
+    least = min(share for one in found.values() for share in one.shares.values() if share)
+    for axes, (name, one) in zip(_panels(figure, 1, len(found)), found.items(), strict=True):
+        counts = {"proposals": (one.n, one.n), **{step: (left, one.n) for step, left in one.left.items()}}
+        if one.samples:
+            counts[f"samples of {name}"] = one.valid, one.samples
+        rows = range(len(counts), 0, -1)
+        shares = [100 * left / n for left, n in counts.values()]
+        tints = [colour.get(name, TRAINED[0]) if step.startswith("samples of") else UNTRAINED[1] for step in counts]
+        axes.barh(rows, shares, 0.72, color=tints)
+        for row, share, (left, n) in zip(rows, shares, counts.values(), strict=True):
+            axes.text(max(share, 100 * least / 3) * 1.15, row, percent_of(left, n), va="center", fontsize=8)
+        axes.set(xscale="log", xlim=(100 * least / 3, 500), xlabel="still valid (%)")
+        ticks = [10.0**k for k in range(int(np.ceil(np.log10(100 * least / 3))), 3)]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_yticks(rows, list(counts))
+        axes.tick_params(axis="y", length=0)
+        axes.set_title(f"{name}: {one.n:,} proposals")
 
 
 def _panels(figure: Figure, rows: int, columns: int, **options: Any) -> list[Axes]:

@@ -2,7 +2,7 @@
 
     python scripts/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
         --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
-        -o docs/images
+        --constraints default=default -o docs/images
 
 Of the crystals with labels, pictures alone are written. Pictures for which a table is missing are left out. Needs
 matplotlib, which comes with pymatgen.
@@ -16,6 +16,7 @@ space-groups     figure 9
 lattice          figure 10
 volumes          volume per atom against the estimate from the composition
 above-hull       energies above hull of relaxed samples
+funnel           what constraints leave of proposals drawn without look-ahead
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from reproduce import named
 
+from crystalgfn.config import load_config
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.properties.evaluate import predict, split_of
 from crystalgfn.properties.models import ProxyProperty
 from crystalgfn.properties.registry import resolve
@@ -45,6 +48,9 @@ from crystalgfn.structures.outcomes import energy_column as candidates_energy
 from crystalgfn.structures.outcomes import read_rows
 
 DPI = 120
+PROPOSALS = 100_000
+"""Crystals drawn without look-ahead."""
+
 Drawing = tuple[tuple[float, float], Callable[[Figure], None]]
 
 
@@ -53,6 +59,7 @@ def drawings(
     untrained: Mapping[str, Crystals],
     real: Path | None,
     candidates: Mapping[str, Path],
+    constraints: Mapping[str, Path],
 ) -> dict[str, Drawing]:
     """Size in inches and how to draw each picture that can be drawn, by its name.
 
@@ -60,6 +67,7 @@ def drawings(
         trained, untrained: samples by name; each with energies in eV/atom.
         real: table of crystals with labels.
         candidates: tables of ``crystalgfn structures`` by name.
+        constraints: presets, runs or configuration files by the name of their samples.
 
     Raises:
         DataError: a table without energies, or no real crystal within the samples' elements.
@@ -88,6 +96,10 @@ def drawings(
     if candidates:
         relaxed = {name: _relaxed(path) for name, path in candidates.items()}
         found["above-hull"] = (10, 3.8), lambda f: figures.above_hull(f, relaxed, colour)
+    if constraints:
+        sections = {name: load_config(model).constraints.model_dump() for name, model in constraints.items()}
+        left = {name: funnel(section, trained.get(name), n=PROPOSALS) for name, section in sections.items()}
+        found["funnel"] = (5.0 * len(left), 3.2), lambda f: figures.funnel(f, left, colour)
     return found
 
 
@@ -177,12 +189,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--untrained", default=[], help="samples of an untrained one", **table)  # type: ignore[arg-type]
     parser.add_argument("--real", type=Path, metavar="TABLE", help="crystals with formation energies")
     parser.add_argument("--structures", default=[], help="tables of crystalgfn structures", **table)  # type: ignore[arg-type]
+    parser.add_argument(
+        "--constraints",
+        default=[],
+        type=named,
+        action="append",
+        metavar="NAME=MODEL",
+        help="preset, run or configuration file",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"), metavar="FOLDER")
     options = parser.parse_args(arguments)
     try:
         trained = {name: Crystals.from_file(path) for name, path in options.samples}
         untrained = {name: Crystals.from_file(path) for name, path in options.untrained}
-        write(drawings(trained, untrained, options.real, dict(options.structures)), options.output)
+        write(
+            drawings(trained, untrained, options.real, dict(options.structures), dict(options.constraints)),
+            options.output,
+        )
     except (CrystalGFNError, OSError) as error:
         print("error:", *str(error).split(), file=sys.stderr)
         return 2

@@ -15,6 +15,7 @@ from crystalgfn.config import Config, load_config
 from crystalgfn.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.likelihood import log_likelihood
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
@@ -119,6 +120,41 @@ class Model:
         drawn = self.sample(pool if pool is not None else 10 * n, seed=seed)
         rows = resampled(np.asarray(drawn.columns["log_weight"], dtype=float), n, np.random.default_rng(seed))
         return drawn[rows].with_columns(log_weight=np.zeros(n))
+
+    def likelihoods(self, crystals: Crystals, *, trajectories: int = 50, seed: int = 0) -> Crystals:
+        """Probability densities that the model gives to crystals, real ones or samples, and what their reward asks for.
+
+        Args:
+            crystals: of any origin; those outside the model's space are left out.
+            trajectories: drawn backward from each (:func:`crystalgfn.gflownet.likelihood.log_likelihood`).
+            seed: same seed, same numbers.
+
+        Returns:
+            those in the space, with their own columns and ``log_likelihood`` and its standard error
+            ``log_likelihood_error``, nats in the measure of the unit cube, and ``log_reward``; the first is the last
+            minus log Z for a perfect model.
+        """
+        states, rows = self.space.states(crystals)
+        found = crystals[rows.cpu().numpy()]
+        if not len(rows):
+            none = np.zeros(0)
+            return found.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
+        generator = Generator(device=self.space.device).manual_seed(seed)
+        log_p, error = log_likelihood(
+            self.policy,
+            self.space,
+            states,
+            trajectories=trajectories,
+            condition=self._condition,
+            generator=generator,
+        )
+        condition = self._condition.expand(len(states), -1) if self._condition is not None else None
+        numbers = {
+            "log_likelihood": log_p,
+            "log_likelihood_error": error,
+            "log_reward": self.target.log_reward(states, condition),
+        }
+        return found.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def weighted(self, **weights: float) -> Model:
         """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.

@@ -38,6 +38,35 @@ def test_log_z_bounds_and_sample_size_of_a_known_sampler():
     assert found.ess == pytest.approx(math.exp(-0.25), abs=0.01)
 
 
+def test_the_upper_bound_by_weight_is_that_of_a_known_sampler():
+    found = estimate_log_z(*normal_weights(200_000, 0.5))
+    assert found.eubo == pytest.approx(3 + 0.125, abs=4 * found.eubo_error)  # KL of the two normals the other way
+    values = [estimate_log_z(*normal_weights(1000, 0.5, seed)).eubo for seed in range(300)]
+    once = estimate_log_z(*normal_weights(1000, 0.5, 1)).eubo_error
+    assert once == pytest.approx(torch.tensor(values).std().item(), rel=0.25)
+
+
+def test_the_upper_bound_by_weight_does_not_see_what_no_trajectory_reached():
+    # the target has a second mode, of the same weight, where the sampler never goes
+    log_pf, log_pb, log_reward = normal_weights(5000, 0.0)
+    found = estimate_log_z(log_pf, log_pb, log_reward)
+    true = 3 + math.log(2)
+    assert found.eubo == pytest.approx(3)
+    assert found.eubo < true
+    draws = torch.randn(5000, generator=torch.Generator().manual_seed(1)).double()
+    away = torch.where(torch.arange(5000) % 2 == 0, draws, draws + 20)  # exact samples of both modes
+    height = torch.logaddexp(-away.square() / 2, -(away - 20).square() / 2) + 3 - math.log(2 * math.pi) / 2
+    upper, _ = eubo(-away.square() / 2 - math.log(2 * math.pi) / 2, torch.zeros(5000), height)
+    assert upper > true + 50
+
+
+def test_a_state_without_weight_adds_nothing_to_the_upper_bound():
+    zero = torch.zeros(3)
+    found = estimate_log_z(zero, zero, torch.tensor([1.0, 1.0, -math.inf]))
+    assert found.eubo == pytest.approx(1)
+    assert found.eubo_error == pytest.approx(0)
+
+
 def test_a_perfect_sampler_has_no_gap_and_full_sample_size():
     log_pf = torch.randn(100)
     found = estimate_log_z(log_pf, torch.zeros(100), log_pf + 7)
@@ -58,6 +87,7 @@ def test_the_lower_bound_is_below_the_estimate(log_w):
     zero = torch.zeros(len(log_w))
     found = estimate_log_z(zero, zero, torch.tensor(log_w))
     assert found.elbo <= found.log_z + 1e-9
+    assert found.log_z - 1e-9 <= found.eubo <= found.log_z + math.log(found.n) + 1e-9
     assert 0 < found.ess <= 1 + 1e-9
     assert torch.equal(log_weights(zero, zero, torch.tensor(log_w)), torch.tensor(log_w).double())
 

@@ -172,6 +172,7 @@ def test_a_section_asks_for_what_it_says():
     assert broken(elements={"allowed": "O,Li,Mg,Fe", "forbidden": ["Mg"]}) == {"elements": 1}
     assert broken(stoichiometry="A2B3") == {"stoichiometry": 1}
     assert broken(shares={"Fe": [0.3, 0.4]}) == {"shares": 1}
+    assert broken(rules={"at_most_one_of": [["Mg", "O"], ["Fe", "Li"]]}) == {"rules": 1}
     assert broken(electronegativity="smact", charge="per_element") == {}
     assert broken(lattice={"lengths": [4, 10], "density": [2, 5]}) == {"lengths": 1, "density": 1}
     assert broken(lattice={"volume_per_atom": [10, 20], "angles": [80, 100]}) == {"volume_per_atom": 1, "angles": 1}

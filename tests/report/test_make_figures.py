@@ -57,10 +57,11 @@ def files(tmp_path):
     return tmp_path
 
 
-def test_every_figure_is_drawn_and_small(script, files):
+def test_every_figure_is_drawn_and_small(script, files, monkeypatch):
+    monkeypatch.setattr(script, "PROPOSALS", 2_000)
     call = [f"--samples=a={files}/samples.parquet", f"--samples=b={files}/samples.parquet"]
     call += [f"--untrained=u={files}/untrained.parquet", f"--real={files}/real.parquet"]
-    call += [f"--structures=a={files}/structures.parquet", "-o", str(files / "images")]
+    call += [f"--structures=a={files}/structures.parquet", "--constraints=a=default", "-o", str(files / "images")]
     assert script.main(call) == 0
     drawn = {path.stem: path for path in (files / "images").glob("*.png")}
     listed = script.__doc__.split("comes with pymatgen.")[1].strip().splitlines()

@@ -3,10 +3,12 @@
 import csv
 import io
 import os
+import re
 import shutil
 
 import pytest
 
+from crystalgfn.config import parse_config
 from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
 from crystalgfn.report.page.build import report
 from crystalgfn.report.page.document import render
@@ -38,7 +40,14 @@ def browser():
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     crystals = samples()
-    data = Data("samples", crystals, provenance={"table": "t.parquet"}, methods=energy_methods(crystals))
+    asked = {"elements": ["Li", "O", "Mg"], "n_elements": [1, 3], "n_atoms_primitive": [1, 9]}
+    data = Data(
+        "samples",
+        crystals,
+        provenance={"table": "t.parquet"},
+        methods=energy_methods(crystals),
+        constraints=parse_config({"constraints": asked}).constraints.model_dump(),
+    )
     (folder / "table.html").write_text(render(report(data, smact=False)))
     structures = read_data(write_structures(folder / "made"))
     (folder / "structures.html").write_text(render(report(structures, smact=False)))
@@ -133,12 +142,55 @@ def test_figures_are_drawn_and_tell_values_under_the_pointer(opened):
     assert one.errors == []
 
 
+def test_elements_that_are_absent_are_written_once_and_pale(opened):
+    one = opened("table")
+    one.draw_all()
+    plot = one.page.locator("#plot-elements-presence")
+    assert plot.locator("text", has_text=re.compile("^Fe$")).count() == 1
+    assert plot.locator(".annotation-text", has_text=re.compile("^Fe$")).count() == 1
+    assert plot.locator("text", has_text=re.compile("^Li$")).count() == 1
+    assert plot.locator(".annotation-text", has_text=re.compile("^Li$")).count() == 0
+
+
 def test_nothing_is_asked_for_outside(opened):
     for name in ("table", "structures"):
         one = opened(name)
         one.draw_all()
         assert all(url.startswith(("file:", "data:", "blob:")) for url in one.requests)
         assert [url for url in one.requests if url.startswith("file:")] == one.requests[:1]
+        assert one.errors == []
+
+
+def test_buttons_of_a_figure_send_nothing_away_and_leave_a_phone_alone(opened):
+    one = opened("table")
+    one.draw_all()
+    one.page.hover("#plot-energies")
+    titles = one.page.locator("#plot-energies .modebar-btn").evaluate_all("bs => bs.map(b => b.dataset.title)")
+    assert "Download plot" in titles
+    assert not [title for title in titles if "Share" in title or "Cloud" in title]
+    phone = opened("table", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone.draw_all()
+    assert phone.page.locator(".modebar-btn").count() == 0
+
+
+def test_bars_of_constraints_are_drawn_and_told(opened):
+    for options in ({}, {"viewport": {"width": 390, "height": 844}}):
+        one = opened("table", **options)
+        one.draw_all()
+        plot = one.page.locator("#plot-funnel")
+        assert plot.locator(".bars .point").count() == 8
+        inside = plot.bounding_box()
+        for text in plot.locator(".ytick text, .xtick text, .xtitle").all():
+            box = text.bounding_box()
+            assert inside["x"] <= box["x"]
+            assert box["x"] + box["width"] <= inside["x"] + inside["width"] + 1
+        one.page.evaluate(
+            "document.getElementById('plot-funnel').scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
+        area = plot.locator(".nsewdrag").bounding_box()
+        one.page.mouse.move(area["x"] + 0.3 * area["width"], area["y"] + 5 / 16 * area["height"], steps=3)  # the third
+        plot.locator(".hoverlayer text").first.wait_for(timeout=5000)
+        assert re.search(r"Wyckoff positions: [\d,]+ of 50,000", plot.locator(".hoverlayer").text_content())
         assert one.errors == []
 
 

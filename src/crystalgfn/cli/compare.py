@@ -14,7 +14,7 @@ app = typer.Typer()
 def compare(
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="A B [C ...]", help="Crystals tables, run folders or structures.", show_default=False),
+        typer.Argument(metavar="A B [C ...]", help="Crystals tables, runs, presets or structures.", show_default=False),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Page to write.")] = Path("compare.html"),
     reference: Annotated[
@@ -24,21 +24,22 @@ def compare(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for the figures as SVG and PNG.", show_default=False)
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from each run.")] = 1000,
+    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from each model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
 ) -> None:
     """Write one page with the same numbers and figures for each, side by side."""
     from dataclasses import replace
 
-    from crystalgfn.cli.report import sampled, write
+    from crystalgfn.cli.models import is_model, sampled
+    from crystalgfn.cli.report import write
     from crystalgfn.errors import DataError
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import compare as build
 
     if len(sources) < 2:
         raise DataError(f"compare: found {len(sources)} input, allowed: two or more")
-    items = [sampled(s, n, seed) if (s / "config.yaml").is_file() else read_data(s) for s in sources]
+    items = [sampled(s, n, seed) if is_model(s) else read_data(s) for s in sources]
     names = [item.name for item in items]
     if len(set(names)) < len(names):  # files of one name from several folders
         items = [

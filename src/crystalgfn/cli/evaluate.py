@@ -10,7 +10,14 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from crystalgfn.evaluation.crystals import Numbers
+    from crystalgfn.evaluation.inputs import Data, References
+    from crystalgfn.model import Model
+
 app = typer.Typer()
+
+JUDGED = 500
+"""Crystals of each set whose probability under a model is estimated."""
 
 
 @app.command()
@@ -18,8 +25,8 @@ def evaluate(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="CRYSTALS|STRUCTURES",
-            help="A crystals table, a folder of crystalgfn structures, or one of CIF files.",
+            metavar="CRYSTALS|MODEL|STRUCTURES",
+            help="A crystals table, a run folder or preset, or a folder of structures (of crystalgfn, or CIF files).",
             show_default=False,
         ),
     ],
@@ -32,6 +39,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
 ) -> None:
     """Measure validity, uniqueness, novelty, stability, diversity and weights; every number names its method."""
@@ -39,17 +48,41 @@ def evaluate(
 
     from rich.console import Console
 
+    from crystalgfn.cli.models import is_model, samples_of
     from crystalgfn.evaluation.inputs import evaluate as measure
     from crystalgfn.evaluation.inputs import read_data, read_references
+    from crystalgfn.model import load
     from crystalgfn.tables.files import write_atomically
 
-    found = measure(read_data(data), read_references(reference or []), smact=smact)
+    references = read_references(reference or [])
+    model = load(str(data)) if is_model(data) else None
+    drawn = read_data(data) if model is None else samples_of(model, data, n, seed)
+    found = measure(drawn, references, smact=smact)
+    if model is not None:
+        found["metrics"]["likelihood"] = _likelihood(model, drawn, references, seed)
     with write_atomically(output) as stream:
         stream.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False).encode())
     Console().print(_table(found))
     for file, reason in found["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)
     typer.echo(f"written to {output}")
+
+
+def _likelihood(model: Model, drawn: Data, references: References, seed: int) -> Numbers:
+    """Correlations of log p and log reward over samples and over the reference's crystals, some of each."""
+    import numpy as np
+
+    from crystalgfn.evaluation.likelihood import likelihood_numbers
+
+    sets = {"samples": (drawn.crystals, "fresh samples")}
+    if references.crystals is not None:
+        sets["reference"] = (references.crystals, f"crystals of {references.name}")
+    numbers: Numbers = {}
+    for key, (crystals, what) in sets.items():
+        inside = model.space.states(crystals)[1].cpu().numpy()
+        some = np.sort(np.random.default_rng(seed).permutation(inside)[:JUDGED])
+        numbers |= likelihood_numbers(model.likelihoods(crystals[some], seed=seed), what, key, seed=seed)
+    return numbers
 
 
 def _table(found: dict[str, Any]) -> Table:

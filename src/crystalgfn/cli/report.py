@@ -1,4 +1,4 @@
-"""``crystalgfn report``: one page about crystals, a run or structures."""
+"""``crystalgfn report``: one page about crystals, a model or structures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crystalgfn.errors import DataError
+
 if TYPE_CHECKING:
-    from crystalgfn.evaluation.inputs import Data
     from crystalgfn.report.page.document import Page
 
 app = typer.Typer()
@@ -19,8 +20,8 @@ def report(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="CRYSTALS|RUN|STRUCTURES",
-            help="A crystals table, a run folder, or a folder of structures (of crystalgfn, or any CIF files).",
+            metavar="CRYSTALS|MODEL|STRUCTURES",
+            help="A crystals table, a run folder or preset, or a folder of structures (of crystalgfn, or CIF files).",
             show_default=False,
         ),
     ],
@@ -36,42 +37,45 @@ def report(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for the figures as SVG and PNG.", show_default=False)
     ] = None,
-    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a run.")] = 1000,
+    constraints: Annotated[
+        str | None,
+        typer.Option(
+            "--constraints",
+            metavar="MODEL",
+            help="Preset, run or configuration file that a table of samples comes from, to show what its constraints "
+            "leave.",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
 ) -> None:
     """Write one self-contained page: candidates, figures, numbers with methods, provenance."""
+    from dataclasses import replace
+
+    from crystalgfn.cli.models import is_model, sampled
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import read_metrics
     from crystalgfn.report.page.build import report as build
 
-    run = (source / "config.yaml").is_file()
-    metrics = read_metrics(source / "metrics.csv") if run and (source / "metrics.csv").is_file() else None
+    model = is_model(source)
+    metrics = read_metrics(source / "metrics.csv") if model and (source / "metrics.csv").is_file() else None
+    data = sampled(source, n, seed) if model else read_data(source)
+    if constraints is not None:
+        from crystalgfn.config import load_config
+
+        if data.candidates is not None:
+            raise DataError("--constraints: found structures, which relaxing may have changed, allowed: samples")
+        data = replace(data, constraints=load_config(constraints).constraints.model_dump())
     page = build(
-        sampled(source, n, seed) if run else read_data(source),
+        data,
         read_references(reference or []),
         baseline=None if baseline is None else read_data(baseline),
         metrics=metrics,
         smact=smact,
     )
     write(page, output, figures)
-
-
-def sampled(run: Path, n: int, seed: int) -> Data:
-    """Return samples of a run, with its configuration as provenance."""
-    import json
-
-    from crystalgfn.evaluation.inputs import Data, energy_methods
-    from crystalgfn.model import load
-
-    model = load(str(run))
-    crystals = model.sample(n, seed=seed)
-    provenance = {"run": run.name, "samples": n, "seed": seed, "weights": model.fingerprint}
-    versions = run / "versions.json"
-    if versions.is_file():
-        provenance["trained with"] = ", ".join(f"{k} {v}" for k, v in json.loads(versions.read_text()).items())
-    provenance["configuration"] = model.config.to_yaml()
-    return Data(run.name, crystals, provenance=provenance, methods=energy_methods(crystals))
 
 
 def write(page: Page, output: Path, figures: Path | None = None) -> None:

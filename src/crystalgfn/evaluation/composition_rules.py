@@ -52,6 +52,9 @@ def composition_violations(crystals: Crystals, groups: NDArray[np.int64], limits
         shares = [(counts[:, numbers == z].sum(1) / n_atoms, low, high) for z, low, high in limits.shares]
         within = [(share >= low - ROUNDING) & (share <= high + ROUNDING) for share, low, high in shares]
         violated["shares"] = ~np.all(within, axis=0)
+    if limits.rules:
+        obeyed = [[rule.holds(held) for _, rule in limits.rules] for held in _as_mappings(counts, numbers)]
+        violated["rules"] = ~np.all(obeyed, axis=1)
     # atoms that a centering translation relates share their state, so the primitive cell is what must be neutral
     whole = (counts % cells[:, None] == 0).all(1, keepdims=True)
     own = np.where(whole, counts // cells[:, None], counts)
@@ -70,6 +73,12 @@ def _without(present: NDArray[np.bool_], numbers: NDArray[np.int64], required: t
     for z in required:
         missing |= ~present[:, numbers == z].any(1)
     return missing
+
+
+def _as_mappings(counts: NDArray[np.int64], numbers: NDArray[np.int64]) -> list[dict[int, int]]:
+    """Atoms of each crystal by atomic number."""
+    names = numbers.tolist()
+    return [{z: n for z, n in zip(names, row, strict=True) if n} for row in counts.tolist()]
 
 
 def _in_ratio(counts: NDArray[np.int64], numbers: NDArray[np.int64], wanted: Stoichiometry) -> NDArray[np.bool_]:

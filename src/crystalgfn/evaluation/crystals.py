@@ -19,6 +19,10 @@ Numbers = dict[str, dict[str, Any]]
 PROXY = "property model (proxy), not a calculation"
 GIVEN = "as given in the table"
 
+EUBO = (
+    "an upper bound of log Z estimated from the samples' own trajectories: too low where they miss a part of the target"
+)
+
 NEEDS_ATOMS = "not measured: needs atoms (crystalgfn structures)"
 
 
@@ -149,7 +153,7 @@ def weights(crystals: Crystals, found: dict[str, Any] | None) -> Numbers:
     given = crystals.columns.get("log_weight")
     if given is not None and not np.allclose(given.astype(float), log_reward + log_pb - log_pf, equal_nan=True):
         why = "not measured: log_weight is not log_reward + log_pb - log_pf, the samples were drawn again"
-        return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo")}
+        return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo", "eubo")}
     w = "log w = log_reward + log_pb - log_pf"
     decile = log_reward >= np.nanquantile(log_reward, 0.9)
     kinds = {p for p, good in zip(_pairs(crystals), decile, strict=True) if good}
@@ -158,6 +162,8 @@ def weights(crystals: Crystals, found: dict[str, Any] | None) -> Numbers:
         "log_z": measured(found["log_z"], f"log of the mean of w (nats), {w}", n),
         "log_z_error": measured(found["log_z_error"], "its standard error by the delta method (nats)", n),
         "elbo": measured(found["elbo"], f"mean log w (nats), a lower bound of log Z, {w}", n),
+        "eubo": measured(found["eubo"], f"mean log w by weight (nats), {EUBO}, {w}", n),
+        "eubo_error": measured(found["eubo_error"], "its standard error by the delta method (nats)", n),
         "modes_top_decile": measured(
             len(kinds), "distinct formula and space group among the tenth of highest log_reward", int(decile.sum())
         ),

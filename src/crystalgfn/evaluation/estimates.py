@@ -2,7 +2,9 @@
 
 With log w = log R + log P_B - log P_F of trajectories drawn from P_F, E[w] = Z, so the mean of log w is below log Z
 (ELBO) and the log of the mean of w estimates it. For trajectories drawn backward from exact samples of the target, the
-mean of log w is above log Z (EUBO); it also counts what the sampler misses.
+mean of log w is above log Z (EUBO); it also counts what the sampler misses. Where the target cannot be sampled exactly,
+the same mean is estimated from the sampler's own trajectories, each by its weight: they follow R P_B / Z then, but for
+what none of them reached.
 """
 
 from __future__ import annotations
@@ -27,6 +29,9 @@ class LogZEstimates:
         log_z: log of the mean of w.
         log_z_error: its standard error, by the delta method.
         ess: effective sample size as a share of n, (sum w)^2 / (n sum w^2).
+        eubo: mean of log w by weight, sum of w log w / sum of w: at least log_z and at most log_z + log n. It tends to
+            the upper bound as n grows; where no trajectory has reached a part of the target it is too low.
+        eubo_error: its standard error, by the delta method.
     """
 
     n: int
@@ -35,10 +40,12 @@ class LogZEstimates:
     log_z: float
     log_z_error: float
     ess: float
+    eubo: float
+    eubo_error: float
 
 
 def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEstimates:
-    """ELBO, importance-weighted logZ and effective sample size.
+    """ELBO, importance-weighted logZ, effective sample size, and EUBO by weight.
 
     Args:
         log_pf, log_pb: ``(B,)`` log-probabilities of trajectories that P_F drew.
@@ -48,6 +55,10 @@ def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEs
     n = len(log_w)
     log_z = torch.logsumexp(log_w, 0) - log(n)
     relative = torch.exp(log_w - log_z)
+    shares = relative / n
+    # a state of weight 0 adds nothing, though its logarithm is not finite
+    upper = float(torch.where(shares > 0, shares * log_w, 0.0).sum())
+    deviations = torch.where(shares > 0, shares * (log_w - upper), 0.0)
     return LogZEstimates(
         n=n,
         elbo=float(log_w.mean()),
@@ -55,6 +66,8 @@ def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEs
         log_z=float(log_z),
         log_z_error=float(relative.std() / n**0.5),
         ess=float(1 / relative.square().mean()),
+        eubo=upper,
+        eubo_error=float(deviations.square().sum().sqrt()),
     )
 
 

@@ -31,6 +31,8 @@ class Data:
         rows: of candidates: the row of each crystal.
         provenance: where they come from, in plain values.
         methods: by column of energies, where its numbers come from.
+        constraints: what the crystals were sampled under, as ``config.constraints.model_dump()`` gives it; None where
+            that is not known.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Data:
     rows: tuple[int, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
+    constraints: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,8 @@ def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/
                                 A^3/atom), length_ratio_median (longest/shortest), shortest_length_ok (2 A and more),
                                 plausible (both)
             validity            cell, lattice_system, wyckoff, neutral_per_element, neutral_per_atom, neutral_common
-            weights             log_z, log_z_error (standard error), elbo (nats), ess (share); None without log_reward,
-                                log_pf and log_pb
+            weights             log_z, elbo, eubo (nats), log_z_error and eubo_error (standard errors), ess (share);
+                                None without log_reward, log_pf and log_pb
             top                 n, energy, diversity, geometry of the 100 of lowest energy, or None
 
     Raises:
@@ -272,4 +272,6 @@ def weights(crystals: Crystals) -> dict[str, float | None] | None:
         return None
     log_reward, log_pf, log_pb = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in LOG_COLUMNS)
     found = estimate_log_z(log_pf, log_pb, log_reward)
-    return {name: _number(getattr(found, name)) for name in ("log_z", "log_z_error", "elbo", "ess")}
+    return {
+        name: _number(getattr(found, name)) for name in ("log_z", "log_z_error", "elbo", "eubo", "eubo_error", "ess")
+    }

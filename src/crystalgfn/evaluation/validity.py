@@ -25,6 +25,7 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import DataError
+from crystalgfn.rules import parse_rules
 from crystalgfn.spaces.constraints import CompositionConstraints
 
 from .cell_rules import LatticeLimits, cell_violations
@@ -83,6 +84,24 @@ def check(
     Raises:
         DataError: no crystals, a space group that does not exist, or a negative count.
     """
+    violated = violations(crystals, space_groups=space_groups, composition=composition, lattice=lattice)
+    any_violated = np.any(list(violated.values()), axis=0)
+    return ValidityReport(
+        n=len(crystals),
+        violations={name: int(rows.sum()) for name, rows in violated.items()},
+        first={name: int(rows.argmax()) for name, rows in violated.items() if rows.any()},
+        valid=~any_violated,
+    )
+
+
+def violations(
+    crystals: Crystals,
+    *,
+    space_groups: Collection[int] = range(1, 231),
+    composition: CompositionConstraints | None = None,
+    lattice: LatticeLimits | None = None,
+) -> Verdicts:
+    """Which of B crystals break each rule, ``(B,)`` bool a rule; arguments and errors as of :func:`check`."""
     if not len(crystals):
         raise DataError("no crystals to check: found 0, allowed: 1 or more")
     groups = crystals.space_group.cpu().numpy()
@@ -97,14 +116,7 @@ def check(
     }
     if composition is not None:
         violated |= composition_violations(crystals, groups, composition)
-    violated |= cell_violations(crystals, groups, lattice or LatticeLimits())
-    any_violated = np.any(list(violated.values()), axis=0)
-    return ValidityReport(
-        n=len(crystals),
-        violations={name: int(rows.sum()) for name, rows in violated.items()},
-        first={name: int(rows.argmax()) for name, rows in violated.items() if rows.any()},
-        valid=~any_violated,
-    )
+    return violated | cell_violations(crystals, groups, lattice or LatticeLimits())
 
 
 def _wrong_labels(crystals: Crystals, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -130,13 +142,14 @@ def check_section(crystals: Crystals, constraints: Mapping[str, Any]) -> Validit
     """
     return check(
         crystals,
-        space_groups=_groups_asked(constraints["space_groups"]),
+        space_groups=groups_asked(constraints["space_groups"]),
         composition=composition_asked(constraints),
-        lattice=_lattice_asked(constraints["lattice"]),
+        lattice=lattice_asked(constraints["lattice"]),
     )
 
 
-def _groups_asked(section: Mapping[str, Any]) -> list[int]:
+def groups_asked(section: Mapping[str, Any]) -> list[int]:
+    """International numbers that a section ``constraints.space_groups`` in full asks for."""
     tables: dict[str, list[str]] = {
         "crystal_system": list(CRYSTAL_SYSTEM),
         "lattice_system": ["", *(CRYSTAL_LATTICE_SYSTEMS[i - 1] for i in CRYSTAL_LATTICE_SYSTEM[1:])],
@@ -163,10 +176,12 @@ def composition_asked(section: Mapping[str, Any]) -> CompositionConstraints:
         stoichiometry=Stoichiometry.parse(wanted) if wanted is not None else None,
         shares=tuple((atomic_number(s), low, high) for s, (low, high) in section["shares"].items()),
         electronegativity=section["electronegativity"] == "smact",
+        rules=parse_rules(section["rules"]),
     )
 
 
-def _lattice_asked(section: Mapping[str, Any]) -> LatticeLimits:
+def lattice_asked(section: Mapping[str, Any]) -> LatticeLimits:
+    """Bounds on cells that a section ``constraints.lattice`` in full asks for."""
     hard = {name: section[name] for name in ("lengths", "angles", "density", "longest_over_shortest")}
     if section["kind"] == "box":
         return LatticeLimits(

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.errors import DataError
+from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.evaluation.inputs import Data, References, evaluate, with_references
 
 from . import chemistry, energies, geometry, parts, symmetry
 from .atoms import viewable
+from .constraints import funnel_figure
 from .document import Page, Section, asset, definition_list, folded
 from .figure import Figure, Floats, Series
 from .table import table
@@ -70,6 +72,9 @@ def report(
         ),
         *figure_sections(series),
     ]
+    if data.constraints is not None and data.candidates is None:
+        left = funnel(data.constraints, data.crystals)
+        sections.append(Section("constraints", "Constraints", "", [funnel_figure(left, data.name)]))
     if metrics:
         sections.append(Section("training", "Training", "", energies.training(metrics)))
     sections.append(

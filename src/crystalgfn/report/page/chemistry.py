@@ -69,7 +69,7 @@ def periodic_table(series: Series, *, by: str, key: str = "") -> Figure:
         if presence[z]:
             grid[row][column] = float(f"{values[z]:.4g}")
         else:
-            empty.append({"x": column, "y": row, "text": SYMBOLS[z], "showarrow": False, "opacity": 0.4})
+            empty.append({"x": column, "y": row, "text": SYMBOLS[z], "showarrow": False, "opacity": 0.6})
     what = "Crystals with the element" if by == "presence" else "Share of the atoms"
     trace = {
         "type": "heatmap",
@@ -80,6 +80,7 @@ def periodic_table(series: Series, *, by: str, key: str = "") -> Figure:
         "xgap": 2,
         "ygap": 2,
         "zmin": 0,
+        "zmax": max(float(values.max()), 1e-3),
         "colorbar": {"title": {"text": "%"}, "thickness": 10, "len": 0.8},
         "hovertemplate": "%{text}: %{z} %<extra></extra>",
         "hoverongaps": False,
@@ -126,6 +127,7 @@ def together(series: Series) -> Figure | None:
         "xgap": 1,
         "ygap": 1,
         "zmin": 0,
+        "zmax": max(float(100 * joint.max()), 1e-3),
         "colorbar": {"title": {"text": "%"}, "thickness": 10},
         "hovertemplate": "%{x} and %{y}: %{z} %<br>%{customdata} times as often as by chance<extra></extra>",
     }

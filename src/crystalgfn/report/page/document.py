@@ -115,10 +115,10 @@ def _section(section: Section) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    wide = " wide" if figure.wide else ""
+    size = " wide" if figure.wide else " small" if figure.small else ""
     alt, title = html.escape(figure.alt, quote=True), html.escape(figure.title)
     return (
-        f'<figure class="card{wide}"><h3>{title}</h3>'
+        f'<figure class="card{size}"><h3>{title}</h3>'
         f'<div class=plot id="plot-{figure.key}" role=img tabindex=0 aria-label="{alt}"></div>'
         f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
     )

@@ -48,6 +48,7 @@ class Figure:
         data: plotly traces: scatter, bar, heatmap or sunburst, without colours, which follow the theme.
         layout: plotly layout.
         wide: takes the whole width.
+        small: takes a third of it.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Figure:
     data: list[dict[str, Any]]
     layout: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
+    small: bool = False
 
     def spec(self) -> dict[str, Any]:
         """Return what the page embeds."""
@@ -84,6 +86,7 @@ def histogram(
     limits: tuple[float, float] | None = None,
     most: float | None = None,
     integers: bool = False,
+    small: bool = False,
 ) -> Figure | None:
     """Return distributions over common bins, each in per cent of its crystals; None where there are no numbers.
 
@@ -95,12 +98,13 @@ def histogram(
         limits: of the axis; by default 0.2 and 99.8 % of all values.
         most: where the axis ends at the latest: a long tail must not hide the rest.
         integers: one bin a number.
+        small: of the figure.
     """
     finite = [(name, held[np.isfinite(held)]) for name, held in values]
     finite = [(name, held) for name, held in finite if len(held)]
     if not finite:
         return None
-    low, high = limits or _range([held for _, held in finite], most)
+    low, high = limits or spread([held for _, held in finite], most)
     if integers:
         edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     else:
@@ -131,11 +135,18 @@ def histogram(
         **_marks(lines, low, high),
     }
     beyond = f" Up to {100 * outside:.1f} % lie outside the axis." if outside > 0.0005 else ""
-    return Figure(key, title, caption + beyond, f"Distribution of {label}. {'; '.join(words)}.", traces, layout)
+    alt = f"Distribution of {label}. {'; '.join(words)}."
+    return Figure(key, title, caption + beyond, alt, traces, layout, small=small)
 
 
-def _range(held: Sequence[Floats], most: float | None) -> tuple[float, float]:
-    ends = [np.percentile(values, (0.2, 99.8)) for values in held]
+def spread(held: Sequence[Floats], most: float | None = None) -> tuple[float, float]:
+    """Return the ends of an axis that shows 0.2 to 99.8 % of each of several sets of finite numbers, not all empty.
+
+    Args:
+        held: the numbers, (n,) each.
+        most: where the axis ends at the latest.
+    """
+    ends = [np.percentile(values, (0.2, 99.8)) for values in held if len(values)]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
     high = high if most is None or low >= most else min(high, most)
     if not high > low:

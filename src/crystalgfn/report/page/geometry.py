@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
 
-from .figure import Figure, Floats, Series, axis, histogram, rounded, thinned
+from .figure import Figure, Floats, Series, axis, histogram, rounded, spread, thinned
 
 
 def figures(series: Sequence[Series]) -> list[Figure]:
     """Return the figures of cells."""
     lattices = {one.name: one.crystals.lattice.cpu().numpy() for one in series}
-    angles = {name: lattice[:, 3:].ravel() for name, lattice in lattices.items()}
-    free = [(name, held[~np.isclose(held, 90) & ~np.isclose(held, 120)]) for name, held in angles.items()]
-    exact = ", ".join(f"{name} {100 * (1 - len(rest) / max(len(angles[name]), 1)):.0f} %" for name, rest in free)
     ratios = [(name, held[:, :3].max(1) / held[:, :3].min(1)) for name, held in lattices.items()]
     found = [
         volume(series),
@@ -38,13 +36,6 @@ def figures(series: Sequence[Series]) -> list[Figure]:
             most=25.0,
         ),
         histogram(
-            "lengths",
-            "Cell lengths",
-            [(name, held[:, :3].ravel()) for name, held in lattices.items()],
-            "a, b, c (Å)",
-            caption="All three lengths of the conventional cell.",
-        ),
-        histogram(
             "axis-ratio",
             "Longest over shortest length",
             ratios,
@@ -52,15 +43,58 @@ def figures(series: Sequence[Series]) -> list[Figure]:
             caption="Of the conventional cell.",
             most=12.0,
         ),
-        histogram(
-            "angles",
-            "Cell angles other than 90° and 120°",
-            free,
-            "α, β, γ (°)",
-            caption=f"Angles of 90° and 120°, mostly fixed by symmetry, are left out: {exact}.",
-        ),
+        *_lengths(lattices),
+        *_angles(lattices),
     ]
     return [figure for figure in found if figure is not None]
+
+
+def _lengths(lattices: Mapping[str, Floats]) -> list[Figure | None]:
+    """A small figure for each of a, b and c, all with one axis."""
+    ends = _common([held[:, :3] for held in lattices.values()])
+    return [
+        histogram(
+            f"length-{name}",
+            f"Length {name}",
+            [(one, held[:, column]) for one, held in lattices.items()],
+            f"{name} (Å)",
+            caption="Of the conventional cell.",
+            limits=ends,
+            small=True,
+        )
+        for column, name in enumerate("abc")
+    ]
+
+
+def _angles(lattices: Mapping[str, Floats]) -> list[Figure | None]:
+    """A small figure for each angle, all with one axis, of those that are neither 90 nor 120 degree."""
+    ends = _common([held[:, 3:][_free(held[:, 3:])] for held in lattices.values()])
+    found = []
+    for column, (name, letter) in enumerate((("alpha", "α"), ("beta", "β"), ("gamma", "γ")), 3):
+        values = {one: held[:, column] for one, held in lattices.items()}
+        left_out = ", ".join(f"{one} {100 * (1 - _free(held).mean()):.0f} %" for one, held in values.items())
+        found.append(
+            histogram(
+                f"angle-{name}",
+                f"Angle {letter}",
+                [(one, held[_free(held)]) for one, held in values.items()],
+                f"{letter} (°)",
+                caption=f"90° and 120°, mostly fixed by symmetry, are left out: {left_out}.",
+                limits=ends,
+                small=True,
+            )
+        )
+    return found
+
+
+def _free(angles: Floats) -> NDArray[np.bool_]:
+    free: NDArray[np.bool_] = ~np.isclose(angles, 90) & ~np.isclose(angles, 120)
+    return free
+
+
+def _common(held: Sequence[Floats]) -> tuple[float, float] | None:
+    finite = [values[np.isfinite(values)] for values in held]
+    return spread(finite) if any(len(values) for values in finite) else None
 
 
 def _volume(series: Series) -> Floats:

@@ -76,7 +76,9 @@ def draw(figure: Figure, axes: Axes) -> None:
         colour = "0.5" if muted else COLOURS[position % len(COLOURS)]
         position += not muted
         name = trace.get("name") if trace.get("showlegend", True) else None
-        if trace["type"] == "bar":
+        if trace.get("orientation") == "h":
+            _bars_across(axes, trace, figure.layout["yaxis"]["categoryarray"], colour)
+        elif trace["type"] == "bar":
             _bars(axes, trace, bars.index(trace) if grouped else 0, len(bars) if grouped else 1, colour)
         elif trace["mode"] == "markers":
             x, y = _values(trace["x"]), _values(trace["y"])
@@ -108,6 +110,15 @@ def _bars(axes: Axes, trace: dict[str, Any], place: int, of: int, colour: str) -
         axes.set_xticks(x, trace["x"], rotation=35, ha="right")
 
 
+def _bars_across(axes: Axes, trace: dict[str, Any], names: Sequence[str], colour: str) -> None:
+    """Bars from the left with their texts, on rows that are named from the bottom."""
+    places, widths = [names.index(name) for name in trace["y"]], _values(trace["x"])
+    drawn = axes.barh(places, widths, 0.75, color=colour)
+    axes.bar_label(drawn, trace["text"], padding=2, fontsize=7)
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+
+
 def _heatmap(figure: Figure, axes: Axes) -> None:
     trace = figure.data[0]
     values = np.array([[np.nan if v is None else v for v in row] for row in trace["z"]], dtype=float)
@@ -129,10 +140,11 @@ def _heatmap(figure: Figure, axes: Axes) -> None:
 def _axis(axes: Axes, figure: Figure, name: str) -> None:
     held = figure.layout.get(f"{name}axis", {})
     getattr(axes, f"set_{name}label")(held.get("title", {}).get("text", ""))
-    if "range" in held:
-        getattr(axes, f"set_{name}lim")(*held["range"])
-    if held.get("type") == "log":
+    logarithmic = held.get("type") == "log"
+    if logarithmic:
         getattr(axes, f"set_{name}scale")("log")
+    if "range" in held:  # plotly gives the exponents of a logarithmic axis
+        getattr(axes, f"set_{name}lim")(*(10.0**end if logarithmic else end for end in held["range"]))
     if name == "y" and held.get("rangemode") == "tozero":
         axes.set_ylim(bottom=0)
 

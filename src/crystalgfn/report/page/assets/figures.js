@@ -28,6 +28,8 @@ function themed(spec) {
     const copy = { ...trace };
     if (trace.type === "heatmap") {
       copy.colorscale = scale;
+      // cells without a number have pale annotations; plotly 7 would write their text as well
+      copy.text = trace.text?.map((row, i) => row.map((text, j) => (trace.z[i][j] === null ? "" : text)));
       copy.colorbar = { ...trace.colorbar, outlinewidth: 0, thickness: narrow ? 6 : 10, tickfont: { size: 10 } };
       if (narrow && trace.texttemplate) { // the periodic table: its symbols need the room
         copy.textfont = { size: 8 };
@@ -52,6 +54,7 @@ function themed(spec) {
     font, colorway: colours, sunburstcolorway: colours, extendsunburstcolors: true,
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 50, r: 12, t: 10, b: 44 },
     hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { ...font, color: css("--text") } },
+    modebar: { bgcolor: css("--card") + "cc", color: css("--muted"), activecolor: css("--accent") },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, dragmode: narrow ? false : "zoom",
     ...spec.layout, xaxis: ax(spec.layout.xaxis), yaxis: ax(spec.layout.yaxis),
   };
@@ -66,7 +69,10 @@ async function draw(spec) {
   const element = document.getElementById(`plot-${spec.key}`);
   const Plotly = await loadPlotly();
   const [data, layout] = themed(spec);
-  await Plotly.react(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: "hover",
+  // nothing leaves the page, and where nothing hovers the buttons would lie on the figure for ever
+  const buttons = window.matchMedia("(hover: hover)").matches ? "hover" : false;
+  await Plotly.react(element, data, layout, { responsive: true, displaylogo: false, displayModeBar: buttons,
+    showSendToCloud: false, plotlyServerURL: "",
     modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"], toImageButtonOptions: { format: "svg", filename: spec.key } });
   drawn.set(spec.key, spec);
   element.dataset.drawn = "true";

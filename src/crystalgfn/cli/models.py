@@ -1,0 +1,46 @@
+"""What verbs that look at crystals do with a model in place of a table: draw samples of it first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crystalgfn.evaluation.inputs import Data
+    from crystalgfn.model import Model
+
+
+def is_model(where: Path) -> bool:
+    """Whether this is a run folder, or the name of a preset that no file or folder has."""
+    from crystalgfn.config import presets
+
+    return (where / "config.yaml").is_file() or (str(where) in presets() and not where.exists())
+
+
+def sampled(where: Path, n: int, seed: int) -> Data:
+    """Samples of a run or a preset, with its configuration as provenance."""
+    from crystalgfn.model import load
+
+    return samples_of(load(str(where)), where, n, seed)
+
+
+def samples_of(model: Model, where: Path, n: int, seed: int) -> Data:
+    """The same of a model that was loaded from there."""
+    import json
+
+    from crystalgfn.evaluation.inputs import Data, energy_methods
+
+    crystals = model.sample(n, seed=seed)
+    kind = "run" if where.is_dir() else "preset"
+    provenance = {kind: where.name, "samples": n, "seed": seed, "weights": model.fingerprint}
+    versions = where / "versions.json"
+    if versions.is_file():
+        provenance["trained with"] = ", ".join(f"{k} {v}" for k, v in json.loads(versions.read_text()).items())
+    provenance["configuration"] = model.config.to_yaml()
+    return Data(
+        where.name,
+        crystals,
+        provenance=provenance,
+        methods=energy_methods(crystals),
+        constraints=model.config.constraints.model_dump(),
+    )

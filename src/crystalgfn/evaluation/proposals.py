@@ -1,0 +1,74 @@
+"""Crystals drawn without any look-ahead: what a sampler would propose that knows no constraint but its vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crystalgfn.crystal import Crystals
+from crystalgfn.crystallography.lattices import rhombohedral_to_hexagonal
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
+from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.lattice import FREE, RHOMBOHEDRAL, TRIGONAL
+
+from .validity import composition_asked, groups_asked
+
+Ints = NDArray[np.int64]
+
+
+def naive_crystals(constraints: Mapping[str, Any], n: int, *, seed: int = 0) -> Crystals:
+    """Draw crystals from the vocabulary of a section ``constraints``, every choice uniform and made alone.
+
+    A space group of those asked for; a number of elements, and that many of the allowed ones; for each a number of
+    atoms per primitive cell up to the limit of an element; and the parameters that the lattice system leaves free,
+    lengths in ``lengths`` or else ``box``, angles in ``angles`` or else ``box_angles`` (rhombohedral: of the primitive
+    cell). No choice looks at another.
+
+    Args:
+        constraints: the section in full, as ``config.constraints.model_dump()`` gives it.
+        n: how many.
+        seed: same seed, same crystals.
+
+    Returns:
+        n crystals, most of which satisfy little; rhombohedral cells that do not exist have NaN for c.
+    """
+    rng = np.random.default_rng(seed)
+    limits = composition_asked(constraints)
+    groups = rng.choice(groups_asked(constraints["space_groups"]), n)
+    counts = _counts(limits, groups, rng)
+    lattice = _cells(constraints["lattice"], CRYSTAL_LATTICE_SYSTEM[groups], rng)
+    return Crystals(limits.allowed or (), torch.from_numpy(groups), torch.from_numpy(counts), lattice)
+
+
+def _counts(limits: CompositionConstraints, groups: Ints, rng: np.random.Generator) -> Ints:
+    """Atoms in the conventional cells, ``(n, D)``."""
+    n, width = len(groups), len(limits.allowed or ())
+    cells = CENTERING_MULTIPLICITY[groups]
+    least, most = limits.n_elements
+    size = rng.integers(min(least, width), min(most, width) + 1, n)
+    chosen = rng.random((n, width)).argsort(1).argsort(1) < size[:, None]
+    low = np.maximum(1, -(-limits.atoms_per_element[0] // cells))
+    high = np.minimum(np.minimum(limits.atoms_per_element[1], limits.n_atoms[1]) // cells, limits.n_atoms_primitive[1])
+    own = rng.integers(low[:, None], np.maximum(low, high)[:, None] + 1, (n, width))
+    found: Ints = np.where(chosen, own * cells[:, None], 0)
+    return found
+
+
+def _cells(section: Mapping[str, Any], systems: Ints, rng: np.random.Generator) -> torch.Tensor:
+    """Conventional cells, ``(n, 6)`` float64, A and degree."""
+    lengths, between = section["lengths"] or section["box"], section["angles"] or section["box_angles"]
+    a, b, c = rng.uniform(lengths[0], lengths[1], (3, len(systems)))
+    drawn = rng.uniform(between[0], between[1], (3, len(systems)))
+    free = FREE.numpy()[systems].T
+    b, c = np.where(free[1], b, a), np.where(free[2], c, a)
+    angles = np.where(free[3:], drawn, 90.0)
+    hexagonal, rhombohedral = (systems >= RHOMBOHEDRAL) & (systems <= TRIGONAL + 1), systems == RHOMBOHEDRAL
+    edge, height = rhombohedral_to_hexagonal(torch.from_numpy(a), torch.from_numpy(drawn[0]))
+    a, b, c = np.where(rhombohedral, (edge.numpy(), edge.numpy(), height.numpy()), (a, b, c))
+    angles[0] = np.where(rhombohedral, 90.0, angles[0])
+    angles[2] = np.where(hexagonal, 120.0, angles[2])
+    return torch.from_numpy(np.stack((a, b, c, *angles), 1))
