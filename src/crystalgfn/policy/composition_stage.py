@@ -243,7 +243,7 @@ class CompositionStage(Stage[CompositionSteps]):
         adds = (chosen >= 0).nonzero().squeeze(1)
         element, count = chosen[adds], steps.counts[owner[adds], place[adds]] - 1
         room = steps.room[owner[adds], place[adds]]
-        log_counts = masked_log_softmax(self._count_logits(z[adds], element, room), room > 0)
+        log_counts = masked_log_softmax(self._count_logits(z.index_select(0, adds), element, room), room > 0)
         log_p = log_p.index_add(0, adds, log_counts.gather(1, count.unsqueeze(1)).squeeze(1))
 
         log_pf = torch.zeros(batch, m + 1, device=z.device).index_put((owner, place), log_p)

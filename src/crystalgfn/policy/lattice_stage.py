@@ -193,7 +193,9 @@ class LatticeStage(Stage[LatticeSteps]):
         stretch_back = torch.where(slots, torch.log(room), 0.0).sum(1).float()
 
         both = torch.cat((moving, slots))
-        raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward[later])))[both]
+        raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward.index_select(0, later))))[
+            both
+        ]
         drawn = torch.cat((r, (room - origin) / room))[both].float()
         density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(drawn), both)
         increment, decrement = density.split((len(moving), len(slots)))

@@ -209,7 +209,7 @@ class CrystalPolicy(nn.Module):
                 own = encoder(*stage_rows.inputs)
                 if stage_rows.hints is not None and network is self.forward_network:
                     own = own + nn.functional.pad(stage_rows.hints, (0, 0, len(own) - len(stage_rows.hints), 0))
-                encodings.append(own if prefix is None else own + prefix[stage_rows.owner])
+                encodings.append(own if prefix is None else own + prefix.index_select(0, stage_rows.owner))
                 prefix = encodings[-1][: len(trajectories)]
             z: Tensor = network.trunk(torch.cat(encodings))
             return z.split(sizes)

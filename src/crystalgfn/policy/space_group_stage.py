@@ -138,33 +138,38 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
     ) -> StageScore:
         """See :meth:`Stage.score`; ``entry`` is ``(1, width)`` where every trajectory starts at the same source."""
         path, group = steps.path, steps.space_group
-        batch = len(path)
+        batch, device = len(path), path.device
         system, symmetry = self._properties(group)
         one, two = (path >= SYSTEM).nonzero().squeeze(1), (path >= SYSTEM_SYMMETRY).nonzero().squeeze(1)
         by_system = (path == SYSTEM) | (path == SYSTEM_SYMMETRY)
         set_group, set_system = group - 1 + FIRST_GROUP_ACTION, system - 1
         set_symmetry = symmetry - 1 + N_SYSTEMS
-        log_pf, log_pb = (torch.zeros(batch, 3, device=forward.device) for _ in range(2))
+        everyone, between = torch.arange(batch, device=device), torch.arange(len(one) + len(two), device=device)
 
-        action = torch.where(path == DIRECT, set_group, torch.where(by_system, set_system, set_symmetry))
-        log_pf[:, 0] = _picked(masked_log_softmax(self.action(entry), space.groups.mask[:1]).expand(batch, -1), action)
+        # forward: what was set first, then what was set after one property and after two
+        first = torch.where(path == DIRECT, set_group, torch.where(by_system, set_system, set_symmetry))
+        second = torch.where(path <= SYMMETRY, set_group, torch.where(by_system, set_symmetry, set_system))
+        actions = torch.cat((first, second[one], set_group[two]))
+        alone = torch.where(by_system, code_of(system, 0 * system), symmetry)
+        codes = torch.cat((everyone[: len(entry)] * 0, alone[one], code_of(system, symmetry)[two]))
+        log_p = masked_log_softmax(self.action(torch.cat((entry, forward[batch:]))), space.groups.mask[codes])
+        rows = torch.cat((everyone.clamp(max=len(entry) - 1), len(entry) + between))
+        places = torch.cat((everyone, one, two)), torch.cat((0 * everyone, 0 * one + 1, 0 * two + 2))
+        log_pf = torch.zeros(batch, 3, device=device).index_put(places, log_p[rows, actions])
+
+        # backward: which parent a group has, and which property of two was set last
         parent = torch.log_softmax(self.parent(backward[:batch]), 1)
-        last = parent.gather(1, path.clamp(max=SYSTEM_SYMMETRY).unsqueeze(1)).squeeze(1)
-        if len(one):
-            code = torch.where(by_system, code_of(system, 0 * system), symmetry)[one]
-            action = torch.where(path <= SYMMETRY, set_group, torch.where(by_system, set_symmetry, set_system))[one]
-            middle, pair = forward[batch : batch + len(one)], forward[batch + len(one) :]
-            log_pf[one, 1] = _picked(masked_log_softmax(self.action(middle), space.groups.mask[code]), action)
-            code = code_of(system, symmetry)[two]
-            log_pf[two, 2] = _picked(masked_log_softmax(self.action(pair), space.groups.mask[code]), set_group[two])
-            unset = torch.log_softmax(self.unset(backward[batch + len(one) :]), 1)
-            log_pb[two, 1] = _picked(unset, (path[two] == SYMMETRY_SYSTEM).long())
+        unset = torch.log_softmax(self.unset(backward[batch + len(one) :]), 1)
         steps_taken = torch.where(path == DIRECT, 0, torch.where(path <= SYMMETRY, 1, 2))
-        log_pb = log_pb.scatter_add(1, steps_taken.unsqueeze(1), last.unsqueeze(1))
-        source = torch.full((batch, 3), -1, device=path.device)
-        source[:, 0] = torch.arange(batch, device=path.device)
-        source[one, 1] = 2 * batch + torch.arange(len(one), device=path.device)
-        source[two, 2] = 2 * batch + len(one) + torch.arange(len(two), device=path.device)
+        arrivals = torch.cat((everyone, two)), torch.cat((steps_taken, 0 * two + 1))
+        last, order = (
+            _picked(parent, path.clamp(max=SYSTEM_SYMMETRY)),
+            _picked(unset, (path[two] == SYMMETRY_SYSTEM).long()),
+        )
+        log_pb = torch.zeros(batch, 3, device=device).index_put(arrivals, torch.cat((last, order)))
+
+        source = torch.full((batch, 3), -1, device=device)
+        source[places] = torch.cat((everyone, 2 * batch + between))
         return StageScore(log_pf, log_pb, source)
 
 
