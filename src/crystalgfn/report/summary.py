@@ -211,6 +211,7 @@ WEIGHT_ROWS = (
     Row("log Z from the weights (nats)", "weights.log_z", _log),
     Row("its standard error", "weights.log_z_error", _log),
     Row("lower bound: mean log weight (nats)", "weights.elbo", _log),
+    Row("upper bound: mean log weight by weight (nats)", "weights.eubo", _log),
 )
 ROWS = ENERGY_ROWS + DIVERSITY_ROWS + GEOMETRY_ROWS + VALIDITY_ROWS + WEIGHT_ROWS
 
