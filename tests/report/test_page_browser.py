@@ -106,6 +106,20 @@ def test_sorting_goes_both_ways_and_says_so(opened):
     assert one.errors == []
 
 
+def test_of_many_crystals_the_best_of_each_formula_are_shown(browser, tmp_path):
+    crystals = samples()
+    n, formulas = len(crystals), crystals.formulas
+    path = tmp_path / "many.html"
+    path.write_text(render(report(Data("many", crystals[list(range(n)) * (501 // n + 1)]), smact=False)))
+    one = Opened(browser, path)
+    shown = one.column(2)
+    assert len(shown) == len(set(shown)) == min(25, len(set(formulas)))
+    assert one.page.locator("#page-range").inner_text().endswith(f"of {len(set(formulas)):,}")
+    one.page.locator("#filter-scope").select_option("best")
+    assert one.page.locator("#page-range").inner_text().endswith("of 500")
+    one.context.close()
+
+
 def test_filters_narrow_table_and_download(opened):
     one = opened("table")
     one.page.fill("#filter-text", "Li -Mg")

@@ -41,6 +41,11 @@ function csvCell(value) {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+function firsts(values) { // whether each occurs for the first time
+  const seen = new Set();
+  return values.map((value) => seen.size < seen.add(value).size);
+}
+
 class Candidates {
   constructor(data) {
     this.columns = data.table.columns;
@@ -71,15 +76,13 @@ class Candidates {
     const all = this.n.toLocaleString("en");
     const energy = this.shownColumns.find((c) => c.kind === "number" && c.digits);
     if (energy) this.input.column.value = energy.key;
+    if (this.n > BEST) this.input.scope.add(new Option("best of each formula", "formulas")); // many share the best one
     if (this.n > BEST) this.input.scope.add(new Option(`best ${BEST}`, "best"));
     this.input.scope.add(new Option(`all ${all}`, "all"));
+    if (this.n <= BEST) this.input.scope.add(new Option("best of each formula", "formulas"));
     this.input.scope.add(new Option("best of each formula and group", "kinds"));
-    const kinds = new Set();
-    this.firsts = this.by.formula.values.map((f, i) => {
-      const kind = `${f} ${this.by.space_group.values[i]}`, first = !kinds.has(kind);
-      kinds.add(kind);
-      return first;
-    });
+    const formulas = this.by.formula.values, groups = this.by.space_group.values;
+    this.firsts = { formulas: firsts(formulas), kinds: firsts(formulas.map((f, i) => `${f} ${groups[i]}`)) };
     for (const input of Object.values(this.input)) input.addEventListener("input", () => { this.page = 0; this.update(); });
     get("filter-clear").addEventListener("click", () => {
       for (const [name, input] of Object.entries(this.input)) if (name !== "column" && name !== "scope") input.value = "";
@@ -142,9 +145,9 @@ class Candidates {
     const high = this.input.high.value === "" ? Infinity : Number(this.input.high.value);
     const bounded = low > -Infinity || high < Infinity;
     const scope = this.input.scope.value === "best" ? Math.min(BEST, this.n) : this.n;
-    const rows = [];
+    const only = this.firsts[this.input.scope.value], rows = [];
     for (let i = 0; i < scope; i++) {
-      if (this.input.scope.value === "kinds" && !this.firsts[i]) continue;
+      if (only && !only[i]) continue;
       if (system && this.by.system.values[i] !== system) continue;
       if (bounded) {
         const value = column.values[i];
