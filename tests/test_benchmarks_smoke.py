@@ -85,3 +85,11 @@ def test_the_page_is_filled_from_the_records(records, tmp_path):
     assert records[0]["masks"]["machine"]["commit"] in text
     (tmp_path / "broken.jsonl").write_text("{")
     assert run("fill_page", tmp_path / "broken.jsonl", "--page", page).returncode == 2
+
+
+def test_checkouts_are_timed_in_turn():
+    done = run("paired", ROOT, ROOT, "--batch", "4", "--rounds", "1", "--seconds", "0")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].endswith("1.00 of the first")
