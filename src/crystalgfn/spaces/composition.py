@@ -123,33 +123,11 @@ class CompositionSpace:
         return self._ways(state, allowed, completions)
 
     def _ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
-        tables, occupation, n_elements = self.tables, self.tables.occupation, len(self.elements)
         row, element = allowed[:, :-1].nonzero(as_tuple=True)
-        context = state.context.index_select(0, row)
-        arrive = occupation.arrive(context, element)  # (P, K) of the pairs of row and element that are not ruled out
-        carried = tables.charges.before(state.charges.index_select(0, row), state.last.index_select(0, row), element)
-        place = torch.add(element.unsqueeze(1), arrive, alpha=n_elements)  # look-ups in flattened tables
-        ahead = tables.completions if completions is None else completions
-        found_ahead = ahead[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
-        found_ahead *= self._count_fits(state.left, place, carried)
-        found = torch.zeros(len(allowed) * n_elements, self.max_count, device=row.device)
-        found.index_copy_(0, torch.add(element, row, alpha=n_elements), found_ahead)
-        return found.view(-1, n_elements, self.max_count)
-
-    def _count_fits(self, left: int, place: Tensor, carried: Tensor) -> Tensor:
-        """Whether charge allows each count: ``(P, K)`` bool.
-
-        Args:
-            left: elements that may still be added.
-            place: ``(P, K)``, D times the context after each count of an element, plus the element's column.
-            carried: ``(P, W)`` packed charges before the element.
-        """
-        tables = self.tables
-        land = tables.lands[left].flatten().index_select(0, place.flatten()).view_as(place)
-        land += torch.arange(1, self.max_count + 1, device=place.device)
-        words = zip(tables.counts_ok, carried.unsqueeze(1).unbind(2), strict=True)
-        common = (word.index_select(0, land.flatten()).view_as(place) & charges for word, charges in words)
-        return reduce(torch.bitwise_or, common).ne(0)
+        found = torch.zeros(len(allowed) * len(self.elements), self.max_count, device=row.device)
+        place = torch.add(element, row, alpha=len(self.elements))
+        found.index_copy_(0, place, self.ways_by_count(state[row], element, completions))
+        return found.view(-1, len(self.elements), self.max_count)
 
     def ways_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
         """:meth:`ways` summed over counts, without a look at which of them charge allows: one look-up an element.
@@ -162,22 +140,28 @@ class CompositionSpace:
         """
         return self.tables.all_ways[state.left][state.context] * allowed[:, :-1]
 
-    def ways_by_count(self, state: CompositionState, element: Tensor) -> Tensor:
+    def ways_by_count(self, state: CompositionState, element: Tensor, completions: Tensor | None = None) -> Tensor:
         """:meth:`ways` of one allowed element a row.
 
         Args:
             state: B partial compositions that may still grow.
             element: ``(B,)`` int64, columns of allowed elements.
+            completions: as in :meth:`ways`.
 
         Returns:
             ``(B, K)`` float32.
         """
         tables = self.tables
         arrive = tables.occupation.arrive(state.context, element)
-        carried = tables.charges.before(state.charges, state.last, element)
-        place = torch.add(element.unsqueeze(1), arrive, alpha=len(self.elements))
-        ahead = tables.completions[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
-        return ahead * self._count_fits(state.left, place, carried)
+        place = torch.add(element.unsqueeze(1), arrive, alpha=len(self.elements))  # look-ups in flattened tables
+        ahead = tables.completions if completions is None else completions
+        found = ahead[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
+        land = tables.lands[state.left].flatten().index_select(0, place.flatten()).view_as(place)
+        land += torch.arange(1, self.max_count + 1, device=place.device)
+        carried = tables.charges.before(state.charges, state.last, element).unsqueeze(1)
+        words = zip(tables.counts_ok, carried.unbind(2), strict=True)
+        common = (word.index_select(0, land.flatten()).view_as(place) & charges for word, charges in words)
+        return found * reduce(torch.bitwise_or, common).ne(0)
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
