@@ -18,11 +18,11 @@ from typing import Any
 import torch
 
 import crystalgfn
-from crystalgfn.build import build_policy, build_recipe, build_space, build_target
 from crystalgfn.config import Config, load_config
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target
 from crystalgfn.spaces.crystal import CrystalSpace
 
 

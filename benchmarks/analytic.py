@@ -22,7 +22,6 @@ import torch
 from _common import describe, parser, report
 from torch import Generator, Tensor
 
-from crystalgfn.build import build_policy, build_recipe, build_space
 from crystalgfn.config import load_config
 from crystalgfn.evaluation.analytic import AnalyticTarget
 from crystalgfn.evaluation.estimates import (
@@ -34,6 +33,7 @@ from crystalgfn.evaluation.estimates import (
 )
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import Scores
+from crystalgfn.runs.build import build_policy, build_recipe, build_space
 from crystalgfn.spaces.crystal import CrystalStates
 
 JUDGE_SEED = 12345

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
-from crystalgfn.structures.folder import MANIFEST, RunFolder
-from crystalgfn.structures.outcomes import read_rows
-from crystalgfn.structures.tally import tally
+from crystalgfn.structures.candidates.folder import MANIFEST, RunFolder
+from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.tally import tally
 
 SHARES = {
     "relaxed": "relaxed without failure",

@@ -22,7 +22,7 @@ from crystalgfn.config import ConstraintsConfig
 from crystalgfn.crystallography.space_groups import CRYSTAL_SYSTEM, POINT_SYMMETRIES
 from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.model import Model, load
+from crystalgfn.runs.model import Model, load
 
 FORMULAS = ("AB", "AB2", "A2B3", "ABC", "ABC2", "ABO3", "A2BO4", "AB2O4", "ABC3D", "LiXO2")
 SYSTEMS = tuple(dict.fromkeys(CRYSTAL_SYSTEM[1:]))

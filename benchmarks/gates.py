@@ -1,6 +1,6 @@
 """What share of real crystals passes the gates that structures must pass: a gate that throws real ones out is wrong.
 
-    python benchmarks/gates.py STRUCTURES.parquet --table CRYSTALS.parquet --json results.jsonl
+    python benchmarks/sanity.py STRUCTURES.parquet --table CRYSTALS.parquet --json results.jsonl
 
 STRUCTURES.parquet has numbers, cell (9 numbers, A) and fractional coordinates; CRYSTALS.parquet, if given, has
 formation_energy_per_atom (eV/atom), volume (A^3) and elements (JSON counts).
@@ -19,7 +19,7 @@ from _common import parser, report
 from pymatgen.core import Structure
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, atomic_number
-from crystalgfn.structures import gates
+from crystalgfn.structures import sanity
 
 THRESHOLDS = (0.4, 0.5, 0.55, 0.6, 0.65, 0.7)
 QUANTILES = (0, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.5, 0.99, 0.995, 0.9975, 0.999, 1)
@@ -33,7 +33,7 @@ def distances(path: Path, n: int | None) -> list[dict[str, object]]:
         for numbers, cell, fractional in zip(table["numbers"], table["cell"], table["fractional"], strict=True)
     ]
     start = time.process_time()
-    ratios = np.array([gates.distance_ratio(structure) for structure in structures])
+    ratios = np.array([sanity.distance_ratio(structure) for structure in structures])
     spent = time.process_time() - start
     others = structures[:2000]
     return [
@@ -50,7 +50,7 @@ def distances(path: Path, n: int | None) -> list[dict[str, object]]:
                 "crystals": len(others),
                 "share valid": float(np.mean([bool(rule(structure)) for structure in others])),
             }
-            for rule in (gates.cdvae_valid, gates.lemat_valid)
+            for rule in (sanity.cdvae_valid, sanity.lemat_valid)
         ),
     ]
 
@@ -72,8 +72,8 @@ def ranges(path: Path) -> list[dict[str, object]]:
             **quantiles(values),
         }
         for name, values, (low, high) in (
-            ("formation energy, eV/atom", energies, gates.FORMATION_ENERGY_RANGE),
-            ("volume over estimate", volumes, gates.VOLUME_RATIO_RANGE),
+            ("formation energy, eV/atom", energies, sanity.FORMATION_ENERGY_RANGE),
+            ("volume over estimate", volumes, sanity.VOLUME_RATIO_RANGE),
         )
     ]
 

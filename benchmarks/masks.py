@@ -17,8 +17,8 @@ from functools import partial
 import torch
 from _common import describe, measure, parser, report
 
-from crystalgfn.build import build_space
 from crystalgfn.config import load_config
+from crystalgfn.runs.build import build_space
 from crystalgfn.spaces.composition import CompositionState
 from crystalgfn.spaces.crystal import CrystalSpace
 

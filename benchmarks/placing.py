@@ -25,8 +25,8 @@ from _common import machine
 from pymatgen.core import Structure
 
 from crystalgfn.crystallography.elements import atomic_number
-from crystalgfn.structures.placing import place
-from crystalgfn.structures.random_placement import COVALENT_RADIUS
+from crystalgfn.structures.placing.placements import place
+from crystalgfn.structures.placing.random_placement import COVALENT_RADIUS
 
 SENSIBLE = 0.6
 PYXTAL_LIMIT_S = 8.0

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from _common import parser, report
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.gflownet.weights import effective_sample_size, normalised, truncated
-from crystalgfn.model import Model, load
+from crystalgfn.runs.model import Model, load
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

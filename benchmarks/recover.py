@@ -23,13 +23,13 @@ import torch
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, atomic_number
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
-from crystalgfn.structures.candidates import realise
-from crystalgfn.structures.duplicates import Tolerances
-from crystalgfn.structures.placing import place
-from crystalgfn.structures.potentials import load_potential
-from crystalgfn.structures.prototypes import PrototypeLibrary
-from crystalgfn.structures.relax import LOWER_BY, relax
-from crystalgfn.structures.requests import Recipe, Request
+from crystalgfn.structures.candidates.candidate import realise
+from crystalgfn.structures.candidates.duplicates import Tolerances
+from crystalgfn.structures.candidates.requests import Recipe, Request
+from crystalgfn.structures.placing.placements import place
+from crystalgfn.structures.placing.prototypes import PrototypeLibrary
+from crystalgfn.structures.relaxing.potentials import load_potential
+from crystalgfn.structures.relaxing.relax import LOWER_BY, relax
 
 LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
 

@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
-from crystalgfn.loop.learned import CAP
-from crystalgfn.properties.evaluate import split_of
-from crystalgfn.properties.features import Featuriser
-from crystalgfn.properties.models import ProxyProperty
-from crystalgfn.properties.refine import changes, refine
-from crystalgfn.properties.tabledata import Table, read_table
-from crystalgfn.structures.outcomes import energy_column, read_rows
-from crystalgfn.tables import read
+from crystalgfn.proxies.data.tabledata import Table, read_table
+from crystalgfn.proxies.evaluate import split_of
+from crystalgfn.proxies.models import ProxyProperty
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.refine import changes, refine
+from crystalgfn.runs.loop.learned import CAP
+from crystalgfn.structures.candidates.table import energy_column, read_rows
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -69,7 +69,9 @@ def main() -> None:
     found = np.array([row[energy] for row in rows])
     distance = np.array([row[above] for row in rows])
     hull = found - distance
-    table = Table(read(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", "")
+    table = Table(
+        Crystals.from_file(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", ""
+    )
     first = np.array([row["row"] < options.rows for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"

@@ -19,9 +19,9 @@ from _common import parser, report
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from crystalgfn.structures.potentials import load_potential
-from crystalgfn.structures.relax import relax
-from crystalgfn.structures.volumes import scaled
+from crystalgfn.structures.relaxing.potentials import load_potential
+from crystalgfn.structures.relaxing.relax import relax
+from crystalgfn.structures.relaxing.volumes import scaled
 
 VOLUMES = (0.7, 1.4)
 

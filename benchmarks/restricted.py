@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from _common import parser, report
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.gflownet.weights import effective_sample_size, normalised, share_error, truncated
-from crystalgfn.model import Model, load
+from crystalgfn.runs.model import Model, load
 
 SETS: dict[str, dict[str, Any]] = {
     "Fe-O": {"required": ["Fe", "O"], "n_elements": [2, 2], "atoms_per_element": [1, 10]},

@@ -18,8 +18,8 @@ import pandas as pd
 from _common import parser, report
 from pymatgen.core import Structure
 
-from crystalgfn.structures.potentials import load_potential
-from crystalgfn.structures.second_opinion import MODELS, THRESHOLD, SevenNetPotential
+from crystalgfn.structures.relaxing.potentials import load_potential
+from crystalgfn.structures.relaxing.second_opinion import MODELS, THRESHOLD, SevenNetPotential
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,15 +22,15 @@ import torch
 from _common import measure, parser, report
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.domain import TrainingDomain
-from crystalgfn.properties.evaluate import split_of
-from crystalgfn.properties.features import Featuriser
-from crystalgfn.properties.models import ProxyProperty, model_folder
-from crystalgfn.properties.proxy import build
-from crystalgfn.properties.splits import unseen_systems
-from crystalgfn.properties.strain_network import VolumeNetwork
-from crystalgfn.properties.tabledata import KIND, Table, read_hull_entries, read_table
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.data.splits import unseen_systems
+from crystalgfn.proxies.data.tabledata import KIND, Table, read_hull_entries, read_table
+from crystalgfn.proxies.domain import TrainingDomain
+from crystalgfn.proxies.evaluate import split_of
+from crystalgfn.proxies.models import ProxyProperty, model_folder
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.networks.proxy import build
+from crystalgfn.proxies.networks.strain import VolumeNetwork
 
 Floats = NDArray[np.float64]
 DISTANCES = (0, 0.5, 0.75, 1, 1.5, 2, 4, np.inf)

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 import torch
 from _common import parser, report
 
-from crystalgfn.build import WEIGHTS
 from crystalgfn.config import load_preset, preset_path, presets
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.model import CHUNK, load, untrained
+from crystalgfn.runs.build import WEIGHTS
+from crystalgfn.runs.model import CHUNK, load, untrained
 
 BATCH = 10 * CHUNK
 

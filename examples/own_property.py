@@ -15,8 +15,8 @@ import torch
 import crystalgfn
 from crystalgfn.config import load_config, load_preset
 from crystalgfn.crystallography.elements import ATOMIC_MASS, atomic_number
-from crystalgfn.model import untrained
-from crystalgfn.run import train
+from crystalgfn.runs.model import untrained
+from crystalgfn.runs.training import train
 
 
 def lithium_share(crystals):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import crystalgfn
 from crystalgfn.config import load_config
-from crystalgfn.run import train
+from crystalgfn.runs.training import train
 
 
 def main(folder="runs/example", iterations="200"):

@@ -28,12 +28,12 @@ import numpy as np
 from pymatgen.core import Composition, Lattice, Structure
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
+from crystalgfn.files.atomic import write_atomically
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_gate, distance_ratio, formation_energy_gate
-from crystalgfn.structures.potentials import Potential, load_potential
-from crystalgfn.structures.relax import relax
-from crystalgfn.structures.volumes import scaled
-from crystalgfn.tables.files import write_atomically
+from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.relaxing.relax import relax
+from crystalgfn.structures.relaxing.volumes import scaled
+from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_gate, distance_ratio, formation_energy_gate
 
 ELEMENTS = ("H", "Li", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Fe")
 CHARGES = {

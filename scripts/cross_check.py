@@ -32,15 +32,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.metrics import neutral
 from crystalgfn.report.pages import fill
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.duplicates import Reference, duplicate_groups
+from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
 
 STABLE = 0.1
 """eV/atom above hull."""

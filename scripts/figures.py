@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.funnel import Funnel
-from crystalgfn.properties.evaluate import errors
+from crystalgfn.proxies.evaluate import errors
 from crystalgfn.report.page.constraints import percent_of
 
 Floats = NDArray[np.float64]

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from crystalgfn.crystallography.elements import SYMBOLS
-from crystalgfn.structures.potentials import Potential, load_potential
-from crystalgfn.tables.files import write_atomically
+from crystalgfn.files.atomic import write_atomically
+from crystalgfn.structures.relaxing.potentials import Potential, load_potential
 
 CHUNK = 1000
 RIDGE = 1e-4

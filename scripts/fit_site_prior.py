@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 
 from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.crystallography.sites.assignments import Assignment, canonical, count_assignments, distinct_assignments
+from crystalgfn.crystallography.sites.prior import ELEMENT_CLASSES, element_class, position_classes
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import DataError
-from crystalgfn.structures.assignments import Assignment, canonical, count_assignments, distinct_assignments
-from crystalgfn.structures.prior import ELEMENT_CLASSES, element_class, position_classes
 
 OUTPUT = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "structures" / "data" / "site_prior.json"
 

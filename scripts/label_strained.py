@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crystalgfn.properties.strain import FAR, MAX_ATOMS, NEAR, label
+from crystalgfn.proxies.data.strain import FAR, MAX_ATOMS, NEAR, label
 
 MAX_ATOMS_FAR = 12
 

@@ -36,16 +36,16 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from reproduce import named
 
 from crystalgfn.config import load_config
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.funnel import funnel
-from crystalgfn.properties.evaluate import predict, split_of
-from crystalgfn.properties.models import ProxyProperty
 from crystalgfn.properties.registry import resolve
-from crystalgfn.properties.tabledata import read_table
+from crystalgfn.proxies.data.tabledata import read_table
+from crystalgfn.proxies.evaluate import predict, split_of
+from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.report.summary import energy_column
-from crystalgfn.structures.outcomes import energy_column as candidates_energy
-from crystalgfn.structures.outcomes import read_rows
+from crystalgfn.structures.candidates.table import energy_column as candidates_energy
+from crystalgfn.structures.candidates.table import read_rows
 
 DPI = 120
 PROPOSALS = 100_000

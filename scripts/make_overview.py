@@ -23,9 +23,9 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.summary import best, energy_column

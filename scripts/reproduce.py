@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.config import load_config
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.metrics import summarise
-from crystalgfn.model import load, untrained
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.pages import fill
 from crystalgfn.report.summary import (
@@ -36,6 +35,7 @@ from crystalgfn.report.summary import (
     comparison_table,
     energy_column,
 )
+from crystalgfn.runs.model import load, untrained
 
 PAPER: dict[str, Any] = {
     "n": 10_000,

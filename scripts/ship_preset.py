@@ -14,8 +14,8 @@ from pathlib import Path
 
 from crystalgfn.config import load_preset, preset_path, read_config
 from crystalgfn.gflownet.checkpoint import read_tensors
-from crystalgfn.properties.models import WEIGHTS, model_folder
-from crystalgfn.run import CONFIG, POLICY, VERSIONS
+from crystalgfn.proxies.models import WEIGHTS, model_folder
+from crystalgfn.runs.training import CONFIG, POLICY, VERSIONS
 
 SOURCE = Path(__file__).parents[1] / "src" / "crystalgfn" / "presets"
 

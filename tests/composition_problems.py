@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
-from crystalgfn.rules import parse_rules
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.rules import parse_rules
 
 NOBLE = (2, 10, 18)
 ELEMENTS = [1, 3, 5, 6, 8, 9, 12, 16, 17, 25, 26, *NOBLE]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography import space_groups
+from crystalgfn.crystals.crystal import Crystals
 
 LENGTH = st.floats(0.5, 200, allow_nan=False)
 # text that CSV can hold; what a spreadsheet, a number parser or an apostrophe makes of it is the tables' business

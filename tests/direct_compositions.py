@@ -12,7 +12,7 @@ from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import is_compatible
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 
 Composition = tuple[tuple[int, int], ...]
 """(column of the element, atoms per primitive cell), columns rising."""

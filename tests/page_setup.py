@@ -3,8 +3,8 @@
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.structures.export import write_cif
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.structures.export.cif import write_cif
 from structure_setup import LATTICES
 
 SYSTEM_OF = {1: 1, 12: 2, 62: 3, 139: 4, 166: 5, 164: 6, 194: 7, 225: 8}

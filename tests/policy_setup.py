@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 

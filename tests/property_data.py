@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
 
 SYMBOLS_USED = ("Li", "O", "F", "Mg", "Na", "Cl", "Fe", "S")
 

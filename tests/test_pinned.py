@@ -17,8 +17,8 @@ import pytest
 import torch
 
 import crystalgfn
-from crystalgfn.build import build_trainer
 from crystalgfn.config import load_preset
+from crystalgfn.runs.build import build_trainer
 
 PINNED = Path(__file__).with_name("pinned.json")
 PRESETS = ("default", "paper-fast")
@@ -65,8 +65,10 @@ def weights(policy) -> str:
 
 def trained(preset: str) -> dict:
     """A short training run, with replay."""
-    config = load_preset(preset, overrides=[f"training.iterations={ITERATIONS}", "training.replay.share=0.25",
-                                            "training.replay.start=100"])
+    config = load_preset(
+        preset,
+        overrides=[f"training.iterations={ITERATIONS}", "training.replay.share=0.25", "training.replay.start=100"],
+    )
     trainer = build_trainer(config)
     seen = []
     trainer.run(ITERATIONS, seen.append)

@@ -8,7 +8,7 @@ import pytest
 import crystalgfn
 from crystalgfn.config import load_config
 from crystalgfn.gflownet.weights import effective_sample_size
-from crystalgfn.run import train
+from crystalgfn.runs.training import train
 
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "examples" / "recipes").glob("*.yaml"))
 TINY = [

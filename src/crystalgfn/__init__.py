@@ -15,14 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crystalgfn.crystal import Crystals
-    from crystalgfn.model import load
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.runs.model import load
 
 __version__ = "0.1.0"
 __all__ = ["Crystals", "__version__", "load"]
 
 # Imported on first use: torch alone takes longer than everything a user who asks for help wants to wait.
-_HOME = {"Crystals": "crystalgfn.crystal", "load": "crystalgfn.model"}
+_HOME = {"Crystals": "crystalgfn.crystals.crystal", "load": "crystalgfn.runs.model"}
 
 
 def __getattr__(name: str) -> Any:

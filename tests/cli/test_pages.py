@@ -9,7 +9,7 @@ from crystalgfn.cli.compare import app as compare
 from crystalgfn.cli.evaluate import app as evaluate
 from crystalgfn.cli.models import is_model, sampled
 from crystalgfn.errors import DataError
-from crystalgfn.run import train
+from crystalgfn.runs.training import train
 from page_setup import samples
 from small_run import small_config
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from crystalgfn.cli import main
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.properties.registry import resolve
+from crystalgfn.proxies.models import ProxyProperty
 from property_data import strained, table, write
 
 

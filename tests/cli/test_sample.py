@@ -9,10 +9,10 @@ import pytest
 
 from crystalgfn import cli
 from crystalgfn.config import parse_config
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.model import load
-from crystalgfn.run import train
+from crystalgfn.runs.model import load
+from crystalgfn.runs.training import train
 from small_run import small_config
 
 

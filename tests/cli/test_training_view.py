@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from crystalgfn import run
 from crystalgfn.cli import main, training_view
 from crystalgfn.cli.training_view import TrainingView
 from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.runs import training as run
 from small_run import small_config
 
 FIRST = Progress(2, 32, 0.5, 38.414, 38.0, 0.25, 1.0, 2.0, 0, -2.914, -3.426, 87)

@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from crystalgfn import datasets, tables
+from crystalgfn import datasets
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.csv import CsvFile
 from crystalgfn.datasets.matbench import DATASET, MatBench
@@ -105,7 +106,7 @@ def test_matbench_is_loaded_by_matminer(matbench_folder, tmp_path):
     assert sorted((s, n) for s, _, n in json.loads(first.wyckoff)) == [("Mg", 4), ("O", 4)]
     assert frame.formation_energy_per_atom.tolist() == [-3.0, -3.3, -3.1]
     assert frame.band_gap.isna().all()
-    assert tables.read(tmp_path / "data.parquet").formulas == ["MgO", "CaO", "SrO"]
+    assert Crystals.from_file(tmp_path / "data.parquet").formulas == ["MgO", "CaO", "SrO"]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -244,7 +245,7 @@ def test_csv_of_cifs(tmp_path):
     )
     source = CsvFile(path, labels={"formation_energy_per_atom": "e_form"}, keep=["K"])
     report = import_source(source, tmp_path / "data.csv")
-    read = tables.read(tmp_path / "data.csv")
+    read = Crystals.from_file(tmp_path / "data.csv")
     assert read.formulas == ["MgO", "CaO", "SrO"]
     assert read.column("material_id").tolist() == ["x1", "mine-000002", "x3"]
     assert read.column("source").tolist() == ["mine"] * 3

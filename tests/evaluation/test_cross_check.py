@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 

@@ -8,13 +8,13 @@ from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
 from crystalgfn.cli.evaluate import app
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.crystals import evaluate_crystals, weights
 from crystalgfn.evaluation.distributions import against
 from crystalgfn.evaluation.inputs import evaluate, read_data, read_references
 from crystalgfn.evaluation.metrics import summarise
-from crystalgfn.structures.export import write_cif
+from crystalgfn.structures.export.cif import write_cif
 
 MGO = ([4.2, 4.2, 4.2, 90.0, 90.0, 90.0], [4, 4], 225)
 CSCL_TYPE = ([2.6, 2.6, 2.6, 90.0, 90.0, 90.0], [1, 1], 221)

@@ -11,11 +11,11 @@ from scipy.stats import pearsonr, spearmanr
 from typer.testing import CliRunner
 
 from crystalgfn.cli.evaluate import app
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.analytic import AnalyticTarget
 from crystalgfn.evaluation.likelihood import correlation, likelihood_numbers
 from crystalgfn.gflownet.likelihood import log_likelihood
-from crystalgfn.model import untrained
+from crystalgfn.runs.model import untrained
 from crystalgfn.spaces.crystal import CrystalStates
 from policy_setup import random_policy, short_ways_back, small_space
 from small_run import small_config

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 
 from crystal_strategies import crystals as any_crystals
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
 from crystalgfn.crystallography.wyckoff import is_compatible
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation import metrics
 

@@ -10,12 +10,12 @@ import torch
 from pymatgen.symmetry.groups import SpaceGroup
 from pyxtal.symmetry import Group
 
-from crystalgfn.build import build_space
 from crystalgfn.config import load_preset, presets
 from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.evaluation.validity import check_section
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.runs.build import build_space
 from crystalgfn.spaces.crystal import CrystalStates
 
 NUMBER = 10_000

@@ -10,7 +10,6 @@ import torch
 from pyxtal.symmetry import Group
 
 from crystalgfn.config import parse_config
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import is_neutral
 from crystalgfn.crystallography.space_groups import (
     CENTERING_MULTIPLICITY,
@@ -20,11 +19,12 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRY,
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.cell_rules import LatticeLimits
 from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.validity import check, check_section
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from direct_compositions import passes_pauling
 from policy_setup import random_policy, small_space
 

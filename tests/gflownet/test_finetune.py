@@ -8,7 +8,7 @@ import torch
 
 from crystalgfn.errors import ConfigError
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.model import untrained
+from crystalgfn.runs.model import untrained
 from small_run import small_config
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from crystalgfn.build import build_recipe, build_space, build_trainer
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
 from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.run import CHECKPOINT, METRICS, POLICY, train
+from crystalgfn.runs.build import build_recipe, build_space, build_trainer
+from crystalgfn.runs.training import CHECKPOINT, METRICS, POLICY, train
 from crystalgfn.spaces.crystal import CrystalStates
 from small_run import small_config
 

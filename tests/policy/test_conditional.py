@@ -10,11 +10,11 @@ import torch
 
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.target import CrystalTarget
-from crystalgfn.goals import Maximise, Minimise
-from crystalgfn.model import load, untrained
 from crystalgfn.properties.registry import CheckedProperty
-from crystalgfn.properties.reward import Reward, Term
-from crystalgfn.run import train
+from crystalgfn.rewards.goals import Maximise, Minimise
+from crystalgfn.rewards.reward import Reward, Term
+from crystalgfn.runs.model import load, untrained
+from crystalgfn.runs.training import train
 from direct_compositions import enumerate_directly
 from policy_setup import mean_and_error, random_policy, short_ways_back, small_space, stage_sums
 from small_run import small_config

@@ -10,13 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Beta, Categorical, MixtureSameFamily
 
-from crystalgfn.policy.distributions import (
-    EDGE,
-    BetaMixture,
-    bernoulli_log_probs,
-    masked_log_softmax,
-    sample_masked,
-)
+from crystalgfn.policy.distributions import EDGE, BetaMixture, bernoulli_log_probs, masked_log_softmax, sample_masked
 
 NUMBER = 200_000
 

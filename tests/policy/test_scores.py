@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from crystalgfn.policy.lattice_stage import LatticeSteps
 from crystalgfn.policy.policy import Trajectories
-from crystalgfn.policy.space_group_stage import SpaceGroupSteps
+from crystalgfn.policy.stages.lattice import LatticeSteps
+from crystalgfn.policy.stages.space_group import SpaceGroupSteps
 from crystalgfn.spaces.crystal import CrystalStates
 from crystalgfn.spaces.lattice import MIN_INCREMENT
 from direct_compositions import enumerate_directly

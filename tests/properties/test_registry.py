@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.properties.registry import Property, available, resolve
 from property_data import cubic, one

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.splits import grouped_split
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.data.splits import grouped_split
 
 pytest.importorskip("matplotlib")
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"

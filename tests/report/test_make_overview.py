@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 
 pytest.importorskip("matplotlib")
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_overview.py"

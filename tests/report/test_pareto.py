@@ -3,11 +3,11 @@
 import numpy as np
 import torch
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.goals import parse_goal
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.properties.registry import resolve
-from crystalgfn.properties.reward import Term
 from crystalgfn.report.pareto import front, pareto_front
+from crystalgfn.rewards.goals import parse_goal
+from crystalgfn.rewards.reward import Term
 
 
 def test_fronts_agree_with_a_direct_search():

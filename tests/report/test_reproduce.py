@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.pages import parts
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.metrics import summarise
 from crystalgfn.report.summary import ENERGY_ROWS, ROWS, best, best_table, comparison_table

@@ -17,7 +17,7 @@ from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.cell_totals import cell_totals, mean_masses
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, formula_order
 from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice

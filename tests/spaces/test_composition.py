@@ -15,9 +15,9 @@ from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import ConstraintError
-from crystalgfn.rules import parse_rules
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.rules import parse_rules
 from crystalgfn.spaces.crystal import formula_order
 from direct_compositions import enumerate_by_masks, enumerate_directly, satisfies
 

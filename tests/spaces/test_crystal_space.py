@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, RHOMBOHEDRAL
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates, formula_order
 from crystalgfn.spaces.lattice import CellContents
 from crystalgfn.spaces.lattice_box import BoxLattice

@@ -22,8 +22,8 @@ def show(config: Where, overrides: Overrides = None) -> None:
 @app.command()
 def validate(config: Where, overrides: Overrides = None) -> None:
     """Check a configuration, and that its constraints leave something to sample."""
-    from crystalgfn.build import build_space
     from crystalgfn.config import load_config
+    from crystalgfn.runs.build import build_space
 
     space = build_space(load_config(config, overrides or ()).constraints)
     typer.echo(f"valid: {space!r}")

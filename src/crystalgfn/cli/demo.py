@@ -30,13 +30,13 @@ def demo(
     from rich.console import Console
 
     from crystalgfn.cli.structures import report
-    from crystalgfn.model import load
     from crystalgfn.report.summary import best_table
+    from crystalgfn.runs.model import load
     from crystalgfn.stability.hull import Hull
-    from crystalgfn.structures.batch import run
-    from crystalgfn.structures.requests import Recipe
-    from crystalgfn.structures.selection import most_promising
-    from crystalgfn.structures.workers import Tools
+    from crystalgfn.structures.candidates.pipeline import run
+    from crystalgfn.structures.candidates.requests import Recipe
+    from crystalgfn.structures.candidates.selection import most_promising
+    from crystalgfn.structures.candidates.workers import Tools
 
     output.mkdir(parents=True, exist_ok=True)
     loaded = load(model)

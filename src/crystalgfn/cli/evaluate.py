@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from crystalgfn.evaluation.crystals import Numbers
     from crystalgfn.evaluation.inputs import Data, References
-    from crystalgfn.model import Model
+    from crystalgfn.runs.model import Model
 
 app = typer.Typer()
 
@@ -51,8 +51,8 @@ def evaluate(
     from crystalgfn.cli.models import is_model, samples_of
     from crystalgfn.evaluation.inputs import evaluate as measure
     from crystalgfn.evaluation.inputs import read_data, read_references
-    from crystalgfn.model import load
-    from crystalgfn.tables.files import write_atomically
+    from crystalgfn.files.atomic import write_atomically
+    from crystalgfn.runs.model import load
 
     references = read_references(reference or [])
     model = load(str(data)) if is_model(data) else None

@@ -68,7 +68,7 @@ def _presets() -> list[tuple[str, str]]:
 
 
 def _models() -> list[tuple[str, str]]:
-    from crystalgfn.properties.models import shipped_models
+    from crystalgfn.proxies.models import shipped_models
 
     return [(name, _weights(folder)) for name, folder in shipped_models().items()]
 

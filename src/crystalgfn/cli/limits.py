@@ -47,7 +47,7 @@ def weights(given: list[str]) -> dict[str, float]:
 
 
 def limits(**options: Any) -> dict[str, Any]:
-    """Keys for :func:`crystalgfn.restrict.narrower` from the options that were given.
+    """Keys for :func:`crystalgfn.runs.restrict.narrower` from the options that were given.
 
     Args:
         options: by the name of the key, as text; None or empty for those not given.

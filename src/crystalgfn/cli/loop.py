@@ -51,8 +51,8 @@ def loop(
     """Sample, relax, refine the property model, train the sampler on; after each round a row in rounds.csv."""
     from rich.console import Console
 
-    from crystalgfn.loop.rounds import Plan
-    from crystalgfn.loop.rounds import loop as run_loop
+    from crystalgfn.runs.loop.rounds import Plan
+    from crystalgfn.runs.loop.rounds import loop as run_loop
 
     plan = Plan(
         start=start,

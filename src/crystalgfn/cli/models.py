@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crystalgfn.evaluation.inputs import Data
-    from crystalgfn.model import Model
+    from crystalgfn.runs.model import Model
 
 
 def is_model(where: Path) -> bool:
@@ -19,7 +19,7 @@ def is_model(where: Path) -> bool:
 
 def sampled(where: Path, n: int, seed: int) -> Data:
     """Samples of a run or a preset, with its configuration as provenance."""
-    from crystalgfn.model import load
+    from crystalgfn.runs.model import load
 
     return samples_of(load(str(where)), where, n, seed)
 

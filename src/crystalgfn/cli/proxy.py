@@ -13,8 +13,8 @@ import typer
 from crystalgfn.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
-    from crystalgfn.properties.training import Epoch
-    from crystalgfn.properties.workflow import Stage
+    from crystalgfn.proxies.training import Epoch
+    from crystalgfn.proxies.workflow import Stage
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -52,15 +52,15 @@ def train(
     """Train a model of the formation energy or the band gap."""
     import torch
 
-    from crystalgfn.properties import tabledata
-    from crystalgfn.properties.cards import card_text, make_card
-    from crystalgfn.properties.domain import TrainingDomain
-    from crystalgfn.properties.ensembles import append as join
-    from crystalgfn.properties.models import ProxyProperty, save_model
-    from crystalgfn.properties.proxy import SetNetwork
-    from crystalgfn.properties.splits import grouped_split
-    from crystalgfn.properties.targets import find_target
-    from crystalgfn.properties.workflow import stages_of, train_proxy
+    from crystalgfn.proxies.cards import card_text, make_card
+    from crystalgfn.proxies.data import tabledata
+    from crystalgfn.proxies.data.splits import grouped_split
+    from crystalgfn.proxies.data.targets import find_target
+    from crystalgfn.proxies.domain import TrainingDomain
+    from crystalgfn.proxies.ensembles import append as join
+    from crystalgfn.proxies.models import ProxyProperty, save_model
+    from crystalgfn.proxies.networks.proxy import SetNetwork
+    from crystalgfn.proxies.workflow import stages_of, train_proxy
 
     wanted = find_target(target)
     if recipe is not None and recipe not in wanted.recipes:
@@ -166,9 +166,9 @@ def evaluate(
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
 ) -> None:
     """Measure the errors of a model."""
-    from crystalgfn.properties import tabledata
-    from crystalgfn.properties.models import ProxyProperty
-    from crystalgfn.properties.targets import find_target
+    from crystalgfn.proxies.data import tabledata
+    from crystalgfn.proxies.data.targets import find_target
+    from crystalgfn.proxies.models import ProxyProperty
 
     model = ProxyProperty.load(proxy)
     table = tabledata.read_table(data, find_target(model.card.get("target", "formation_energy")))
@@ -186,8 +186,8 @@ def predict(
     output: Annotated[Path, typer.Option("-o", "--output", help="The table with the prediction, .csv or .parquet.")],
 ) -> None:
     """Add a model's prediction and its spread to a table."""
-    from crystalgfn.crystal import Crystals
-    from crystalgfn.properties.models import ProxyProperty
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.proxies.models import ProxyProperty
 
     if output.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"{output}: unknown ending {output.suffix!r}, allowed: .csv, .parquet")
@@ -236,7 +236,7 @@ class _Reporter:
 
 
 def _measure(model: Any, table: Any, strained: Any) -> dict[str, Any]:
-    from crystalgfn.properties.evaluate import evaluate_metals, evaluate_real, evaluate_strained, split_of
+    from crystalgfn.proxies.evaluate import evaluate_metals, evaluate_real, evaluate_strained, split_of
 
     split = split_of(table, model.card)
     metrics = {"real": evaluate_real(model, table, split)}
@@ -251,7 +251,7 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from crystalgfn.properties.cards import REAL_HEADER, STRAINED_HEADER, real_rows, strained_rows
+    from crystalgfn.proxies.cards import REAL_HEADER, STRAINED_HEADER, real_rows, strained_rows
 
     console = Console()
     if not console.is_terminal:

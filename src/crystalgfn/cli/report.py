@@ -80,8 +80,8 @@ def report(
 
 def write(page: Page, output: Path, figures: Path | None = None) -> None:
     """Write a page, and its figures for papers where a folder is given."""
+    from crystalgfn.files.atomic import write_atomically
     from crystalgfn.report.page.document import render
-    from crystalgfn.tables.files import write_atomically
 
     text = render(page).encode()
     with write_atomically(output) as stream:

@@ -11,8 +11,8 @@ import typer
 from crystalgfn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from crystalgfn.crystal import Crystals
-    from crystalgfn.model import Model
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.runs.model import Model
 
 app = typer.Typer()
 _NARROWER = "Narrower constraints (hold for every sample)"
@@ -84,7 +84,7 @@ def sample(
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
     from crystalgfn.cli.device import check_device
     from crystalgfn.cli.limits import limits, weights
-    from crystalgfn.model import load
+    from crystalgfn.runs.model import load
 
     if len({p.resolve() for p in output}) != len(output):
         raise ConfigError("--output: the same file is given twice, allowed: each once")
@@ -143,11 +143,11 @@ def _stream(
 
     import numpy as np
 
-    from crystalgfn.crystal import Crystals
-    from crystalgfn.model import CHUNK
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.crystals.tables import TableWriter
     from crystalgfn.progress import progress_bar
     from crystalgfn.report.pareto import pareto_front
-    from crystalgfn.tables import TableWriter
+    from crystalgfn.runs.model import CHUNK
 
     top: Crystals | None = None
     edge: Crystals | None = None
@@ -186,11 +186,11 @@ def _resample(
     """Draw a pool, write a choice of it by weight, and say whether the pool was large enough."""
     import numpy as np
 
-    from crystalgfn.crystal import Crystals
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.crystals.tables import TableWriter
     from crystalgfn.gflownet.weights import resampled
     from crystalgfn.progress import progress_bar
     from crystalgfn.report.pareto import pareto_front
-    from crystalgfn.tables import TableWriter
 
     parts = []
     with progress_bar(pool, "sampling", "crystals") as bar:

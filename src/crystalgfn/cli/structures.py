@@ -44,9 +44,9 @@ def structures(
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
 ) -> None:
     """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull."""
-    from crystalgfn.structures.batch import run
-    from crystalgfn.structures.requests import Recipe
-    from crystalgfn.structures.workers import Tools
+    from crystalgfn.structures.candidates.pipeline import run
+    from crystalgfn.structures.candidates.requests import Recipe
+    from crystalgfn.structures.candidates.workers import Tools
 
     tools = Tools(
         potential="" if relax == "none" else relax,
@@ -67,7 +67,7 @@ def report(folder: Path, best: int) -> None:
     from rich.console import Console
 
     from crystalgfn.report.candidates import candidates_table
-    from crystalgfn.structures.outcomes import read_rows
+    from crystalgfn.structures.candidates.table import read_rows
 
     rows = read_rows(folder / "structures.parquet")
     table = candidates_table(rows, best) if best else None

@@ -30,13 +30,12 @@ def train(
     """Train a sampler from a preset or a configuration file."""
     import torch
 
+    from crystalgfn.cli.device import check_device
+    from crystalgfn.cli.training_view import TrainingView
     from crystalgfn.config import load_config
     from crystalgfn.gflownet.trainer import Progress
-    from crystalgfn.run import CONFIG, POLICY
-    from crystalgfn.run import train as run_training
-
-    from .device import check_device
-    from .training_view import TrainingView
+    from crystalgfn.runs.training import CONFIG, POLICY
+    from crystalgfn.runs.training import train as run_training
 
     check_device(device)
     if threads is not None:
@@ -81,7 +80,7 @@ def _report(run: Path) -> None:
     if find_spec("plotly") is None:
         typer.echo("no report.html: pip install 'crystalgfn[report]', then crystalgfn report " + str(run), err=True)
         return
-    from .report import report as write_report
+    from crystalgfn.cli.report import report as write_report
 
     write_report(run, run / "report.html", reference=None, baseline=None, figures=None, n=REPORTED, seed=0, smact=False)
 

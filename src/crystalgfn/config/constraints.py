@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from crystalgfn.config.section import Section
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.space_groups import (
     CRYSTAL_LATTICE_SYSTEM,
@@ -17,9 +18,7 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CrystalGFNError, nearest
-from crystalgfn.rules import parse_rules
-
-from .section import Section
+from crystalgfn.spaces.constraints.rules import parse_rules
 
 MAX_ATOMS = 400
 """Most atoms a conventional cell may be asked to hold."""
@@ -212,7 +211,8 @@ class ConstraintsConfig(Section):
     """Least and most share of the atoms for elements, such as ``{O: [0.5, 0.75]}``; an element that is absent counts
     as 0."""
     rules: dict[str, Any] = Field(default_factory=dict)
-    """Further rules by name (:data:`crystalgfn.rules.RULES`), such as ``{at_most_one_of: [[F, Cl]]}``."""
+    """Further rules by name (:data:`~crystalgfn.spaces.constraints.rules.RULES`), such as
+    ``{at_most_one_of: [[F, Cl]]}``."""
     space_groups: Annotated[SpaceGroupsConfig, _as("numbers")] = SpaceGroupsConfig()
     """Which space groups: "all", numbers and ranges, or a section."""
     lattice: LatticeConfig = LatticeConfig()

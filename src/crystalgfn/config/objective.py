@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from crystalgfn.config.section import Section
 from crystalgfn.errors import ConfigError
-from crystalgfn.goals import parse_goal
-
-from .section import Section
+from crystalgfn.rewards.goals import parse_goal
 
 
 class TermConfig(Section):

@@ -7,9 +7,9 @@ from typing import Literal
 import yaml
 from pydantic import Field, model_validator
 
-from .constraints import ConstraintsConfig, FloatRange
-from .objective import ChanceConfig, StabilityConfig, TermConfig
-from .section import Section
+from crystalgfn.config.constraints import ConstraintsConfig, FloatRange
+from crystalgfn.config.objective import ChanceConfig, StabilityConfig, TermConfig
+from crystalgfn.config.section import Section
 
 
 class PolicyConfig(Section):

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from crystalgfn.errors import DataError
 
+LATTICE_PARAMETERS = ("a", "b", "c", "alpha", "beta", "gamma")
+
 
 def _cosine_determinant(lattice: Tensor) -> Tensor:
     """1 + 2 cos cos cos - sum cos^2 of the angles, (B,): the squared volume of the cell with unit lengths."""

@@ -21,14 +21,16 @@ import pyarrow as pa
 import torch
 
 from crystalgfn import __version__
-from crystalgfn.crystal import LATTICE_PARAMETERS, Crystals
+from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables import PartWriter, files
+from crystalgfn.crystals.tables.rows import from_table
 from crystalgfn.datasets.schema import LABELS, Entry, Source, table_schema
 from crystalgfn.datasets.standardise import SYMPREC_A, ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError
+from crystalgfn.files.atomic import write_atomically
 from crystalgfn.progress import progress_bar
-from crystalgfn.tables import PartWriter, files
-from crystalgfn.tables.rows import from_table
 
 CHUNK = 1_000
 """Entries a part: what a kill can cost at most."""
@@ -181,7 +183,7 @@ def _write_failures(path: Path, failures: tuple[tuple[str, str], ...]) -> Path |
         return None
     names, reasons = zip(*failures, strict=True)
     table = pa.table({"material_id": pa.array(names, pa.string()), "reason": pa.array(reasons, pa.string())})
-    with files.write_atomically(failures_path) as stream:
+    with write_atomically(failures_path) as stream:
         files.write_csv(iter([table]), stream)
     return failures_path
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates import RELAXED, Candidate
-from crystalgfn.structures.folder import MANIFEST, RunFolder
-from crystalgfn.structures.gates import MIN_DISTANCE_RATIO, distance_ratio
-from crystalgfn.structures.outcomes import energy_column
-from crystalgfn.structures.potentials import Potential, load_potential
-from crystalgfn.structures.volumes import scaled
+from crystalgfn.structures.candidates.candidate import RELAXED, Candidate
+from crystalgfn.structures.candidates.folder import MANIFEST, RunFolder
+from crystalgfn.structures.candidates.table import energy_column
+from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.relaxing.volumes import scaled
+from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crystalgfn.crystals.tables import cells, files
 from crystalgfn.datasets.schema import LABELS, Entry
 from crystalgfn.errors import DataError, nearest
-from crystalgfn.tables import cells, files
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from crystalgfn.crystal import LATTICE_PARAMETERS
-from crystalgfn.tables.schema import UNITS
+from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
+from crystalgfn.crystals.tables.schema import UNITS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

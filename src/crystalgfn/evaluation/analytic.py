@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from crystalgfn.evaluation.enumeration import CompositionSums
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 from crystalgfn.spaces.lattice import FREE
-
-from .enumeration import CompositionSums
 
 
 class AnalyticTarget:

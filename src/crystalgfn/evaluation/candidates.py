@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError
 from crystalgfn.progress import track
-from crystalgfn.structures.candidates import RELAXED
-from crystalgfn.structures.duplicates import duplicate_groups
-from crystalgfn.structures.folder import MANIFEST
-from crystalgfn.structures.gates import cdvae_valid, lemat_valid
-from crystalgfn.structures.outcomes import read_rows
+from crystalgfn.structures.candidates.candidate import RELAXED
+from crystalgfn.structures.candidates.duplicates import duplicate_groups
+from crystalgfn.structures.candidates.folder import MANIFEST
+from crystalgfn.structures.candidates.table import read_rows
 from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.sanity import cdvae_valid, lemat_valid
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -38,7 +38,7 @@ class Candidates:
 
     Attributes:
         name: of the folder.
-        rows: of :mod:`crystalgfn.structures.outcomes`, one a crystal that was handed in.
+        rows: of :mod:`crystalgfn.structures.candidates.table`, one a crystal that was handed in.
         structures: by row, those that could be read; conventional cells where crystalgfn wrote them.
         cifs: text of their files, by row.
         broken: reason by file, of those that could not be read.

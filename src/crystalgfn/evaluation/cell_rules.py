@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME
 from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS
-
-from .composition_rules import ROUNDING, Verdicts, outside
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.composition_rules import ROUNDING, Verdicts, outside
 
 ATOMIC_MASS_UNIT = 1.66053906660
 """g/mol per A^3 in g/cm3 (CODATA 2018)."""

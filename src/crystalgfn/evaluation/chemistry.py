@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from crystalgfn.evaluation.measured import measured, missing
 from crystalgfn.progress import track
-
-from .measured import measured, missing
 
 OXIDATION_STATES = "smact14"
 """The set of oxidation states; the library's default changed between versions."""

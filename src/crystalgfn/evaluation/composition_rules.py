@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
-from crystalgfn.spaces.constraints import CompositionConstraints
-
-from .metrics import adds_to_zero, neutral, wyckoff_compatible
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.metrics import adds_to_zero, neutral, wyckoff_compatible
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 
 ROUNDING = 1e-9
 """Relative deviation from a bound that floating point may cause."""

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-
-from .chemistry import smact_validity
-from .distributions import against, formation_energy
-from .measured import measured
-from .metrics import LOG_COLUMNS, TOP, summarise
+from crystalgfn.evaluation.chemistry import smact_validity
+from crystalgfn.evaluation.distributions import against, formation_energy
+from crystalgfn.evaluation.measured import measured
+from crystalgfn.evaluation.metrics import LOG_COLUMNS, TOP, summarise
 
 Numbers = dict[str, dict[str, Any]]
 

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS
-from crystalgfn.tables import unit_of
-
-from .measured import measured, missing
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables import unit_of
+from crystalgfn.evaluation.measured import measured, missing
 
 Floats = NDArray[np.float64]
 

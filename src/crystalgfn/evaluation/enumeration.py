@@ -23,7 +23,7 @@ import numpy as np
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF, is_compatible
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 
 Pattern = tuple[int, ...]
 

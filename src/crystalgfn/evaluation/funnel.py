@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from crystalgfn.crystal import Crystals
-
-from .composition_rules import Verdicts
-from .proposals import naive_crystals
-from .validity import check_section, composition_asked, groups_asked, lattice_asked, violations
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.composition_rules import Verdicts
+from crystalgfn.evaluation.proposals import naive_crystals
+from crystalgfn.evaluation.validity import check_section, composition_asked, groups_asked, lattice_asked, violations
 
 PROPOSALS = 50_000
 

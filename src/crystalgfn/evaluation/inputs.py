@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn import __version__
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables import unit_of
+from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError
-from crystalgfn.tables import unit_of
-from crystalgfn.tables.files import read_table
-
-from .candidates import Candidates, cif_files, is_structures, read_candidates
-from .crystals import PROXY, Numbers, energy_method, evaluate_crystals
-from .structures import Known, compared, evaluate_structures
+from crystalgfn.evaluation.candidates import Candidates, cif_files, is_structures, read_candidates
+from crystalgfn.evaluation.crystals import PROXY, Numbers, energy_method, evaluate_crystals
+from crystalgfn.evaluation.structures import Known, compared, evaluate_structures
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
-
-from .measured import measured
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.measured import measured
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +78,7 @@ def likelihood_numbers(crystals: Crystals, what: str, key: str, *, seed: int = 0
     """Measure how far log p follows log R.
 
     Args:
-        crystals: of :meth:`crystalgfn.model.Model.likelihoods`.
+        crystals: of :meth:`crystalgfn.runs.model.Model.likelihoods`.
         what: they are, for the methods.
         key: end of the names.
         seed: of the bootstrap.

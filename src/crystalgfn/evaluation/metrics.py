@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
 from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
@@ -24,9 +23,9 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRY,
 )
 from crystalgfn.crystallography.wyckoff import is_compatible
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-
-from .estimates import estimate_log_z
+from crystalgfn.evaluation.estimates import estimate_log_z
 
 TOP = 100
 """Crystals of lowest energy that are described once more, as in the paper."""

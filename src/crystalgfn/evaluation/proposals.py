@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.lattices import rhombohedral_to_hexagonal
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
-from crystalgfn.spaces.constraints import CompositionConstraints
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.validity import composition_asked, groups_asked
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.lattice import FREE, RHOMBOHEDRAL, TRIGONAL
-
-from .validity import composition_asked, groups_asked
 
 Ints = NDArray[np.int64]
 

@@ -6,19 +6,18 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.evaluation.candidates import Candidates, cif_files, read_cif
+from crystalgfn.evaluation.chemistry import smact_validity
+from crystalgfn.evaluation.crystals import Numbers
+from crystalgfn.evaluation.distributions import against
+from crystalgfn.evaluation.measured import measured
 from crystalgfn.progress import track
-from crystalgfn.structures.candidates import RELAXED
-from crystalgfn.structures.duplicates import Reference, duplicate_groups
-from crystalgfn.structures.outcomes import energy_column
-from crystalgfn.structures.tally import THRESHOLDS, tally
-
-from .candidates import Candidates, cif_files, read_cif
-from .chemistry import smact_validity
-from .crystals import Numbers
-from .distributions import against
-from .measured import measured
+from crystalgfn.structures.candidates.candidate import RELAXED
+from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
+from crystalgfn.structures.candidates.table import energy_column
+from crystalgfn.structures.candidates.tally import THRESHOLDS, tally
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import (
     CENTERING_MULTIPLICITY,
@@ -24,12 +23,12 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRY,
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.rules import parse_rules
-from crystalgfn.spaces.constraints import CompositionConstraints
-
-from .cell_rules import LatticeLimits, cell_violations
-from .composition_rules import Verdicts, composition_violations
+from crystalgfn.evaluation.cell_rules import LatticeLimits, cell_violations
+from crystalgfn.evaluation.composition_rules import Verdicts, composition_violations
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.rules import parse_rules
 
 
 @dataclass(frozen=True)

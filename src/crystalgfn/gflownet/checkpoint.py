@@ -12,10 +12,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from crystalgfn.errors import CheckpointError
+from crystalgfn.files.atomic import write_atomically
+from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.tables.files import write_atomically
-
-from .trainer import Trainer
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from crystalgfn.errors import ConfigError
+from crystalgfn.gflownet.recipe import TrainingRecipe
+from crystalgfn.gflownet.target import Target
+from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
-
-from .recipe import TrainingRecipe
-from .target import Target
-from .trainer import Progress, Trainer
 
 LEARNING_RATE = 1e-3
 """Below that at the start of training: the weights are near a good place."""

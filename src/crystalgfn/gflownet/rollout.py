@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crystalgfn.goals import Goal
+from crystalgfn.gflownet.target import CrystalTarget, Target
 from crystalgfn.policy.policy import Trajectories
-
-from .target import CrystalTarget, Target
+from crystalgfn.rewards.goals import Goal
 
 
 @dataclass(frozen=True)

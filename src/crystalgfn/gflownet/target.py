@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.reward import Reward
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.rewards.reward import Reward
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
 
 

@@ -11,15 +11,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.errors import CrystalGFNError
+from crystalgfn.gflownet import objectives
+from crystalgfn.gflownet.flat import FlatWeights
+from crystalgfn.gflownet.recipe import TrainingRecipe
+from crystalgfn.gflownet.replay import ReplayBuffer
+from crystalgfn.gflownet.rollout import Rollout, query
+from crystalgfn.gflownet.target import Target
 from crystalgfn.policy.policy import CrystalPolicy, Scores, Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
-
-from . import objectives
-from .flat import FlatWeights
-from .recipe import TrainingRecipe
-from .replay import ReplayBuffer
-from .rollout import Rollout, query
-from .target import Target
 
 MAX_NONFINITE_IN_A_ROW = 50
 

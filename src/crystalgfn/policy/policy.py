@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from crystalgfn.policy.network import Network, small_head
+from crystalgfn.policy.stages.composition import CompositionStage, CompositionSteps, LookAhead
+from crystalgfn.policy.stages.lattice import LatticeStage, LatticeSteps
+from crystalgfn.policy.stages.space_group import SpaceGroupStage, SpaceGroupSteps
+from crystalgfn.policy.stages.stage import Stage, StageScore
 from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
-
-from .composition_stage import CompositionStage, CompositionSteps, LookAhead
-from .lattice_stage import LatticeStage, LatticeSteps
-from .network import Network, small_head
-from .space_group_stage import SpaceGroupStage, SpaceGroupSteps
-from .stage import Stage, StageScore
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_MASS, SYMBOLS
-from crystalgfn.properties.base import EXACT, Domain
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.property import EXACT, Domain
 
 TOXIC = ("Be", "As", "Cd", "Hg", "Tl", "Pb")
 """Elements whose compounds as a class are classified as toxic or harmful: the group entries of Annex VI, table 3, of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.base import about
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.property import about
 
 
 @about("g/cm3", "counts, standard atomic masses and the cell")

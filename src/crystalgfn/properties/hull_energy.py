@@ -6,9 +6,9 @@ from functools import cached_property
 
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.base import Domain
-from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.property import Domain
+from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 

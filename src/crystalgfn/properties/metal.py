@@ -6,9 +6,9 @@ from functools import cached_property
 
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.gap_network import METAL
-from crystalgfn.properties.models import ProxyProperty
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.models import ProxyProperty
+from crystalgfn.proxies.networks.gap import METAL
 
 
 class Metal:

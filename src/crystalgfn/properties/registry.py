@@ -2,7 +2,7 @@
 
 A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for
 any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare. To add
-one to the package: a function with :func:`~crystalgfn.properties.base.about` in a file, and a line in
+one to the package: a function with :func:`~crystalgfn.crystals.property.about` in a file, and a line in
 :data:`SHIPPED`. A trained model needs only its folder under ``weights``.
 """
 
@@ -15,33 +15,33 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from crystalgfn.crystals.property import CheckedProperty, Property, check_values
 from crystalgfn.errors import CrystalGFNError, PropertyError, nearest
-from crystalgfn.properties.base import CheckedProperty, Property, check_values
 
 __all__ = ["SHIPPED", "CheckedProperty", "Property", "available", "check_values", "resolve"]
 
 ENTRY_POINTS = "crystalgfn.properties"
 
 SHIPPED: dict[str, str] = {
-    "energy_above_hull": "hull_energy:EnergyAboveHull",
-    "metal": "metal:Metal",
-    "density": "exact:density",
-    "volume_per_atom": "exact:volume_per_atom",
-    "n_elements": "exact:n_elements",
-    "cost_per_kg": "element_means:cost_per_kg",
-    "hhi_production": "element_means:hhi_production",
-    "hhi_reserves": "element_means:hhi_reserves",
-    "radioactive": "element_means:radioactive",
-    "toxic": "element_means:toxic",
-    "domain_distance": "domain:DomainDistance",
+    "energy_above_hull": "crystalgfn.properties.hull_energy:EnergyAboveHull",
+    "metal": "crystalgfn.properties.metal:Metal",
+    "density": "crystalgfn.properties.exact:density",
+    "volume_per_atom": "crystalgfn.properties.exact:volume_per_atom",
+    "n_elements": "crystalgfn.properties.exact:n_elements",
+    "cost_per_kg": "crystalgfn.properties.element_means:cost_per_kg",
+    "hhi_production": "crystalgfn.properties.element_means:hhi_production",
+    "hhi_reserves": "crystalgfn.properties.element_means:hhi_reserves",
+    "radioactive": "crystalgfn.properties.element_means:radioactive",
+    "toxic": "crystalgfn.properties.element_means:toxic",
+    "domain_distance": "crystalgfn.proxies.domain:DomainDistance",
 }
-"""Where each property is, beside the trained models: a module of this package, and a callable or a class in it that
+"""Where each property is, beside the trained models: a module, and a callable or a class in it that
 needs no arguments; unit, source, error and elements are its attributes."""
 
 
 def available() -> list[str]:
     """Names that :func:`resolve` knows: trained models that ship, other properties, entry points."""
-    from crystalgfn.properties.models import shipped_models
+    from crystalgfn.proxies.models import shipped_models
 
     return [*shipped_models(), *SHIPPED, *sorted(entry_points(group=ENTRY_POINTS).names)]
 
@@ -49,11 +49,11 @@ def available() -> list[str]:
 @cache
 def _shipped(name: str) -> CheckedProperty:
     """Load a shipped property once for the process: it is never changed after that."""
-    return _found(name, f"{__package__}.{SHIPPED[name]}") if name in SHIPPED else _model(name)
+    return _found(name, SHIPPED[name]) if name in SHIPPED else _model(name)
 
 
 def _model(where: str) -> CheckedProperty:
-    from crystalgfn.properties.models import ProxyProperty
+    from crystalgfn.proxies.models import ProxyProperty
 
     model = ProxyProperty.load(where)
     return CheckedProperty(model.name, model, model.unit)
@@ -70,7 +70,7 @@ def resolve(spec: str) -> CheckedProperty:
     Raises:
         PropertyError: nothing of that name, or it cannot be imported.
     """
-    from crystalgfn.properties.models import CARD, shipped_models
+    from crystalgfn.proxies.models import CARD, shipped_models
 
     if spec in SHIPPED or spec in shipped_models():
         return _shipped(spec)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
-from crystalgfn.structures.outcomes import energy_column, ranked
+from crystalgfn.structures.candidates.table import energy_column, ranked
 
 if TYPE_CHECKING:
     from rich.table import Table

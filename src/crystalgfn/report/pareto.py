@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
-from crystalgfn.properties.reward import Term
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.rewards.reward import Term
 
 BLOCK = 1_000
 """Samples compared with all others at once."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables import unit_of
 from crystalgfn.errors import DataError
-from crystalgfn.tables import unit_of
 
 if TYPE_CHECKING:
     from rich.table import Table

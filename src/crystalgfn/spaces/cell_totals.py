@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
-
-from .constraints import CompositionConstraints
-from .lattice import LatticeDecoder
-from .space_group import SYSTEM_OF
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.space_group import SYSTEM_OF
 
 Totals = Mapping[int, frozenset[int]]
 """Space group -> numbers of atoms in the conventional cell at which a crystal may end."""

@@ -19,9 +19,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from crystalgfn.crystallography.charges import OXIDATION_STATES
-
-from .bitsets import WORD, pack, shift, shift_each
-from .constraints import NeutralityRule
+from crystalgfn.spaces.bitsets import WORD, pack, shift, shift_each
+from crystalgfn.spaces.constraints.limits import NeutralityRule
 
 
 def charges_of(atomic_number: int, count: int, rule: NeutralityRule) -> frozenset[int]:

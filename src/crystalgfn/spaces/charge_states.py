@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
-
-from .bitsets import WORD, pack, unpack
-from .charge_sets import ChargeSets
-from .constraints import CompositionConstraints
+from crystalgfn.spaces.bitsets import WORD, pack, unpack
+from crystalgfn.spaces.charge_sets import ChargeSets
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
 
 
 class Charges(Protocol):

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from crystalgfn.errors import ConstraintError
-
-from .bitsets import meets
-from .composition_tables import CompositionTables
-from .constraints import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.bitsets import meets
+from crystalgfn.spaces.composition_tables import CompositionTables
+from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .bitsets import meets
-from .charge_states import PlainCharges, SignedCharges, build_charges
-from .constraints import CompositionConstraints
-from .occupation import Occupation
+from crystalgfn.spaces.bitsets import meets
+from crystalgfn.spaces.charge_states import PlainCharges, SignedCharges, build_charges
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.occupancy import Occupation
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from crystalgfn.crystal import Crystals
 from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
-
-from .cell_totals import cell_totals
-from .composition import CompositionSpace
-from .constraints import CompositionConstraints, with_stoichiometry
-from .diagnosis import explain_empty
-from .lattice import FREE, CellContents, LatticeDecoder
-from .space_group import SYSTEM_OF, SpaceGroupSpace
+from crystalgfn.spaces.cell_totals import cell_totals
+from crystalgfn.spaces.composition import CompositionSpace
+from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.diagnosis import explain_empty
+from crystalgfn.spaces.lattice import FREE, CellContents, LatticeDecoder
+from crystalgfn.spaces.space_group import SYSTEM_OF, SpaceGroupSpace
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConstraintError
-
-from .cell_totals import cell_totals
-from .composition_tables import CompositionTables
-from .constraints import CompositionConstraints, with_stoichiometry
-from .lattice import LatticeDecoder
-from .lattice_bounds import NO_BOUNDS
+from crystalgfn.spaces.cell_totals import cell_totals
+from crystalgfn.spaces.composition_tables import CompositionTables
+from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.lattice_bounds import NO_BOUNDS
 
 
 def explain_empty(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .lattice_bounds import LatticeBounds
+from crystalgfn.spaces.lattice_bounds import LatticeBounds
 
 TRICLINIC, MONOCLINIC, ORTHORHOMBIC, TETRAGONAL, RHOMBOHEDRAL, TRIGONAL, HEXAGONAL, CUBIC = range(1, 9)
 

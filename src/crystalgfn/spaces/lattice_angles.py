@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from crystalgfn.errors import ConstraintError
-
-from .lattice import HEXAGONAL, MONOCLINIC, RHOMBOHEDRAL, TRICLINIC, TRIGONAL
-from .lattice_bounds import LatticeBounds
+from crystalgfn.spaces.lattice import HEXAGONAL, MONOCLINIC, RHOMBOHEDRAL, TRICLINIC, TRIGONAL
+from crystalgfn.spaces.lattice_bounds import LatticeBounds
 
 MARGIN = 1.0
 """Degrees that triclinic and rhombohedral angles keep from the values at which the cell has no volume."""

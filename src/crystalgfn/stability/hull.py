@@ -143,7 +143,7 @@ class Hull:
         Raises:
             DataError: unreadable file, missing column, or an impossible row, by number.
         """
-        from crystalgfn.tables.files import read_table
+        from crystalgfn.crystals.tables.files import read_table
 
         path = Path(path)
         table = read_table(path)

@@ -1,6 +1,26 @@
 """Atoms, relaxation, stability: from (space group, composition, lattice) to structures that can be trusted.
 
-Read in this order: ``assignments`` (Wyckoff positions), ``placing`` (coordinates), ``relax`` and ``gates``, then
-``search``, which finds the best structure of a crystal, ``candidates``, which says what became of it, and ``batch`` for
-a table of them.
+Read in this order: ``placing`` (coordinates), ``relaxing`` (potentials) and ``sanity``, then ``candidates``, which says
+what became of each crystal of a table, and ``export`` (files)::
+
+    from crystalgfn.structures import place
+
+    structures = place(model.sample(10), seed=0).relax("chgnet")
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crystalgfn.structures.candidates.collection import Placed, Structures, place
+
+__all__ = ["Placed", "Structures", "place"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: the parts do without the whole."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("crystalgfn.structures.candidates.collection"), name)

@@ -15,13 +15,12 @@ import numpy as np
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.evaluation.inputs import Data, References, evaluate, with_references
-
-from . import chemistry, energies, geometry, parts, symmetry
-from .atoms import viewable
-from .constraints import funnel_figure
-from .document import Page, Section, asset, definition_list, folded
-from .figure import Figure, Floats, Series
-from .table import table
+from crystalgfn.report.page import chemistry, energies, geometry, parts, symmetry
+from crystalgfn.report.page.atoms import viewable
+from crystalgfn.report.page.constraints import funnel_figure
+from crystalgfn.report.page.document import Page, Section, asset, definition_list, folded
+from crystalgfn.report.page.figure import Figure, Floats, Series
+from crystalgfn.report.page.table import table
 
 LIBRARIES = ("numpy", "torch", "pymatgen", "scipy", "smact", "plotly")
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.crystallography.elements import GROUP, PERIOD, SYMBOLS
-
-from .figure import SEQUENTIAL, Figure, Floats, Series, axis, histogram, rounded
+from crystalgfn.report.page.figure import SEQUENTIAL, Figure, Floats, Series, axis, histogram, rounded
 
 TOGETHER = 24
 """Elements in the figure of co-occurrence: those in most crystals."""

@@ -6,8 +6,7 @@ from math import floor, log10
 from typing import Any
 
 from crystalgfn.evaluation.funnel import Funnel
-
-from .figure import Figure, axis, rounded
+from crystalgfn.report.page.figure import Figure, axis, rounded
 
 PROPOSALS = "proposals"
 

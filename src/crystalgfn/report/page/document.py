@@ -13,8 +13,7 @@ from typing import Any
 
 from crystalgfn import __version__
 from crystalgfn.errors import DataError
-
-from .figure import Figure
+from crystalgfn.report.page.figure import Figure
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from crystalgfn.crystals.tables import unit_of
 from crystalgfn.evaluation.distributions import formation_energy
-from crystalgfn.structures.tally import THRESHOLDS
-from crystalgfn.tables import unit_of
-
-from .figure import Figure, Floats, Series, axis, histogram, rounded, thinned
+from crystalgfn.report.page.figure import Figure, Floats, Series, axis, histogram, rounded, thinned
+from crystalgfn.structures.candidates.tally import THRESHOLDS
 
 
 def figures(series: Sequence[Series]) -> list[Figure]:

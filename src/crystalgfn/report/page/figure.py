@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystal import Crystals
+from crystalgfn.crystals.crystal import Crystals
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
-
-from .figure import Figure, Floats, Series, axis, histogram, rounded, spread, thinned
+from crystalgfn.report.page.figure import Figure, Floats, Series, axis, histogram, rounded, spread, thinned
 
 
 def figures(series: Sequence[Series]) -> list[Figure]:

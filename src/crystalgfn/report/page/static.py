@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crystalgfn.errors import DataError
-from crystalgfn.tables.files import write_atomically
-
-from .figure import Figure
+from crystalgfn.files.atomic import write_atomically
+from crystalgfn.report.page.figure import Figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
-
-from .figure import Figure, Series, axis, rounded
+from crystalgfn.report.page.figure import Figure, Series, axis, rounded
 
 
 def figures(series: Sequence[Series]) -> list[Figure]:

@@ -7,18 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from crystalgfn.crystal import LATTICE_PARAMETERS, Crystals
-from crystalgfn.crystallography.space_groups import (
-    CRYSTAL_LATTICE_SYSTEM,
-    CRYSTAL_LATTICE_SYSTEMS,
-    HM_SYMBOL,
-)
+from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
+from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables import unit_of
 from crystalgfn.evaluation.distributions import formation_energy
 from crystalgfn.evaluation.inputs import Data
-from crystalgfn.tables import unit_of
-
-from .energies import hull_column
-from .figure import Series, rounded
+from crystalgfn.report.page.energies import hull_column
+from crystalgfn.report.page.figure import Series, rounded
 
 HIDDEN = ("log_pf", "log_pb", *LATTICE_PARAMETERS)
 """Columns of the download that the page does not show."""

@@ -1,0 +1,1 @@
+"""Crystals as values, the tables they are written to, and what a property of them is."""

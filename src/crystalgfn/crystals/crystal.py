@@ -1,0 +1,357 @@
+"""Crystals: a batch of crystals as tensors and columns, the value every layer hands to the next.
+
+B crystals, D elements. Counts, lattice, volume and density refer to the ITA conventional cell (monoclinic unique
+axis b; hexagonal axes for the seven rhombohedral groups).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalgfn.crystallography import elements as element_tables
+from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pymatgen.core import Composition, Lattice
+
+GRAMS_PER_CM3 = 1e24 / 6.02214076e23
+"""Density of 1 g/mol per A^3, in g/cm3 (exact SI value of the Avogadro constant)."""
+
+Index = int | slice | Sequence[int] | Sequence[bool] | np.ndarray | Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Crystals:
+    """A batch of B crystals over D elements.
+
+    Example::
+
+        crystals = Crystals(elements=(8, 12), space_group=torch.tensor([225]), counts=torch.tensor([[4, 4]]),
+                            lattice=torch.tensor([[4.2, 4.2, 4.2, 90.0, 90.0, 90.0]]))
+        crystals.formulas     # ["MgO"]
+        crystals[crystals.density > 3].to_parquet("dense.parquet")
+
+    Attributes:
+        elements: (D,) atomic numbers, each once: what the columns of ``counts`` stand for.
+        space_group: (B,) int64, international number 1..230.
+        counts: (B, D) int64, atoms in the conventional cell.
+        lattice: (B, 6) float64: a, b, c in A and alpha, beta, gamma in degree, of the conventional cell.
+        columns: further columns by name, each (B,) and float64, int64, bool or object (text, None where missing):
+            properties (named with their unit, as ``"band_gap [eV]"``), ``log_reward``, ``log_pf``, ``log_pb``,
+            ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same.
+
+    Raises:
+        DataError: shapes that do not fit each other, or a column that is neither number nor text. Other values are
+            checked where a file is read, not here.
+    """
+
+    elements: tuple[int, ...]
+    space_group: Tensor
+    counts: Tensor
+    lattice: Tensor
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__  # the dataclass is frozen: only dtypes are settled here
+        set_field(self, "elements", tuple(int(z) for z in self.elements))
+        set_field(self, "space_group", torch.as_tensor(self.space_group).to(torch.int64))
+        set_field(self, "counts", torch.as_tensor(self.counts).to(torch.int64))
+        set_field(self, "lattice", torch.as_tensor(self.lattice).to(torch.float64))
+        set_field(self, "columns", {name: _column(name, values) for name, values in self.columns.items()})
+        if self.space_group.ndim != 1:
+            raise DataError(f"space_group has shape {tuple(self.space_group.shape)}, allowed: (B,)")
+        size = len(self)
+        if len(set(self.elements)) != len(self.elements):
+            raise DataError(f"elements {self.elements} name an element twice")
+        if self.counts.shape != (size, len(self.elements)):
+            raise DataError(f"counts have shape {tuple(self.counts.shape)}, allowed: {(size, len(self.elements))}")
+        if self.lattice.shape != (size, 6):
+            raise DataError(f"lattice has shape {tuple(self.lattice.shape)}, allowed: {(size, 6)}")
+        for name, values in self.columns.items():
+            if values.shape != (size,):
+                raise DataError(f"column {name!r} has shape {values.shape}, allowed: {(size,)}")
+
+    def __len__(self) -> int:
+        return int(self.space_group.shape[0])
+
+    def __getitem__(self, index: Index) -> Crystals:
+        """Return the crystals at a position, slice, boolean mask (B,) or sequence of positions, as a batch.
+
+        Raises:
+            DataError: a position outside the batch, or a mask of the wrong length.
+        """
+        rows = self._rows(index)
+        on_device = rows.to(self.device)
+        on_host = rows.cpu().numpy()
+        return Crystals(
+            elements=self.elements,
+            space_group=self.space_group[on_device],
+            counts=self.counts[on_device],
+            lattice=self.lattice[on_device],
+            columns={name: values[on_host] for name, values in self.columns.items()},
+        )
+
+    def _rows(self, index: Index) -> Tensor:
+        """Return the positions (K,) int64 that any kind of index stands for."""
+        size = len(self)
+        if isinstance(index, slice):
+            return torch.arange(size)[index] if (index.step or 1) > 0 else torch.tensor(range(size)[index]).long()
+        chosen = torch.as_tensor(index)
+        if chosen.dtype == torch.bool:
+            if chosen.shape != (size,):
+                raise DataError(f"mask of shape {tuple(chosen.shape)} for {size} crystals, allowed: {(size,)}")
+            return chosen.nonzero().squeeze(-1)
+        chosen = chosen.reshape(-1).long()
+        outside = chosen[(chosen < -size) | (chosen >= size)]
+        if len(outside):
+            raise DataError(f"position {int(outside[0])} of {size} crystals, allowed: {-size}..{size - 1}")
+        return chosen % max(size, 1)
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[Crystals]) -> Crystals:
+        """Join batches in order. Element lists may differ: the result has their union, in order of appearance.
+
+        Raises:
+            DataError: no batch, or batches with different columns.
+        """
+        if not batches:
+            raise DataError("no crystals to concatenate: found 0 batches, allowed: 1 or more")
+        first = batches[0]
+        elements = tuple(dict.fromkeys(z for batch in batches for z in batch.elements))
+        for batch in batches:
+            if set(batch.columns) != set(first.columns):
+                odd = sorted(set(batch.columns) ^ set(first.columns))
+                raise DataError(f"batches differ in their columns {odd}: give each the same before joining them")
+        aligned = [batch.with_elements(elements) for batch in batches]
+        return cls(
+            elements=elements,
+            space_group=torch.cat([batch.space_group for batch in aligned]),
+            counts=torch.cat([batch.counts for batch in aligned]),
+            lattice=torch.cat([batch.lattice for batch in aligned]),
+            columns={name: np.concatenate([batch.columns[name] for batch in aligned]) for name in first.columns},
+        )
+
+    def with_columns(self, **arrays: Any) -> Crystals:
+        """Return the same crystals with columns added or replaced; arrays or tensors (B,).
+
+        Raises:
+            DataError: an array of another length.
+        """
+        return Crystals(self.elements, self.space_group, self.counts, self.lattice, {**self.columns, **arrays})
+
+    def with_elements(self, elements: Sequence[int]) -> Crystals:
+        """Return the same crystals with ``counts`` over the given atomic numbers (E,), in that order.
+
+        Raises:
+            DataError: an element that is left out has atoms.
+        """
+        elements = tuple(int(z) for z in elements)
+        if elements == self.elements:
+            return self
+        kept = {z: column for column, z in enumerate(self.elements)}
+        for z in set(self.elements) - set(elements):
+            if self.counts[:, kept[z]].any():
+                raise DataError(f"element {element_tables.SYMBOLS[z]} has atoms, but is not among those asked for")
+        counts = self.counts.new_zeros(len(self), len(elements))
+        shared = [(new, kept[z]) for new, z in enumerate(elements) if z in kept]
+        if shared:
+            counts[:, [new for new, _ in shared]] = self.counts[:, [old for _, old in shared]]
+        return Crystals(elements, self.space_group, counts, self.lattice, self.columns)
+
+    def column(self, name: str) -> np.ndarray:
+        """Return the column (B,) of that name, with or without its unit: ``"band_gap"`` finds ``"band_gap [eV]"``.
+
+        Raises:
+            DataError: no such column.
+        """
+        for found, values in self.columns.items():
+            if found == name or found.split(" [")[0] == name:
+                return values
+        allowed = ", ".join(self.columns) or "none"
+        raise DataError(f"no column {name!r}, allowed: {allowed}{nearest(name, self.columns)}")
+
+    def to(self, device: torch.device | str) -> Crystals:
+        """Return the crystals with their tensors on ``device``; columns stay numpy arrays on the host."""
+        space_group, counts, lattice = (t.to(device) for t in (self.space_group, self.counts, self.lattice))
+        return Crystals(self.elements, space_group, counts, lattice, self.columns)
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the tensors."""
+        return self.counts.device
+
+    def equals(self, other: Crystals) -> bool:
+        """Whether both hold the same crystals bit for bit, NaN equal to NaN; columns may stand in another order."""
+        return (
+            self.elements == other.elements
+            and torch.equal(self.space_group, other.space_group)
+            and torch.equal(self.counts, other.counts)
+            and torch.equal(self.lattice.view(torch.int64), other.lattice.view(torch.int64))
+            and self.columns.keys() == other.columns.keys()
+            and all(_same_values(values, other.columns[name]) for name, values in self.columns.items())
+        )
+
+    @cached_property
+    def n_atoms(self) -> Tensor:
+        """(B,) int64: atoms in the conventional cell."""
+        return self.counts.sum(dim=1)
+
+    @cached_property
+    def volume(self) -> Tensor:
+        """(B,) float64: volume of the conventional cell, A^3."""
+        return cell_volume(self.lattice)
+
+    @cached_property
+    def volume_per_atom(self) -> Tensor:
+        """(B,) float64: A^3/atom."""
+        return self.volume / self.n_atoms
+
+    @cached_property
+    def density(self) -> Tensor:
+        """(B,) float64: g/cm3."""
+        masses = torch.as_tensor(element_tables.ATOMIC_MASS[list(self.elements)], dtype=torch.float64)
+        return self.counts.double() @ masses.to(self.device) / self.volume * GRAMS_PER_CM3
+
+    @cached_property
+    def formulas(self) -> list[str]:
+        """(B,) reduced formulas, elements by rising electronegativity (``LiFePO4``)."""
+        reduced = self.counts // torch.from_numpy(self._divisors()).to(self.device)
+        return self._join(reduced, lambda symbol, n: symbol if n == 1 else f"{symbol}{n}", "")
+
+    @cached_property
+    def elements_json(self) -> list[str]:
+        """(B,) counts in the conventional cell as JSON, in the order of the formula: ``{"Mg": 4, "O": 4}``."""
+        return [f"{{{body}}}" for body in self._join(self.counts, lambda symbol, n: f'"{symbol}": {n}', ", ")]
+
+    def _divisors(self) -> np.ndarray:
+        """(B, 1) greatest common divisors of the counts of each crystal; 1 where there are no atoms."""
+        divisors = np.gcd.reduce(self.counts.cpu().numpy(), axis=1, keepdims=True, initial=0)
+        return np.maximum(divisors, 1)
+
+    def _join(self, counts: Tensor, write: Callable[[str, int], str], separator: str) -> list[str]:
+        """Return one text a row of counts (B, D): its elements in formula order, each written by ``write``."""
+        order = [self.elements.index(z) for z in element_tables.FORMULA_ORDER if z in self.elements]
+        symbols = [element_tables.SYMBOLS[self.elements[column]] for column in order]
+        ordered = counts[:, order].cpu().numpy()
+        rows, columns = np.nonzero(ordered)
+        known: dict[tuple[int, int], str] = {}
+        parts = []
+        for key in zip(columns.tolist(), ordered[rows, columns].tolist(), strict=True):
+            if key not in known:
+                known[key] = write(symbols[key[0]], key[1])
+            parts.append(known[key])
+        ends = np.searchsorted(rows, np.arange(len(self) + 1)).tolist()
+        return [separator.join(parts[start:end]) for start, end in pairwise(ends)]
+
+    @property
+    def compositions(self) -> list[Composition]:
+        """(B,) pymatgen compositions of the conventional cell."""
+        from pymatgen.core import Composition
+
+        symbols = [element_tables.SYMBOLS[z] for z in self.elements]
+        return [
+            Composition({symbol: n for symbol, n in zip(symbols, row, strict=True) if n})
+            for row in self.counts.tolist()
+        ]
+
+    @property
+    def lattices(self) -> list[Lattice]:
+        """(B,) pymatgen lattices of the conventional cell, lengths in A."""
+        from pymatgen.core import Lattice
+
+        return [Lattice.from_parameters(*row) for row in self.lattice.tolist()]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a table with one row a crystal; its columns are those of :mod:`crystalgfn.crystals.tables`."""
+        from crystalgfn.crystals import tables
+
+        return tables.to_dataframe(self)
+
+    @classmethod
+    def from_dataframe(cls, frame: pd.DataFrame, *, check_convention: bool = True) -> Crystals:
+        """Return the crystals of a table that has at least elements, spacegroup, a, b, c, alpha, beta, gamma.
+
+        Args:
+            frame: one row a crystal; ``elements`` may hold JSON or dictionaries.
+            check_convention: refuse rows that are not in the ITA conventional cell of their space group.
+
+        Raises:
+            DataError: a missing column or an impossible row, by number.
+        """
+        from crystalgfn.crystals import tables
+
+        return cls(*tables.from_dataframe(frame, check_convention=check_convention))
+
+    def to_file(self, path: str | Path) -> None:
+        """Write a crystals table in the format of the file's ending (.parquet or .csv), atomically.
+
+        Raises:
+            DataError: another ending, or the file cannot be written.
+        """
+        from crystalgfn.crystals import tables
+
+        tables.write(self, Path(path))
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write a CSV file, atomically.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        from crystalgfn.crystals import tables
+
+        tables.write(self, Path(path), kind="csv")
+
+    def to_parquet(self, path: str | Path) -> None:
+        """Write a parquet file, atomically.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        from crystalgfn.crystals import tables
+
+        tables.write(self, Path(path), kind="parquet")
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, check_convention: bool = True) -> Crystals:
+        """Read a crystals table (.parquet or .csv).
+
+        Args:
+            path: the file.
+            check_convention: refuse rows that are not in the ITA conventional cell of their space group.
+
+        Raises:
+            DataError: unreadable file, missing column, or an impossible row, by number.
+        """
+        from crystalgfn.crystals import tables
+
+        return cls(*tables.read(path, check_convention=check_convention))
+
+
+def _column(name: str, values: Any) -> np.ndarray:
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    wide = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_, "U": object, "O": object}
+    if array.dtype.kind not in wide:
+        raise DataError(f"column {name!r} holds {array.dtype}, allowed: numbers, booleans or text")
+    return array.astype(wide[array.dtype.kind], copy=False)
+
+
+def _same_values(left: np.ndarray, right: np.ndarray) -> bool:
+    if left.dtype != right.dtype:
+        return False
+    if left.dtype.kind == "f":
+        # array_equal takes 0.0 for -0.0: compare the signs of zeros too, but not those of NaN
+        signs = np.signbit(left) == np.signbit(right)
+        return np.array_equal(left, right, equal_nan=True) and bool((signs | np.isnan(left)).all())
+    return np.array_equal(left, right)

@@ -1,0 +1,161 @@
+"""Columns of a crystals table: names, units, order, and crystals -> arrow table.
+
+The order: the crystal (:data:`STANDARD`), its properties, ``log_reward``, ``log_pf``, ``log_pb``, everything else.
+A property carries its unit in its name, ``"band_gap [eV]"``, so that CSV keeps it, and in the parquet field metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from crystalgfn.crystallography import space_groups
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
+from crystalgfn.errors import DataError
+
+UNITS = {
+    "a": "A",
+    "b": "A",
+    "c": "A",
+    "alpha": "degree",
+    "beta": "degree",
+    "gamma": "degree",
+    "volume": "A^3",
+    "volume_per_atom": "A^3/atom",
+    "density": "g/cm3",
+}
+"""Units of the columns whose names do not carry one."""
+
+STANDARD = (
+    "formula",
+    "elements",
+    "spacegroup",
+    "crystal_lattice_system",
+    "point_symmetry",
+    *LATTICE_PARAMETERS,
+    "n_atoms",
+    "n_atoms_primitive",
+    "volume_per_atom",
+    "density",
+)
+"""Columns every table of crystals has, in order."""
+
+REQUIRED = ("elements", "spacegroup", *LATTICE_PARAMETERS)
+"""Columns a crystal is read from."""
+
+DERIVED = tuple(name for name in (*STANDARD, "volume") if name not in REQUIRED)
+"""Columns that follow from the required ones: written, and never taken over when read."""
+
+TEXT = ("formula", "elements", "crystal_lattice_system", "point_symmetry", "material_id", "source", "wyckoff")
+"""Columns that are text even where every cell looks like a number."""
+
+METADATA_KEY = b"crystalgfn"
+
+
+class Batch(Protocol):
+    """What a table asks of B crystals; :class:`~crystalgfn.crystals.crystal.Crystals` documents each."""
+
+    @property
+    def elements(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def space_group(self) -> Tensor: ...  # noqa: D102
+    @property
+    def counts(self) -> Tensor: ...  # noqa: D102
+    @property
+    def lattice(self) -> Tensor: ...  # noqa: D102
+    @property
+    def columns(self) -> Mapping[str, np.ndarray]: ...  # noqa: D102
+    @property
+    def n_atoms(self) -> Tensor: ...  # noqa: D102
+    @property
+    def volume_per_atom(self) -> Tensor: ...  # noqa: D102
+    @property
+    def density(self) -> Tensor: ...  # noqa: D102
+    @property
+    def formulas(self) -> list[str]: ...  # noqa: D102
+    @property
+    def elements_json(self) -> list[str]: ...  # noqa: D102
+
+
+def name_with_unit(name: str, unit: str) -> str:
+    """Return the column name of a property: ``"band_gap [eV]"``; without unit, the bare name."""
+    return f"{name} [{unit}]" if unit else name
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a column, or an empty string."""
+    if column.endswith("]") and " [" in column:
+        return column[column.rindex(" [") + 2 : -1]
+    return UNITS.get(column, "")
+
+
+def field_of(name: str, kind: pa.DataType) -> pa.Field:
+    """Return the arrow field of a column, with its unit in the metadata."""
+    unit = unit_of(name)
+    return pa.field(name, kind, metadata={"unit": unit} if unit else None)
+
+
+def table_metadata(elements: Sequence[int]) -> dict[bytes, bytes]:
+    """Return schema metadata that keeps the element list (D,), which may hold more than the rows use."""
+    content = {"format": 1, "elements": [SYMBOLS[z] for z in elements]}
+    return {METADATA_KEY: json.dumps(content).encode()}
+
+
+def to_table(crystals: Batch) -> pa.Table:
+    """Return the arrow table of B crystals.
+
+    Raises:
+        DataError: a space group outside 1..230, a negative count, or a column that is neither number nor text.
+    """
+    groups = crystals.space_group.cpu().numpy()
+    if len(groups) and not (groups.min() >= 1 and groups.max() <= 230):
+        raise DataError(f"space groups from {groups.min()} to {groups.max()}, allowed: 1..230")
+    if len(groups) and crystals.elements and int(crystals.counts.min()) < 0:
+        raise DataError(f"a count of {int(crystals.counts.min())} atoms, allowed: 0 or more")
+    n_atoms = crystals.n_atoms.cpu().numpy()
+    lattice = crystals.lattice.cpu().numpy()
+    systems = np.array(("", *space_groups.CRYSTAL_LATTICE_SYSTEMS), dtype=object)
+    symmetries = np.array(("", *space_groups.POINT_SYMMETRIES), dtype=object)
+    arrays: dict[str, pa.Array] = {
+        "formula": pa.array(crystals.formulas, pa.string()),
+        "elements": pa.array(crystals.elements_json, pa.string()),
+        "spacegroup": pa.array(groups),
+        "crystal_lattice_system": pa.array(systems[space_groups.CRYSTAL_LATTICE_SYSTEM[groups]], pa.string()),
+        "point_symmetry": pa.array(symmetries[space_groups.POINT_SYMMETRY[groups]], pa.string()),
+        **{name: pa.array(lattice[:, column]) for column, name in enumerate(LATTICE_PARAMETERS)},
+        "n_atoms": pa.array(n_atoms),
+        "n_atoms_primitive": pa.array(n_atoms // space_groups.CENTERING_MULTIPLICITY[groups]),
+        "volume_per_atom": pa.array(crystals.volume_per_atom.cpu().numpy()),
+        "density": pa.array(crystals.density.cpu().numpy()),
+    }
+    for name in sorted(crystals.columns, key=_rank):
+        if name in STANDARD or name in DERIVED:
+            raise DataError(f"column {name!r} follows from the crystal itself: give yours another name")
+        arrays[name] = _array(name, crystals.columns[name])
+    schema = pa.schema(
+        [field_of(name, array.type) for name, array in arrays.items()], metadata=table_metadata(crystals.elements)
+    )
+    return pa.Table.from_arrays(list(arrays.values()), schema=schema)
+
+
+def _rank(column: str) -> int:
+    """Properties first, then the three logarithms, then the rest; sorting is stable within each."""
+    logarithms = ("log_reward", "log_pf", "log_pb")
+    if column in logarithms:
+        return 1 + logarithms.index(column)
+    return 0 if unit_of(column) else 1 + len(logarithms)
+
+
+def _array(name: str, values: np.ndarray) -> pa.Array:
+    try:
+        if values.dtype.kind == "O":
+            return pa.array(values, pa.string(), from_pandas=True)
+        return pa.array(values)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(f"column {name!r} cannot be written: {error}, allowed: numbers, booleans or text") from None

@@ -1,0 +1,56 @@
+"""Writing of files: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from crystalgfn.errors import DataError
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name only when it is complete and on disk, and else not at all.
+
+    Raises:
+        DataError: the folder is missing, the disk is full, no permission.
+    """
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {str(path.parent)!r}, allowed: an existing one")
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # mkstemp makes private files; the only way to ask for the umask is to set it
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # some file systems cannot; the rename is atomic all the same
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

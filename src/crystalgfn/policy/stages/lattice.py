@@ -1,0 +1,222 @@
+"""The lattice stage: all free parameters move together through the unit cube (DESIGN: first a jump, then increments).
+
+First step u = r. Later u' = u + m + r (1 - u - m), with m the least increment, so that every trajectory is finite.
+Leaving the stage is a Bernoulli, forced once any u > 1 - m; going back to the source likewise, forced while any u < m.
+log_pf and log_pb are densities of u' given u and of u given u': they hold -sum log(1 - u - m) and -sum log(u' - m).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from crystalgfn.policy.distributions import EDGE, BetaMixture, bernoulli_log_probs
+from crystalgfn.policy.network import Network, PointEncoder, small_head
+from crystalgfn.policy.stages.stage import Rows, Stage, StageScore
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.lattice import MIN_INCREMENT
+
+MAX_STEPS = 2 + int(1 / MIN_INCREMENT)
+
+
+@dataclass(frozen=True)
+class LatticeSteps:
+    """Points visited.
+
+    Attributes:
+        u: ``(B, T, 6)`` float64, the points after the source in order; 0 in slots that are not free.
+        length: ``(B,)`` int64, how many there are, 1..T.
+        free: ``(B, 6)`` bool, free slots.
+    """
+
+    u: Tensor
+    length: Tensor
+    free: Tensor
+
+    @property
+    def last(self) -> Tensor:
+        """``(B, 6)`` the point where the stage ends."""
+        return self.u[torch.arange(len(self.u), device=self.u.device), self.length - 1]
+
+    def trimmed(self) -> LatticeSteps:
+        """Without places that none of the trajectories fills."""
+        return LatticeSteps(self.u[:, : int(self.length.max())], self.length, self.free)
+
+
+class LatticeStage(Stage[LatticeSteps]):
+    """Heads: exit or back to source, and a mixture of Beta distributions for each slot, for either direction.
+
+    Args:
+        width: of the trunk.
+        components: of each mixture.
+        low, high: bounds of the Beta parameters.
+    """
+
+    index = 2
+
+    def __init__(self, width: int, *, components: int = 5, low: float = 1.0, high: float = 100.0) -> None:
+        super().__init__()
+        self.components, self.low, self.high = components, low, high
+        self.exit, self.back = small_head(width, 1), small_head(width, 1)
+        self.increment, self.decrement = (self._mixture_head(width) for _ in range(2))
+
+    def _mixture_head(self, width: int) -> nn.Linear:
+        """Starts with broad, slightly different components: alpha and beta around 1.1 to 1.5."""
+        head = small_head(width, 6 * 3 * self.components)
+        with torch.no_grad():
+            start = torch.full((6, 3 * self.components), -3.0)
+            start[:, : self.components] = 0.0
+            head.bias.copy_((start + 0.5 * torch.randn_like(start)).flatten())
+        return head
+
+    def encoder(self, width: int) -> nn.Module:
+        """Harmonics of the point."""
+        return PointEncoder(6, width)
+
+    def _raw(self, head: nn.Linear, z: Tensor) -> Tensor:
+        """Parameters of the mixtures of all slots before their constraints, ``(R, 6, 3 k)``."""
+        raw: Tensor = head(z)
+        return raw.view(len(z), 6, 3 * self.components)
+
+    def _draw(self, head: nn.Linear, z: Tensor, free: Tensor, *, epsilon: float, generator: Generator) -> Tensor:
+        """Draws for the free slots as ``(R, 6)`` float64, 0 elsewhere."""
+        r = torch.zeros(free.shape, dtype=torch.float64, device=z.device)
+        mixture = BetaMixture(self._raw(head, z)[free], low=self.low, high=self.high)
+        r[free] = mixture.sample(epsilon=epsilon, generator=generator).double()
+        return r
+
+    def rollout(
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
+    ) -> LatticeSteps:
+        """See :meth:`Stage.rollout`."""
+        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.index]
+        free = space.free(so_far.space_group)
+        u = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
+        length = torch.ones(len(prefix), dtype=torch.int64, device=device)
+        rows, here = torch.arange(len(prefix), device=device), free
+        point = self._draw(self.increment, network.trunk(prefix), free, epsilon=epsilon, generator=generator)
+        u[:, 0] = point
+        for t in range(1, MAX_STEPS):
+            going = ~((point > 1 - m) & here).any(1)
+            rows, here, point = rows[going], here[going], point[going]
+            if len(rows) == 0:
+                break
+            z = network.trunk(prefix[rows] + encoder(point, here))
+            p_exit = torch.lerp(torch.sigmoid(self.exit(z)), torch.tensor(0.5, device=device), epsilon)
+            going = torch.rand(len(rows), generator=generator, device=device) >= p_exit.squeeze(1)
+            rows, here, point, z = rows[going], here[going], point[going], z[going]
+            if len(rows) == 0:
+                break
+            r = self._draw(self.increment, z, here, epsilon=epsilon, generator=generator)
+            point = torch.where(here, point + m + r * (1 - point - m), 0.0)
+            u[rows, t], length[rows] = point, t + 1
+        return LatticeSteps(u, length, free).trimmed()
+
+    def rollback(
+        self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
+    ) -> LatticeSteps:
+        """See :meth:`Stage.rollback`."""
+        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.index]
+        free = space.free(states.space_group)
+        visited = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
+        length = torch.ones(len(prefix), dtype=torch.int64, device=device)
+        rows, here, point = torch.arange(len(prefix), device=device), free, states.u.double()
+        visited[:, 0] = point
+        for t in range(1, MAX_STEPS):
+            going = ~((point < m) & here).any(1)
+            rows, here, point = rows[going], here[going], point[going]
+            if len(rows) == 0:
+                break
+            z = network.trunk(prefix[rows] + encoder(point, here))
+            p_back = torch.sigmoid(self.back(z)).squeeze(1)
+            going = torch.rand(len(rows), generator=generator, device=device) >= p_back
+            rows, here, point, z = rows[going], here[going], point[going], z[going]
+            if len(rows) == 0:
+                break
+            r = self._draw(self.decrement, z, here, epsilon=0.0, generator=generator)
+            point = torch.where(here, point - m - r * (point - m), 0.0)
+            visited[rows, t], length[rows] = point, t + 1
+        place = (length.unsqueeze(1) - 1 - torch.arange(int(length.max()), device=device)).clamp(min=0)
+        u = visited.gather(1, place.unsqueeze(2).expand(-1, -1, 6))
+        return LatticeSteps(u, length, free)
+
+    @staticmethod
+    def _inner(steps: LatticeSteps) -> tuple[Tensor, Tensor]:
+        """Owner and place of the points before the last, ``(I,)`` each."""
+        places = torch.arange(steps.u.shape[1], device=steps.u.device)
+        owner, place = (places < (steps.length - 1).unsqueeze(1)).nonzero(as_tuple=True)
+        return owner, place
+
+    def rows(self, steps: LatticeSteps, space: CrystalSpace) -> Rows:
+        """Last points, then those before."""
+        owner, place = self._inner(steps)
+        everyone = torch.arange(len(steps.u), device=owner.device)
+        free = torch.cat((steps.free, steps.free[owner]))
+        return Rows(torch.cat((everyone, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
+
+    def final(self, steps: LatticeSteps, space: CrystalSpace) -> tuple[Tensor, ...]:
+        """See :meth:`Stage.final`."""
+        return (steps.last, steps.free)
+
+    def score(
+        self, steps: LatticeSteps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
+    ) -> StageScore:
+        """See :meth:`Stage.score`."""
+        m, batch, device = MIN_INCREMENT, len(steps.u), steps.u.device
+        owner, place = self._inner(steps)
+        everyone = torch.arange(batch, device=device)
+        last, inner, after = steps.last, steps.u[owner, place], steps.u[owner, place + 1]
+        free_inner = steps.free[owner]
+        points, free = torch.cat((last, inner)), torch.cat((steps.free, free_inner))
+
+        # forward: first jump from the source, then (stay, increment) at inner points, exit at the last
+        room = (1 - inner - m).clamp(min=EDGE)
+        r = torch.cat((steps.u[:, 0], (after - inner - m) / room))
+        z, moving = torch.cat((entry, forward[batch:])), torch.cat((steps.free, free_inner))
+        stretch = torch.where(free_inner, torch.log(room), 0.0).sum(1).float()
+        # backward: to the source from the first point, (stay, decrement) from every later one
+        later = torch.cat((steps.length > 1, place > 0)).nonzero().squeeze(1)
+        owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
+        arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
+        room = (arrived - m).clamp(min=EDGE)
+        stretch_back = torch.where(slots, torch.log(room), 0.0).sum(1).float()
+
+        both = torch.cat((moving, slots))
+        raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward.index_select(0, later))))[
+            both
+        ]
+        drawn = torch.cat((r, (room - origin) / room))[both].float()
+        density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(drawn), both)
+        increment, decrement = density.split((len(moving), len(slots)))
+        forced = torch.stack((((points > 1 - m) & free).any(1), ((points < m) & free).any(1)))
+        chance = torch.stack((self.exit(forward).squeeze(1), self.back(backward).squeeze(1)))
+        (leave, home), (stay, remain) = (log_p.unbind(0) for log_p in bernoulli_log_probs(chance, forced))
+
+        width = steps.u.shape[1] + 1
+        log_pf = torch.zeros(batch, width, device=device).index_put(
+            (torch.cat((everyone, owner, everyone)), torch.cat((0 * everyone, place + 1, steps.length))),
+            torch.cat((increment[:batch], stay[batch:] + increment[batch:] - stretch, leave[:batch])),
+        )
+        arrival = home.index_put((later,), remain[later] + decrement - stretch_back)
+        log_pb = torch.zeros(batch, width, device=device).index_put((owners, places), arrival)
+        source = torch.full((batch, width), -1, device=device)
+        source[:, 0] = everyone
+        source[owner, place + 1] = 2 * batch + torch.arange(len(owner), device=device)
+        source[everyone, steps.length] = batch + everyone
+        return StageScore(log_pf, log_pb, source)
+
+
+def _sum_slots(values: Tensor, slots: Tensor) -> Tensor:
+    """Sum values of the marked slots ``(N,)`` a row of ``slots`` ``(R, 6)``: ``(R,)``."""
+    row = slots.nonzero(as_tuple=True)[0]
+    return torch.zeros(len(slots), device=values.device).index_add(0, row, values)

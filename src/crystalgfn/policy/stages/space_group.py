@@ -1,0 +1,176 @@
+"""The space-group stage: up to three properties set in any order, so P_B chooses among several parents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
+from crystalgfn.policy.network import Network, SetEncoder, small_head
+from crystalgfn.policy.stages.stage import Rows, Stage, StageScore
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.space_group import (
+    FIRST_GROUP_ACTION,
+    N_ACTIONS,
+    N_CODES,
+    N_GROUPS,
+    N_SYMMETRIES,
+    N_SYSTEMS,
+    SYMMETRY_OF,
+    SYSTEM_OF,
+    code_of,
+)
+
+DIRECT, SYSTEM, SYMMETRY, SYSTEM_SYMMETRY, SYMMETRY_SYSTEM = range(5)
+"""The five ways to a space group: at once, after its system, after its symmetry, after both in either order."""
+
+
+@dataclass(frozen=True)
+class SpaceGroupSteps:
+    """``space_group`` ``(B,)`` 1..230 and the ``path`` ``(B,)`` to it, 0..4."""
+
+    path: Tensor
+    space_group: Tensor
+
+
+class SpaceGroupStage(Stage[SpaceGroupSteps]):
+    """Heads: 243 actions forward; backward, which of 4 parents of a finished group and of 2 of a (system, symmetry)."""
+
+    index = 0
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.action = small_head(width, N_ACTIONS)
+        self.parent = small_head(width, 4)
+        self.unset = small_head(width, 2)
+
+    def encoder(self, width: int) -> nn.Module:
+        """Embeddings of the 54 codes and of the 230 groups."""
+        return SetEncoder(1 + N_CODES + N_GROUPS, width, expected=2)
+
+    @staticmethod
+    def features(code: Tensor, space_group: Tensor) -> Tensor:
+        """Encoder input of states ``(R,)``; group 0 means not set."""
+        return torch.stack((1 + code, torch.where(space_group > 0, N_CODES + space_group, 0)), 1)
+
+    @staticmethod
+    def _properties(space_group: Tensor) -> tuple[Tensor, Tensor]:
+        device = space_group.device
+        return SYSTEM_OF.to(device)[space_group], SYMMETRY_OF.to(device)[space_group]
+
+    def root(self, device: torch.device) -> Tensor:
+        """Encoder input of the source, ``(1, 2)``."""
+        zero = torch.zeros(1, dtype=torch.int64, device=device)
+        return self.features(zero, zero)
+
+    def rollout(
+        self,
+        network: Network,
+        prefix: Tensor,
+        so_far: Any,
+        space: CrystalSpace,
+        *,
+        epsilon: float,
+        generator: Generator,
+    ) -> SpaceGroupSteps:
+        """See :meth:`Stage.rollout`."""
+        batch, device, encoder = len(prefix), prefix.device, network.encoders[self.index]
+        code = torch.zeros(batch, dtype=torch.int64, device=device)
+        group, path = torch.zeros_like(code), torch.zeros_like(code)
+        rows = torch.arange(batch, device=device)
+        conditional = network.condition is not None
+        start = encoder(self.root(device))  # without a condition, all trajectories start from the same state
+        logits = self.action(network.trunk(start + prefix if conditional else start)).expand(batch, -1)
+        for step in range(3):
+            mask = space.groups.mask[code[rows]]
+            action = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
+            group[rows] = (action - FIRST_GROUP_ACTION + 1).clamp(min=0)
+            is_system, is_symmetry = action < N_SYSTEMS, (action >= N_SYSTEMS) & (action < FIRST_GROUP_ACTION)
+            code[rows] += torch.where(is_system, (action + 1) * (N_SYMMETRIES + 1), 0)
+            code[rows] += torch.where(is_symmetry, action - N_SYSTEMS + 1, 0)
+            if step == 0:
+                path[rows] = torch.where(is_system, SYSTEM, torch.where(is_symmetry, SYMMETRY, DIRECT))
+            elif step == 1:
+                path[rows] += torch.where(is_system | is_symmetry, SYSTEM_SYMMETRY - SYSTEM, 0)
+            rows = rows[is_system | is_symmetry]
+            if len(rows) == 0:
+                break
+            encoding = encoder(self.features(code[rows], group[rows]))
+            logits = self.action(network.trunk(encoding + prefix[rows] if conditional else encoding))
+        return SpaceGroupSteps(path, group)
+
+    def rollback(
+        self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
+    ) -> SpaceGroupSteps:
+        """See :meth:`Stage.rollback`."""
+        encoder = network.encoders[self.index]
+        system, symmetry = self._properties(states.space_group)
+        code, unset = code_of(system, symmetry), torch.zeros_like(system)
+        logits = self.parent(network.trunk(encoder(self.features(code, states.space_group)) + prefix))
+        path = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
+        logits = self.unset(network.trunk(encoder(self.features(code, unset)) + prefix))
+        order = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
+        return SpaceGroupSteps(path + torch.where(path == SYSTEM_SYMMETRY, order, 0), states.space_group)
+
+    def rows(self, steps: SpaceGroupSteps, space: CrystalSpace) -> Rows:
+        """Finished groups, then states with one property, then with two."""
+        path, group = steps.path, steps.space_group
+        system, symmetry = self._properties(group)
+        one, two = (path >= SYSTEM).nonzero().squeeze(1), (path >= SYSTEM_SYMMETRY).nonzero().squeeze(1)
+        by_system = (path == SYSTEM) | (path == SYSTEM_SYMMETRY)
+        first = torch.where(by_system, code_of(system, 0 * system), symmetry)
+        both = code_of(system, symmetry)
+        everyone = torch.arange(len(path), device=path.device)
+        code = torch.cat((both, first[one], both[two]))
+        groups = torch.cat((group, torch.zeros_like(code[len(group) :])))
+        return Rows(torch.cat((everyone, one, two)), (self.features(code, groups),))
+
+    def final(self, steps: SpaceGroupSteps, space: CrystalSpace) -> tuple[Tensor, ...]:
+        """See :meth:`Stage.final`."""
+        return (self.features(code_of(*self._properties(steps.space_group)), steps.space_group),)
+
+    def score(
+        self, steps: SpaceGroupSteps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
+    ) -> StageScore:
+        """See :meth:`Stage.score`; ``entry`` is ``(1, width)`` where every trajectory starts at the same source."""
+        path, group = steps.path, steps.space_group
+        batch, device = len(path), path.device
+        system, symmetry = self._properties(group)
+        one, two = (path >= SYSTEM).nonzero().squeeze(1), (path >= SYSTEM_SYMMETRY).nonzero().squeeze(1)
+        by_system = (path == SYSTEM) | (path == SYSTEM_SYMMETRY)
+        set_group, set_system = group - 1 + FIRST_GROUP_ACTION, system - 1
+        set_symmetry = symmetry - 1 + N_SYSTEMS
+        everyone, between = torch.arange(batch, device=device), torch.arange(len(one) + len(two), device=device)
+
+        # forward: what was set first, then what was set after one property and after two
+        first = torch.where(path == DIRECT, set_group, torch.where(by_system, set_system, set_symmetry))
+        second = torch.where(path <= SYMMETRY, set_group, torch.where(by_system, set_symmetry, set_system))
+        actions = torch.cat((first, second[one], set_group[two]))
+        alone = torch.where(by_system, code_of(system, 0 * system), symmetry)
+        codes = torch.cat((everyone[: len(entry)] * 0, alone[one], code_of(system, symmetry)[two]))
+        log_p = masked_log_softmax(self.action(torch.cat((entry, forward[batch:]))), space.groups.mask[codes])
+        rows = torch.cat((everyone.clamp(max=len(entry) - 1), len(entry) + between))
+        places = torch.cat((everyone, one, two)), torch.cat((0 * everyone, 0 * one + 1, 0 * two + 2))
+        log_pf = torch.zeros(batch, 3, device=device).index_put(places, log_p[rows, actions])
+
+        # backward: which parent a group has, and which property of two was set last
+        parent = torch.log_softmax(self.parent(backward[:batch]), 1)
+        unset = torch.log_softmax(self.unset(backward[batch + len(one) :]), 1)
+        steps_taken = torch.where(path == DIRECT, 0, torch.where(path <= SYMMETRY, 1, 2))
+        arrivals = torch.cat((everyone, two)), torch.cat((steps_taken, 0 * two + 1))
+        last, order = (
+            _picked(parent, path.clamp(max=SYSTEM_SYMMETRY)),
+            _picked(unset, (path[two] == SYMMETRY_SYSTEM).long()),
+        )
+        log_pb = torch.zeros(batch, 3, device=device).index_put(arrivals, torch.cat((last, order)))
+
+        source = torch.full((batch, 3), -1, device=device)
+        source[places] = torch.cat((everyone, 2 * batch + between))
+        return StageScore(log_pf, log_pb, source)
+
+
+def _picked(log_p: Tensor, column: Tensor) -> Tensor:
+    return log_p.gather(1, column.unsqueeze(1)).squeeze(1)

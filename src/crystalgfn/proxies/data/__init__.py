@@ -1,0 +1,1 @@
+"""Training rows: real crystals, strained copies, random crystals, and how rows are split."""

@@ -1,0 +1,107 @@
+"""A floor under crystals nobody has computed: the convex hull of the training rows.
+
+A sampler that hunts the lowest predictions leaves the training data at once. What is known there is one-sided: no
+structure of a composition lies below the convex hull of formation energies, and the hull of the known rows is an upper
+estimate of it. Random crystals with that hull energy enter the training with a penalty on predictions more than a
+margin below it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crystalgfn.crystallography import space_groups
+from crystalgfn.crystallography.elements import ATOMIC_VOLUME
+from crystalgfn.crystals.crystal import Crystals
+
+MAX_COUNT = 16
+MAX_ELEMENTS = 5
+VOLUME_RATIO = (0.6, 1.6)
+AXIAL_FACTOR = 3.0
+
+
+def random_crystals(known: Crystals, number: int, *, seed: int) -> Crystals:
+    """Make crystals as an untrained sampler would: 2 to 5 elements, 1 to 16 atoms of each, a cell of its group.
+
+    Elements are drawn in proportion to the rows of ``known`` (B, D) that hold them, space groups in proportion to the
+    square root of their rows; volume per atom is log-uniform in [0.6, 1.6] of the additive estimate, axial ratios
+    log-uniform in [1/3, 3], free angles uniform in [70, 110] degree (monoclinic beta in [90, 125]).
+    """
+    rng = np.random.default_rng(seed)
+    weight = (known.counts > 0).sum(0).cpu().numpy().astype(float)
+    groups = np.sqrt(np.bincount(known.space_group.cpu().numpy(), minlength=231).astype(float))
+    counts = np.zeros((number, len(known.elements)), dtype=np.int64)
+    # Gumbel keys: the n highest are a draw without replacement in proportion to the weights
+    keys = np.log(np.maximum(weight, 1e-12)) + rng.gumbel(size=counts.shape)
+    size = rng.integers(2, min(MAX_ELEMENTS, int((weight > 0).sum())) + 1, size=number)
+    chosen = np.argsort(-keys, axis=1)[:, :MAX_ELEMENTS]
+    drawn = rng.integers(1, MAX_COUNT + 1, size=chosen.shape) * (np.arange(chosen.shape[1]) < size[:, None])
+    np.put_along_axis(counts, chosen, drawn, axis=1)
+    space_group = rng.choice(231, size=number, p=groups / groups.sum())
+    estimate = counts @ ATOMIC_VOLUME[list(known.elements)]
+    volume = estimate * np.exp(rng.uniform(np.log(VOLUME_RATIO[0]), np.log(VOLUME_RATIO[1]), size=number))
+    return Crystals(
+        known.elements,
+        torch.as_tensor(space_group),
+        torch.as_tensor(counts),
+        torch.as_tensor(random_cells(space_group, volume, rng)),
+    )
+
+
+def random_cells(
+    space_group: npt.NDArray[np.int64], volume: npt.NDArray[np.float64], rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Conventional cells (B, 6) (A, degree) that obey the lattice system of each group and have each volume (A^3)."""
+    number = len(space_group)
+    system = space_groups.CRYSTAL_LATTICE_SYSTEM[space_group]
+    limit = np.log(AXIAL_FACTOR)
+    logs = rng.uniform(-limit, limit, size=(number, 3))
+    logs[:, 1] = np.where(system >= 4, logs[:, 0], logs[:, 1])
+    logs[:, 2] = np.where(system == 8, logs[:, 0], logs[:, 2])
+    angles = np.full((number, 3), 90.0)
+    angles[system == 1] = rng.uniform(70, 110, size=(int((system == 1).sum()), 3))
+    angles[system == 2, 1] = rng.uniform(90, 125, size=int((system == 2).sum()))
+    angles[(system >= 5) & (system <= 7), 2] = 120.0
+    cosines = np.cos(np.radians(angles))
+    unit = np.sqrt(1 + 2 * cosines.prod(1) - np.square(cosines).sum(1))
+    lengths = np.exp(logs) * (volume / (np.exp(logs.sum(1)) * unit))[:, None] ** (1 / 3)
+    return np.concatenate([lengths, angles], axis=1)
+
+
+class Hull:
+    """Convex hull of formation energies over compositions; elements stand at 0 eV/atom.
+
+    Args:
+        counts: (N, D) atoms of each entry.
+        energy: (N,) formation energy, eV/atom.
+    """
+
+    def __init__(self, counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64]) -> None:
+        fractions = counts / counts.sum(1, keepdims=True)
+        order = np.lexsort((energy, *np.round(fractions, 6).T))
+        ordered = np.round(fractions[order], 6)
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = (ordered[1:] != ordered[:-1]).any(1)
+        lowest = order[first]  # of each composition
+        lowest = lowest[energy[lowest] < 0]
+        self._fractions = fractions[lowest]
+        self._energy = energy[lowest]
+        self._present = self._fractions > 0
+
+    def energy(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Hull energy (B,), eV/atom, at compositions ``counts`` (B, D): a linear programme each."""
+        from scipy.optimize import linprog
+
+        out = np.zeros(len(counts))
+        for row, count in enumerate(counts):
+            inside = ~(self._present & (count == 0)).any(1)
+            if not inside.any():
+                continue
+            used = count > 0
+            matrix = np.concatenate([self._fractions[inside][:, used], np.eye(int(used.sum()))]).T
+            cost = np.concatenate([self._energy[inside], np.zeros(int(used.sum()))])
+            solved = linprog(cost, A_eq=matrix, b_eq=count[used] / count.sum(), bounds=(0, None), method="highs")
+            out[row] = min(0.0, float(solved.fun)) if solved.status == 0 else 0.0
+        return out

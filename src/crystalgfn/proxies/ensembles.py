@@ -1,0 +1,43 @@
+"""Further members for a trained ensemble."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from crystalgfn.errors import ConfigError
+from crystalgfn.proxies.networks.proxy import NetworkConfig, ProxyNetwork, SetNetwork, build
+from crystalgfn.proxies.networks.strain import VolumeNetwork
+
+
+def append(network: ProxyNetwork, further: SetNetwork) -> ProxyNetwork:
+    """Return ``network`` with the members of ``further`` after its own.
+
+    Of a :class:`VolumeNetwork` the relaxed part grows; the part that knows the cell stays as it is.
+
+    Raises:
+        ConfigError: networks of other sizes, or with another scaling, as other training rows give.
+    """
+    if isinstance(network, VolumeNetwork):
+        relaxed = append(network.relaxed, further)
+        if not isinstance(relaxed, SetNetwork):
+            raise ConfigError(f"cannot append {further.config.kind!r} members to a volume-aware model, allowed: set")
+        return VolumeNetwork.join(relaxed, network.cell)
+    if _sizes(network.config) != _sizes(further.config):
+        raise ConfigError(f"members of {further.config} do not fit those of {network.config}")
+    joined = build(replace(network.config, members=network.config.members + further.config.members))
+    learned = {name for name, _ in network.named_parameters()}
+    first, second = network.state_dict(), further.state_dict()
+    for name in first.keys() - learned:
+        if not torch.equal(first[name], second[name]):
+            raise ConfigError(f"further members were trained on other rows: their {name} differs")
+    joined.load_state_dict(
+        {name: torch.cat([value, second[name]]) if name in learned else value for name, value in first.items()}
+    )
+    return joined
+
+
+def _sizes(config: NetworkConfig) -> NetworkConfig:
+    """What has to agree: everything but the number of members and what a dropped-out training changes."""
+    return replace(config, members=1, cell_members=1, cell_hidden=0, cell_blocks=0)

@@ -1,0 +1,228 @@
+"""Trained property models: weights in a folder, and the property that predicts with them.
+
+A model folder holds ``weights.safetensors`` (tables, scaling and weights; half precision where the card says so),
+``domain.safetensors`` (statistics of the training crystals, see :mod:`.domain`), ``card.json`` (architecture, domain,
+data, metrics) and ``card.md`` (the same for people).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.property import Domain
+from crystalgfn.errors import CheckpointError, PropertyError, nearest
+from crystalgfn.proxies.checkpoints import read_safetensors, write_safetensors
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.networks.members import Terms
+from crystalgfn.proxies.networks.proxy import NetworkConfig, ProxyNetwork, build
+
+WEIGHTS = "weights.safetensors"
+DOMAIN = "domain.safetensors"
+CARD = "card.json"
+CARD_TEXT = "card.md"
+FORMAT = 1
+CHUNK = 256
+
+
+class ProxyProperty:
+    """A trained network as a property: crystals in, eV/atom (eV for a band gap) out.
+
+    Example::
+
+        energy = ProxyProperty.load("formation_energy")
+        energy(crystals)                 # (B,) float32, eV/atom
+        energy.with_deviation(crystals)  # and how sure it is
+
+    Args:
+        network: the trained ensemble.
+        card: the model card; its ``domain`` names the elements the model was trained on.
+    """
+
+    def __init__(self, network: ProxyNetwork, card: dict[str, Any]) -> None:
+        self.network = network.float().eval().requires_grad_(False)
+        self.card = card
+        self.name: str = card["name"]
+        self.unit: str = card["unit"]
+        self._domain = Domain(self.name, card["domain"]["elements"], "it was trained on")
+        self._featuriser = Featuriser(network.properties, network.volumes)
+        self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
+
+    def __call__(self, crystals: Crystals) -> Tensor:
+        """Return the ensemble's mean, (B,) float32, on the device of the crystals.
+
+        Raises:
+            PropertyError: a crystal holds an element the model was not trained on.
+        """
+        return self._predict(crystals).energy.mean(0)
+
+    def with_deviation(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
+        """Return the mean and its standard deviation, each (B,) float32, in the unit of the property.
+
+        The deviation is that of the members, 0 for a model of one, and what they share in doubt: see
+        :data:`~crystalgfn.proxies.networks.strain.STRAIN_DOUBT`.
+
+        Raises:
+            PropertyError: a crystal holds an element the model was not trained on.
+        """
+        terms = self._predict(crystals)
+        variance = terms.energy.var(0, correction=0)
+        if terms.doubt is not None:
+            variance = variance + terms.doubt.square()
+        return terms.energy.mean(0), variance.sqrt()
+
+    def metal(self, crystals: Crystals) -> Tensor:
+        """Return the probability (B,) of being a metal, by a model of the band gap.
+
+        Raises:
+            PropertyError: not such a model, or a crystal holds an element it was not trained on.
+        """
+        logit = self._predict(crystals).logit
+        if logit is None:
+            raise PropertyError(f"model {self.name!r} knows no metals, allowed: a model of the band gap")
+        return torch.sigmoid(-logit).mean(0)
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Symbols of the elements it was trained on."""
+        return self._domain.symbols
+
+    @property
+    def source(self) -> str:
+        """What it predicts, from what, in one line."""
+        rows = self.card.get("data", {}).get("rows", 0)
+        return f"{self.card.get('property', self.name)}: {self.network.config.members} networks, {rows:,} rows"
+
+    @property
+    def error(self) -> str:
+        """Mean absolute error on held-out rows, by the model card."""
+        found = self.card.get("metrics", {}).get("real", {}).get("groups", {}).get("all", {})
+        return f"MAE {found['mae']:.3f} {self.unit} on {found['n']:,} test rows" if found.get("n") else ""
+
+    def _predict(self, crystals: Crystals) -> Terms:
+        """Prediction of each member."""
+        self._domain.check(crystals)
+        device = crystals.counts.device
+        if device not in self._tables:
+            self.network.to(device)
+            self._tables = {device: tuple(t.detach() for t in self.network.tables())}
+        with torch.no_grad():
+            inputs = self._featuriser(crystals)
+            if len(inputs) <= CHUNK:
+                return self.network.terms(inputs.for_all_members(), self._tables[device])
+            rows = torch.arange(len(inputs), device=device).split(CHUNK)
+            parts = [self.network.terms(inputs[index].for_all_members(), self._tables[device]) for index in rows]
+            return Terms.join(parts)
+
+    @classmethod
+    def load(cls, where: str | Path) -> ProxyProperty:
+        """Load a shipped model by name, or a model folder.
+
+        Raises:
+            CheckpointError: no such model or folder, or files in it that do not fit.
+        """
+        folder = model_folder(where)
+        card = read_card(folder)
+        tensors, _ = read_safetensors(folder / WEIGHTS)
+        try:
+            known = {f.name for f in fields(NetworkConfig)}
+            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in known}))
+            network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+            return cls(network, card)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
+
+
+def shipped_models() -> dict[str, Path]:
+    """Folders of the models inside the package, by name."""
+    root = Path(str(files("crystalgfn.proxies") / "weights"))
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
+def model_folder(where: str | Path) -> Path:
+    """Return the folder of a shipped model or of a path.
+
+    Raises:
+        CheckpointError: neither.
+    """
+    shipped = shipped_models()
+    if str(where) in shipped:
+        return shipped[str(where)]
+    folder = Path(where)
+    if not (folder / CARD).is_file():
+        raise CheckpointError(
+            f"no model {str(where)!r}: not a folder with {CARD}, and the shipped models are "
+            f"{', '.join(shipped)}{nearest(str(where), shipped)}"
+        )
+    return folder
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """Return the model card of a folder.
+
+    Raises:
+        CheckpointError: unreadable, or of another format.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / CARD}: unreadable model card: {error}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise CheckpointError(f"{folder / CARD}: format {found!r}, allowed: {FORMAT}")
+    return card
+
+
+def save_model(
+    folder: Path,
+    network: ProxyNetwork,
+    card: dict[str, Any],
+    text: str,
+    *,
+    half: bool = True,
+    domain: dict[str, Tensor] | None = None,
+) -> None:
+    """Write a model folder; it appears complete, in place of an older one, or not at all.
+
+    Args:
+        folder: where.
+        network: the weights.
+        card: the model card; ``format``, ``network`` and ``precision`` are filled in.
+        text: the card for people, markdown.
+        half: store learned weights in half precision; tables and scaling keep single precision.
+        domain: fields of a :class:`~crystalgfn.proxies.domain.TrainingDomain`.
+    """
+    card = {
+        "format": FORMAT,
+        **card,
+        "network": network.config.to_dict(),
+        "precision": "float16" if half else "float32",
+    }
+    learned = {name for name, _ in network.named_parameters()}
+    tensors = {k: v.half() if half and k in learned else v for k, v in network.state_dict().items()}
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    temporary.mkdir(parents=True)
+    try:
+        write_safetensors(temporary / WEIGHTS, tensors, {})
+        if domain is not None:
+            write_safetensors(temporary / DOMAIN, domain, {})
+        (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+            os.replace(folder, old)
+            os.replace(temporary, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Networks that predict properties from space group, composition and lattice."""

@@ -1,0 +1,276 @@
+"""Numbers a property network reads: from crystals to padded element tokens and scalar descriptors.
+
+Nothing here is learned. Everything is batched; what depends on the element list alone is computed once and kept by the
+:class:`Featuriser`. Elements of a crystal are listed by rising electronegativity, so the result does not depend on the
+order of the columns of ``counts``, nor on columns of zeros. Fractions, descriptors of the composition and the volume
+ratio do not change when a cell is multiplied; the number of atoms of the conventional cell, which space group and
+Wyckoff positions fix, is told apart in features of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystalgfn.crystallography import elements as element_tables
+from crystalgfn.crystallography import space_groups
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import PropertyError
+
+LOG_PROPERTIES = ("melting_point_K", "boiling_point_K", "molar_volume_cm3_per_mol", "thermal_conductivity_W_per_mK")
+"""Properties that span decades and enter as logarithms."""
+
+VOLUME_RATIO_RANGE = (0.35, 3.2)
+"""Volume over the additive estimate, clamped to this: the range of the strained training crystals."""
+
+AXIAL_RANGE = 12.0
+"""Axial ratios are clamped to [1/12, 12], which holds more than 99.9 % of real crystals."""
+
+N_DESCRIPTORS = 26
+"""Scalar descriptors a crystal besides those of its composition's element properties."""
+
+ABSENT = 1e6
+"""Added where there is no element, so that it is never the lowest."""
+
+CELL_SCALE = (2.0, 4.0, 1.0, 1 / 3, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+CELL_SHIFT = (0.0, 0.0, 0.0, 0.0, 0.0, -5.6, 0.0, -2.8, -2.4, 0.0, 0.0)
+"""Linear maps of the first eleven descriptors to numbers of order one."""
+
+LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
+"""Descriptors that depend on the cell; the others follow from space group and counts."""
+
+SHAPE_COLUMNS = (6, *range(10, 20))
+"""Descriptors of the cell that do not depend on its volume."""
+
+SIZE_COLUMNS = (7, 8, 9)
+"""Descriptors that depend on the number of atoms in the cell."""
+
+ESTIMATE_COLUMN = 25
+"""Descriptor that holds the log of the additive estimate of the volume, A^3 per atom."""
+
+EQUILIBRIUM = (0, 11, 12, 13, 17, 18, 19)
+"""Descriptors that say where the cell stands: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network reads, for B crystals with at most K elements each.
+
+    Attributes:
+        atomic_numbers: (B, K) int64, by rising electronegativity, 0 where there is no element.
+        amounts: (B, K, 4) float32: fraction, its square root, log of atoms per primitive and per reduced cell.
+        fractions: (B, K) float32, 0 where there is no element; rows sum to 1.
+        space_group: (B,) int64.
+        descriptors: (B, N_DESCRIPTORS + 4 F) float32: cell, volume and size, then mean, deviation, lowest and highest
+            of the F element properties.
+        lattice: (B, 6) float32: a, b, c (A), alpha, beta, gamma (degree), as the Table 1 network reads it.
+    """
+
+    atomic_numbers: Tensor
+    amounts: Tensor
+    fractions: Tensor
+    space_group: Tensor
+    descriptors: Tensor
+    lattice: Tensor
+
+    def __getitem__(self, index: Tensor) -> Inputs:
+        """Return the rows ``index`` (..., ) of every field; a (M, b) index gives fields (M, b, ...)."""
+        return replace(self, **{name: value[index] for name, value in vars(self).items()})
+
+    def __len__(self) -> int:
+        return int(self.space_group.shape[0])
+
+    def for_all_members(self) -> Inputs:
+        """Give every field a leading dimension of 1: the same batch for all members of an ensemble."""
+        return replace(self, **{name: value[None] for name, value in vars(self).items()})
+
+    def with_structure(self, other: Inputs) -> Inputs:
+        """Return the same compositions in the structures of ``other``, whose fractions are the same, row by row."""
+        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
+        descriptors = self.descriptors.clone()
+        descriptors[:, columns] = other.descriptors[:, columns]
+        amounts = self.amounts.clone()
+        width = min(amounts.shape[1], other.amounts.shape[1])
+        amounts[:, :width, 2] = other.amounts[:, :width, 2]
+        return replace(self, descriptors=descriptors, amounts=amounts, space_group=other.space_group)
+
+    def with_volume(self, log_ratio: Tensor) -> Inputs:
+        """Return the crystals with descriptors of another volume; its log (B,) over the additive estimate is given."""
+        inverse = torch.exp(-log_ratio)
+        per_atom = log_ratio + self.descriptors[:, ESTIMATE_COLUMN]
+        columns = [log_ratio, log_ratio.square(), inverse, inverse.square(), torch.exp(log_ratio), per_atom]
+        number = len(columns)
+        descriptors = self.descriptors.clone()
+        scale, shift = torch.tensor(CELL_SCALE[:number]), torch.tensor(CELL_SHIFT[:number])
+        descriptors[:, :number] = torch.addcmul(shift, torch.stack(columns, 1), scale)
+        return replace(self, descriptors=descriptors)
+
+    def without_structure(self, descriptors: Tensor) -> Inputs:
+        """Return the same compositions in no known structure: space group 0, usual ``descriptors`` (N,)."""
+        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
+        blank = self.descriptors.clone()
+        blank[:, columns] = descriptors[columns]
+        amounts = self.amounts.clone()
+        amounts[..., 2] = 0
+        return replace(self, descriptors=blank, amounts=amounts, space_group=torch.zeros_like(self.space_group))
+
+
+def element_property_table() -> np.ndarray:
+    """Return physical properties (119, F), standardised over the elements 1..103, clipped to [-3, 3]; row 0 is zero."""
+    table = np.array(element_tables.PROPERTIES, dtype=float)
+    for name in LOG_PROPERTIES:
+        column = element_tables.PROPERTY_NAMES.index(name)
+        table[1:, column] = np.log(np.maximum(table[1:, column], 1e-3))
+    known = table[1:104]
+    table = np.clip((table - known.mean(0)) / np.maximum(known.std(0), 1e-9), -3, 3)
+    table[0] = 0
+    return table.astype(np.float32)
+
+
+def atomic_volume_table() -> np.ndarray:
+    """Return the additive volume (119,) of each element, A^3 per atom; row 0 is zero."""
+    return np.array(element_tables.ATOMIC_VOLUME, dtype=np.float32)
+
+
+class Featuriser:
+    """Turns crystals into :class:`Inputs`, with tables kept per element list and device.
+
+    Args:
+        properties: (119, F) element property table; of :func:`element_property_table` by default.
+        volumes: (119,) A^3 per atom; of :func:`atomic_volume_table` by default. A trained model brings both tables
+            along, so that a later change of the library's tables does not change its predictions.
+    """
+
+    def __init__(self, properties: Tensor | None = None, volumes: Tensor | None = None) -> None:
+        self.properties = torch.as_tensor(element_property_table()) if properties is None else properties.float().cpu()
+        self.volumes = torch.as_tensor(atomic_volume_table()) if volumes is None else volumes.float().cpu()
+        self._centering = torch.as_tensor(space_groups.CENTERING_MULTIPLICITY.astype(np.float32))
+        self._columns: dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, Tensor, Tensor]] = {}
+        self._scale, self._shift = torch.tensor(CELL_SCALE), torch.tensor(CELL_SHIFT)
+        self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
+
+    def _column_tables(self, elements: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Order of the columns by electronegativity (D,), their atomic numbers (D,), priorities D..1 (D,)."""
+        key = (elements, device)
+        if key not in self._columns:
+            rank = {z: i for i, z in enumerate(element_tables.FORMULA_ORDER)}
+            order = sorted(range(len(elements)), key=lambda column: rank[elements[column]])
+            numbers = torch.tensor([elements[column] for column in order])
+            priority = torch.arange(len(elements), 0, -1, dtype=torch.float32)
+            self._columns[key] = (torch.tensor(order).to(device), numbers.to(device), priority.to(device))
+        return self._columns[key]
+
+    def __call__(self, crystals: Crystals) -> Inputs:
+        """Return the inputs of B crystals.
+
+        Raises:
+            PropertyError: a crystal without atoms.
+        """
+        device = crystals.counts.device
+        order, numbers, priority = self._column_tables(crystals.elements, device)
+        if device not in self._tables:
+            constants = (self.properties, self.volumes, self._centering, self._scale, self._shift)
+            self._tables[device] = tuple(constant.to(device) for constant in constants)
+        properties, volumes, centering, scale, shift = self._tables[device]
+
+        ordered = crystals.counts.index_select(1, order).to(torch.float32)
+        held = ordered.clamp(max=1)
+        n_elements = held.sum(1)
+        if len(crystals) and not bool(n_elements.amin() > 0):
+            row = int((n_elements <= 0).nonzero()[0])
+            raise PropertyError(f"crystal {row} of the batch has no atoms, allowed: 1 or more")
+        widest = int(n_elements.amax()) if len(crystals) else 1
+        # the highest priorities are the elements that are there, in order; what pads the rest has no atoms
+        position = (held * priority).topk(widest, dim=1).indices
+        counts = ordered.gather(1, position)
+        present = counts.clamp(max=1)
+        atomic_numbers = numbers[position] * present.to(torch.int64)
+        n_atoms = counts.sum(1, keepdim=True)
+        fractions = counts / n_atoms
+        primitive = n_atoms / centering[crystals.space_group, None]
+        absent = (1 - present) * ABSENT
+        smallest = (counts + absent).amin(1, keepdim=True)
+        amounts = torch.stack(
+            [fractions, fractions.sqrt(), (fractions * primitive).log1p(), (counts / smallest).clamp(max=64).log1p()],
+            -1,
+        )
+        lattice = crystals.lattice.to(torch.float32)
+        volume = _volume(lattice)
+        estimate = (counts * volumes[atomic_numbers]).sum(1)
+        descriptors = torch.cat(
+            [
+                _cell_descriptors(lattice, volume, estimate, n_atoms[:, 0], primitive[:, 0], scale, shift),
+                _amount_descriptors(fractions, n_elements, absent, estimate / n_atoms[:, 0]),
+                _property_descriptors(properties[atomic_numbers], fractions, absent),
+            ],
+            dim=1,
+        )
+        return Inputs(atomic_numbers, amounts, fractions, crystals.space_group, descriptors, lattice)
+
+
+def _volume(lattice: Tensor) -> Tensor:
+    """Volume (B,) in A^3, at least a thousandth of abc so that its logarithm exists for any angles."""
+    cosines = torch.cos(torch.deg2rad(lattice[:, 3:]))
+    squared = 1 + 2 * cosines.prod(1) - cosines.square().sum(1)
+    return lattice[:, :3].prod(1) * squared.clamp(min=1e-6).sqrt()
+
+
+def _cell_descriptors(
+    lattice: Tensor, volume: Tensor, estimate: Tensor, n_atoms: Tensor, primitive: Tensor, scale: Tensor, offset: Tensor
+) -> Tensor:
+    """Return (B, 20): volume ratio in several powers, shape of the cell, angles, size; the first 11 scaled by (11,)."""
+    low, high = VOLUME_RATIO_RANGE
+    log_ratio = (volume / estimate).clamp(low, high).log()
+    per_atom = (volume / n_atoms).log()
+    edge = volume.log() / 3
+    logs = lattice[:, :3].log()
+    limit = float(np.log(AXIAL_RANGE))
+    a, b, c = logs.unbind(1)
+    axial = torch.stack([b - a, c - a, c - b], 1).clamp(-limit, limit)
+    shape = (logs - edge[:, None]).clamp(-limit, limit)
+    shortest = (logs.amin(1) - per_atom / 3).clamp(-2, 3)
+    cosines = torch.cos(torch.deg2rad(lattice[:, 3:]))
+    inverse = torch.exp(-log_ratio)
+    columns = [
+        log_ratio,
+        log_ratio.square(),
+        inverse,
+        inverse.square(),
+        torch.exp(log_ratio),
+        per_atom.clamp(0, 6),
+        shortest,
+        n_atoms.clamp(max=256).log(),
+        primitive.clamp(max=256).log(),
+        (primitive - primitive.round()).abs(),
+        axial.abs().amax(1),
+    ]
+    scaled = torch.addcmul(offset, torch.stack(columns, 1), scale)
+    return torch.cat([scaled, axial, shape, cosines * 2], dim=1)
+
+
+def _amount_descriptors(fractions: Tensor, n_elements: Tensor, absent: Tensor, volume: Tensor) -> Tensor:
+    """Return (B, 6): number of elements, entropy, sum of squares, largest and smallest fraction, log of ``volume``.
+
+    ``volume`` (B,): the additive estimate, A^3 per atom.
+    """
+    columns = [
+        n_elements - 3,
+        -torch.special.xlogy(fractions, fractions).sum(1),
+        fractions.square().sum(1),
+        fractions.amax(1),
+        (fractions + absent).amin(1),
+        volume.log(),
+    ]
+    return torch.stack(columns, 1)
+
+
+def _property_descriptors(values: Tensor, fractions: Tensor, absent: Tensor) -> Tensor:
+    """Return (B, 4 F): fraction-weighted mean and deviation, lowest and highest, of element properties (B, K, F)."""
+    weights = fractions[:, None]
+    mean = torch.bmm(weights, values)
+    deviation = torch.bmm(weights, (values - mean).square()).add_(1e-8).sqrt_()
+    out = absent[:, :, None]
+    return torch.cat([mean[:, 0], deviation[:, 0], (values + out).amin(1), (values - out).amax(1)], dim=1)

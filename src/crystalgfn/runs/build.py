@@ -1,0 +1,197 @@
+"""From a configuration to the objects it describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from crystalgfn.config import Config, ConstraintsConfig, LatticeConfig, TrainingConfig, preset_path, presets
+from crystalgfn.config.constraints import MAX_AXIS_RATIO
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.crystallography.stoichiometry import Stoichiometry
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import CheckpointError, ConfigError, DataError
+from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
+from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.goals import parse_goal
+from crystalgfn.rewards.reward import Reward, Stability, Term
+from crystalgfn.rewards.success_probability import Chance
+from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.rules import parse_rules
+from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.lattice_bounds import LatticeBounds
+from crystalgfn.spaces.lattice_box import BoxLattice
+from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.stability.facets import Facets
+from crystalgfn.stability.hull import Hull
+
+MONOCLINIC_ANGLES = (90.0, 135.0)
+"""Of lattices of kind ``volume`` where the configuration leaves them open."""
+
+WEIGHTS = "policy.safetensors"
+"""File of a run folder that holds the weights to sample with."""
+
+
+def build_space(config: ConstraintsConfig) -> CrystalSpace:
+    """The space, with its tables.
+
+    Raises:
+        ConstraintError: nothing satisfies the constraints.
+    """
+    chosen = config.elements
+    elements = [atomic_number(s) for s in chosen.allowed]
+    forbidden = {atomic_number(s) for s in chosen.forbidden}
+    constraints = CompositionConstraints(
+        allowed=tuple(z for z in elements if z not in forbidden) if forbidden else None,
+        required=tuple(atomic_number(s) for s in chosen.required),
+        any_of=tuple(tuple(atomic_number(s) for s in choice) for choice in chosen.any_of),
+        n_elements=config.n_elements,
+        n_atoms=config.n_atoms,
+        n_atoms_primitive=config.n_atoms_primitive,
+        atoms_per_element=config.atoms_per_element,
+        neutrality=config.charge,
+        wyckoff=config.wyckoff,
+        stoichiometry=Stoichiometry.parse(config.stoichiometry) if config.stoichiometry else None,
+        shares=tuple((atomic_number(s), low, high) for s, (low, high) in config.shares.items()),
+        electronegativity=config.electronegativity == "smact",
+        rules=parse_rules(config.rules),
+    )
+    return CrystalSpace(
+        elements,
+        config.groups,
+        composition=constraints,
+        lattice=build_lattice(config.lattice),
+        lebesgue=config.measure == "lebesgue",
+    )
+
+
+def build_lattice(lattice: LatticeConfig) -> LatticeDecoder:
+    """The decoding of the unit cube."""
+    fixed = None if lattice.volume_per_atom == "auto" else lattice.volume_per_atom
+    bounds = LatticeBounds(lattice.lengths, lattice.angles, fixed, lattice.density, lattice.longest_over_shortest)
+    if lattice.kind == "box":
+        return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic, bounds)
+    ratio = lattice.longest_over_shortest or MAX_AXIS_RATIO
+    beta = lattice.monoclinic or MONOCLINIC_ANGLES
+    return VolumeLattice(lattice.volume, ratio, lattice.triclinic, beta, bounds)
+
+
+def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
+    """The policies with random weights from the configuration's seed; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return CrystalPolicy(
+            len(space.elements),
+            space.max_count,
+            width=config.policy.width,
+            layers=config.policy.layers,
+            shared=config.policy.shared,
+            components=config.policy.components,
+            beta_range=config.policy.beta_range,
+            flow=config.training.objective == "subtb",
+            look_ahead=config.policy.look_ahead,
+            conditions=config.conditions,
+        ).to(space.device)
+
+
+def weights_of(where: str | Path) -> Path:
+    """Return the file with the weights of a run folder, or of a preset that ships with some.
+
+    Raises:
+        ConfigError: no such preset or folder.
+        CheckpointError: it has no weights.
+    """
+    folder = Path(where)
+    if not folder.is_dir():
+        if len(folder.parts) > 1:
+            raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
+        folder = preset_path(str(where))
+    if not (folder / WEIGHTS).is_file():
+        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
+        raise CheckpointError(
+            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
+            f"{', '.join(with_weights)}"
+        )
+    return folder / WEIGHTS
+
+
+def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
+    """The reward as a target over the space."""
+    terms = [
+        Term(resolve(term.property), parse_goal(term.goal), term.strength, term.caution, term.weights)
+        for term in config.objective
+    ]
+    chance = Chance.load(config.chance.model) if config.chance is not None else None
+    power = config.chance.power if config.chance is not None else 1.0
+    return CrystalTarget(space, Reward(terms, build_stability(config, terms[0], space), chance, power))
+
+
+def build_stability(config: Config, term: Term, space: CrystalSpace) -> Stability | None:
+    """The term of a reward that asks for crystals near the hull, or None.
+
+    Raises:
+        ConfigError: the first term's property is no energy per atom, or the hull lacks an element of the space.
+        DataError: the hull cannot be read.
+    """
+    asked = config.stability
+    if asked is None:
+        return None
+    name, unit = term.prop.name, term.prop.unit
+    if unit != "eV/atom":
+        found = f"in {unit}" if unit else "a pure number"
+        raise ConfigError(f"stability: the first term, {name!r}, is {found}, allowed: a formation energy in eV/atom")
+    hull = Hull.load(asked.hull)
+    unknown = hull.missing(SYMBOLS[z] for z in space.elements)
+    if unknown:
+        raise ConfigError(f"stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull")
+    return Stability(Facets(hull), asked.beta, asked.floor)
+
+
+def build_recipe(config: TrainingConfig) -> TrainingRecipe:
+    """The trainer's numbers."""
+    values = config.model_dump(exclude={"start", "replay", "data", "checkpoint_every", "log_every", "rollout_batches"})
+    return TrainingRecipe(
+        **values,
+        rollout_batches=config.rollout_batches or usual_rollout(config.batch_size),
+        replay_share=config.replay.share,
+        replay_capacity=config.replay.capacity,
+        replay_start=config.replay.start,
+        data_share=config.data.share if config.data else 0.0,
+    )
+
+
+def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | None:
+    """States of the real crystals named in the configuration that lie in the space.
+
+    Raises:
+        DataError: none of them does.
+    """
+    if config.data is None:
+        return None
+    crystals = Crystals.from_file(config.data.path)
+    states, rows = space.states(crystals)
+    if len(rows) == 0:
+        raise DataError(f"{config.data.path}: none of its {len(crystals)} crystals lies in the space, allowed: some")
+    return states
+
+
+def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
+    """Everything together, ready to run."""
+    space = build_space(config.constraints).to(device)
+    policy = build_policy(config, space)
+    if config.training.start is not None:
+        load_policy(weights_of(config.training.start), policy)
+    target = build_target(config, space)
+    data = load_data(config.training, space)
+    return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data)
+
+
+def symbols(elements: tuple[int, ...]) -> list[str]:
+    """Chemical symbols of atomic numbers."""
+    return [SYMBOLS[z] for z in elements]

@@ -1,0 +1,236 @@
+"""Propose, relax, learn, and again: rounds that teach the sampler what its crystals turned out to be.
+
+Round 0 samples a trained model as it is. Every further round first learns from all candidates so far: it refines the
+property model, and fits the chance that a proposal ends stable, unique and novel. Then it trains the sampler on, with
+the reward it had, by the refined model, times that chance; and samples and relaxes again.
+
+The chance is what helps. With a factor for the predicted energy above hull instead, the sampler went where the model
+errs: predicted 0.01 eV/atom above the hull, found 0.24, and none of 31 below 0.1.
+
+DIR/loop.json                    what was asked for; going on with anything else is refused
+DIR/rounds.csv                   a row a round: what its samples became, and how wrong the models were about them
+DIR/round-1/proxy, chance.json, sampler     the models of a round (round 0: those it was started with)
+DIR/round-1/crystals.parquet     its samples; the first ones are relaxed, without choosing
+DIR/round-1/structures/          candidates, as ``crystalgfn structures`` writes them
+DIR/round-1/rows.parquet         what they teach
+
+Every step is on disk when it is done, and a step that is there is not done again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crystalgfn.config import ChanceConfig, Config, read_config
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import ConfigError
+from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.folders import open_folder
+from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.proxies.data.tabledata import Table, join, read_table
+from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
+from crystalgfn.proxies.refine import AT_REST, errors_by_kind, refine, refined_card
+from crystalgfn.rewards.success_probability import Chance
+from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
+from crystalgfn.runs.model import Model, load
+from crystalgfn.runs.training import CONFIG, train
+from crystalgfn.stability.hull import Hull
+from crystalgfn.structures.candidates.pipeline import run
+from crystalgfn.structures.candidates.requests import Recipe
+from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.tally import tally
+from crystalgfn.structures.candidates.workers import Tools
+
+MANIFEST, LOG, CHANCE = "loop.json", "rounds.csv", "chance.json"
+STRUCTURES = "structures"
+LEARNING_RATE = 1e-3
+"""Of samplers that go on from trained weights; a third of that for random ones."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a loop does.
+
+    Attributes:
+        start: preset or run folder that round 0 samples from.
+        rounds: after round 0.
+        candidates: samples of a round that are relaxed.
+        seconds: of relaxing, a round; None for as long as it takes.
+        hull: ``"builtin"``, ``"mp"`` or a table: what energies above hull are measured from.
+        compare: known structures, for novelty; empty for none.
+        data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
+        power: of the chance in the reward; more is more of what worked, and less new.
+        iterations: of training the sampler, a round.
+        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.candidates.requests.Recipe`.
+        seed: of everything.
+    """
+
+    start: str = "default"
+    rounds: int = 2
+    candidates: int = 100
+    seconds: float | None = None
+    hull: str = "builtin"
+    compare: str = ""
+    data: str = ""
+    power: float = 2.0
+    iterations: int = 2_000
+    starts: int = 20
+    relaxed: int = 1
+    seed: int = 0
+
+
+def loop(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 2,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    on_iteration: Callable[[Progress], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Run the rounds of a plan; see the module's docstring for what is written.
+
+    Args:
+        plan: what to do.
+        folder: new or empty, or one to go on with.
+        workers: processes that relax; their number changes nothing but the time.
+        resume: go on with what is there.
+        say: told what begins.
+        on_iteration: told how the training of a sampler goes.
+
+    Returns:
+        The rows of ``rounds.csv``.
+
+    Raises:
+        CrystalGFNError: an input that cannot be used, or a folder that holds something else.
+    """
+    open_folder(folder, MANIFEST, asdict(plan), resume=resume, may_change=("rounds",))
+    first = load(plan.start)
+    _check_hull(plan, first.config)
+    base = ProxyProperty.load(first.config.objective[0].property)
+    rehearsal = read_table(Path(plan.data)) if plan.data else None
+    log = _read_log(folder / LOG)
+    model, proxy, known = first, base, list[Learned]()
+    for number in range(plan.rounds + 1):
+        where = folder / f"round-{number}"
+        where.mkdir(exist_ok=True)
+        if number:
+            say(f"round {number}: learning from {sum(len(k.outcomes.target) for k in known):,} candidates")
+            proxy = _refined(base, known, rehearsal, where / "proxy", plan)
+            _chance(known, where / CHANCE)
+            model = _trained(plan, number, first.config, folder, on_iteration)
+        say(f"round {number}: relaxing {plan.candidates} samples")
+        started = time.monotonic()
+        _sample(model, plan, number, where / CRYSTALS)
+        candidates = _relax(plan, where, workers)
+        known.append(learn(candidates, where))
+        if len(log) == number:
+            log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
+            _write_log(folder / LOG, log)
+    return log
+
+
+def _check_hull(plan: Plan, config: Config) -> None:
+    """Refuse a hull without an element of the space now, not after the first round."""
+    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
+    if missing:
+        raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
+
+
+def _refined(
+    base: ProxyProperty, known: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+) -> ProxyProperty:
+    """The property model of a round: always the first one, refined with everything so far."""
+    if not (folder / CARD).is_file():
+        outcomes, copies = join([k.outcomes for k in known]), join([k.rows for k in known])
+        network = refine(base, outcomes, copies, rehearsal=rehearsal, seed=plan.seed)
+        save_model(folder, network, *refined_card(base, outcomes, copies, plan.seed))
+    return ProxyProperty.load(folder)
+
+
+def _chance(known: list[Learned], path: Path) -> None:
+    """The chance of success, fitted to everything so far."""
+    if not path.is_file():
+        tried = Crystals.concatenate([k.tried for k in known])
+        Chance.fit(tried, np.concatenate([k.success for k in known])).save(path)
+
+
+def _trained(
+    plan: Plan, number: int, first: Config, folder: Path, on_iteration: Callable[[Progress], None] | None
+) -> Model:
+    """The sampler of a round, trained on from that of the round before."""
+    where = folder / f"round-{number}"
+    before = plan.start if number == 1 else str((folder / f"round-{number - 1}" / "sampler").resolve())
+    training = {
+        "start": before,
+        "iterations": plan.iterations,
+        "lr": LEARNING_RATE,
+        "checkpoint_every": max(1, plan.iterations // 4),
+    }
+    chance = ChanceConfig(model=str((where / CHANCE).resolve()), power=plan.power)
+    term = first.objective[0].model_copy(update={"property": str((where / "proxy").resolve())})
+    config = first.model_copy(
+        update={
+            "objective": [term, *first.objective[1:]],
+            "chance": chance,
+            "training": first.training.model_copy(update=training),
+            "seed": plan.seed + number,
+        }
+    )
+    sampler = where / "sampler"
+    started = (sampler / CONFIG).is_file()
+    if started and read_config(sampler / CONFIG) != config:
+        raise ConfigError(f"{sampler}: holds a run of another configuration; delete the folder of the round")
+    train(config, sampler, resume=started, on_iteration=on_iteration)
+    return load(sampler)
+
+
+def _sample(model: Model, plan: Plan, number: int, path: Path) -> None:
+    if not path.is_file():
+        model.sample(max(1_000, plan.candidates), seed=plan.seed + number).to_parquet(path)
+
+
+def _relax(plan: Plan, where: Path, workers: int) -> Path:
+    done = (where / STRUCTURES / "structures.parquet").is_file()
+    if not done:
+        run(
+            where / CRYSTALS,
+            where / STRUCTURES,
+            Tools(hull=plan.hull),
+            Recipe(starts=plan.starts, relaxed=plan.relaxed, seed=plan.seed),
+            n=plan.candidates,
+            workers=workers,
+            compare=plan.compare or None,
+            resume=(where / STRUCTURES).is_dir(),
+            seconds=plan.seconds,
+        )
+    return where / STRUCTURES
+
+
+def _row(
+    number: int, candidates: Path, learned: Learned, base: ProxyProperty, proxy: ProxyProperty, seconds: float
+) -> dict[str, Any]:
+    row = {"round": number, **tally(read_rows(candidates / "structures.parquet"))}
+    for who, model in (("", proxy), (", first model", base)):
+        row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, learned.outcomes)[AT_REST]
+        for kind, value in errors_by_kind(model, learned.rows).items():
+            row[f"error {kind}{who} [eV/atom]" if kind != "correlation" else f"correlation{who}"] = value
+    return {**row, "wall_seconds": seconds}
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [{str(k): v for k, v in row.items()} for row in pd.read_csv(path).to_dict("records")]
+
+
+def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
+    with write_atomically(path) as stream:
+        stream.write(pd.DataFrame(log).to_csv(index=False).encode())

@@ -1,0 +1,238 @@
+"""Trained models: what :func:`crystalgfn.load` gives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator
+
+from crystalgfn.config import Config, load_config
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import ConfigError
+from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.likelihood import log_likelihood
+from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.gflownet.weights import log_weights, resampled
+from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.registry import resolve
+from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, weights_of
+from crystalgfn.spaces.crystal import CrystalSpace
+
+DOMAIN = "domain_distance"
+"""Property that is a column of every table of samples."""
+
+CHUNK = 1_000
+"""Crystals drawn at a time; part of what a seed means, so it never changes."""
+
+
+class Model:
+    """A policy over a space, with the reward it was trained for.
+
+    Example::
+
+        model = crystalgfn.load("default")
+        crystals = model.sample(1000, seed=0)
+        crystals.columns["formation_energy [eV/atom]"]   # predicted by the proxy
+
+    Args:
+        config: of the run that trained it.
+        space: what may be sampled.
+        policy: weights to sample with.
+        target: reward and properties.
+        fingerprint: hash of the weights, written beside samples.
+        weights: of the objective's terms, for a conditional model; 1 for those that are not named.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        space: CrystalSpace,
+        policy: CrystalPolicy,
+        target: CrystalTarget,
+        fingerprint: str,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
+        self.policy = policy.eval().requires_grad_(False)
+        self.weights = dict(weights or {})
+        self._domain = resolve(DOMAIN)
+        condition = target.reward.condition(self.weights)
+        self._condition = condition.to(space.device) if len(condition) else None
+
+    def sample(self, n: int, *, seed: int = 0) -> Crystals:
+        """Draw ``n`` crystals.
+
+        Args:
+            n: how many.
+            seed: same seed, same crystals.
+
+        Returns:
+            crystals with the columns of the reward's properties, ``log_reward``, ``log_pf``, ``log_pb``, and their
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
+            crystal is unlike those the formation-energy model was trained on (:mod:`crystalgfn.proxies.domain`).
+
+        Raises:
+            PropertyError: the property failed on a crystal.
+        """
+        if n < 1:
+            raise ConfigError(f"n: found {n}, allowed: 1 or more crystals")
+        return Crystals.concatenate(list(self.chunks(n, seed=seed)))
+
+    def chunks(self, n: int, *, seed: int = 0, first: int = 0) -> Iterator[Crystals]:
+        """The same crystals as :meth:`sample`, ``CHUNK`` at a time from chunk ``first`` on; each has its own seed."""
+        for chunk in range(first, -(-n // CHUNK)):
+            yield self._draw(min(CHUNK, n - chunk * CHUNK), seed=seed, chunk=chunk)
+
+    @torch.inference_mode()
+    def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
+        words = np.random.SeedSequence([seed, chunk]).generate_state(2, np.uint32).tolist()
+        generator = Generator(device=self.space.device).manual_seed(words[0] << 31 | words[1] >> 1)
+        condition = self._condition.expand(n, -1) if self._condition is not None else None
+        trajectories = self.policy.sample(n, self.space, condition=condition, generator=generator)
+        scores = self.policy.score(trajectories, self.space)
+        crystals, log_reward, columns = self.target.evaluate(trajectories.states, condition)
+        numbers = {
+            "log_reward": log_reward,
+            "log_pf": scores.log_pf_sum,
+            "log_pb": scores.log_pb_sum,
+            "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
+        }
+        if DOMAIN not in columns:  # a term of the objective may have asked for it
+            columns[DOMAIN] = self._domain(crystals).cpu().numpy()
+        return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
+        """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
+
+        Exact in the limit of a large pool. Rows repeat where the pool's effective sample size is small:
+        :func:`crystalgfn.gflownet.weights.effective_sample_size` of its ``log_weight`` says how small.
+
+        Args:
+            n: how many.
+            pool: samples to choose from; 10 n by default.
+            seed: same seed, same crystals.
+        """
+        drawn = self.sample(pool if pool is not None else 10 * n, seed=seed)
+        rows = resampled(np.asarray(drawn.columns["log_weight"], dtype=float), n, np.random.default_rng(seed))
+        return drawn[rows].with_columns(log_weight=np.zeros(n))
+
+    def likelihoods(self, crystals: Crystals, *, trajectories: int = 50, seed: int = 0) -> Crystals:
+        """Probability densities that the model gives to crystals, real ones or samples, and what their reward asks for.
+
+        Args:
+            crystals: of any origin; those outside the model's space are left out.
+            trajectories: drawn backward from each (:func:`crystalgfn.gflownet.likelihood.log_likelihood`).
+            seed: same seed, same numbers.
+
+        Returns:
+            those in the space, with their own columns and ``log_likelihood`` and its standard error
+            ``log_likelihood_error``, nats in the measure of the unit cube, and ``log_reward``; the first is the last
+            minus log Z for a perfect model.
+        """
+        states, rows = self.space.states(crystals)
+        found = crystals[rows.cpu().numpy()]
+        if not len(rows):
+            none = np.zeros(0)
+            return found.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
+        generator = Generator(device=self.space.device).manual_seed(seed)
+        log_p, error = log_likelihood(
+            self.policy,
+            self.space,
+            states,
+            trajectories=trajectories,
+            condition=self._condition,
+            generator=generator,
+        )
+        condition = self._condition.expand(len(states), -1) if self._condition is not None else None
+        numbers = {
+            "log_likelihood": log_p,
+            "log_likelihood_error": error,
+            "log_reward": self.target.log_reward(states, condition),
+        }
+        return found.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def weighted(self, **weights: float) -> Model:
+        """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.
+
+        Raises:
+            ConfigError: a name or a weight that the model was not trained for.
+        """
+        return Model(self.config, self.space, self.policy, self.target, self.fingerprint, {**self.weights, **weights})
+
+    def restricted(self, **limits: object) -> Model:
+        """The same policy under narrower constraints, which hold as hard as in training.
+
+        The policy is normalised over the smaller set of allowed actions; log_pf is of the policy that was sampled, so
+        importance weights stay right. Example: ``model.restricted(required=["Li", "O"], crystal_system=["cubic"])``.
+
+        Args:
+            limits: keys of ``constraints`` or of its sections (:func:`crystalgfn.runs.restrict.allowed_limits`).
+
+        Raises:
+            ConfigError: an unknown key, or a limit wider than in training.
+            ConstraintError: nothing is left; says which constraint empties the space.
+        """
+        from crystalgfn.runs.restrict import narrower
+
+        config = narrower(self.config, limits)
+        space = build_space(config.constraints).to(self.space.device)
+        target = CrystalTarget(space, self.target.reward)
+        return Model(config, space, self.policy, target, self.fingerprint, self.weights)
+
+    def finetuned(
+        self,
+        *,
+        seconds: float | None = None,
+        iterations: int | None = None,
+        seed: int = 0,
+        report: Callable[[Progress, float], None] | None = None,
+    ) -> Model:
+        """A model whose policy has learned on in this model's space: worth it after :meth:`restricted`.
+
+        Arguments and errors: :func:`crystalgfn.gflownet.finetune.finetune`.
+        """
+        from crystalgfn.gflownet.finetune import finetune
+
+        policy, updates = finetune(
+            self.policy,
+            self.space,
+            self.target,
+            build_recipe(self.config.training),
+            seconds=seconds,
+            iterations=iterations,
+            seed=seed,
+            report=report,
+        )
+        fingerprint = f"{self.fingerprint}, {updates} more updates with seed {seed}"
+        return Model(self.config, self.space, policy, self.target, fingerprint, self.weights)
+
+
+def load(where: str | Path, *, device: str = "cpu") -> Model:
+    """Load a trained model.
+
+    Args:
+        where: a preset with shipped weights, or a run folder.
+        device: "cpu" or "cuda".
+
+    Raises:
+        ConfigError: no such preset or folder.
+        CheckpointError: the weights are missing or do not fit.
+    """
+    weights = weights_of(where)
+    config = load_config(weights.parent / "config.yaml")
+    space = build_space(config.constraints).to(device)
+    policy = build_policy(config, space)
+    load_policy(weights, policy)
+    fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return Model(config, space, policy.to(device), build_target(config, space), fingerprint)
+
+
+def untrained(config: Config) -> Model:
+    """A model with random weights: the baseline of the paper's figure 2."""
+    space = build_space(config.constraints)
+    return Model(config, space, build_policy(config, space), build_target(config, space), f"untrained-{config.seed}")

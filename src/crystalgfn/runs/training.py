@@ -1,0 +1,147 @@
+"""Run folders: training that writes as it goes, and goes on after a kill to the result it would have had.
+
+A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (everything needed to go on),
+policy.safetensors (weights to sample from) and versions.json.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from crystalgfn import __version__
+from crystalgfn.config import Config, read_config
+from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.files.atomic import write_atomically
+from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
+from crystalgfn.gflownet.trainer import Progress, Trainer
+from crystalgfn.runs.build import build_trainer
+
+CONFIG, METRICS, VERSIONS = "config.yaml", "metrics.csv", "versions.json"
+CHECKPOINT, POLICY = "checkpoint.safetensors", "policy.safetensors"
+SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
+"""What TensorBoard is told."""
+_HEADER = ",".join(f.name for f in fields(Progress))
+_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
+
+
+def train(
+    config: Config,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    tensorboard: bool = False,
+    on_iteration: Callable[[Progress], None] | None = None,
+) -> Trainer:
+    """Train into a run folder.
+
+    Args:
+        config: of the run.
+        folder: new or empty, or one to go on with.
+        resume: go on after the last checkpoint.
+        device: "cpu" or "cuda".
+        tensorboard: also write events for TensorBoard.
+        on_iteration: called every few iterations.
+
+    Raises:
+        ConfigError: the folder holds a run and ``resume`` is not given, or a run of another configuration.
+        CheckpointError: the checkpoint cannot be read.
+        DataError: the disk is full.
+    """
+    _check(config, folder, resume=resume)
+    trainer = build_trainer(config, device=device)  # what cannot be built leaves no folder behind
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CONFIG).is_file():
+        _write_text(folder / CONFIG, config.to_yaml())
+    if resume and (folder / CHECKPOINT).is_file():
+        header = load_checkpoint(folder / CHECKPOINT, trainer)
+        if header.get("crystalgfn") != __version__:
+            raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
+    _keep_metrics(folder / METRICS, trainer.iteration)
+    _write_text(folder / VERSIONS, json.dumps(_versions(), indent=2))
+    until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
+    every = -(-config.training.checkpoint_every // updates) * updates
+    writer = _tensorboard(folder) if tensorboard else None
+
+    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+
+        def after(progress: Progress) -> None:
+            last = progress.iteration == until
+            if progress.iteration % config.training.log_every == 0 or last:
+                metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
+                if writer is not None:
+                    for name in SHOWN:
+                        writer.add_scalar(name, getattr(progress, name), progress.iteration)
+            if progress.iteration % every == 0 or last:
+                _save(folder, trainer, metrics)
+            if on_iteration is not None:
+                on_iteration(progress)
+
+        trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10))
+    if writer is not None:
+        writer.close()
+    return trainer
+
+
+def _check(config: Config, folder: Path, *, resume: bool) -> None:
+    existing = folder / CONFIG
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: a file, allowed: a folder for the run")
+    if existing.is_file():
+        if not resume:
+            raise ConfigError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
+        if read_config(existing) != config:
+            raise ConfigError(f"{folder}: holds a run of another configuration; --resume goes on with the same only")
+    elif resume:
+        raise ConfigError(f"{folder}: holds no run to go on with")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
+
+
+def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
+    """Metrics first: rows beyond the checkpoint are dropped when the run goes on."""
+    metrics.flush()
+    header = {"crystalgfn": __version__}
+    save_policy(folder / POLICY, trainer.sampling_policy, {**header, "iteration": trainer.iteration})
+    save_checkpoint(folder / CHECKPOINT, trainer, header)
+
+
+def _keep_metrics(path: Path, iteration: int) -> None:
+    """Keep the header and the rows up to ``iteration``."""
+    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
+    kept = [row for row in rows if row.count(",") == _HEADER.count(",") and float(row.split(",")[0]) <= iteration]
+    _write_text(path, "\n".join([_HEADER, *kept]) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def _versions() -> dict[str, str]:
+    found = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError(
+            "--tensorboard needs the package tensorboard: pip install 'crystalgfn[tensorboard]'"
+        ) from None
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,1 @@
+"""Candidates: what becomes of crystals that are placed and relaxed."""

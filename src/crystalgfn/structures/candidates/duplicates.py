@@ -1,0 +1,153 @@
+"""Which candidates are the same crystal, and which are new: StructureMatcher, asked only within a formula.
+
+Two crystals match with pymatgen's StructureMatcher (Ong et al., Comput. Mater. Sci. 68, 314 (2013)), by default with
+its own tolerances, as published uniqueness and novelty have them. Volumes are scaled to each other before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.errors import DataError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+COLUMNS = ("material_id", "numbers", "cell", "fractional")
+_KEPT_FORMULAS = 256
+
+Formula = tuple[tuple[int, int], ...]
+"""A reduced formula: atomic numbers in order, each with its count."""
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """Tolerances of the matcher: pymatgen's own by default.
+
+    Attributes:
+        ltol: of lengths, relative.
+        stol: of sites, over the cube root of the volume per atom.
+        angle_tol: of angles, degree.
+    """
+
+    ltol: float = 0.2
+    stol: float = 0.3
+    angle_tol: float = 5.0
+
+    def matcher(self) -> Any:
+        """Return pymatgen's StructureMatcher."""
+        from pymatgen.analysis.structure_matcher import StructureMatcher
+
+        return StructureMatcher(ltol=self.ltol, stol=self.stol, angle_tol=self.angle_tol)
+
+
+def reduced_formula(numbers: Sequence[int] | NDArray[np.int64]) -> Formula:
+    """Return the reduced formula of atoms given by their atomic numbers (n,)."""
+    found, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
+    divisor = int(np.gcd.reduce(counts)) if len(counts) else 1
+    return tuple((int(z), int(n) // divisor) for z, n in zip(found, counts, strict=True))
+
+
+def duplicate_groups(structures: Sequence[Structure | None], *, tolerances: Tolerances | None = None) -> list[int]:
+    """Return for every candidate the index of the first one that is the same crystal: its own where it is the first.
+
+    Only candidates of one reduced formula are compared, each with the first of every group, so that the order of the
+    candidates decides: put the best first. None (no structure) is -1; a candidate that the matcher cannot handle is a
+    group of its own.
+
+    Args:
+        structures: candidates (B,).
+        tolerances: of the matcher.
+    """
+    matcher = (tolerances or Tolerances()).matcher()
+    firsts: dict[Formula, list[int]] = defaultdict(list)
+    out: list[int] = []
+    for index, structure in enumerate(structures):
+        if structure is None:
+            out.append(-1)
+            continue
+        group = firsts[reduced_formula(structure.atomic_numbers)]
+        same = next((first for first in group if _fit(matcher, structures[first], structure)), index)
+        if same == index:
+            group.append(index)
+        out.append(same)
+    return out
+
+
+class Reference:
+    """Known crystals, read when a formula is asked for.
+
+    Args:
+        path: table (.parquet) with material_id, numbers, cell (9 numbers, A, rows are vectors) and fractional (3n,) of
+            a primitive cell. Only names and elements are read at once; structures are built formula by formula.
+        tolerances: of the matcher.
+
+    Raises:
+        DataError: unreadable file or missing column.
+    """
+
+    def __init__(self, path: str | Path, *, tolerances: Tolerances | None = None) -> None:
+        from crystalgfn.crystals.tables.files import read_table
+
+        self._path = Path(path)
+        table = read_table(self._path)
+        missing = [name for name in COLUMNS if name not in table.column_names]
+        if missing:
+            raise DataError(f"{self._path.name}: no column {missing[0]!r}, allowed: {', '.join(COLUMNS)}")
+        self._table = table.select(COLUMNS).combine_chunks()
+        self._rows: dict[Formula, list[int]] = defaultdict(list)
+        lists = self._table["numbers"].combine_chunks()
+        try:
+            values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
+            ends = np.cumsum(lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
+        except (AttributeError, TypeError, ValueError):
+            raise DataError(f"{self._path.name}: column 'numbers', allowed: lists of atomic numbers") from None
+        start = 0
+        for row, end in enumerate(ends.tolist()):
+            self._rows[reduced_formula(values[start:end])].append(row)
+            start = end
+        self._matcher = (tolerances or Tolerances()).matcher()
+        self._structures = lru_cache(maxsize=_KEPT_FORMULAS)(self._build)
+
+    def __len__(self) -> int:
+        return self._table.num_rows
+
+    def match(self, structure: Structure) -> str | None:
+        """Return the material_id of the first known crystal that is the same, or None: the candidate is new."""
+        for name, known in self._structures(reduced_formula(structure.atomic_numbers)):
+            if _fit(self._matcher, known, structure):
+                return name
+        return None
+
+    def has_formula(self, structure: Structure) -> bool:
+        """Whether any known crystal has the candidate's reduced formula."""
+        return reduced_formula(structure.atomic_numbers) in self._rows
+
+    def _build(self, formula: Formula) -> list[tuple[str, Structure]]:
+        from pymatgen.core import Structure
+
+        out = []
+        for row in self._rows.get(formula, ()):
+            name, numbers, cell, fractional = (self._table[column][row].as_py() for column in COLUMNS)
+            try:
+                matrix, positions = np.reshape(cell, (3, 3)), np.reshape(fractional, (-1, 3))
+                out.append((str(name), Structure(matrix, [SYMBOLS[z] for z in numbers], positions)))
+            except (ValueError, TypeError, IndexError) as error:
+                raise DataError(f"{self._path.name}: row {row}: not a structure ({error})") from None
+        return out
+
+
+def _fit(matcher: Any, first: Structure | None, second: Structure) -> bool:
+    try:
+        return bool(matcher.fit(first, second))
+    except Exception:  # cells that the matcher cannot reduce: not known to be the same
+        return False

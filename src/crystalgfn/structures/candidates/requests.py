@@ -1,0 +1,70 @@
+"""What is asked for: crystals of a table, and how each is worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from crystalgfn.crystals.crystal import Crystals
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How each crystal is worked on.
+
+    Attributes:
+        starts: ways to place its atoms that are looked at.
+        tried: how many of them are relaxed for :data:`TRY_STEPS` steps.
+        relaxed: how many of those are relaxed to the end; up to :data:`SPARE` more where one fails.
+        steps, free_steps: most steps with the symmetry kept, and without.
+        time_limit_s: wall seconds for each relaxation.
+        seed: of everything drawn; a row of the table has its own stream, whatever else is in the table.
+    """
+
+    starts: int = 30
+    tried: int = 8
+    relaxed: int = 2
+    steps: int = 100
+    free_steps: int = 100
+    time_limit_s: float = 300.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One row of a crystals table.
+
+    Attributes:
+        row: its number.
+        formula: reduced.
+        space_group: international number.
+        counts: atoms of each atomic number in the conventional cell.
+        lattice: a, b, c in A, alpha, beta, gamma in degree.
+        known: numbers of its further columns, such as properties that a proxy predicted.
+        failure: why the row cannot be used; empty otherwise.
+    """
+
+    row: int
+    formula: str = ""
+    space_group: int = 0
+    counts: Mapping[int, int] = field(default_factory=dict)
+    lattice: tuple[float, ...] = ()
+    known: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+
+def requests(crystals: Crystals, *, first: int = 0) -> Iterator[Request]:
+    """Yield the rows of a batch of crystals, numbered from ``first`` on."""
+    symbols = list(crystals.elements)
+    formulas, groups = crystals.formulas, crystals.space_group.tolist()
+    counts, lattices = crystals.counts.tolist(), crystals.lattice.tolist()
+    numeric = {name: values for name, values in crystals.columns.items() if values.dtype.kind == "f"}
+    for i in range(len(crystals)):
+        yield Request(
+            row=first + i,
+            formula=formulas[i],
+            space_group=groups[i],
+            counts={z: n for z, n in zip(symbols, counts[i], strict=True) if n},
+            lattice=tuple(lattices[i]),
+            known={name: float(values[i]) for name, values in numeric.items()},
+        )

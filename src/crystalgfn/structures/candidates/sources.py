@@ -1,0 +1,52 @@
+"""Rows of a crystals table as requests: a broken one fails with the reason, and stops nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables.files import read_table
+from crystalgfn.crystals.tables.rows import from_table
+from crystalgfn.errors import DataError
+from crystalgfn.structures.candidates.requests import Request, requests
+
+CHUNK = 1_000
+
+
+def read_requests(path: str | Path, n: int | None = None) -> tuple[int, Iterator[Request]]:
+    """Return how many rows a crystals table has, up to ``n``, and its rows.
+
+    Raises:
+        DataError: an unreadable file, or columns that are missing. A wrong value is the reason of its row.
+    """
+    path = Path(path)
+    table = read_table(path)
+    if n is not None:
+        table = table.slice(0, n)
+    from_table(table.slice(0, 0), path.name)  # the columns alone
+    return table.num_rows, _requests(table, path.name)
+
+
+def _requests(table: pa.Table, source: str) -> Iterator[Request]:
+    for start in range(0, table.num_rows, CHUNK):
+        yield from _chunk(table.slice(start, CHUNK), source, start)
+
+
+def _chunk(table: pa.Table, source: str, first: int) -> Iterator[Request]:
+    """Rows of a part of the table; where it cannot be read, of its halves."""
+    try:
+        crystals = Crystals(*from_table(table, source, check_convention=False))
+    except DataError as error:
+        if table.num_rows == 1:
+            reason = re.sub(r"^.*?: row 1,? ", "", str(error))  # its number stands in the table of candidates
+            yield Request(row=first, failure=reason)
+            return
+        half = table.num_rows // 2
+        yield from _chunk(table.slice(0, half), source, first)
+        yield from _chunk(table.slice(half), source, first + half)
+        return
+    yield from requests(crystals, first=first)

@@ -1,0 +1,1 @@
+"""Placing atoms on the Wyckoff positions of a space group."""

@@ -1,0 +1,109 @@
+"""Files of prototypes: parquet, one row a prototype, and the way from tables of crystal structures to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crystalgfn.errors import DataError
+from crystalgfn.progress import progress_bar
+from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary, prototype_of
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("formula", pa.string()),
+        ("space_group", pa.int16()),
+        ("numbers", pa.list_(pa.int16())),
+        ("letters", pa.string()),
+        ("free", pa.list_(pa.float64())),
+        ("lattice", pa.list_(pa.float64())),
+    ]
+)
+"""Columns: atomic number and letter of each orbit, their free coordinates in turn, and the lattice in A and degree."""
+
+STRUCTURE_COLUMNS = ("material_id", "numbers", "cell", "fractional")
+
+
+def write(library: PrototypeLibrary, path: Path, *, about: dict[str, str] | None = None) -> None:
+    """Write a library; ``about`` (source, licence ...) goes into the metadata of the file."""
+    rows = [
+        {
+            "id": p.id,
+            "formula": p.formula,
+            "space_group": p.space_group,
+            "numbers": [z for z, _ in p.sites],
+            "letters": "".join(letter for _, letter in p.sites),
+            "free": list(p.free),
+            "lattice": list(p.lattice),
+        }
+        for p in library.prototypes
+    ]
+    schema = SCHEMA.with_metadata({"about": json.dumps(about or {})})
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+
+
+def read(path: Path) -> PrototypeLibrary:
+    """Read a library; see :meth:`.PrototypeLibrary.load`."""
+    table = _table(path, SCHEMA.names)
+    try:
+        prototypes = [
+            Prototype(
+                row["id"],
+                row["formula"],
+                row["space_group"],
+                tuple(zip(row["numbers"], row["letters"], strict=True)),
+                tuple(row["free"]),
+                tuple(row["lattice"]),
+            )
+            for row in table.to_pylist()
+        ]
+        return PrototypeLibrary(prototypes)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: a row is no prototype ({error})") from error
+
+
+def about(path: Path) -> dict[str, str]:
+    """Return what was said of a library when it was written: source, licence, citation."""
+    metadata = pq.read_schema(path).metadata or {}
+    found: dict[str, str] = json.loads(metadata.get(b"about", b"{}"))
+    return found
+
+
+def from_structures(path: Path, *, symprec: float = 0.05) -> PrototypeLibrary:
+    """Find the prototypes of a table of crystal structures.
+
+    Args:
+        path: parquet with a row a structure: ``material_id``, ``numbers`` (N,), ``cell`` (9,) in A (vectors in turn)
+            and ``fractional`` (3 N,) coordinates. Rows in which no symmetry is found are left out.
+        symprec: tolerance of the symmetry search in A.
+
+    Raises:
+        DataError: the file is missing or unreadable, or a column is missing.
+    """
+    rows = _table(path, STRUCTURE_COLUMNS).to_pylist()
+    found = []
+    with progress_bar(len(rows), "prototypes", "structures") as bar:
+        for row in rows:
+            try:
+                cell, points = np.reshape(row["cell"], (3, 3)), np.reshape(row["fractional"], (-1, 3))
+                found.append(prototype_of(str(row["material_id"]), cell, row["numbers"], points, symprec=symprec))
+            except (DataError, ValueError, TypeError):
+                pass  # one odd row of a large table must not cost the others
+            bar.advance(1)
+    return PrototypeLibrary(found)
+
+
+def _table(path: Path, columns: tuple[str, ...] | list[str]) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as parquet ({error})") from error
+    missing = sorted(set(columns) - set(table.column_names))
+    if missing:
+        raise DataError(f"{path}: has no column {', '.join(missing)}; needed are {', '.join(columns)}")
+    return table.select(list(columns))

@@ -1,0 +1,182 @@
+"""Configurations: presets, overrides, one clear line for whatever is wrong; fuzzed."""
+
+import string
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crystalgfn.config import (
+    ConstraintsConfig,
+    PolicyConfig,
+    TermConfig,
+    TrainingConfig,
+    load_config,
+    load_preset,
+    parse_config,
+    presets,
+    read_config,
+)
+from crystalgfn.errors import ConfigError, ConstraintError
+from crystalgfn.runs.build import build_space
+
+
+def test_presets_are_those_promised_and_valid():
+    assert presets() == ["default", "paper", "paper-fast", "periodic-table", "starling"]
+    for name in presets():
+        config = load_preset(name)
+        assert parse_config(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_the_paper_preset_is_appendix_c():
+    config = load_preset("paper")
+    assert len(config.constraints.elements.allowed) == 12
+    assert len(config.constraints.groups) == 113
+    assert (config.constraints.n_elements, config.constraints.n_atoms, config.constraints.atoms_per_element) == (
+        (2, 5),
+        (2, 50),
+        (1, 16),
+    )
+    assert config.constraints.lattice.box == (0.9, 100)
+    assert config.constraints.lattice.box_angles == (50, 150)
+    assert (config.training.iterations, config.training.batch_size) == (50_000, 10)
+    assert (config.training.objective, config.training.lr, config.training.lr_log_z) == ("tb", 1e-4, 1e-2)
+    assert (config.policy.width, config.policy.layers, config.policy.shared) == (256, 3, False)
+    assert config.objective[0].strength == 8
+    fast = load_preset("paper-fast")
+    assert (fast.constraints, fast.objective) == (config.constraints, config.objective)
+    assert fast.training.iterations * fast.training.batch_size == 500_000
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("objective[0].strenght=3", ["objective[0].strenght", "unknown key", "nearest: 'strength'"]),
+        ("objective[1].strength=3", ["[1] of 1 entries", "index"]),
+        ("objective[0].goal=minimse", ["goal", "nearest: 'minimise'"]),
+        ("objective[0].goal={target: 1.3}", ["width is missing"]),
+        ("objective[0].goal={at_most: 1, widht: 2}", ["nearest: 'width'"]),
+        ("objective=[]", ["objective"]),
+        ("constraints.elements=[Xx]", ["constraints.elements", "'Xx'"]),
+        ("constraints.space_groups=[231]", ["231", "1..230"]),
+        ("constraints.space_groups=[0]", ["1..230"]),
+        ("constraints.space_groups=3-", ["3-"]),
+        ("training.lr=-1", ["training.lr", "-1", "greater than 0"]),
+        ("training.lr=fast", ["training.lr", "fast"]),
+        ("constraints.n_atoms=[5, 3]", ["n_atoms", "[5, 3]"]),
+        ("constraints.n_atoms=[1, 100000]", ["n_atoms", "400"]),
+        ("constraints.lattice.volme=[1, 2]", ["constraints.lattice.volme", "nearest: 'volume'"]),
+        ("constraints.space_groups.crystal_system=[cubc]", ["cubc", "nearest: 'cubic'"]),
+        ("training=3", ["training"]),
+        ("training.lr", ["key=value"]),
+        ("training.lr.x=3", ["lr"]),
+        ("constraints.elements={", ["YAML"]),
+    ],
+)
+def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_preset("default", [override])
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_overrides_and_yaml_of_chemists():
+    config = load_preset(
+        "default", ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"]
+    )
+    assert config.training.lr == 1e-4
+    assert config.constraints.elements.allowed == ["No", "Y", "N", "O"]  # not booleans
+    assert (config.seed, config.constraints.n_elements) == (7, (2, 2))
+
+
+def test_a_file_may_change_a_preset(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: default\nconstraints:\n  elements: {required: [Li]}\n  n_atoms: [1, 20]\nseed: 3\n")
+    mine, default = load_config(path), load_preset("default")
+    assert mine.constraints.elements.allowed == default.constraints.elements.allowed
+    assert (mine.constraints.elements.required, mine.constraints.n_atoms, mine.seed) == (["Li"], (1, 20), 3)
+    assert mine.training == default.training
+    assert parse_config(yaml.safe_load(mine.to_yaml())) == mine
+    with pytest.raises(ConfigError, match="nearest: 'default'"):
+        parse_config({"base": "defalt"})
+    with pytest.raises(ConfigError, match="base: found 3"):
+        parse_config({"base": 3})
+
+
+def test_unknown_presets_and_files():
+    with pytest.raises(ConfigError, match="nearest: 'default'"):
+        load_config("defalt")
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config("missing.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [",
+        "- 1",
+        "42",
+        "",
+        "a: &x [1]\nb: *x",
+        "seed: 1\nseed: 2",
+        "!!python/object/apply:os.system ['true']",
+        "\x00",
+        "[" * 2000,
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path, text):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="config"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["elements=[Li, Mg]"], "neutrality"),
+        (["elements=[Li, O]", "elements.required=[Fe]"], r"required.*Fe"),
+        (["elements.forbidden=[O]", "elements.required=[O]"], "cannot be used"),
+        (["elements.any_of=[[Pb, Bi]]"], r"any_of.*Pb, Bi"),
+        (["space_groups={numbers: [225], crystal_system: [triclinic]}"], "no space group fits"),
+        (["electronegativity=smact", "charge=per_atom"], "needs charge per_element"),
+        (["stoichiometry=ABo3x"], "stoichiometry"),
+    ],
+)
+def test_impossible_constraints_name_the_culprit(overrides, words):
+    with pytest.raises((ConfigError, ConstraintError), match=words):
+        build_space(load_preset("default", [f"constraints.{entry}" for entry in overrides]).constraints)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(string.printable, max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+_SECTIONS = sorted({"constraints", "objective", "policy", "training", "seed", "x"})
+_KEYS = sorted({k for m in (ConstraintsConfig, TermConfig, PolicyConfig, TrainingConfig) for k in m.model_fields})
+
+
+@given(
+    st.dictionaries(st.sampled_from(_SECTIONS), st.dictionaries(st.sampled_from(_KEYS), _VALUES, max_size=4) | _VALUES)
+)
+def test_anything_is_a_configuration_or_a_config_error(content):
+    message = _refusal(lambda: parse_config(content))
+    assert "\n" not in message
+
+
+@given(st.text(max_size=40))
+def test_any_override_is_applied_or_refused(text):
+    assert "\n" not in _refusal(lambda: load_preset("default", [text]))
+
+
+def _refusal(read) -> str:
+    """What a ConfigError says; any other exception goes through."""
+    try:
+        read()
+    except ConfigError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,155 @@
+"""Trained models: loading, sampling, narrower constraints, streaming to a table."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import crystalgfn
+from crystalgfn.config import load_preset, preset_path, presets
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import CheckpointError, ConfigError, ConstraintError
+from crystalgfn.evaluation.validity import check
+from crystalgfn.proxies.models import WEIGHTS, model_folder
+from crystalgfn.runs.model import CHUNK, load
+from crystalgfn.runs.training import train
+from small_run import small_config
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(small_config(), folder)
+    return folder
+
+
+def test_sampling_is_deterministic_and_independent_of_how_many(run):
+    model = load(run)
+    one, two = model.sample(CHUNK + 50, seed=3), model.sample(CHUNK, seed=3)
+    assert one[:CHUNK].equals(two)
+    assert not model.sample(50, seed=4).equals(one[:50])
+    assert set(one.columns) == {
+        "density [g/cm3]",
+        "domain_distance",
+        "log_reward",
+        "log_pf",
+        "log_pb",
+        "log_weight",
+    }
+    np.testing.assert_allclose(one.columns["log_reward"], one.columns["density [g/cm3]"], rtol=1e-6)
+
+
+def test_importance_weights_of_samples_estimate_log_z(run):
+    crystals = load(run).sample(4000, seed=0)
+    log_w = crystals.columns["log_reward"] + crystals.columns["log_pb"] - crystals.columns["log_pf"]
+    assert np.isfinite(log_w).all()
+
+
+def test_narrower_constraints_hold_for_every_sample(run):
+    model = load(run).restricted(required=["O"], forbidden=["F"], crystal_system=["cubic"], n_atoms=[1, 16])
+    crystals = model.sample(300, seed=0)
+    column = {z: d for d, z in enumerate(crystals.elements)}
+    assert bool((crystals.counts[:, column[8]] > 0).all())
+    assert bool((crystals.counts[:, column[9]] == 0).all())
+    assert set(crystals.space_group.tolist()) == {225}
+    assert int(crystals.n_atoms.max()) <= 16
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"n_atoms_primitive": [1, 40]}, "within"),
+        ({"space_groups": [1]}, "not in training"),
+        ({"charge": "none"}, "stricter"),
+        ({"requird": ["O"]}, "nearest: 'required'"),
+        ({"wyckoff": False}, "wyckoff"),
+    ],
+)
+def test_wider_constraints_are_refused(run, limits, words):
+    with pytest.raises(ConfigError, match=words):
+        load(run).restricted(**limits)
+
+
+def test_constraints_that_leave_nothing_say_why(run):
+    with pytest.raises(ConstraintError, match="n_atoms"):
+        load(run).restricted(required=["Li", "O"], n_atoms=[1, 2], n_elements=[2, 2])
+
+
+def test_what_cannot_be_loaded(tmp_path, run):
+    with pytest.raises(CheckpointError, match="no trained weights"):
+        load("periodic-table")
+    with pytest.raises(ConfigError, match="no such run folder"):
+        load("runs/nothing")
+    with pytest.raises(ConfigError, match="nearest"):
+        load("defaul")
+    with pytest.raises(ConfigError, match="1 or more"):
+        load(run).sample(0)
+
+
+def test_a_killed_sample_goes_on_with_complete_rows(tmp_path, run, monkeypatch):
+    from crystalgfn.cli import main
+    from crystalgfn.runs.model import Model
+
+    def cli(*args):
+        with pytest.raises(SystemExit) as caught:
+            main([*map(str, args)])
+        return caught.value.code
+
+    whole, killed = tmp_path / "whole.parquet", tmp_path / "killed.parquet"
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", whole) == 0
+    draw, calls = Model._draw, []
+
+    def failing(self, n, **kwargs):
+        calls.append(n)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return draw(self, n, **kwargs)
+
+    monkeypatch.setattr(Model, "_draw", failing)
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed) == 130
+    assert not killed.exists()
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed, "--seed", 1) == 2  # another run than the one begun
+    assert cli("sample", run, "-n", 2 * CHUNK + 10, "-o", killed) == 0
+    assert len(calls) == 4  # only the last chunk was drawn again
+    assert Crystals.from_file(killed).equals(Crystals.from_file(whole))
+
+
+@pytest.mark.parametrize("preset", [p for p in presets() if p in ("default", "paper-fast")])
+def test_shipped_weights_load_and_sample_valid_crystals(preset):
+    model = crystalgfn.load(preset)
+    crystals = model.sample(200, seed=0)
+    assert torch.isfinite(crystals.lattice).all()
+    limits = model.space.composition.constraints
+    report = check(crystals, space_groups=model.config.constraints.groups, composition=limits)
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper-fast"])
+def test_shipped_policies_were_trained_on_the_shipped_property(preset):
+    folder = preset_path(preset)
+    card = json.loads((folder / "card.json").read_text())
+    proxy = model_folder(load_preset(preset).objective[0].property) / WEIGHTS
+    assert card["property_weights_sha256"] == hashlib.sha256(proxy.read_bytes()).hexdigest()
+    assert card["policy_sha256"] == hashlib.sha256((folder / "policy.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_run_may_start_from_trained_weights(run, tmp_path):
+    config = small_config(start=str(run), iterations=1, lr=1e-12, rollout_batches=1)
+    train(config, tmp_path / "more")
+    one, two = load(run).sample(50, seed=0), load(tmp_path / "more").sample(50, seed=0)
+    assert one.formulas == two.formulas
+    np.testing.assert_allclose(one.columns["log_pf"], two.columns["log_pf"], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("start", "words"), [("defualt", "nearest: 'default'"), ("paper", "no trained weights")])
+def test_a_start_without_weights_is_refused_and_leaves_no_folder(tmp_path, start, words):
+    with pytest.raises((ConfigError, CheckpointError), match=words):
+        train(small_config(start=start), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_space_are_refused(run, tmp_path):
+    with pytest.raises(CheckpointError):
+        train(small_config(start="paper-fast"), tmp_path / "run")

@@ -1,0 +1,236 @@
+"""From a table to a folder of candidates: real potential, real processes, real kills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from crystalgfn.cli import main
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.structures import place
+from crystalgfn.structures.candidates.folder import RunFolder
+
+pytest.importorskip("chgnet")
+
+HERE = Path(__file__).parents[2]
+QUICK = ["--starts", "3", "--relaxed", "1", "--steps", "15", "--hull", "builtin", "--library", "none"]
+
+
+def cubic(elements, rows):
+    """Rows of (space group, counts, a) as crystals."""
+    return Crystals(
+        elements=elements,
+        space_group=torch.tensor([group for group, _, _ in rows]),
+        counts=torch.tensor([counts for _, counts, _ in rows]),
+        lattice=torch.tensor([[a, a, a, 90.0, 90.0, 90.0] for _, _, a in rows]),
+    )
+
+
+SALTS = ((3, 8, 9, 12), [(225, (0, 4, 0, 4), 4.4), (225, (4, 0, 4, 0), 4.0), (221, (0, 0, 3, 1), 3.6)])
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "crystalgfn", *map(str, arguments)]
+
+
+def call(*arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, **more)
+
+
+def results(folder):
+    """The rows of a run, without what depends on the clock."""
+    frame = pd.read_parquet(folder / "structures.parquet")
+    return frame[[name for name in frame if not name.startswith("seconds")]]
+
+
+@pytest.fixture(scope="module")
+def salts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("salts") / "salts.parquet"
+    cubic(*SALTS).to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(salts, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "out"
+    done = call("structures", salts, "-o", folder, "--workers", 1, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_files_read_back_to_the_group_of_the_table(finished):
+    from ase.io import read
+    from ase.spacegroup.symmetrize import check_symmetry
+    from pymatgen.core import Structure
+    from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+    folder, _ = finished
+    rows = results(folder)
+    assert list(rows["status"]) == ["relaxed"] * 3
+    for row in rows.itertuples():
+        path = folder / row.cif
+        assert SpacegroupAnalyzer(Structure.from_file(path), symprec=0.01).get_space_group_number() == row.space_group
+        assert check_symmetry(read(path), symprec=0.01).number == row.space_group
+    assert len(read(folder / "all.extxyz", ":")) == 3
+
+
+def test_known_crystals_are_known(finished):
+    rows = results(finished[0]).set_index("formula")
+    magnesia = rows.loc["MgO"]
+    assert magnesia["space_group"] == 225
+    assert magnesia["formation_energy_chgnet [eV/atom]"] == pytest.approx(-3.04, abs=0.1)  # DFT: -3.04
+    assert magnesia["volume_per_atom [A^3]"] == pytest.approx(9.4, rel=0.05)  # experiment: 9.36
+    assert magnesia["e_above_hull_chgnet [eV/atom]"] == pytest.approx(0, abs=0.02)
+
+
+def test_the_table_names_its_methods(finished):
+    folder, done = finished
+    rows = results(folder)
+    energies = [name for name in rows if "energy" in name or "hull_" in name]
+    assert all("chgnet" in name for name in energies if name.endswith("[eV/atom]"))
+    assert "chgnet" in done.stdout
+    assert "builtin hull" in done.stdout.replace("\n", " ")
+
+
+def test_two_workers_find_the_same_as_one(salts, finished, tmp_path):
+    done = call("structures", salts, "-o", tmp_path / "out", "--workers", 2, *QUICK)
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_frame_equal(results(tmp_path / "out"), results(finished[0]))
+
+
+def test_a_killed_run_goes_on(salts, finished, tmp_path):
+    folder = tmp_path / "out"
+    process = subprocess.Popen(
+        command("structures", salts, "-o", folder, "--workers", 1, *QUICK),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    parts = folder / "parts"
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.json")}
+    assert 1 <= len(before) < 3
+    assert not (folder / "structures.parquet").exists()
+
+    refused = call("structures", salts, "-o", folder, *QUICK)
+    assert refused.returncode == 2
+    assert "--resume" in refused.stderr
+    other = call("structures", salts, "-o", folder, "--resume", *QUICK, "--seed", 1)
+    assert other.returncode == 2
+    assert "seed 0, found 1" in other.stderr
+
+    done = call("structures", salts, "-o", folder, "--workers", 1, "--resume", *QUICK)
+    assert done.returncode == 0, done.stderr
+    after = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.json")}
+    assert {name: after[name] for name in before} == before
+    pd.testing.assert_frame_equal(results(folder), results(finished[0]))
+
+
+def test_broken_rows_are_rows_with_a_reason(salts, tmp_path):
+    frame = Crystals.from_file(salts).to_dataframe()
+    frame = pd.concat([frame] * 2, ignore_index=True)
+    frame["spacegroup"] = [225, 231, 221, 225, 225, 225]
+    frame.loc[3, ["a", "b", "c"]] = 0.0
+    frame.loc[4, "elements"] = '{"Xx": 4}'
+    frame.loc[5, "elements"] = '{"Mg": 3000}'
+    frame[["elements", "spacegroup", "a", "b", "c", "alpha", "beta", "gamma"]].to_csv(
+        tmp_path / "rows.csv", index=False
+    )
+    done = call("structures", tmp_path / "rows.csv", "-o", tmp_path / "out", "--relax", "none", "--library", "none")
+    assert done.returncode == 0, done.stderr
+    rows = results(tmp_path / "out")
+    assert list(rows["status"]) == ["placed", "failed", "placed", "failed", "failed", "failed"]
+    for row, wanted in ((1, "231"), (3, "'a': found 0.0"), (4, "Xx"), (5, "3000 atoms")):
+        assert wanted in rows["reason"][row]
+
+
+def test_a_worker_that_dies_takes_one_crystal_with_it(tmp_path):
+    cubic(SALTS[0], 2 * SALTS[1]).to_parquet(tmp_path / "twice.parquet")
+    done = call(
+        *("structures", tmp_path / "twice.parquet", "-o", tmp_path / "out", "--relax", "deadly:make", "--workers", 2),
+        *("--starts", "2", "--relaxed", "1", "--steps", "2", "--hull", "none", "--library", "none"),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = results(tmp_path / "out")
+    assert list(rows["row"]) == list(range(6))
+    assert list(rows["status"]) == 2 * ["relaxed", "failed", "relaxed"]
+    assert all("died" in reason for reason in rows["reason"][[1, 4]])
+
+
+@pytest.mark.parametrize(
+    ("more", "wanted"),
+    [
+        (["--relax", "chgnt"], "nearest: 'chgnet'"),
+        (["--relax", "no_such_module:make"], "no_such_module"),
+        (["--hull", "nowhere.parquet"], "nowhere.parquet"),
+        (["--hull", "bulitin"], "nearest: 'builtin'"),
+        (["--library", "bulitin"], "nearest: 'builtin'"),
+        (["--library", "nowhere.parquet"], "nowhere.parquet"),
+        (["--compare", "nowhere.parquet"], "nowhere.parquet"),
+    ],
+)
+def test_wrong_use_is_one_line(salts, tmp_path, capsys, more, wanted):
+    with pytest.raises(SystemExit) as ended:
+        main(["structures", str(salts), "-o", str(tmp_path / "out"), *more])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert wanted in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out" / "parts").exists()
+
+
+def test_a_folder_with_other_files_is_left_alone(salts, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match="new or empty folder"):
+        RunFolder(tmp_path, {}, resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_in_python():
+    structures = place(cubic(*SALTS)[[0]], seed=0, starts=3, library=None).relax("chgnet", relaxed=1, steps=15)
+    assert structures[0].structure.composition.reduced_formula == "MgO"
+    assert structures[0].atoms.get_chemical_formula() == "MgO"
+    assert structures.best() == [structures[0]]
+    assert structures.to_dataframe()["space_group"].tolist() == [225]
+
+
+def test_parts_are_whole(finished):
+    folder, _ = finished
+    manifest = json.loads((folder / "manifest.json").read_text())
+    again = RunFolder(folder, manifest, resume=True)
+    assert again.done() == {0, 1, 2}
+    assert [candidate.row["row"] for candidate in again.candidates()] == [0, 1, 2]
+
+
+def test_results_become_training_rows(finished, tmp_path, capsys):
+    folder, _ = finished
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "from-structures", str(folder), "-o", str(tmp_path / "rows.parquet"), "--flagged"])
+    assert ended.value.code == 0
+    rows = pd.read_parquet(tmp_path / "rows.parquet").set_index("material_id")
+    relaxed = results(folder).set_index("formula").loc["MgO"]
+    own, wide = rows.loc["out-00000000"], rows.loc["out-00000000-x1.5"]
+    energy = "formation_energy_per_atom"
+    assert own[energy] == relaxed["formation_energy_chgnet [eV/atom]"]
+    assert own["spacegroup"] == wide["spacegroup"] == 225
+    assert wide["volume"] == pytest.approx(1.5 * own["volume"], rel=1e-6)
+    assert wide[energy] > own[energy] + 0.1
+
+
+def test_a_folder_without_results_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "from-structures", str(tmp_path), "-o", str(tmp_path / "rows.parquet")])
+    assert ended.value.code == 2
+    assert "no folder of candidates" in capsys.readouterr().err
