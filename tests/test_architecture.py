@@ -33,7 +33,7 @@ LAYERS = (
     "report",
     "cli",
 )
-"""From the bottom to the top: a layer imports from itself and from those before it, at the top of a file or inside it."""
+"""From the bottom to the top: a layer imports from itself and from those before it, at the top of a file or within."""
 
 LAZY = {
     ("__init__", "crystals"),
