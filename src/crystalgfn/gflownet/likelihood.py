@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 BATCH = 5_000
 """Trajectories that are scored at once."""

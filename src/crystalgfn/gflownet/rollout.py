@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.gflownet.target import CrystalTarget, Target
-from crystalgfn.policy.policy import Trajectories
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.rewards.goals import Goal
 
 

@@ -90,6 +90,6 @@ class BetaMixture:
         x = first / (first + second)
         x = torch.where(torch.isfinite(x), x, 0.5)  # both gammas underflowed
         if epsilon > 0:
-            uniform, chance = torch.rand(2, len(x), generator=generator, device=x.device)
-            x = torch.where(chance < epsilon, uniform, x)
+            uniform, explore = torch.rand(2, len(x), generator=generator, device=x.device)
+            x = torch.where(explore < epsilon, uniform, x)
         return x.clamp(EDGE, 1 - EDGE)

@@ -82,7 +82,7 @@ class AngleRange:
         For given alpha and beta the volume is concave in cos gamma, so its least is at an end of gamma's interval, and
         its most at gamma = 90 or at the end next to cos alpha cos beta. Over alpha and beta: by ever finer grids.
         """
-        found = []
+        extremes = []
         for sign in (1.0, -1.0):
             center, reach = torch.full((2,), 0.5, dtype=torch.float64), 0.5
             for _ in range(5):
@@ -94,8 +94,8 @@ class AngleRange:
                 gammas = ends if sign > 0 else (torch.minimum(torch.maximum(flat, ends[0]), ends[1]),)
                 values = torch.stack([sign * angle_factor(torch.stack((alpha, beta, g), 1)) for g in gammas]).amin(0)
                 center, reach = u[values.argmin()], reach / 25
-            found.append(sign * values.min().item())
-        return found[0] * 0.999, min(1.0, found[1] * 1.001)
+            extremes.append(sign * values.min().item())
+        return extremes[0] * 0.999, min(1.0, extremes[1] * 1.001)
 
 
 class CellAngles:
