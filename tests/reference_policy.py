@@ -24,9 +24,8 @@ ORDERS = [("group",), ("system",), ("symmetry",), ("system", "symmetry"), ("symm
 def score_one(policy, trajectories, row, space):
     """Transitions of one trajectory: three lists, one a stage, of (log P_F, log P_B)."""
     walker = _Walker(policy, space)
-    groups, compositions, lattices = (
-        trajectories.of(kind) for kind in (SpaceGroupSteps, CompositionSteps, LatticeSteps)
-    )
+    groups, compositions = trajectories.of(SpaceGroupSteps), trajectories.of(CompositionSteps)
+    lattices = trajectories.of(LatticeSteps)
     with torch.no_grad():
         return [
             walker.space_group(int(groups.path[row]), int(groups.space_group[row])),
@@ -74,14 +73,12 @@ class _Walker:
             if name == "group":
                 parent = {(): 0, ("system",): 1, ("symmetry",): 2}.get(tuple(order[:step]), 3)
                 full = {"system": properties["system"], "symmetry": properties["symmetry"], "group": group}
-                back = float(
-                    torch.log_softmax(head.parent(self.hidden("b", "space_group", self.group_inputs(full))), 0)[parent]
-                )
+                z = self.hidden("b", "space_group", self.group_inputs(full))
+                back = float(torch.log_softmax(head.parent(z), 0)[parent])
             elif step == 1:
                 undone = 0 if name == "symmetry" else 1
-                back = float(
-                    torch.log_softmax(head.unset(self.hidden("b", "space_group", self.group_inputs(state))), 0)[undone]
-                )
+                z = self.hidden("b", "space_group", self.group_inputs(state))
+                back = float(torch.log_softmax(head.unset(z), 0)[undone])
             found.append((float(log_p[action]), back))
         self.decide("space_group", self.group_inputs(properties))
         self.group = group
@@ -121,9 +118,8 @@ class _Walker:
             z = self.hidden("f", "composition", inputs, further=head.features(self.features(state, mask)))
             logits = head.element(z)
             for e in mask[0, :-1].nonzero().flatten().tolist():
-                logits[e] += log(
-                    sum(float(n) * exp(float(b)) for n, b in zip(completions[e], head.bias[e], strict=False))
-                )
+                each = zip(completions[e], head.bias[e], strict=False)
+                logits[e] += log(sum(float(n) * exp(float(b)) for n, b in each))
             log_p = torch.log_softmax(logits.masked_fill(~mask[0], -torch.inf), 0)
             if t == filled:
                 found.append((float(log_p[-1]), 0.0))
@@ -173,18 +169,16 @@ class _Walker:
                     return found
                 above = 1 - here[inside] - M
                 r = (point[inside] - here[inside] - M) / above
-                density = self.mixtures(head.increment(self.hidden("f", "lattice", here[None], free)), inside).log_prob(
-                    r
-                )
+                raw = head.increment(self.hidden("f", "lattice", here[None], free))
+                density = self.mixtures(raw, inside).log_prob(r)
                 forward = log_stay + (density - torch.log(above)).sum()
             back_logit = head.back(self.hidden("b", "lattice", point[None], free))[0]
             if here is None:
                 backward = 0.0 if bool((point[inside] < M).any()) else float(logsigmoid(back_logit))
             else:
                 below = point[inside] - M
-                density = self.mixtures(
-                    head.decrement(self.hidden("b", "lattice", point[None], free)), inside
-                ).log_prob((below - here[inside]) / below)
+                raw = head.decrement(self.hidden("b", "lattice", point[None], free))
+                density = self.mixtures(raw, inside).log_prob((below - here[inside]) / below)
                 backward = float(logsigmoid(-back_logit) + (density - torch.log(below)).sum())
             found.append((float(forward), backward))
             here = point

@@ -92,10 +92,8 @@ def test_forced_moves_score_exactly_zero(space):
     trajectories = trajectories_of(policy, space, 3000, "forward")
     scores = policy.score(trajectories, space)
     steps, lattice = trajectories.of(LatticeSteps), scores.columns[LatticeStage.name].start
-    full, composition = (
-        trajectories.of(CompositionSteps).length == space.max_elements,
-        scores.columns[CompositionStage.name],
-    )
+    composition = scores.columns[CompositionStage.name]
+    full = trajectories.of(CompositionSteps).length == space.max_elements
     assert full.any()
     assert not scores.log_pf[full, composition.stop - 1].any()  # stopping with the most elements
     assert not scores.log_pb[:, composition].any()  # one path back from every composition
