@@ -19,10 +19,12 @@ from hypothesis import HealthCheck, given, settings
 
 from crystal_strategies import crystals
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.tables import PartWriter, TableWriter, files, schema
+from crystalgfn.crystals.tables import PartWriter, TableWriter, schema
 from crystalgfn.errors import DataError
+from crystalgfn.files import atomic
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
+PATHS = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))  # of this file, of shared helpers
 ROUND_TRIP = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -185,9 +187,9 @@ def test_parts_become_one_file(name, tmp_path):
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, sys.argv[3])
+sys.path[:0] = sys.argv[3].split(os.pathsep)
 from test_tables import example
-from crystalgfn.tables import TableWriter, files
+from crystalgfn.crystals.tables import TableWriter, files
 batch = example(10)
 with TableWriter(sys.argv[1], manifest={"seed": 0, "n": 10}) as writer:
     writer.write_crystals(batch[:4])
@@ -204,7 +206,7 @@ with TableWriter(sys.argv[1], manifest={"seed": 0, "n": 10}) as writer:
 @pytest.mark.parametrize("moment", ["writing", "merging"])
 def test_a_killed_writer_leaves_whole_rows_and_goes_on(moment, tmp_path):
     path = tmp_path / "x.parquet"
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment, str(Path(__file__).parent)], check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), moment, PATHS], check=False)
     assert done.returncode == -9
     assert not path.exists()
     parts = sorted(path.with_name("x.parquet.partial").glob("part-*.parquet"))
@@ -330,8 +332,8 @@ def test_a_full_disk_later_keeps_the_whole_parts(tmp_path, monkeypatch):
 
 
 LIMITED = """
-import resource, sys
-sys.path.insert(0, sys.argv[2])
+import os, resource, sys
+sys.path[:0] = sys.argv[2].split(os.pathsep)
 from test_tables import example
 from crystalgfn.crystals import tables
 from crystalgfn.errors import DataError
@@ -350,7 +352,7 @@ except DataError as error:
 
 @pytest.mark.parametrize(("how", "name"), [("writer", "x.csv"), ("write", "x.parquet")])
 def test_a_file_size_limit_of_the_system_leaves_nothing(name, how, tmp_path):
-    arguments = [str(tmp_path / name), str(Path(__file__).parent), how]
+    arguments = [str(tmp_path / name), PATHS, how]
     done = subprocess.run([sys.executable, "-c", LIMITED, *arguments], check=True, capture_output=True, text=True)
     assert "File too large" in done.stdout
     assert done.stderr == ""
@@ -361,7 +363,7 @@ def test_a_folder_without_permission_is_named(tmp_path, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(atomic.tempfile, "mkstemp", refuse)
     with pytest.raises(DataError, match="Permission denied"):
         example().to_file(tmp_path / "x.csv")
     monkeypatch.setattr(Path, "mkdir", refuse)

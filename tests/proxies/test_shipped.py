@@ -141,7 +141,7 @@ def test_every_property_says_what_it_is():
 
 
 def test_one_line_adds_a_property(monkeypatch):
-    monkeypatch.setitem(registry.SHIPPED, "again", "exact:density")
+    monkeypatch.setitem(registry.SHIPPED, "again", "crystalgfn.properties.exact:density")
     assert "again" in available()
     assert float(resolve("again")(SALT)) == float(resolve("density")(SALT))
 
