@@ -9,14 +9,17 @@ from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.stages.lattice import LatticeStage
 from crystalgfn.spaces.constraints.limits import CompositionConstraints
-from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.crystal import SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.states import CrystalStates
 
 GROUPS = (1, 2, 14, 62, 123, 148, 166, 194, 225, 227)
 """Every crystal-lattice system but one (tetragonal 123; trigonal-hexagonal is left out) and all kinds of centering."""
 
 
-def small_space(groups=GROUPS, elements=(3, 8, 9, 26), **limits) -> CrystalSpace:
+def small_space(
+    groups=GROUPS, elements=(3, 8, 9, 26), *, subspaces=SUBSPACES, state_type=CrystalStates, **limits
+) -> CrystalSpace:
     """A space of a few hundred compositions a group."""
     defaults = {
         "n_elements": (1, 3),
@@ -26,7 +29,14 @@ def small_space(groups=GROUPS, elements=(3, 8, 9, 26), **limits) -> CrystalSpace
         "neutrality": "per_atom",
     }
     constraints = CompositionConstraints(**{**defaults, **limits})
-    return CrystalSpace(elements, groups, composition=constraints, lattice=VolumeLattice())
+    return CrystalSpace(
+        elements,
+        groups,
+        composition=constraints,
+        lattice=VolumeLattice(),
+        subspaces=subspaces,
+        state_type=state_type,
+    )
 
 
 def random_policy(space, seed, *, shared=True, scale=1.5, **options) -> CrystalPolicy:

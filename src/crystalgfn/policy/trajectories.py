@@ -16,7 +16,10 @@ from crystalgfn.spaces.states import CrystalStates
 
 @dataclass(frozen=True)
 class Steps(TensorBatch):
-    """What a stage records of B trajectories. Slicing and joining are its own: override them where rows are padded."""
+    """What a stage records of B trajectories. Slicing and joining are its own: override them where rows are padded.
+
+    Steps are recorded in inference mode, so a layer with gradients takes a copy of what they hold.
+    """
 
     @abstractmethod
     def outcome(self) -> dict[str, Tensor]:
