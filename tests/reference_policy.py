@@ -12,8 +12,8 @@ from torch.distributions import Beta, Categorical, MixtureSameFamily
 from torch.nn.functional import logsigmoid
 
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, POINT_SYMMETRY
-from crystalgfn.policy.stages.composition import CompositionSteps
-from crystalgfn.policy.stages.lattice import LatticeSteps
+from crystalgfn.policy.stages.composition_steps import CompositionSteps
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupSteps
 from crystalgfn.spaces.bitsets import unpack
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from crystalgfn.policy.build import STAGES, policy_of
 from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import SetEncoder, small_head
-from crystalgfn.policy.stages.composition import CompositionSteps
+from crystalgfn.policy.stages.composition_steps import CompositionSteps
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
 from crystalgfn.policy.trajectories import Steps
 from crystalgfn.spaces.crystal import SUBSPACES

@@ -11,11 +11,13 @@ from crystalgfn.gflownet.checkpoint import load_checkpoint, load_policy, save_ch
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.replay import ReplayBuffer
 from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.build import STAGES, policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.stages.composition import CompositionStage
-from crystalgfn.policy.stages.lattice import LatticeSteps
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupStage
+from crystalgfn.spaces.crystal import SUBSPACES
 from direct_compositions import enumerate_directly
 from policy_setup import mean_and_error, random_policy, short_ways_back, small_space, stage_sums
 from spin_subspace import FORBIDDEN_GROUP, MOST, SpinSpace, SpinStage, SpinStates, SpinSteps, spin_policy, with_spin
@@ -180,6 +182,14 @@ def test_a_policy_is_made_of_any_list_of_stages():
     policy = CrystalPolicy([SpaceGroupStage(16), SpinStage(16)], options)
     assert list(policy.stages) == ["space_group", "spin"]
     assert set(policy.forward_network.encoders) == {"space_group", "spin"}
+
+
+def test_every_subspace_has_its_stage():
+    assert [subspace.name for subspace in SUBSPACES] == [stage.name for stage in STAGES]
+    with pytest.raises(
+        LookupError, match="subspace 'spin': found no stage, allowed: space_group"
+    ):
+        policy_of(spin_space(2))
 
 
 def test_what_a_stack_does_not_have_is_named():

@@ -7,7 +7,8 @@ import torch
 
 from crystalgfn.evaluation.analytic import AnalyticTarget
 from crystalgfn.policy.stages.composition import CompositionStage
-from crystalgfn.policy.stages.lattice import LatticeStage, LatticeSteps
+from crystalgfn.policy.stages.lattice import LatticeStage
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupStage
 from crystalgfn.spaces.lattice import MIN_INCREMENT
 from direct_compositions import enumerate_directly

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crystalgfn.policy.stages.composition import CompositionStage, CompositionSteps
-from crystalgfn.policy.stages.lattice import LatticeStage, LatticeSteps
+from crystalgfn.policy.stages.composition import CompositionStage
+from crystalgfn.policy.stages.composition_steps import CompositionSteps
+from crystalgfn.policy.stages.lattice import LatticeStage
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupStage, SpaceGroupSteps
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.lattice import MIN_INCREMENT

@@ -28,8 +28,11 @@ def policy_of(
         stages: what to choose from.
 
     Raises:
-        KeyError: a subspace has no stage.
+        LookupError: a subspace has no stage.
     """
     options = options or PolicyOptions()
     by_name = {stage.name: stage for stage in stages}
+    for subspace in space.subspaces:
+        if subspace.name not in by_name:
+            raise LookupError(f"subspace {subspace.name!r}: found no stage, allowed: {', '.join(by_name)}")
     return CrystalPolicy([by_name[subspace.name].build(space, options) for subspace in space.subspaces], options)

@@ -15,7 +15,6 @@ began with: where log R is a sum over (element, count), the start is then exact 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -24,45 +23,16 @@ from torch import Generator, Tensor, nn
 from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import Network, SetEncoder, small_head
 from crystalgfn.policy.options import LookAhead, PolicyOptions
+from crystalgfn.policy.stages.composition_steps import CompositionSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupSteps
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
-from crystalgfn.policy.trajectories import Steps, Trajectories
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.composition import CompositionSpace, CompositionState
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
 CHARGES = 32
 """Charges beyond +-32 of a partial composition are not shown to the network."""
-
-
-@dataclass(frozen=True)
-class CompositionSteps(Steps):
-    """Compositions in the order in which they grew, with what look-ahead said of each part.
-
-    Attributes:
-        elements: ``(B, m)`` int64, 1 + column; 0 where there are fewer.
-        counts: ``(B, m)`` int64, atoms per primitive cell.
-        features: ``(B, m, F)`` bool, what the network is told before each choice: charges, counts that fit, then as
-            the last D + 1 the allowed elements and stop.
-        completions: ``(B, m, D, K)`` float32, their number after each possible addition, 0 where it is not allowed; or
-            ``(B, m, D, 1)``, of all counts together.
-        of_chosen: ``(B, m, K)`` float32, completions after each count of the element that was added.
-    """
-
-    elements: Tensor
-    counts: Tensor
-    features: Tensor
-    completions: Tensor
-    of_chosen: Tensor
-
-    @property
-    def length(self) -> Tensor:
-        """``(B,)`` number of elements."""
-        return (self.elements > 0).sum(1)
-
-    def outcome(self) -> dict[str, Tensor]:
-        """See :meth:`Steps.outcome`."""
-        return {"elements": self.elements, "counts": self.counts}
 
 
 class CompositionStage(Stage[CompositionSteps]):
@@ -223,19 +193,9 @@ class CompositionStage(Stage[CompositionSteps]):
             state = compositions.add(state, element, count)
         return steps
 
-    @staticmethod
-    def _decisions(steps: CompositionSteps) -> tuple[Tensor, Tensor]:
-        """Owner and number of elements of the states in which something was chosen, ``(I,)`` each.
-
-        A composition of m elements can only stop, and nothing is chosen there.
-        """
-        places = torch.arange(steps.elements.shape[1], device=steps.elements.device)
-        owner, place = (places <= steps.length.unsqueeze(1)).nonzero(as_tuple=True)
-        return owner, place
-
     def visits(self, steps: CompositionSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
         """Finished compositions, then those in which something was chosen, with their features."""
-        owner, place = self._decisions(steps)
+        owner, place = steps.decisions()
         batch, m = steps.elements.shape
         keep = torch.arange(m, device=owner.device) < place.unsqueeze(1)
         elements = torch.cat((steps.elements, torch.where(keep, steps.elements[owner], 0)))
@@ -260,7 +220,7 @@ class CompositionStage(Stage[CompositionSteps]):
     ) -> StageScore:
         """See :meth:`Stage.score`."""
         batch, m = steps.elements.shape
-        owner, place = self._decisions(steps)
+        owner, place = steps.decisions()
         everyone = torch.arange(batch, device=owner.device)
         z, completions = forward[batch:], steps.completions[owner, place]
         mask = steps.features[owner, place, -self.n_elements - 1 :]

@@ -7,9 +7,7 @@ log_pf and log_pb are densities of u' given u and of u given u': they hold -sum 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,53 +15,16 @@ from torch import Generator, Tensor, nn
 from crystalgfn.policy.distributions import EDGE, BetaMixture, bernoulli_log_probs
 from crystalgfn.policy.network import Network, PointEncoder, small_head
 from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
 from crystalgfn.policy.stages.space_group import SpaceGroupSteps
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
-from crystalgfn.policy.trajectories import Steps, Trajectories
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import MIN_INCREMENT
 from crystalgfn.spaces.lattice_space import LatticeSpace
 from crystalgfn.spaces.states import CrystalStates
 
 MAX_STEPS = 2 + int(1 / MIN_INCREMENT)
-
-
-@dataclass(frozen=True)
-class LatticeSteps(Steps):
-    """Points visited.
-
-    Attributes:
-        u: ``(B, T, 6)`` float64, the points after the source in order; 0 in slots that are not free.
-        length: ``(B,)`` int64, how many there are, 1..T.
-        free: ``(B, 6)`` bool, free slots.
-    """
-
-    u: Tensor
-    length: Tensor
-    free: Tensor
-
-    @property
-    def last(self) -> Tensor:
-        """``(B, 6)`` the point where the stage ends."""
-        return self.u[torch.arange(len(self.u), device=self.u.device), self.length - 1]
-
-    def outcome(self) -> dict[str, Tensor]:
-        """See :meth:`Steps.outcome`."""
-        return {"u": self.last}
-
-    def trimmed(self) -> LatticeSteps:
-        """Without places that none of the trajectories fills."""
-        return LatticeSteps(self.u[:, : int(self.length.max())], self.length, self.free)
-
-    def __getitem__(self, rows: Tensor | slice) -> LatticeSteps:
-        return super().__getitem__(rows).trimmed()
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Self]) -> Self:
-        """Join batches of the same space, padded to the longest."""
-        longest = max(part.u.shape[1] for part in parts)
-        padded = [replace(p, u=nn.functional.pad(p.u, (0, 0, 0, longest - p.u.shape[1]))) for p in parts]
-        return super().concatenate(padded)
 
 
 class LatticeStage(Stage[LatticeSteps]):
@@ -183,16 +144,9 @@ class LatticeStage(Stage[LatticeSteps]):
         u = visited.gather(1, place.unsqueeze(2).expand(-1, -1, 6))
         return LatticeSteps(u, length, free)
 
-    @staticmethod
-    def _inner(steps: LatticeSteps) -> tuple[Tensor, Tensor]:
-        """Owner and place of the points before the last, ``(I,)`` each."""
-        places = torch.arange(steps.u.shape[1], device=steps.u.device)
-        owner, place = (places < (steps.length - 1).unsqueeze(1)).nonzero(as_tuple=True)
-        return owner, place
-
     def visits(self, steps: LatticeSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
         """Last points, then those before."""
-        owner, place = self._inner(steps)
+        owner, place = steps.inner()
         everyone = torch.arange(len(steps.u), device=owner.device)
         free = torch.cat((steps.free, steps.free[owner]))
         return Visits(torch.cat((everyone, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
@@ -213,7 +167,7 @@ class LatticeStage(Stage[LatticeSteps]):
     ) -> StageScore:
         """See :meth:`Stage.score`."""
         m, batch, device = MIN_INCREMENT, len(steps.u), steps.u.device
-        owner, place = self._inner(steps)
+        owner, place = steps.inner()
         everyone = torch.arange(batch, device=device)
         last, inner, after = steps.last, steps.u[owner, place], steps.u[owner, place + 1]
         free_inner = steps.free[owner]

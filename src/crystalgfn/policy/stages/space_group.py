@@ -96,8 +96,11 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         rows = torch.arange(batch, device=device)
         first = not so_far.steps
         alike = first and so_far.condition is None  # all trajectories start in the same state
-        start = encoder(*self.source(device)) if first else prefix
-        logits = self.action(network.trunk(start + prefix if first and not alike else start)).expand(batch, -1)
+        start = prefix
+        if first:
+            own = encoder(*self.source(device))
+            start = own if alike else own + prefix
+        logits = self.action(network.trunk(start)).expand(batch, -1)
         for step in range(3):
             mask = groups.mask[code[rows]]
             action = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
