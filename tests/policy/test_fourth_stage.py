@@ -186,9 +186,7 @@ def test_a_policy_is_made_of_any_list_of_stages():
 
 def test_every_subspace_has_its_stage():
     assert [subspace.name for subspace in SUBSPACES] == [stage.name for stage in STAGES]
-    with pytest.raises(
-        LookupError, match="subspace 'spin': found no stage, allowed: space_group"
-    ):
+    with pytest.raises(LookupError, match="subspace 'spin': found no stage, allowed: space_group"):
         policy_of(spin_space(2))
 
 

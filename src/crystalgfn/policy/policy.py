@@ -52,7 +52,7 @@ class CrystalPolicy(nn.Module):
 
     Args:
         stages: in the order in which trajectories pass them.
-        options: of the networks; the stages were made with the same.
+        options: of the networks, and those with which the stages were made.
 
     Attributes:
         stages: by name, in their order.

@@ -71,7 +71,7 @@ class Trajectories:
         return replace(self, steps=(*self.steps, steps))
 
     def with_steps(self, steps: Steps) -> Trajectories:
-        """The trajectories with other steps in place of those of the same class."""
+        """The trajectories with these steps in place of the steps of this class."""
         return replace(self, steps=tuple(steps if isinstance(old, type(steps)) else old for old in self.steps))
 
     def __getitem__(self, rows: Tensor | slice) -> Trajectories:

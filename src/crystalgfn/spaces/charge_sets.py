@@ -90,8 +90,8 @@ class ChargeSets:
 
     Attributes:
         bound: charges run over -bound..bound; n = 2 bound + 1.
-        low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., of so many terms. An unused window
-            has none.
+        low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., each with its number of
+            terms, 0 for an unused window.
         longest: most terms of a window.
         charged: ``(W,)`` packed, the bits of all charges. Sets may hold bits beyond, which sums leave as they are.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.

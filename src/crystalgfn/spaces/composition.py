@@ -27,7 +27,7 @@ class CompositionState:
 
     Attributes:
         left: elements that may still be added.
-        context: ``(B,)`` int64, group class, fixed positions used, atoms so far and what ledgers keep of them.
+        context: ``(B,)`` int64, group class, fixed positions used, atoms so far and the states of ledgers.
         last: ``(B,)`` int64, 1 + column of the last element added; 0 at the start.
         charges: ``(B, W)`` packed, charges the composition can carry (:mod:`.charge_states`).
     """
@@ -72,7 +72,7 @@ class CompositionSpace(Subspace):
         self.tables = CompositionTables.build(elements, space_groups, constraints, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
-        # first additions allow the most, and are the same for all groups of a class
+        # first additions allow the most, and all groups of a class share them
         contexts = torch.unique(self.tables.occupancy.start)
         self._first_row = torch.zeros(int(contexts[-1]) + 1, dtype=torch.int64)
         self._first_row[contexts] = torch.arange(len(contexts))

@@ -36,7 +36,7 @@ def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tup
     """Build subspaces from the last to the first, each from what the next one leaves possible.
 
     Raises:
-        ConstraintError: one of them has nothing left.
+        ConstraintError: a subspace has nothing left.
     """
     possible = Possible(limits.space_groups)
     stack: list[Subspace] = []
@@ -59,7 +59,7 @@ class CrystalSpace:
         state_type: of finished samples, with the fields of all subspaces.
 
     Raises:
-        ConstraintError: nothing satisfies the constraints; says which of them, alone, empties the space.
+        ConstraintError: nothing satisfies the constraints; says which constraint, alone, empties the space.
 
     Attributes:
         elements: ``(D,)`` atomic numbers in formula order.
@@ -139,7 +139,7 @@ class CrystalSpace:
         """Real crystals in the coordinates of the space.
 
         Returns:
-            the states of those that lie in the space, and their row numbers ``(N,)``.
+            the states of the crystals that lie in the space, and the row numbers ``(N,)`` of these crystals.
         """
         rows, decided = torch.arange(len(crystals), device=self.device), dict[str, Tensor]()
         for subspace in self.subspaces:

@@ -1,4 +1,4 @@
-"""Angles of cells: those that the lattice system fixes, and those that slots of u choose within bounds."""
+"""Angles of cells: fixed by the lattice system, or chosen by slots of u within bounds."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class CellAngles:
         return torch.where((system == TRICLINIC).unsqueeze(1), self.triclinic.decode(u[:, 3:]), angles)
 
     def encode(self, angles: Tensor, system: Tensor) -> Tensor:
-        """Slots 3, 4, 5 ``(B, 3)``; those that are not free hold anything."""
+        """Slots 3, 4, 5 ``(B, 3)``; slots that are not free hold anything."""
         u = self.triclinic.encode(angles)
         beta = (angles[:, 1] - self.beta[0]) / (self.beta[1] - self.beta[0])
         u[:, 1] = torch.where(system == MONOCLINIC, beta, u[:, 1])

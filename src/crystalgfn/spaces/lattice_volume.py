@@ -29,7 +29,7 @@ Log = TypeVar("Log", float, Tensor)
 
 @dataclass(frozen=True)
 class _Shape:
-    """Intermediate values of decoding, ``(B,)`` each; widths are floats where they are the same for all.
+    """Intermediate values of decoding, ``(B,)`` each; widths are floats where all cells have the same.
 
     Attributes:
         angles: ``(B, 3)`` degree.

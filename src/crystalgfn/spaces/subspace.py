@@ -1,8 +1,8 @@
 """What a subspace promises: the part of a crystal that one stage of the policy decides, with its constraints.
 
-Subspaces stand in the order in which a trajectory decides them, and each may look at what stands before it. They are
-built in the opposite order: each from what the next one leaves possible, so that every mask knows whether the rest can
-be completed, and no trajectory ends in a dead end.
+Subspaces stand in the order in which a trajectory decides them, and each may look at what earlier ones decided. They
+are built in the opposite order, each from what the next one leaves possible, so that every mask knows whether the rest
+can be completed, and no trajectory comes to a dead end.
 
     trajectories, decoding, encoding    space group  ->  composition  ->  lattice
     what is left possible               space group  <-  composition  <-  lattice
@@ -42,7 +42,7 @@ class SpaceLimits:
 
 @dataclass(frozen=True)
 class Possible:
-    """What a subspace, and with it all later ones, leaves possible to those before it.
+    """What a subspace, together with all later ones, leaves possible to earlier ones.
 
     Attributes:
         space_groups: international numbers that have a completion.
@@ -88,7 +88,7 @@ class Subspace(Protocol):
         """The fields of :class:`~crystalgfn.crystals.crystal.Crystals` that the subspace decides.
 
         Args:
-            states: B finished samples; what is read of them are fields of this subspace and of those before it.
+            states: B finished samples; only fields of this subspace and of earlier ones are read.
         """
         ...
 
@@ -96,12 +96,12 @@ class Subspace(Protocol):
         """Real crystals in the coordinates of the subspace.
 
         Args:
-            crystals: B crystals that lie in the subspaces before this one.
-            decided: fields of their states from those subspaces, each ``(B, ...)``.
+            crystals: B crystals that lie in all earlier subspaces.
+            decided: fields of their states from earlier subspaces, each ``(B, ...)``.
 
         Returns:
-            fields of the states of those that lie in this subspace too, each ``(N, ...)``, and their row numbers
-            ``(N,)``.
+            fields of the states of the crystals that lie in this subspace, each ``(N, ...)``, and the row numbers
+            ``(N,)`` of these crystals.
         """
         ...
 

@@ -30,7 +30,7 @@ S = TypeVar("S", bound=Steps)
 
 @dataclass(frozen=True)
 class Visits:
-    """States that trajectories visit in a stage, those at its end first.
+    """States that trajectories visit in a stage, the last state of each first.
 
     Attributes:
         owner: ``(R,)`` int64, trajectory of each state; the first B are 0..B-1, the states the stage ends in.
@@ -121,7 +121,7 @@ class Stage(nn.Module, Generic[S]):
 
     @abstractmethod
     def visits(self, steps: S, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
-        """States visited in the stage, those that it ends in first."""
+        """States visited in the stage, its last states first."""
 
     @abstractmethod
     def final(self, steps: S, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
