@@ -39,7 +39,6 @@ def test_every_transition_scores_as_the_reference_says(space, shared, direction)
     trajectories = trajectories_of(policy, space, 60, direction)
     scores = policy.score(trajectories, space)
     starts = [columns.start for columns in scores.columns.values()]
-    assert starts == [0, 3, 3 + space.max_elements + 1]
     for row in range(60):
         stages = score_one(policy, trajectories, row, space)
         columns = [start + t for start, stage in zip(starts, stages, strict=True) for t in range(len(stage))]

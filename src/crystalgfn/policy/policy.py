@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, cast
 
 import torch
@@ -147,7 +147,7 @@ class CrystalPolicy(nn.Module):
                 whole = torch.cat((entry.expand(len(trajectories), -1), z))
                 flows.append(self.flow(whole).squeeze(1)[score.source.clamp(min=0)] * (score.source >= 0))
             entry = z[: len(trajectories)]
-        ends = torch.tensor([0, *(s.source.shape[1] for s in scores)]).cumsum(0).tolist()
+        ends = accumulate((score.source.shape[1] for score in scores), initial=0)
         return Scores(
             torch.cat([s.log_pf for s in scores], 1),
             torch.cat([s.log_pb for s in scores], 1),
