@@ -140,7 +140,7 @@ def preset_table() -> Iterator[str]:
         yield (
             f"| `{name}` | {elements} | {space.n_elements[0]} to {space.n_elements[1]} | {len(space.groups)} | "
             f"{space.n_atoms[1]}, {space.n_atoms_primitive[1]}, {space.atoms_per_element[1]} | "
-            f"`{space.charge}` | `{space.lattice.kind}` | `{config.objective[0].property}` |"
+            f"`{space.charge}` | `{space.lattice.kind}` | `{config.first_property}` |"
         )
 
 

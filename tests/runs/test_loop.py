@@ -40,8 +40,8 @@ def test_a_round_learns_and_samples_anew(rounds):
     card = json.loads((folder / "round-1" / "proxy" / "card.json").read_text())
     assert card["refined"][0]["outcomes"] == round(3 * log[0]["relaxed"])
     sampler = load(folder / "round-1" / "sampler")
-    assert sampler.config.chance.power == 2
-    assert {"formation_energy [eV/atom]", "chance"} <= set(sampler.sample(5, seed=0).columns)
+    assert sampler.config.objective[-1].power == 2
+    assert {"formation_energy [eV/atom]", "success_probability"} <= set(sampler.sample(5, seed=0).columns)
 
 
 def test_going_on_does_nothing_twice(rounds):

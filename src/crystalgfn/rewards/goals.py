@@ -52,7 +52,7 @@ class Maximise:
 
 
 @dataclass(frozen=True)
-class Target:
+class Near:
     """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1, with exponential tails.
 
     Beyond three widths it falls exponentially: rewards of e^-200 would teach a sampler nothing but to be unstable.
@@ -112,7 +112,7 @@ class Between:
 GOALS: dict[str, Any] = {
     "minimise": Minimise,
     "maximise": Maximise,
-    "target": Target,
+    "target": Near,
     "at_most": AtMost,
     "at_least": AtLeast,
     "between": Between,
