@@ -43,11 +43,10 @@ class OneOf:
         """Return the name of the kind that a value is written as, None where it is no such value."""
         if isinstance(written, Section):
             return self.name(written)
-        names = [written] if isinstance(written, str) else list(written) if isinstance(written, Mapping) else []
-        named = [name for name in names if name in self.registry and name != self.plain]
-        if len(names) == 1 and named:
-            return str(named[0])
-        return self.plain if isinstance(written, Mapping) else None
+        named = self._named(written)
+        if len(named) == 1 and (isinstance(written, str) or len(written) == 1):
+            return named[0]
+        return self.plain if isinstance(written, Mapping) and not named else None
 
     def read(self, written: Any) -> Section:
         """Return the section that a value describes.
@@ -59,10 +58,7 @@ class OneOf:
             return written
         kind = self.kind(written)
         if kind is None:
-            names = list(self.registry)
-            found = next(map(str, written), "nothing") if isinstance(written, Mapping) else written
-            close = nearest(found, names) if isinstance(found, str) else ""
-            raise ValueError(f"found {found!r}, allowed: {', '.join(names)}, or one of them with its keys{close}")
+            raise ValueError(self._refusal(written))
         if kind == self.plain:
             return self.registry[kind].model_validate(written)
         keys = {} if isinstance(written, str) else written[kind]
@@ -70,6 +66,21 @@ class OneOf:
         outer = create_model(kind, __base__=Section, **{kind: (self.registry[kind], ...)})  # type: ignore[call-overload]
         section: Section = getattr(outer.model_validate({kind: {} if keys is None else keys}), kind)
         return section
+
+    def _named(self, written: Any) -> list[str]:
+        """The kinds that a value names."""
+        names = [written] if isinstance(written, str) else list(written) if isinstance(written, Mapping) else []
+        return [name for name in names if name in self.registry and name != self.plain]
+
+    def _refusal(self, written: Any) -> str:
+        names = [name for name in self.registry if name != self.plain]
+        if isinstance(written, Mapping):
+            found = ", ".join(map(str, written)) or "nothing"
+        else:
+            found = repr(written)
+        also = f", or a mapping such as {{{self.plain}: ...}}" if self.plain is not None else ""
+        close = nearest(written, names) if isinstance(written, str) else ""
+        return f"found {found}, allowed: one of {', '.join(names)}, alone or as {{name: {{key: value}}}}{also}{close}"
 
     def write(self, section: Section) -> Any:
         """Return what :meth:`read` reads: every key with its value."""
