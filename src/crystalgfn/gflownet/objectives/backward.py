@@ -30,9 +30,7 @@ class LearnedByObjective(BackwardObjective):
 class TrajectoryLikelihood(BackwardObjective):
     """Trajectory likelihood maximisation (arXiv 2410.15474), the default.
 
-    loss = -mean of sum log P_B over trajectories drawn from P_F
-
-    P_B follows the ways that P_F actually takes.
+    ``loss = -mean of sum log P_B`` over trajectories drawn from P_F, so that P_B follows the paths that P_F takes.
     """
 
     def loss(self, batch: ScoredBatch) -> Tensor:

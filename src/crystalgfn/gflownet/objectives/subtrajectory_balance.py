@@ -14,11 +14,11 @@ from crystalgfn.gflownet.objectives.objective import LearnedLogZ, ScoredBatch
 class SubTrajectoryBalance(LearnedLogZ):
     """Balance of every sub-trajectory, SubTB(lambda) (arXiv 2209.12782).
 
-    loss = mean over trajectories of the weighted mean over i < j of
-    (log F(s_i) + sum log P_F - sum log P_B - log F(s_j))^2, weights lambda^(j - i)
+    ``loss = mean of (log F(s_i) + sum log P_F - sum log P_B - log F(s_j))^2`` over all pairs i < j of a trajectory, the
+    sums from s_i to s_j, with weights ``lambda^(j - i)``
 
-    F is learned and F(x) = R(x) at the end. log Z joins the learned log-flow of every state, so that only differences
-    are left to the network. For long trajectories and sparse rewards.
+    For long trajectories and sparse rewards. The flow F is learned, and F(x) = R(x) at the end. log Z joins the learned
+    log-flow of every state, so that only differences are left to the network.
     """
 
     flows: ClassVar[bool] = True

@@ -10,9 +10,9 @@ from crystalgfn.gflownet.objectives.objective import LearnedLogZ, ScoredBatch
 class TrajectoryBalance(LearnedLogZ):
     """Trajectory balance (arXiv 2201.13259).
 
-    loss = mean of (log Z + sum log P_F - sum log P_B - log R)^2, log Z learned
+    ``loss = mean of (log Z + sum log P_F - sum log P_B - log R)^2``
 
-    As in the paper; everything waits for log Z.
+    The objective of the paper. log Z is learned, and everything waits for it.
     """
 
     def loss(self, batch: ScoredBatch, log_z: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ class StabilityConfig(TermConfig):
     """A term -beta max(E above hull, floor)."""
 
     property: str | None = None
-    """A formation energy in eV/atom, by name; null for the property of the first term that has one."""
+    """A formation energy in eV/atom, by name; null for the property of the first term that names one."""
     hull: str = "builtin"
     """"builtin", "mp", or a table of phases."""
     beta: float = Field(20.0, ge=0.0)
