@@ -135,10 +135,10 @@ class Model:
             minus log Z for a perfect model.
         """
         states, rows = self.space.states(crystals)
-        found = crystals[rows.cpu().numpy()]
+        inside = crystals[rows.cpu().numpy()]
         if not len(rows):
             none = np.zeros(0)
-            return found.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
+            return inside.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
         generator = Generator(device=self.space.device).manual_seed(seed)
         log_p, error = log_likelihood(
             self.policy,
@@ -154,7 +154,7 @@ class Model:
             "log_likelihood_error": error,
             "log_reward": self.target.log_reward(states, condition),
         }
-        return found.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
+        return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def weighted(self, **weights: float) -> Model:
         """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.

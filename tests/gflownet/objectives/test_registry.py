@@ -6,13 +6,11 @@ import pytest
 import torch
 from pydantic import Field
 
-from crystalgfn.config import load_preset, parse_config
+from crystalgfn.config import parse_config
 from crystalgfn.errors import ConfigError
-from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
-from crystalgfn.gflownet.objectives.objective import LearnedLogZ, Objective
+from crystalgfn.gflownet.objectives.objective import Objective
 from crystalgfn.gflownet.objectives.registry import OBJECTIVES
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
-from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.runs.build import build_space, build_trainer
 from crystalgfn.runs.model import load
@@ -91,32 +89,6 @@ def test_flows_are_there_where_they_are_needed():
         kind.flows for kind in OBJECTIVES.values()
     ]
     assert SubTrajectoryBalance.flows
-
-
-# ---- keys beside the objective
-
-
-def test_keys_of_an_objective_may_stand_beside_it():
-    beside = small_config(objective="subtb", subtb_lambda=0.5, lr_log_z=0.1).training
-    assert beside.objective == SubTrajectoryBalance(subtb_lambda=0.5, lr_log_z=0.1)
-    assert beside == small_config(objective={"subtb": {"subtb_lambda": 0.5, "lr_log_z": 0.1}}).training
-    paper = load_preset("paper", ["training.lr_log_z=0.5"]).training
-    assert paper.objective == TrajectoryBalance(lr_log_z=0.5, log_z_start="zero")
-
-
-def test_keys_beside_win_over_those_within():
-    config = parse_config(
-        small_config(objective={"tb": {"lr_log_z": 0.1, "log_z_weights": 4}}).model_dump(mode="json"),
-        ["training.lr_log_z=0.2"],
-    )
-    assert config.training.objective == TrajectoryBalance(lr_log_z=0.2, log_z_weights=4)
-
-
-def test_another_objective_leaves_the_keys_of_the_first():
-    assert load_preset("paper", ["training.objective=vargrad"]).training.objective == LogPartitionVariance()
-    changed = load_preset("paper", ["training.objective=subtb"]).training.objective
-    assert changed == SubTrajectoryBalance(log_z_start="zero")
-    assert isinstance(changed, LearnedLogZ)
 
 
 def test_weights_of_terms_need_an_objective_that_allows_conditions():

@@ -9,10 +9,7 @@ import torch
 from crystalgfn.config import parse_config
 from crystalgfn.errors import ConfigError
 from crystalgfn.rewards.goals import Minimise
-from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.registry import TERMS
-from crystalgfn.rewards.terms.stability import StabilityConfig
-from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
 from crystalgfn.rewards.terms.term import Criterion, TermConfig
 from crystalgfn.runs.model import load
 from crystalgfn.runs.training import train
@@ -61,36 +58,6 @@ def test_a_kind_that_is_added_is_configured_trained_and_written(monkeypatch, tmp
     assert model.target.reward.ranking == ("log_reward", ["density [g/cm3]", "species"])
     with pytest.raises(ConfigError, match=r"few_species\.penalti: unknown key, allowed: penalty \(nearest: 'penalty'"):
         parse_config(written(few_species={"penalti": 2}))
-
-
-# ---- terms beside the list
-
-
-def test_terms_may_stand_beside_the_list():
-    term = {"property": "density", "goal": "maximise"}
-    config = parse_config(
-        written(
-            objective=[term], stability={"beta": 5, "property": "formation_energy"}, success_probability={"model": "x"}
-        )
-    )
-    assert config.objective == [
-        PropertyTermConfig(property="density", goal="maximise"),
-        StabilityConfig(beta=5.0, property="formation_energy"),
-        SuccessProbabilityConfig(model="x"),
-    ]
-    assert parse_config(config.model_dump(mode="json")) == config
-    assert parse_config(written(objective=[term], stability=None)).objective == config.objective[:1]
-
-
-def test_keys_beside_change_the_term_that_is_there():
-    config = parse_config(written(objective=[{}, {"stability": {"beta": 5, "floor": 0.1}}]), ["stability.beta=7"])
-    assert config.objective == [PropertyTermConfig(), StabilityConfig(beta=7.0, floor=0.1)]
-
-
-def test_a_configuration_without_objective_keeps_the_usual_one():
-    content = written(stability={})
-    del content["objective"]
-    assert parse_config(content).objective == [PropertyTermConfig(strength=8.0), StabilityConfig()]
 
 
 @pytest.mark.parametrize(

@@ -122,22 +122,22 @@ def loop(
     base = ProxyProperty.load(first.config.first_property)
     rehearsal = read_table(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
-    model, proxy, known = first, base, list[Learned]()
+    model, proxy, lessons = first, base, list[Learned]()
     for number in range(plan.rounds + 1):
         where = folder / f"round-{number}"
         where.mkdir(exist_ok=True)
         if number:
-            say(f"round {number}: learning from {sum(len(k.outcomes.target) for k in known):,} candidates")
-            proxy = _refined(base, known, rehearsal, where / "proxy", plan)
-            _fit_success(known, where / SUCCESS)
+            say(f"round {number}: learning from {sum(len(lesson.outcomes.target) for lesson in lessons):,} candidates")
+            proxy = _refined(base, lessons, rehearsal, where / "proxy", plan)
+            _fit_success(lessons, where / SUCCESS)
             model = _trained(plan, number, first.config, folder, on_iteration)
         say(f"round {number}: relaxing {plan.candidates} samples")
         started = time.monotonic()
         _sample(model, plan, number, where / CRYSTALS)
         candidates = _relax(plan, where, workers)
-        known.append(learn(candidates, where))
+        lessons.append(learn(candidates, where))
         if len(log) == number:
-            log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
+            log.append(_row(number, candidates, lessons[-1], base, proxy, time.monotonic() - started))
             _write_log(folder / LOG, log)
     return log
 
@@ -150,21 +150,21 @@ def _check_hull(plan: Plan, config: Config) -> None:
 
 
 def _refined(
-    base: ProxyProperty, known: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+    base: ProxyProperty, lessons: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
     """The property model of a round: always the first one, refined with everything so far."""
     if not (folder / CARD).is_file():
-        outcomes, copies = join([k.outcomes for k in known]), join([k.rows for k in known])
+        outcomes, copies = join([lesson.outcomes for lesson in lessons]), join([lesson.rows for lesson in lessons])
         network = refine(base, outcomes, copies, rehearsal=rehearsal, seed=plan.seed)
         save_model(folder, network, *refined_card(base, outcomes, copies, plan.seed))
     return ProxyProperty.load(folder)
 
 
-def _fit_success(known: list[Learned], path: Path) -> None:
+def _fit_success(lessons: list[Learned], path: Path) -> None:
     """Fit the success probability to everything so far."""
     if not path.is_file():
-        tried = Crystals.concatenate([k.tried for k in known])
-        SuccessProbability.fit(tried, np.concatenate([k.success for k in known])).save(path)
+        tried = Crystals.concatenate([lesson.tried for lesson in lessons])
+        SuccessProbability.fit(tried, np.concatenate([lesson.success for lesson in lessons])).save(path)
 
 
 def _trained(
