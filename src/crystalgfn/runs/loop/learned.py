@@ -1,4 +1,4 @@
-"""What the candidates of a round teach: energies for the property model, successes for the chance."""
+"""What the candidates of a round teach: energies for the property model, successes for the success probability."""
 
 from __future__ import annotations
 
