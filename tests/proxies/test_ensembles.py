@@ -9,15 +9,16 @@ from torch.nn import functional as F
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError
-from crystalgfn.proxies.data.tabledata import Table, read_table
-from crystalgfn.proxies.data.targets import BAND_GAP, find_target
+from crystalgfn.proxies.data.labelled import LabelledCrystals, read_labelled
+from crystalgfn.proxies.data.labels import BAND_GAP, find_label
 from crystalgfn.proxies.ensembles import append
 from crystalgfn.proxies.evaluate import evaluate_metals
+from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.gap import METAL, gap_loss
-from crystalgfn.proxies.networks.members import Terms
-from crystalgfn.proxies.networks.proxy import NetworkConfig, build
-from crystalgfn.proxies.networks.strain import VolumeNetwork, cell_config
+from crystalgfn.proxies.networks.registry import build
+from crystalgfn.proxies.networks.terms import Terms
+from crystalgfn.proxies.networks.volume import VolumeNetwork, cell_config
 from property_data import table, write
 
 SMALL = NetworkConfig(members=2, hidden=16, blocks=1, token_size=8, blind=True)
@@ -92,7 +93,7 @@ def test_gap_loss_by_hand():
 def test_area_under_the_curve():
     gaps = np.array([0.0, 0.0, 1.0, METAL, 2.0])
     found = evaluate_metals(
-        lambda crystals: torch.tensor([0.9, 0.6, 0.6, 0.4, 0.1]), Table(CRYSTALS[:5], gaps, "", ""), None
+        lambda crystals: torch.tensor([0.9, 0.6, 0.6, 0.4, 0.1]), LabelledCrystals(CRYSTALS[:5], gaps, "", ""), None
     )
     assert found["accuracy"] == pytest.approx(3 / 5)
     assert found["auc"] == pytest.approx((2 + 1.5 + 1) / 6)  # pairs in the right order, ties half
@@ -101,12 +102,12 @@ def test_area_under_the_curve():
 def test_rows_without_a_gap_are_left_out(tmp_path):
     frame = table(30)
     frame["band_gap"] = [float("nan")] * 10 + [1.0] * 20
-    assert len(read_table(write(frame, tmp_path / "some.parquet"), BAND_GAP).target) == 20
+    assert len(read_labelled(write(frame, tmp_path / "some.parquet"), BAND_GAP).target) == 20
     frame["band_gap"] = float("nan")
     with pytest.raises(DataError, match="no rows with band_gap"):
-        read_table(write(frame, tmp_path / "none.parquet"), BAND_GAP)
+        read_labelled(write(frame, tmp_path / "none.parquet"), BAND_GAP)
 
 
 def test_unknown_target():
     with pytest.raises(ConfigError, match=r"unknown target 'bandgap', allowed: formation_energy, band_gap"):
-        find_target("bandgap")
+        find_label("bandgap")

@@ -7,16 +7,20 @@ import pytest
 import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.proxies.data.energy_rows import energy_data
+from crystalgfn.proxies.data.labelled import LabelledCrystals, read_labelled
+from crystalgfn.proxies.data.rows import TrainingData
 from crystalgfn.proxies.data.splits import Split, grouped_split
-from crystalgfn.proxies.data.tabledata import Table, energy_data, read_table, strain_data
-from crystalgfn.proxies.networks.proxy import NetworkConfig, build
-from crystalgfn.proxies.networks.strain import VolumeNetwork
-from crystalgfn.proxies.recipes import CELL, RECIPES, Recipe
-from crystalgfn.proxies.training import TrainingData, mean_absolute_error, predict_rows, train
-from crystalgfn.proxies.workflow import stages_of, train_proxy
+from crystalgfn.proxies.data.strain_rows import strain_data
+from crystalgfn.proxies.hyperparameters import CELL, RECIPES, Hyperparameters
+from crystalgfn.proxies.networks.base import NetworkConfig
+from crystalgfn.proxies.networks.registry import build
+from crystalgfn.proxies.networks.volume import VolumeNetwork
+from crystalgfn.proxies.phases import fit_phases, phases_of
+from crystalgfn.proxies.training import fit_network, mean_absolute_error, predict_rows
 from property_data import strained, table, write
 
-SMALL = Recipe(
+SMALL = Hyperparameters(
     network=NetworkConfig(kind="cell", members=2, token_size=16, hidden=32, blocks=1, dropout=0.1),
     epochs=4,
     batch_size=32,
@@ -24,11 +28,11 @@ SMALL = Recipe(
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory) -> tuple[Table, Table, Split]:
+def tables(tmp_path_factory) -> tuple[LabelledCrystals, LabelledCrystals, Split]:
     folder = tmp_path_factory.mktemp("tables")
     frame = table(160)
-    real = read_table(write(frame, folder / "real.parquet"))
-    copies = read_table(write(strained(frame), folder / "strained.parquet"))
+    real = read_labelled(write(frame, folder / "real.parquet"))
+    copies = read_labelled(write(strained(frame), folder / "strained.parquet"))
     return real, copies, grouped_split(real.crystals.formulas, real.target, seed=0)
 
 
@@ -49,12 +53,12 @@ def same(left: torch.nn.Module, right: torch.nn.Module) -> bool:
 
 
 def test_same_seed_same_network(data):
-    first, history = train(SMALL, data, seed=5)
+    first, history = fit_network(SMALL, data, seed=5)
     torch.manual_seed(99)  # the global generator must not matter
-    second, again = train(SMALL, data, seed=5)
+    second, again = fit_network(SMALL, data, seed=5)
     assert same(first, second)
     assert history == again
-    other, _ = train(SMALL, data, seed=6)
+    other, _ = fit_network(SMALL, data, seed=6)
     assert not same(first, other)
 
 
@@ -62,12 +66,12 @@ def test_global_generator_is_left_alone(data):
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    train(replace(SMALL, epochs=1), data, seed=5)
+    fit_network(replace(SMALL, epochs=1), data, seed=5)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_a_killed_training_continues_as_if_nothing_had_happened(data, tmp_path):
-    whole, history = train(SMALL, data, seed=5)
+    whole, history = fit_network(SMALL, data, seed=5)
     checkpoint = tmp_path / "state.safetensors"
 
     class Killed(Exception):
@@ -78,20 +82,20 @@ def test_a_killed_training_continues_as_if_nothing_had_happened(data, tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train(SMALL, data, seed=5, checkpoint=checkpoint, report=kill)
-    resumed, again = train(SMALL, data, seed=5, checkpoint=checkpoint, resume=True)
+        fit_network(SMALL, data, seed=5, checkpoint=checkpoint, report=kill)
+    resumed, again = fit_network(SMALL, data, seed=5, checkpoint=checkpoint, resume=True)
     assert same(whole, resumed)
     assert history == again
     with pytest.raises(CheckpointError, match="another recipe or seed"):
-        train(SMALL, data, seed=6, checkpoint=checkpoint, resume=True)
+        fit_network(SMALL, data, seed=6, checkpoint=checkpoint, resume=True)
     with pytest.raises(CheckpointError, match="another recipe or seed"):
-        train(replace(SMALL, epochs=9), data, seed=5, checkpoint=checkpoint, resume=True)
+        fit_network(replace(SMALL, epochs=9), data, seed=5, checkpoint=checkpoint, resume=True)
 
 
 @pytest.mark.parametrize("name", ["best", "table1"])
 def test_recipes_learn(energies, name):
-    recipe = replace(RECIPES[name], epochs=60, batch_size=32, ema=0.9)
-    network, history = train(recipe, energies, seed=0)
+    hyperparameters = replace(RECIPES[name], epochs=60, batch_size=32, ema=0.9)
+    network, history = fit_network(hyperparameters, energies, seed=0)
     target = energies.validation.target
     constant = float((target - energies.train.target.mean()).abs().mean())
     found = mean_absolute_error(network, energies.validation)
@@ -130,8 +134,8 @@ def test_strained_rows_stand_on_the_side_of_their_formula(tables, data):
 
 
 def test_strain_energy_is_learned(data):
-    recipe = replace(CELL, epochs=60, batch_size=32, ema=0.9)
-    network, _ = train(recipe, data, seed=0)
+    hyperparameters = replace(CELL, epochs=60, batch_size=32, ema=0.9)
+    network, _ = fit_network(hyperparameters, data, seed=0)
     assert data.extra_validation is not None
     target = data.extra_validation.target
     found = predict_rows(network, data.extra_validation.inputs)
@@ -141,13 +145,13 @@ def test_strain_energy_is_learned(data):
 
 def test_workflow_joins_what_its_stages_trained(tables):
     real, copies, split = tables
-    stages = stages_of("best", strained=True, base=False, epochs=1)
-    assert [stage.name for stage in stages] == ["energy", "blind", "strain", "shape"]
-    network, histories = train_proxy(stages, real, split, seed=0, strained=copies)
+    phases = phases_of("best", strained=True, base=False, epochs=1)
+    assert [phase.name for phase in phases] == ["energy", "blind", "strain", "shape"]
+    network, histories = fit_phases(phases, real, split, seed=0, strained=copies)
     assert isinstance(network, VolumeNetwork)
-    assert [(name, len(history)) for name, history in histories.items()] == [(stage.name, 1) for stage in stages]
+    assert [(name, len(history)) for name, history in histories.items()] == [(phase.name, 1) for phase in phases]
     with pytest.raises(ConfigError, match="'table1' takes no strained copies"):
-        stages_of("table1", strained=True, base=False)
+        phases_of("table1", strained=True, base=False)
 
 
 def test_without_validation_rows_the_last_epoch_is_kept(tables):
@@ -155,7 +159,7 @@ def test_without_validation_rows_the_last_epoch_is_kept(tables):
     joined = split.with_validation()
     data = energy_data(real, joined, SMALL, hull=None, seed=0)
     assert len(data.train) == (split.train | split.validation).sum()
-    _, history = train(replace(SMALL, patience=1), data, seed=5)
+    _, history = fit_network(replace(SMALL, patience=1), data, seed=5)
     assert [epoch.best for epoch in history] == [True] * SMALL.epochs
     assert strain_data(real, joined, SMALL, copies).extra_validation is None
 
@@ -172,8 +176,8 @@ def test_hull_entries_teach_compositions_of_training_formulas_alone(tables, tmp_
 
 
 def test_shape_stage_leaves_the_rest_as_it_was(data):
-    start, _ = train(replace(SMALL, epochs=1, trained="not shape"), data, seed=0)
-    shaped, _ = train(replace(SMALL, epochs=2, trained="shape"), data, seed=0, start=start)
+    start, _ = fit_network(replace(SMALL, epochs=1, trained="not shape"), data, seed=0)
+    shaped, _ = fit_network(replace(SMALL, epochs=2, trained="shape"), data, seed=0, start=start)
     changed = {
         name.split("_")[0]
         for (name, before), after in zip(start.named_parameters(), shaped.parameters(), strict=True)
@@ -185,8 +189,8 @@ def test_shape_stage_leaves_the_rest_as_it_was(data):
 def test_compositions_borrow_the_structures_of_crystals_with_their_fractions(tables, tmp_path):
     real, _, split = tables
     hull = write(table(160), tmp_path / "hull.parquet")
-    recipe = replace(stages_of("best", strained=False, base=True)[0].recipe, bound_weight=0.0)
-    data = energy_data(real, split, recipe, hull=hull, seed=0)
+    hyperparameters = replace(phases_of("best", strained=False, base=True)[0].hyperparameters, bound_weight=0.0)
+    data = energy_data(real, split, hyperparameters, hull=hull, seed=0)
     assert data.borrowed is not None
     groups = set(data.train.inputs.space_group.tolist())
     assert set(data.borrowed.inputs.space_group.tolist()) <= groups

@@ -3,7 +3,7 @@
 A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for
 any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare. To add
 one to the package: a function with :func:`~crystalgfn.crystals.property.about` in a file, and a line in
-:data:`SHIPPED`. A trained model needs only its folder under ``weights``.
+:data:`SHIPPED`. A trained model needs only its folder under ``proxies/weights``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHIPPED: dict[str, str] = {
     "hhi_reserves": "crystalgfn.properties.element_means:hhi_reserves",
     "radioactive": "crystalgfn.properties.element_means:radioactive",
     "toxic": "crystalgfn.properties.element_means:toxic",
-    "domain_distance": "crystalgfn.proxies.domain:DomainDistance",
+    "domain_distance": "crystalgfn.properties.domain_distance:DomainDistance",
 }
 """Where each property is, beside the trained models: a module, and a callable or a class in it that
 needs no arguments; unit, source, error and elements are its attributes."""

@@ -13,7 +13,7 @@ from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.bounds import Hull, random_crystals
-from crystalgfn.proxies.data.tabledata import read_hull_entries
+from crystalgfn.proxies.data.energy_rows import read_hull_entries
 from property_data import SYMBOLS_USED, table
 
 

@@ -34,7 +34,7 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
-from crystalgfn.proxies.data.tabledata import Table, join, read_table
+from crystalgfn.proxies.data.labelled import LabelledCrystals, join, read_labelled
 from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
 from crystalgfn.proxies.refine import AT_REST, errors_by_kind, refine, refined_card
 from crystalgfn.rewards.success_probability import Chance
@@ -115,7 +115,7 @@ def loop(
     first = load(plan.start)
     _check_hull(plan, first.config)
     base = ProxyProperty.load(first.config.objective[0].property)
-    rehearsal = read_table(Path(plan.data)) if plan.data else None
+    rehearsal = read_labelled(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
     model, proxy, known = first, base, list[Learned]()
     for number in range(plan.rounds + 1):
@@ -145,7 +145,7 @@ def _check_hull(plan: Plan, config: Config) -> None:
 
 
 def _refined(
-    base: ProxyProperty, known: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+    base: ProxyProperty, known: list[Learned], rehearsal: LabelledCrystals | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
     """The property model of a round: always the first one, refined with everything so far."""
     if not (folder / CARD).is_file():
