@@ -1,4 +1,4 @@
-"""The order of the files of ``crystalgfn.proxies``, as the package's docstring lists it: imports point down the list."""
+"""The order of the files of ``crystalgfn.proxies`` as the docstring of the package lists it: imports point down."""
 
 import ast
 import re
