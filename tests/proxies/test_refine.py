@@ -9,7 +9,7 @@ import torch
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.proxies.data.bounds import random_crystals
-from crystalgfn.proxies.data.labelled import LabelledCrystals, join
+from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.hyperparameters import REFINE
 from crystalgfn.proxies.models import ProxyProperty, save_model
 from crystalgfn.proxies.networks.base import NetworkConfig
@@ -108,14 +108,3 @@ def test_a_network_without_such_a_readout_is_refused(model):
     other = ProxyProperty(network, model.card)
     with pytest.raises(PropertyError, match="'table1' cannot be refined"):
         refine(other, outcomes(model, 10, 1), NONE)
-
-
-def test_tables_are_joined_over_all_their_elements():
-    one = table(crystals(3, 1), np.arange(3.0), source=["a"] * 3)
-    two = LabelledCrystals(
-        Crystals((26, 8), torch.tensor([1]), torch.tensor([[1, 1]]), torch.ones(1, 6)), np.ones(1), "1", "two"
-    )
-    joined = join([one, two])
-    assert set(joined.crystals.elements) == {3, 8, 9, 12, 26}
-    assert joined.target.tolist() == [0, 1, 2, 1]
-    assert joined.crystals.columns == {}
