@@ -66,9 +66,9 @@ def main() -> None:
     rows = read_rows(options.candidates / "structures.parquet")
     energy, above = (energy_column(rows, start) or "" for start in ("formation_energy_", "e_above_hull_"))
     rows = [row for row in rows if row.get(above) is not None]
-    found = np.array([row[energy] for row in rows])
+    relaxed = np.array([row[energy] for row in rows])
     distance = np.array([row[above] for row in rows])
-    hull = found - distance
+    hull = relaxed - distance
     table = LabelledCrystals(
         Crystals.from_file(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", ""
     )

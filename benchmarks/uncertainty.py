@@ -133,12 +133,12 @@ def compositions(
     network = model.network.relaxed if isinstance(model.network, VolumeNetwork) else model.network
     inputs = Featuriser(network.properties, network.volumes)(crystals).without_structure(network.descriptor_mean)
     with torch.no_grad():
-        found = network(inputs.for_all_members())
-    error = np.abs(found.mean(0).double().numpy() - energy)
+        energies = network(inputs.for_all_members())
+    error = np.abs(energies.mean(0).double().numpy() - energy)
     return _tables(
         "compositions alone",
         error,
-        found.std(0, correction=0).double().numpy(),
+        energies.std(0, correction=0).double().numpy(),
         domain.parts(crystals)[0].double().numpy(),
     )
 
@@ -175,13 +175,13 @@ def _judged(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals) ->
 def _binned(
     name: str, by: str, values: Floats, edges: Sequence[float] | Floats, error: Floats, deviation: Floats
 ) -> list[dict[str, Any]]:
-    found = []
+    bins = []
     for low, high in pairwise(edges):
         chosen = (values >= low) & (values < high)
         if chosen.any():
             row = {"set": name, "by": by, "from": float(low), "to": float(high), "n": int(chosen.sum())}
-            found.append({**row, "mae": error[chosen].mean(), "deviation": deviation[chosen].mean()})
-    return found
+            bins.append({**row, "mae": error[chosen].mean(), "deviation": deviation[chosen].mean()})
+    return bins
 
 
 if __name__ == "__main__":

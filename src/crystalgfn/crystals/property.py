@@ -66,8 +66,8 @@ class CheckedProperty:
     @property
     def elements(self) -> tuple[str, ...] | None:
         """Symbols of the elements that it knows, by atomic number; None for all."""
-        found = getattr(self.function, "elements", None)
-        return None if found is None else tuple(found)
+        symbols = getattr(self.function, "elements", None)
+        return None if symbols is None else tuple(symbols)
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return the checked values, (B,) float32, on the device of the crystals.
@@ -155,10 +155,12 @@ class KnownElements:
             return
         asked = crystals.counts[:, columns] > 0
         if bool(asked.any()):
-            found = [SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row]
+            foreign = [
+                SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row
+            ]
             row = int(asked.any(1).nonzero()[0])
             raise PropertyError(
-                f"property {self.name!r} knows nothing of {', '.join(found)} (first in {crystals[row].formulas[0]}); "
+                f"property {self.name!r} knows nothing of {', '.join(foreign)} (first in {crystals[row].formulas[0]}); "
                 f"{self.why} {len(self._numbers)} elements: {' '.join(self.symbols)}"
             )
 
