@@ -35,7 +35,7 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
-from crystalgfn.proxies.data.tabledata import Table, join, read_table
+from crystalgfn.proxies.data.labelled import LabelledCrystals, join, read_labelled
 from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
 from crystalgfn.proxies.refine import AT_REST, errors_by_kind, refine, refined_card
 from crystalgfn.rewards.success_probability import SuccessProbability
@@ -120,7 +120,7 @@ def loop(
     if all(term.subject() is None for term in first.config.objective):
         raise ConfigError(f"{plan.start}: no term of its objective names a property, allowed: one to refine")
     base = ProxyProperty.load(first.config.first_property)
-    rehearsal = read_table(Path(plan.data)) if plan.data else None
+    rehearsal = read_labelled(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
     model, proxy, lessons = first, base, list[Learned]()
     for number in range(plan.rounds + 1):
@@ -150,7 +150,7 @@ def _check_hull(plan: Plan, config: Config) -> None:
 
 
 def _refined(
-    base: ProxyProperty, lessons: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+    base: ProxyProperty, lessons: list[Learned], rehearsal: LabelledCrystals | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
     """The property model of a round: always the first one, refined with everything so far."""
     if not (folder / CARD).is_file():
