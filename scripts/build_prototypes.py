@@ -25,7 +25,8 @@ from pymatgen.core import Structure
 from crystalgfn.errors import DataError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.placing import prototype_files
-from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary, prototype_of
+from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary
+from crystalgfn.structures.placing.recognition import prototype_of
 
 OUTPUT = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "structures" / "data" / "prototypes.parquet"
 SOURCE = "analysis/prototypes/aflow_prototypes.json.gz"

@@ -15,7 +15,8 @@ from crystalgfn.structures.candidates.requests import Recipe, Request, requests
 from crystalgfn.structures.candidates.search import place_request
 from crystalgfn.structures.candidates.table import ranked
 from crystalgfn.structures.placing.placements import Placement
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary, load_library
+from crystalgfn.structures.placing.prototype_files import load_library
+from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from crystalgfn.structures.relaxing.potentials import Potential, load_potential
 
 if TYPE_CHECKING:

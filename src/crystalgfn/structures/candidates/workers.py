@@ -49,7 +49,7 @@ class Tools:
             CrystalGFNError: a potential, hull or library that is not there.
         """
         from crystalgfn.stability.hull import Hull
-        from crystalgfn.structures.placing.prototypes import load_library
+        from crystalgfn.structures.placing.prototype_files import load_library
         from crystalgfn.structures.relaxing.potentials import load_potential
 
         potential = load_potential(self.potential, references=self.references) if self.potential else None

@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import torch
 
-from crystalgfn.crystallography.cells import cell_vectors
-from crystalgfn.crystallography.elements import ATOMIC_MASS
-from crystalgfn.crystallography.symmetry import SYMPREC, operations, symmetrise
+from crystalgfn.crystallography.elements import ATOMIC_MASS, GRAMS_PER_CM3
+from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystallography.symmetry.standard import SYMPREC, operations, symmetrise
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
 
@@ -44,8 +44,8 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
     numbers, _ = found.positions()
-    volume = float(np.linalg.det(cell_vectors(np.array(found.lattice))))
-    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+    volume = float(cell_volume(torch.tensor(found.lattice, dtype=torch.float64)))
+    density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
     cell = zip(
