@@ -39,7 +39,7 @@ from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.metrics import neutral
 from crystalgfn.report.pages import fill
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
 
 STABLE = 0.1
@@ -123,7 +123,7 @@ def mattergen_metrics(
         MetricsStructureSummary(ComputedStructureEntry(s, e * len(s)))
         for s, e in zip(structures, energies, strict=True)
     ]
-    reference, phases = Reference(known), Hull.load(hull)
+    reference, phases = Reference(known), load_hull(hull)
     unique = np.array([group == row for row, group in enumerate(duplicate_groups(structures))])
     novel = np.array([reference.match(structure) is None for structure in structures])
     above = np.array(
@@ -187,7 +187,7 @@ def mixture(
 
     Copies lie at their energies plus 0 to 0.1 eV/atom, known crystals at most 0.2 eV/atom above the hull.
     """
-    rng, phases = np.random.default_rng(0), Hull.load(hull)
+    rng, phases = np.random.default_rng(0), load_hull(hull)
     symbols = sorted({str(element) for structure in structures for element in structure.composition})
     found, values = list(structures), list(energies)
     for index in rng.permutation(len(structures))[:n].tolist():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +27,7 @@ def script():
 
 
 def test_entries_are_plausible_and_near_the_hull(content):
-    hull = Hull.builtin()
+    hull = load_hull("builtin")
     assert set(hull.elements) == set(content["elements"])
     assert len(content["entries"]) > 150
     for entry in content["entries"]:
@@ -48,13 +48,13 @@ def test_entries_are_plausible_and_near_the_hull(content):
     ],
 )
 def test_well_known_phases_are_on_the_hull(counts, energy):
-    found = Hull.builtin().energy_above_hull(counts, energy)
+    found = load_hull("builtin").energy_above_hull(counts, energy)
     assert found.value == pytest.approx(0, abs=0.08)
     assert len(found.decomposition) == 1
 
 
 def test_every_mixture_of_its_elements_is_answered_and_nothing_else(content):
-    hull = Hull.builtin()
+    hull = load_hull("builtin")
     answer = hull.energy_above_hull(dict.fromkeys(content["elements"], 1), 0.0)
     assert math.isfinite(answer.value)
     assert answer.hull < -1

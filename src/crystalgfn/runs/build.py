@@ -29,7 +29,7 @@ from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 MONOCLINIC_ANGLES = (90.0, 135.0)
 """Of lattices of kind ``volume`` where the configuration leaves them open."""
@@ -146,7 +146,7 @@ def build_stability(config: Config, term: Term, space: CrystalSpace) -> Stabilit
     if unit != "eV/atom":
         found = f"in {unit}" if unit else "a pure number"
         raise ConfigError(f"stability: the first term, {name!r}, is {found}, allowed: a formation energy in eV/atom")
-    hull = Hull.load(asked.hull)
+    hull = load_hull(asked.hull)
     unknown = hull.missing(SYMBOLS[z] for z in space.elements)
     if unknown:
         raise ConfigError(f"stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull")

@@ -16,7 +16,7 @@ import torch
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.bounds import VOLUME_RATIO, Hull, random_crystals
+from crystalgfn.proxies.data.bounds import VOLUME_RATIO, hull_energies, random_crystals
 from crystalgfn.proxies.data.splits import Split
 from crystalgfn.proxies.data.targets import FORMATION_ENERGY, Target
 from crystalgfn.proxies.networks.features import Featuriser, Inputs
@@ -132,13 +132,14 @@ def energy_data(table: Table, split: Split, recipe: Recipe, *, hull: Path | None
         if recipe.borrowed_weight > 0:
             borrowed = borrowed_rows(extra, train.inputs, seed=seed)
         if recipe.bound_weight > 0:
-            lower = Hull(
+            random = random_crystals(crystals, N_BOUNDED, seed=seed)
+            bound = hull_energies(
+                crystals.elements,
                 np.concatenate([counts, crystals.counts.cpu().numpy()]),
                 np.concatenate([energy, table.target[split.train]]),
+                random.counts.numpy(),
             )
-            random = random_crystals(crystals, N_BOUNDED, seed=seed)
-            bound = torch.as_tensor(lower.energy(random.counts.numpy()), dtype=torch.float32)
-            bounded = Rows(Featuriser()(random), bound)
+            bounded = Rows(Featuriser()(random), torch.as_tensor(bound, dtype=torch.float32))
     return TrainingData(
         train, rows_of(table, split.validation, table.target), extra=extra, bounded=bounded, borrowed=borrowed
     )

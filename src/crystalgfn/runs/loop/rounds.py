@@ -41,7 +41,7 @@ from crystalgfn.rewards.success_probability import Chance
 from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import Recipe
 from crystalgfn.structures.candidates.table import read_rows
@@ -139,7 +139,7 @@ def loop(
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
+    missing = load_hull(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.candidate import Candidate, realise
 from crystalgfn.structures.candidates.requests import Recipe, Request, requests
 from crystalgfn.structures.candidates.search import place_request
@@ -66,7 +67,7 @@ class Placed:
         """
         recipe = replace(self.recipe, relaxed=relaxed, steps=steps, free_steps=free_steps)
         model = load_potential(potential) if isinstance(potential, str) else potential
-        phases = Hull.load(hull) if isinstance(hull, str | Path) else hull
+        phases = load_hull(hull) if isinstance(hull, str | Path) else hull
         work = zip(self.requests, self.placements, strict=True)
         return Structures(
             tuple(
