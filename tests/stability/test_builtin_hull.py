@@ -1,16 +1,13 @@
 """The hull that ships: what it holds, and the script that makes it."""
 
-import importlib.util
 import json
 import math
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 
 from crystalgfn.stability.load import load_hull
-
-ROOT = Path(__file__).resolve().parents[2]
+from script_files import load_script
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +17,7 @@ def content():
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("build_hull", ROOT / "scripts" / "build_hull.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("data/build_hull.py")
 
 
 def test_entries_are_plausible_and_near_the_hull(content):

@@ -1,7 +1,7 @@
 """The chemical elements: symbols, order in formulas, masses, volumes and physical properties.
 
 Every table is indexed by the atomic number Z = 1..118; row 0 is unused (``""`` or zeros). The values are pymatgen's;
-``scripts/build_tables.py`` makes them, fills the gaps and fits the atomic volumes.
+``scripts/data/build_tables.py`` makes them, fills the gaps and fits the atomic volumes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Put the weights of a finished run into a preset of the package, with a card that says how they were made.
 
-crystalgfn train default -o RUN && python scripts/ship_preset.py RUN default
+crystalgfn train default -o RUN && python scripts/release/ship_preset.py RUN default
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crystalgfn.gflownet.checkpoint import read_tensors
 from crystalgfn.proxies.models import WEIGHTS, model_folder
 from crystalgfn.runs.training import CONFIG, POLICY, VERSIONS
 
-SOURCE = Path(__file__).parents[1] / "src" / "crystalgfn" / "presets"
+SOURCE = Path(__file__).parents[2] / "src" / "crystalgfn" / "presets"
 
 
 def main() -> int:
