@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from crystalgfn.config import load_preset, preset_path, read_config
-from crystalgfn.gflownet.checkpoint import read_tensors
+from crystalgfn.files.tensors import read_tensors
 from crystalgfn.proxies.models import WEIGHTS, model_folder
 from crystalgfn.runs.training import CONFIG, POLICY, VERSIONS
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
-from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
+from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.runs.build import build_recipe, build_space, build_trainer

@@ -166,6 +166,7 @@ def evaluate(
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
 ) -> None:
     """Measure the errors of a model."""
+    from crystalgfn.files.atomic import write_text
     from crystalgfn.proxies.data import tabledata
     from crystalgfn.proxies.data.targets import find_target
     from crystalgfn.proxies.models import ProxyProperty
@@ -175,7 +176,7 @@ def evaluate(
     strained_table = tabledata.read_table(strained) if strained is not None else None
     metrics = _measure(model, table, strained_table)
     if output is not None:
-        _write_text(output, json.dumps({"name": model.name, "data_sha256": table.sha256, **metrics}, indent=1) + "\n")
+        write_text(output, json.dumps({"name": model.name, "data_sha256": table.sha256, **metrics}, indent=1) + "\n")
     _print_metrics({**model.card, "metrics": metrics}, top)
 
 
@@ -280,14 +281,3 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
                 (title, "n", "MAE"),
                 [(k, str(v["n"]), f"{v['mae']:.4f}") for k, v in listed],
             )
-
-
-def _write_text(path: Path, text: str) -> None:
-    import os
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -80,13 +80,12 @@ def report(
 
 def write(page: Page, output: Path, figures: Path | None = None) -> None:
     """Write a page, and its figures for papers where a folder is given."""
-    from crystalgfn.files.atomic import write_atomically
+    from crystalgfn.files.atomic import write_text
     from crystalgfn.report.page.document import render
 
-    text = render(page).encode()
-    with write_atomically(output) as stream:
-        stream.write(text)
-    typer.echo(f"written to {output} ({len(text) / 1e6:.1f} MB)")
+    text = render(page)
+    write_text(output, text)
+    typer.echo(f"written to {output} ({len(text.encode()) / 1e6:.1f} MB)")
     if figures is not None:
         from crystalgfn.report.page.static import write_figures
 

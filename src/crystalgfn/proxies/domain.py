@@ -29,7 +29,7 @@ from crystalgfn.crystallography import space_groups
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import EXACT
 from crystalgfn.errors import CheckpointError
-from crystalgfn.proxies.checkpoints import read_safetensors
+from crystalgfn.files.tensors import read_tensors
 from crystalgfn.proxies.models import DOMAIN, model_folder
 from crystalgfn.proxies.networks.features import atomic_volume_table, element_property_table
 
@@ -107,7 +107,7 @@ class TrainingDomain:
         Raises:
             CheckpointError: missing or unreadable.
         """
-        tensors, _ = read_safetensors(folder / DOMAIN)
+        tensors, _ = read_tensors(folder / DOMAIN)
         try:
             return cls(**tensors)
         except TypeError as error:

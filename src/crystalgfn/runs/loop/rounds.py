@@ -31,7 +31,7 @@ import pandas as pd
 from crystalgfn.config import ChanceConfig, Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.proxies.data.tabledata import Table, join, read_table
@@ -232,5 +232,4 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
-    with write_atomically(path) as stream:
-        stream.write(pd.DataFrame(log).to_csv(index=False).encode())
+    write_text(path, pd.DataFrame(log).to_csv(index=False))
