@@ -12,10 +12,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from crystalgfn.config import load_preset, preset_path, read_config
+from crystalgfn.config import CONFIG, load_preset, preset_path, read_config
 from crystalgfn.files.tensors import read_tensors
-from crystalgfn.proxies.models import WEIGHTS, model_folder
-from crystalgfn.runs.training import CONFIG, POLICY, VERSIONS
+from crystalgfn.proxies.models import CARD, WEIGHTS, model_folder
+from crystalgfn.runs.build import POLICY
+from crystalgfn.runs.training import VERSIONS
 
 SOURCE = Path(__file__).parents[2] / "src" / "crystalgfn" / "presets"
 
@@ -48,7 +49,7 @@ def main() -> int:
         "policy_sha256": hashlib.sha256((folder / POLICY).read_bytes()).hexdigest(),
         "versions": json.loads((options.run / VERSIONS).read_text()),
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
     return 0
 
 

@@ -58,7 +58,7 @@ def train(
     from crystalgfn.proxies.data.targets import find_target
     from crystalgfn.proxies.domain import TrainingDomain
     from crystalgfn.proxies.ensembles import append as join
-    from crystalgfn.proxies.models import ProxyProperty, save_model
+    from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
     from crystalgfn.proxies.networks.proxy import SetNetwork
     from crystalgfn.proxies.workflow import stages_of, train_proxy
 
@@ -67,7 +67,7 @@ def train(
         allowed = ", ".join(wanted.recipes)
         raise ConfigError(f"unknown recipe {recipe!r}, allowed: {allowed}{nearest(recipe, wanted.recipes)}")
     recipe = recipe or wanted.recipes[0]
-    if output.exists() and not (output / "card.json").is_file():
+    if output.exists() and not (output / CARD).is_file():
         raise ConfigError(f"{output}: exists and is no model folder, so it is not replaced; name another")
     if base is not None and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")

@@ -58,9 +58,10 @@ def report(
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import read_metrics
     from crystalgfn.report.page.build import report as build
+    from crystalgfn.runs.training import METRICS
 
     model = is_model(source)
-    metrics = read_metrics(source / "metrics.csv") if model and (source / "metrics.csv").is_file() else None
+    metrics = read_metrics(source / METRICS) if model and (source / METRICS).is_file() else None
     data = sampled(source, n, seed) if model else read_data(source)
     if constraints is not None:
         from crystalgfn.config import load_config

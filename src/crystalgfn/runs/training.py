@@ -17,15 +17,14 @@ from typing import IO, Any
 import torch
 
 from crystalgfn import __version__
-from crystalgfn.config import Config, read_config
+from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_json, write_text
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.trainer import Progress, Trainer
-from crystalgfn.runs.build import build_trainer
+from crystalgfn.runs.build import POLICY, build_trainer
 
-CONFIG, METRICS, VERSIONS = "config.yaml", "metrics.csv", "versions.json"
-CHECKPOINT, POLICY = "checkpoint.safetensors", "policy.safetensors"
+METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
 """What TensorBoard is told."""
 _HEADER = ",".join(f.name for f in fields(Progress))
