@@ -17,7 +17,7 @@ import torch
 
 from crystalgfn.crystallography import space_groups
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
-from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystallography.lattices import angle_factor
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.stability.hull import Hull
 
@@ -69,7 +69,7 @@ def random_cells(
     angles[system == 1] = rng.uniform(70, 110, size=(int((system == 1).sum()), 3))
     angles[system == 2, 1] = rng.uniform(90, 125, size=int((system == 2).sum()))
     angles[(system >= 5) & (system <= 7), 2] = 120.0
-    unit = cell_volume(torch.from_numpy(np.concatenate([np.ones_like(angles), angles], axis=1))).numpy()
+    unit = angle_factor(torch.from_numpy(angles)).numpy()
     lengths = np.exp(logs) * (volume / (np.exp(logs.sum(1)) * unit))[:, None] ** (1 / 3)
     return np.concatenate([lengths, angles], axis=1)
 
