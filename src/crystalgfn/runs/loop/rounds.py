@@ -32,7 +32,7 @@ import pandas as pd
 from crystalgfn.config import Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.proxies.data.labelled import LabelledCrystals, join, read_labelled
@@ -44,7 +44,7 @@ from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import Recipe
 from crystalgfn.structures.candidates.table import read_rows
@@ -144,7 +144,7 @@ def loop(
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
+    missing = load_hull(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
@@ -245,5 +245,4 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
-    with write_atomically(path) as stream:
-        stream.write(pd.DataFrame(log).to_csv(index=False).encode())
+    write_text(path, pd.DataFrame(log).to_csv(index=False))

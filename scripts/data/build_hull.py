@@ -1,6 +1,6 @@
 """Make the hull that ships: prototypes over the elements of the presets, relaxed with CHGNet.
 
-    python scripts/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
+    python scripts/data/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
 
 Prototypes are the binary and ternary ones of pymatgen's AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017))
 and those in EXTRA, which it lacks. Every formula that is neutral with common charges, and then binaries with Fe, C, Si,
@@ -8,7 +8,7 @@ P, N or S, is tried in all prototypes of its stoichiometry: energies at up to fi
 relaxed with its symmetry kept. Formation energies are relative to the potential's elemental references, so that
 elements are at 0 by definition. Results are appended to FOLDER/phases.jsonl one by one, and a second call goes on
 with formulas that are not in it; after a change of prototypes, take out those it concerns. The structures in that file
-make further prototypes: ``scripts/build_prototypes.py --phases FOLDER/phases.jsonl``.
+make further prototypes: ``scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl``.
 """
 
 from __future__ import annotations
@@ -283,7 +283,7 @@ def write(path: Path, results: list[dict[str, Any]]) -> None:
             if above <= KEPT:
                 kept.append({k: result[k] for k in ("formula", "counts", "energy", "prototype", "space_group")})
     content = {
-        "made_by": "scripts/build_hull.py",
+        "made_by": "scripts/data/build_hull.py",
         "potential": "chgnet 0.3.0 (CHGNet 0.4.2), references of data/chgnet.json",
         "unit": "eV/atom, formation energy; elements are at 0",
         "elements": list(ELEMENTS),

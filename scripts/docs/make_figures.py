@@ -1,6 +1,6 @@
 """Draw the figures of the paper (arXiv 2310.04925) and a few more, from samples and crystals with labels.
 
-    python scripts/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
+    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
         --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
         --constraints default=default -o docs/images
 
@@ -33,11 +33,12 @@ import numpy as np
 from make_overview import STYLE
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from one_line_errors import one_line_errors
 from reproduce import named
 
 from crystalgfn.config import load_config
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.properties.registry import resolve
 from crystalgfn.proxies.data.labelled import read_labelled
@@ -181,7 +182,8 @@ def write(found: Mapping[str, Drawing], folder: Path) -> None:
             figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     table = {"type": named, "action": "append", "metavar": "NAME=TABLE"}
@@ -199,17 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"), metavar="FOLDER")
     options = parser.parse_args(arguments)
-    try:
-        trained = {name: Crystals.from_file(path) for name, path in options.samples}
-        untrained = {name: Crystals.from_file(path) for name, path in options.untrained}
-        write(
-            drawings(trained, untrained, options.real, dict(options.structures), dict(options.constraints)),
-            options.output,
-        )
-    except (CrystalGFNError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    return 0
+    trained = {name: Crystals.from_file(path) for name, path in options.samples}
+    untrained = {name: Crystals.from_file(path) for name, path in options.untrained}
+    write(
+        drawings(trained, untrained, options.real, dict(options.structures), dict(options.constraints)),
+        options.output,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fit the elemental references of CHGNet: formation energy = energy - sum of fraction times reference.
 
-    python scripts/fit_references.py DATA.parquet STRUCTURES.parquet -o src/crystalgfn/structures/data/chgnet.json
+    python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet \
+        -o src/crystalgfn/structures/relaxing/data/chgnet.json
 
 DATA.parquet is a crystals table with formation_energy_per_atom (eV/atom, density functional theory) and
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional
