@@ -199,7 +199,7 @@ def test_a_folder_with_other_files_is_left_alone(salts, tmp_path):
 
 
 def test_in_python():
-    structures = place(cubic(*SALTS)[[0]], seed=0, starts=3, library=None).relax("chgnet", relaxed=1, steps=15)
+    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax("chgnet", relaxed=1, steps=15)
     assert structures[0].structure.composition.reduced_formula == "MgO"
     assert structures[0].atoms.get_chemical_formula() == "MgO"
     assert structures.best() == [structures[0]]
@@ -211,7 +211,7 @@ def test_parts_are_whole(finished):
     manifest = json.loads((folder / "manifest.json").read_text())
     again = RunFolder(folder, manifest, resume=True)
     assert again.done() == {0, 1, 2}
-    assert [candidate.row["row"] for candidate in again.candidates()] == [0, 1, 2]
+    assert [candidate.row.row for candidate in again.candidates()] == [0, 1, 2]
 
 
 def test_results_become_training_rows(finished, tmp_path, capsys):

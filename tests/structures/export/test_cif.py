@@ -1,4 +1,4 @@
-"""CIF files of every space group are read back to the same group by pymatgen and by ASE; extXYZ survives a kill."""
+"""CIF files of every space group are read back to the same group by pymatgen and by ASE."""
 
 import io
 import warnings
@@ -113,23 +113,3 @@ def test_writing_is_atomic(tmp_path):
     with pytest.raises(DataError, match="no folder"):
         export.write_cif(tmp_path / "none" / "salt.cif", ROCK_SALT)
     assert [p.name for p in tmp_path.iterdir()] == ["salt.cif"]
-
-
-def test_extxyz_frames_and_repair(tmp_path):
-    path = tmp_path / "all.extxyz"
-    assert export.repair_extxyz(path) == 0
-    for k in range(3):
-        export.append_extxyz(path, ROCK_SALT, {"id": f"c{k}", "energy_chgnet": -3.5 + k})
-    whole = path.read_bytes()
-    for cut in (1, 30, 200, len(whole) // 2):
-        path.write_bytes(whole[:-cut])
-        frames = export.repair_extxyz(path)
-        assert frames == len(ase.io.read(path, index=":"))
-        assert frames < 3
-    path.write_bytes(whole)
-    assert export.repair_extxyz(path) == 3
-    last = ase.io.read(path, index=-1)
-    assert last.info["energy_chgnet"] == -1.5
-    assert last.get_chemical_formula() == "Cl4Na4"
-    export.write_extxyz(path, [ROCK_SALT], [{"id": "x"}])
-    assert len(ase.io.read(path, index=":")) == 1

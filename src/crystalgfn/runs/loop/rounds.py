@@ -43,8 +43,8 @@ from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.pipeline import run
-from crystalgfn.structures.candidates.requests import Recipe
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 from crystalgfn.structures.candidates.workers import Tools
 
@@ -68,7 +68,8 @@ class Plan:
         data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
         power: of the chance in the reward; more is more of what worked, and less new.
         iterations: of training the sampler, a round.
-        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.candidates.requests.Recipe`.
+        placements, relaxed: of each candidate, see
+            :class:`~crystalgfn.structures.candidates.requests.SearchSettings`.
         seed: of everything.
     """
 
@@ -81,7 +82,7 @@ class Plan:
     data: str = ""
     power: float = 2.0
     iterations: int = 2_000
-    starts: int = 20
+    placements: int = 20
     relaxed: int = 1
     seed: int = 0
 
@@ -117,22 +118,22 @@ def loop(
     base = ProxyProperty.load(first.config.objective[0].property)
     rehearsal = read_table(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
-    model, proxy, known = first, base, list[Learned]()
+    model, proxy, lessons = first, base, list[Learned]()
     for number in range(plan.rounds + 1):
         where = folder / f"round-{number}"
         where.mkdir(exist_ok=True)
         if number:
-            say(f"round {number}: learning from {sum(len(k.outcomes.target) for k in known):,} candidates")
-            proxy = _refined(base, known, rehearsal, where / "proxy", plan)
-            _chance(known, where / CHANCE)
+            say(f"round {number}: learning from {sum(len(lesson.outcomes.target) for lesson in lessons):,} candidates")
+            proxy = _refined(base, lessons, rehearsal, where / "proxy", plan)
+            _chance(lessons, where / CHANCE)
             model = _trained(plan, number, first.config, folder, on_iteration)
         say(f"round {number}: relaxing {plan.candidates} samples")
         started = time.monotonic()
         _sample(model, plan, number, where / CRYSTALS)
         candidates = _relax(plan, where, workers)
-        known.append(learn(candidates, where))
+        lessons.append(learn(candidates, where))
         if len(log) == number:
-            log.append(_row(number, candidates, known[-1], base, proxy, time.monotonic() - started))
+            log.append(_row(number, candidates, lessons[-1], base, proxy, time.monotonic() - started))
             _write_log(folder / LOG, log)
     return log
 
@@ -145,21 +146,21 @@ def _check_hull(plan: Plan, config: Config) -> None:
 
 
 def _refined(
-    base: ProxyProperty, known: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+    base: ProxyProperty, lessons: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
     """The property model of a round: always the first one, refined with everything so far."""
     if not (folder / CARD).is_file():
-        outcomes, copies = join([k.outcomes for k in known]), join([k.rows for k in known])
+        outcomes, copies = join([lesson.outcomes for lesson in lessons]), join([lesson.rows for lesson in lessons])
         network = refine(base, outcomes, copies, rehearsal=rehearsal, seed=plan.seed)
         save_model(folder, network, *refined_card(base, outcomes, copies, plan.seed))
     return ProxyProperty.load(folder)
 
 
-def _chance(known: list[Learned], path: Path) -> None:
+def _chance(lessons: list[Learned], path: Path) -> None:
     """The chance of success, fitted to everything so far."""
     if not path.is_file():
-        tried = Crystals.concatenate([k.tried for k in known])
-        Chance.fit(tried, np.concatenate([k.success for k in known])).save(path)
+        tried = Crystals.concatenate([lesson.tried for lesson in lessons])
+        Chance.fit(tried, np.concatenate([lesson.success for lesson in lessons])).save(path)
 
 
 def _trained(
@@ -204,7 +205,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
             where / CRYSTALS,
             where / STRUCTURES,
             Tools(hull=plan.hull),
-            Recipe(starts=plan.starts, relaxed=plan.relaxed, seed=plan.seed),
+            SearchSettings(placements=plan.placements, relaxed=plan.relaxed, seed=plan.seed),
             n=plan.candidates,
             workers=workers,
             compare=plan.compare or None,
@@ -217,7 +218,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
 def _row(
     number: int, candidates: Path, learned: Learned, base: ProxyProperty, proxy: ProxyProperty, seconds: float
 ) -> dict[str, Any]:
-    row = {"round": number, **tally(read_rows(candidates / "structures.parquet"))}
+    row = {"round": number, **tally(CandidateTable.read(candidates / "structures.parquet"))}
     for who, model in (("", proxy), (", first model", base)):
         row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, learned.outcomes)[AT_REST]
         for kind, value in errors_by_kind(model, learned.rows).items():

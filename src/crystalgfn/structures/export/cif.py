@@ -1,31 +1,26 @@
-"""Files: symmetrised CIF with space group and Wyckoff letters, and extXYZ.
+"""Symmetrised CIF with space group and Wyckoff letters.
 
-A CIF holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
+It holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
 groups, second origin), the symmetry operations, and one atom an orbit, so that any reader rebuilds the same crystal and
 finds the same space group.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import re
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crystalgfn.crystallography.cells import cell_vectors
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.symmetry import SYMPREC, operations, symmetrise
-from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from pymatgen.core import Structure
 
 
@@ -94,79 +89,6 @@ def write_cif(path: str | Path, structure: Structure, *, symprec: float = SYMPRE
     text = to_cif(structure, symprec=symprec, name=name)
     with write_atomically(Path(path)) as stream:
         stream.write(text.encode())
-
-
-def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:
-    """Return an ASE Atoms object, with values such as energies (eV/atom) in its ``info``."""
-    from pymatgen.io.ase import AseAtomsAdaptor
-
-    atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms.info = dict(info or {})
-    return atoms
-
-
-def write_extxyz(
-    path: str | Path, structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None = None
-) -> None:
-    """Write all structures as frames of one extXYZ file, atomically; ``infos`` go into the comment lines.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    text = _frames(structures, infos)
-    with write_atomically(Path(path)) as stream:
-        stream.write(text.encode())
-
-
-def append_extxyz(path: str | Path, structure: Structure, info: Mapping[str, Any] | None = None) -> None:
-    """Add a frame to an extXYZ file and wait until it is on disk.
-
-    After a kill the last frame may be incomplete: call :func:`repair_extxyz` before going on.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    text = _frames([structure], None if info is None else [info])
-    try:
-        with Path(path).open("ab") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def repair_extxyz(path: str | Path) -> int:
-    """Cut an incomplete last frame off an extXYZ file; return how many whole frames it holds.
-
-    Raises:
-        DataError: the file cannot be read or written.
-    """
-    path = Path(path)
-    if not path.exists():
-        return 0
-    frames = end = 0
-    try:
-        with path.open("rb+") as stream:
-            while head := stream.readline():
-                if not head.strip().isdigit():
-                    break
-                lines = [stream.readline() for _ in range(int(head) + 1)]
-                if not all(line.endswith(b"\n") for line in lines):
-                    break
-                frames, end = frames + 1, stream.tell()
-            stream.truncate(end)
-    except OSError as error:
-        raise DataError(f"cannot repair {path}: {error.strerror or error}") from error
-    return frames
-
-
-def _frames(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None) -> str:
-    from ase.io.extxyz import write_extxyz as write
-
-    stream = io.StringIO()
-    write(stream, [to_atoms(s, i) for s, i in zip(structures, infos or [{}] * len(structures), strict=True)])
-    return stream.getvalue()
 
 
 @lru_cache(maxsize=230)
