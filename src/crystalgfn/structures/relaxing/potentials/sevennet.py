@@ -29,7 +29,8 @@ MODELS = ("7net-l3i5", "7net-0")
 
 
 class SevenNetPotential:
-    """SevenNet on the Materials Project's scale; a :class:`~crystalgfn.structures.relaxing.potentials.Potential`.
+    """SevenNet on the Materials Project's scale; a
+    :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
 
     Relaxation follows SevenNet's own forces; what it ends with has its energies corrected.
 
