@@ -20,16 +20,16 @@ class Match:
 
     Attributes:
         group: row of the first candidate that is the same crystal.
-        known: name of the known crystal that it matches; empty if there is none, None where it was not compared.
+        known_crystal: name of the known crystal that it matches; empty if there is none, None where it was not compared.
     """
 
     group: int
-    known: str | None = None
+    known_crystal: str | None = None
 
     def fill(self, row: Row) -> Row:
         """Return the row with the columns ``match_group``, ``matches`` and ``novel``."""
-        novel = None if self.known is None else not self.known
-        return replace(row, match_group=self.group, matches=self.known, novel=novel)
+        novel = None if self.known_crystal is None else not self.known_crystal
+        return replace(row, match_group=self.group, matches=self.known_crystal, novel=novel)
 
 
 def match_structures(

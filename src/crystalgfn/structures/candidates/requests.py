@@ -74,7 +74,7 @@ def requests(crystals: Crystals, *, first: int = 0) -> Iterator[Request]:
 
 def digest(asked: Iterable[Request]) -> str:
     """Return the SHA-256 of crystals: the same for a table in any format and for the crystals in memory."""
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for request in asked:
-        found.update(json.dumps(asdict(request), sort_keys=True).encode())
-    return found.hexdigest()
+        sha.update(json.dumps(asdict(request), sort_keys=True).encode())
+    return sha.hexdigest()

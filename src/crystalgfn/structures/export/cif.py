@@ -35,23 +35,23 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     Raises:
         DataError: no space group can be assigned.
     """
-    found = symmetrise(structure, symprec=symprec)
+    crystal = symmetrise(structure, symprec=symprec)
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
-    numbers, _ = found.positions()
-    volume = float(np.linalg.det(cell_vectors(np.array(found.lattice))))
+    numbers, _ = crystal.positions()
+    volume = float(np.linalg.det(cell_vectors(np.array(crystal.lattice))))
     density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
     cell = zip(
-        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), found.lattice, strict=True
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), crystal.lattice, strict=True
     )
     lines = [
         f"data_{label}",
-        f"_symmetry_space_group_name_H-M   '{found.symbol}'",
+        f"_symmetry_space_group_name_H-M   '{crystal.symbol}'",
         *(f"_cell_{key}   {value:.8f}" for key, value in cell),
-        f"_symmetry_Int_Tables_number   {found.space_group}",
-        f"_space_group_IT_number   {found.space_group}",
+        f"_symmetry_Int_Tables_number   {crystal.space_group}",
+        f"_space_group_IT_number   {crystal.space_group}",
         f"_chemical_formula_structural   {formula}",
         "_chemical_formula_sum   '" + " ".join(f"{e}{n * units:g}" for e, n in counts.items()) + "'",
         f"_cell_volume   {volume:.8f}",
@@ -60,7 +60,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
         "loop_",
         " _symmetry_equiv_pos_site_id",
         " _symmetry_equiv_pos_as_xyz",
-        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(found.space_group), 1)),
+        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(crystal.space_group), 1)),
         "loop_",
         " _atom_site_type_symbol",
         " _atom_site_label",
@@ -74,7 +74,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
             f"  {s.symbol}  {s.symbol}{i}  {s.multiplicity}  {s.wyckoff}  "
             + "  ".join(f"{c:.10f}" for c in s.position)
             + "  1"
-            for i, s in enumerate(found.sites)
+            for i, s in enumerate(crystal.sites)
         ),
     ]
     return "\n".join(lines) + "\n"

@@ -198,14 +198,14 @@ def _run(
         atoms.calc = potential.calculator()
         optimizer = BFGS(_cell_filter(atoms), logfile=None)
         for converged in optimizer.irun(fmax=fmax, steps=steps):
-            found = float(atoms.get_potential_energy()) / len(atoms)
-            if not math.isfinite(found) or not np.isfinite(atoms.positions).all():
+            current = float(atoms.get_potential_energy()) / len(atoms)
+            if not math.isfinite(current) or not np.isfinite(atoms.positions).all():
                 failure = "the energy is not finite"
             elif atoms.get_volume() > MAX_VOLUME_FACTOR * start_volume:
                 failure = f"the atoms fly apart: volume {atoms.get_volume() / start_volume:.1f} times that at the start"
             if failure:
                 break
-            kept, energy, done = atoms.copy(), found, optimizer.nsteps
+            kept, energy, done = atoms.copy(), current, optimizer.nsteps
             if not converged and time.monotonic() > deadline:
                 failure = "time limit"
                 break

@@ -74,11 +74,11 @@ class CHGNetPotential(CalculatorPotential):
         try:
             with quiet(), torch.no_grad():
                 graphs = [self._model.graph_converter(structures[i]) for i in rows]
-                found = self._model(graphs, task="e")["e"]
+                per_atom = self._model(graphs, task="e")["e"]
                 walls = torch.stack(
                     [_wall(g, g.atom_frac_coord @ g.lattice, g.lattice) / len(g.atomic_number) for g in graphs]
                 )
-            out[rows] = (found + walls).double().numpy()
+            out[rows] = (per_atom + walls).double().numpy()
         except Exception:  # isolated atoms, singular cells, unknown elements: whatever it is, it is one structure's
             if len(rows) > 1:
                 half = len(rows) // 2

@@ -29,8 +29,9 @@ MODELS = ("7net-l3i5", "7net-0")
 
 
 class SevenNetPotential:
-    """SevenNet on the Materials Project's scale; a
-    :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
+    """SevenNet, with energies on the scale of the Materials Project.
+
+    It is a :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
 
     Relaxation follows SevenNet's own forces; what it ends with has its energies corrected.
 
