@@ -20,7 +20,7 @@ class Match:
 
     Attributes:
         group: row of the first candidate that is the same crystal.
-        known_crystal: name of the known crystal that it matches; empty if there is none, None where it was not compared.
+        known_crystal: name of the known one that it matches; empty if there is none, None where it was not compared.
     """
 
     group: int
