@@ -23,7 +23,8 @@ import pandas as pd
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.files.atomic import write_atomically
-from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
 CHUNK = 1000
 RIDGE = 1e-4

@@ -45,8 +45,8 @@ from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.proxies.evaluate import predict, split_of
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.report.summary import energy_column
-from crystalgfn.structures.candidates.table import energy_column as candidates_energy
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.schema import UNIT
+from crystalgfn.structures.candidates.table import CandidateTable
 
 DPI = 120
 PROPOSALS = 100_000
@@ -158,17 +158,18 @@ def _predictions(real: Path, proxies: Sequence[str], elements: set[int]) -> dict
 
 def _relaxed(path: Path) -> dict[str, Any]:
     """Energies (eV/atom) of the candidates of ``crystalgfn structures``."""
-    rows = read_rows(path)
-    above = candidates_energy(rows, "e_above_hull_")
-    relaxed = candidates_energy(rows, "formation_energy_")
+    table = CandidateTable.read(path)
+    above, relaxed = table.above_hull, table.formation
     if above is None or relaxed is None:
         raise DataError(f"{path}: no energies above hull, allowed: a table of crystalgfn structures with a hull")
-    given = next((name for name in rows[0] if name.startswith("input ") and name.endswith("[eV/atom]")), "")
-    numbers = {
-        key: np.array([np.nan if row.get(name) is None else float(row[name]) for row in rows])
-        for key, name in (("above", above), ("relaxed", relaxed), ("predicted", given))
+    given = next((name for row in table.rows for name in row.inputs if name.endswith(f"[{UNIT}]")), "")
+    return {
+        "above": np.array([row.energy(above) for row in table.rows]),
+        "relaxed": np.array([row.energy(relaxed) for row in table.rows]),
+        "predicted": np.array([row.inputs.get(given, np.nan) for row in table.rows]),
+        "n": len(table),
+        "method": relaxed.potential,
     }
-    return {**numbers, "n": len(rows), "method": relaxed.removeprefix("formation_energy_").split(" [")[0]}
 
 
 def write(found: Mapping[str, Drawing], folder: Path) -> None:

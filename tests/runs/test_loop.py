@@ -21,7 +21,7 @@ from small_run import small_config
 
 pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
 
-PLAN = Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1)
+PLAN = Plan(rounds=1, candidates=3, iterations=10, placements=2, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_a_folder_of_something_else_is_refused(rounds, tmp_path):
     with pytest.raises(DataError, match="--resume"):
         loop(PLAN, folder)
     with pytest.raises(DataError, match=r"started with power 2\.0, found 1"):
-        loop(Plan(rounds=1, candidates=3, iterations=10, starts=2, seed=1, power=1.0), folder, resume=True)
+        loop(Plan(rounds=1, candidates=3, iterations=10, placements=2, seed=1, power=1.0), folder, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="other files"):
         loop(PLAN, tmp_path)

@@ -34,7 +34,7 @@ def demo(
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
     from crystalgfn.structures.candidates.pipeline import run
-    from crystalgfn.structures.candidates.requests import Recipe
+    from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.selection import most_promising
     from crystalgfn.structures.candidates.workers import Tools
 
@@ -53,7 +53,7 @@ def demo(
         table,
         output / "structures",
         Tools(),
-        Recipe(starts=20, relaxed=1, seed=seed),
+        SearchSettings(placements=20, relaxed=1, seed=seed),
         n=None,
         workers=workers,
         resume=resume,

@@ -1,4 +1,4 @@
-"""CIF files of every space group are read back to the same group by pymatgen and by ASE; extXYZ by ASE."""
+"""CIF files of every space group are read back to the same group by pymatgen and by ASE."""
 
 import io
 import warnings
@@ -114,16 +114,3 @@ def test_writing_is_atomic(tmp_path):
     with pytest.raises(DataError, match="no folder"):
         export.write_cif(tmp_path / "none" / "salt.cif", ROCK_SALT)
     assert [p.name for p in tmp_path.iterdir()] == ["salt.cif"]
-
-
-def test_extxyz_frames(tmp_path):
-    path = tmp_path / "all.extxyz"
-    infos = [{"id": f"c{k}", "energy_chgnet": -3.5 + k} for k in range(3)]
-    export.write_extxyz(path, [ROCK_SALT] * 3, infos)
-    assert len(ase.io.read(path, index=":")) == 3
-    last = ase.io.read(path, index=-1)
-    assert last.info["energy_chgnet"] == -1.5
-    assert last.get_chemical_formula() == "Cl4Na4"
-    assert export.to_extxyz([ROCK_SALT] * 3, infos) == "".join(export.to_extxyz([ROCK_SALT], [i]) for i in infos)
-    export.write_extxyz(path, [ROCK_SALT], [{"id": "x"}])
-    assert len(ase.io.read(path, index=":")) == 1

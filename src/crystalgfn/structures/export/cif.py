@@ -1,19 +1,17 @@
-"""Files: symmetrised CIF with space group and Wyckoff letters, and extXYZ.
+"""Symmetrised CIF with space group and Wyckoff letters.
 
-A CIF holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
+It holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
 groups, second origin), the symmetry operations, and one atom an orbit, so that any reader rebuilds the same crystal and
 finds the same space group.
 """
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -23,7 +21,6 @@ from crystalgfn.crystallography.symmetry.standard import SYMPREC, operations, sy
 from crystalgfn.files.atomic import write_text
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from pymatgen.core import Structure
 
 
@@ -38,23 +35,23 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     Raises:
         DataError: no space group can be assigned.
     """
-    found = symmetrise(structure, symprec=symprec)
+    crystal = symmetrise(structure, symprec=symprec)
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
-    numbers, _ = found.positions()
-    volume = float(cell_volume(torch.tensor(found.lattice, dtype=torch.float64)))
+    numbers, _ = crystal.positions()
+    volume = float(cell_volume(torch.tensor(crystal.lattice, dtype=torch.float64)))
     density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
     cell = zip(
-        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), found.lattice, strict=True
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), crystal.lattice, strict=True
     )
     lines = [
         f"data_{label}",
-        f"_symmetry_space_group_name_H-M   '{found.symbol}'",
+        f"_symmetry_space_group_name_H-M   '{crystal.symbol}'",
         *(f"_cell_{key}   {value:.8f}" for key, value in cell),
-        f"_symmetry_Int_Tables_number   {found.space_group}",
-        f"_space_group_IT_number   {found.space_group}",
+        f"_symmetry_Int_Tables_number   {crystal.space_group}",
+        f"_space_group_IT_number   {crystal.space_group}",
         f"_chemical_formula_structural   {formula}",
         "_chemical_formula_sum   '" + " ".join(f"{e}{n * units:g}" for e, n in counts.items()) + "'",
         f"_cell_volume   {volume:.8f}",
@@ -63,7 +60,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
         "loop_",
         " _symmetry_equiv_pos_site_id",
         " _symmetry_equiv_pos_as_xyz",
-        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(found.space_group), 1)),
+        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(crystal.space_group), 1)),
         "loop_",
         " _atom_site_type_symbol",
         " _atom_site_label",
@@ -77,7 +74,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
             f"  {s.symbol}  {s.symbol}{i}  {s.multiplicity}  {s.wyckoff}  "
             + "  ".join(f"{c:.10f}" for c in s.position)
             + "  1"
-            for i, s in enumerate(found.sites)
+            for i, s in enumerate(crystal.sites)
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -90,35 +87,6 @@ def write_cif(path: str | Path, structure: Structure, *, symprec: float = SYMPRE
         DataError: no space group can be assigned, or the file cannot be written.
     """
     write_text(Path(path), to_cif(structure, symprec=symprec, name=name))
-
-
-def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:
-    """Return an ASE Atoms object, with values such as energies (eV/atom) in its ``info``."""
-    from pymatgen.io.ase import AseAtomsAdaptor
-
-    atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms.info = dict(info or {})
-    return atoms
-
-
-def write_extxyz(
-    path: str | Path, structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None = None
-) -> None:
-    """Write all structures as frames of one extXYZ file, atomically; ``infos`` go into the comment lines.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    write_text(Path(path), to_extxyz(structures, infos))
-
-
-def to_extxyz(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None = None) -> str:
-    """Return the text of an extXYZ file: a frame a structure, ``infos`` in the comment lines."""
-    from ase.io.extxyz import write_extxyz as write
-
-    stream = io.StringIO()
-    write(stream, [to_atoms(s, i) for s, i in zip(structures, infos or [{}] * len(structures), strict=True)])
-    return stream.getvalue()
 
 
 @lru_cache(maxsize=230)
