@@ -85,7 +85,7 @@ ELSEWHERE = {
     "spaces/lattice_box.py": "spaces/test_lattice.py, spaces/test_lattice_bounds.py",
     "spaces/lattice_volume.py": "spaces/test_lattice.py, spaces/test_lattice_bounds.py",
     "spaces/occupancy.py": "spaces/test_composition.py",
-    "structures/candidates/candidate.py": "structures/candidates/test_search.py, structures/candidates/test_pipeline.py",
+    "structures/candidates/candidate.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/collection.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/folder.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/table.py": "structures/candidates/test_pipeline.py",
