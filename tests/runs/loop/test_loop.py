@@ -20,17 +20,12 @@ from crystalgfn.runs.training import train
 
 pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
 
-SMALL = [
-    "constraints.n_atoms=[2, 8]",
-    "constraints.n_elements=[2, 3]",
-    "training.start=default",
-    "training.iterations=1",
-]
+SMALL = ["constraints.n_atoms=[2, 8]", "constraints.n_elements=[2, 3]", "policy.width=32", "training.iterations=20"]
 
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory):
-    """A loop that begins with the weights that ship, among cells that are small enough to relax in seconds."""
+    """A loop that begins with a model of small cells, which relax in seconds."""
     start = tmp_path_factory.mktemp("start") / "run"
     train(load_config("default", SMALL), start)
     return Plan(start=str(start), rounds=1, candidates=3, iterations=10, starts=2, seed=1)
