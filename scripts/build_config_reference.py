@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crystalgfn.config import Config, load_preset, presets
+from crystalgfn.section import OneOf
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 
@@ -49,6 +50,17 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Annotated, Union, types.UnionType, list):
         return [model for part in get_args(annotation) for model in models_in(part)]
     return []
+
+
+def choice_in(field: FieldInfo) -> OneOf | None:
+    """Return the choice of sections that a key, or each entry of its list, is one of."""
+    entries = [part for argument in get_args(field.annotation) for part in getattr(argument, "__metadata__", ())]
+    return next((part for part in (*field.metadata, *entries) if isinstance(part, OneOf)), None)
+
+
+def anchor(path: str) -> str:
+    """Return the address of a section within the page."""
+    return re.sub(r"[^a-z_ -]", "", path).replace(" ", "-")
 
 
 def describe(annotation: Any) -> str:
@@ -99,16 +111,29 @@ def default(field: FieldInfo) -> str:
 
 def section(path: str, model: type[BaseModel]) -> Iterator[str]:
     """Yield the lines of a section and of those below it."""
-    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{markdown(inspect.getdoc(model) or '')}\n"
+    about = "\n\n".join(markdown(paragraph) for paragraph in (inspect.getdoc(model) or "").split("\n\n"))
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{about}\n"
+    if not model.model_fields:
+        yield "No keys."
+        return
     yield "| key | value | default | meaning |"
     yield "|---|---|---|---|"
-    below: list[tuple[str, list[type[BaseModel]]]] = []
+    below: list[tuple[str, type[BaseModel]]] = []
     for key, field in model.model_fields.items():
         where = f"{path}.{key}" if path else key
         inner = models_in(field.annotation)
         meaning = markdown(field.description or "")
-        if inner:
-            below.append((where, inner))
+        choice = choice_in(field)
+        if choice is not None:
+            kinds = {name: kind_path(where, name, choice) for name in choice.registry}
+            below += [(kinds[name], kind) for name, kind in choice.registry.items()]
+            many = "list of " if get_origin(field.annotation) is list else ""
+            links = ", ".join(f"[{name}](#{anchor(place)})" for name, place in kinds.items())
+            written = field.get_default(call_default_factory=True)
+            chosen = "one term" if many else f"`{choice.name(written)}`"
+            yield f"| `{key}` | {many}{links} | {chosen} | {meaning} |"
+        elif inner:
+            below += [(where, model_below) for model_below in inner]
             chosen = field.get_default(call_default_factory=True)
             kind = "`null`" if chosen is None else ""
             required = "required" if chosen is PydanticUndefined else kind
@@ -116,9 +141,13 @@ def section(path: str, model: type[BaseModel]) -> Iterator[str]:
             yield f"| `{key}` | [{many}](#{where.replace('.', '')}) | {required} | {meaning} |"
         else:
             yield f"| `{key}` | {describe(field.annotation)}{limits(field)} | {default(field)} | {meaning} |"
-    for where, inner in below:
-        for model_below in inner:
-            yield from section(where, model_below)
+    for where, model_below in below:
+        yield from section(where, model_below)
+
+
+def kind_path(where: str, name: str, choice: OneOf) -> str:
+    """Return the path of the keys of a kind: ``objective.stability``, and ``objective`` of a kind that is not named."""
+    return where if name == choice.plain else f"{where}.{name}"
 
 
 def markdown(text: str) -> str:
@@ -140,7 +169,7 @@ def preset_table() -> Iterator[str]:
         yield (
             f"| `{name}` | {elements} | {space.n_elements[0]} to {space.n_elements[1]} | {len(space.groups)} | "
             f"{space.n_atoms[1]}, {space.n_atoms_primitive[1]}, {space.atoms_per_element[1]} | "
-            f"`{space.charge}` | `{space.lattice.kind}` | `{config.objective[0].property}` |"
+            f"`{space.charge}` | `{space.lattice.kind}` | `{config.first_property}` |"
         )
 
 

@@ -40,7 +40,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.properties.registry import resolve
-from crystalgfn.proxies.data.tabledata import read_table
+from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.proxies.evaluate import predict, split_of
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.report.summary import energy_column
@@ -77,7 +77,7 @@ def drawings(
     shown = dict(trained)
     found: dict[str, Drawing] = {}
     if real is not None:
-        labelled = read_table(real).crystals
+        labelled = read_labelled(real).crystals
         vocabulary = {z for table in trained.values() for z in table.elements}
         shown[figures.REAL_NAME] = within(labelled, vocabulary)
         proxies = _predictions(real, list(dict.fromkeys(c.split(" [")[0] for c in columns.values())), vocabulary)
@@ -143,7 +143,7 @@ def _judged(
 
 def _predictions(real: Path, proxies: Sequence[str], elements: set[int]) -> dict[str, figures.Predictions]:
     """What each proxy says of the rows that were held out when it was trained, or of all rows of another table."""
-    found, table = {}, read_table(real)
+    found, table = {}, read_labelled(real)
     for proxy in proxies:
         model = ProxyProperty.load(proxy)
         split = split_of(table, model.card)

@@ -37,13 +37,13 @@ def main() -> int:
         return 2
     folder = SOURCE / options.preset
     shutil.copyfile(options.run / POLICY, folder / POLICY)
-    proxy = model_folder(config.objective[0].property) / WEIGHTS
+    proxy = model_folder(config.first_property) / WEIGHTS
     card = {
         "command": f"crystalgfn train {options.preset} -o RUN --threads 1",
         "seed": config.seed,
         "iterations": config.training.iterations,
         "trajectories": config.training.iterations * config.training.batch_size,
-        "property": config.objective[0].property,
+        "property": config.first_property,
         "property_weights_sha256": hashlib.sha256(proxy.read_bytes()).hexdigest(),
         "policy_sha256": hashlib.sha256((folder / POLICY).read_bytes()).hexdigest(),
         "versions": json.loads((options.run / VERSIONS).read_text()),

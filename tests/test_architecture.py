@@ -18,6 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = (
     "errors",
     "progress",
+    "section",
     "files",
     "crystallography",
     "crystals",

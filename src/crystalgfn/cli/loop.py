@@ -41,7 +41,7 @@ def loop(
         Path | None,
         typer.Option("--data", help="Real crystals to rehearse while the model learns.", show_default=False),
     ] = None,
-    power: Annotated[float, typer.Option("--power", min=0, help="Of the chance of success in the reward.")] = 2.0,
+    power: Annotated[float, typer.Option("--power", min=0, help="Of the success probability in the reward.")] = 2.0,
     iterations: Annotated[int, typer.Option("--iterations", min=1, help="Of training the sampler, a round.")] = 2000,
     starts: Annotated[int, typer.Option("--starts", min=1, help="Ways to place the atoms of each.")] = 20,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,

@@ -2,11 +2,9 @@
 
 from crystalgfn.config.constraints import ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig
 from crystalgfn.config.loading import load_config, load_preset, parse_config, preset_path, presets, read_config
-from crystalgfn.config.objective import ChanceConfig, StabilityConfig, TermConfig
 from crystalgfn.config.sections import Config, DataTrajectoriesConfig, PolicyConfig, ReplayConfig, TrainingConfig
 
 __all__ = [
-    "ChanceConfig",
     "Config",
     "ConstraintsConfig",
     "DataTrajectoriesConfig",
@@ -15,8 +13,6 @@ __all__ = [
     "PolicyConfig",
     "ReplayConfig",
     "SpaceGroupsConfig",
-    "StabilityConfig",
-    "TermConfig",
     "TrainingConfig",
     "load_config",
     "load_preset",

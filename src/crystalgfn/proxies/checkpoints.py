@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import safe_open
@@ -14,10 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from crystalgfn.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from crystalgfn.proxies.networks.proxy import ProxyNetwork
-    from crystalgfn.proxies.recipes import Recipe
+from crystalgfn.proxies.hyperparameters import Hyperparameters
+from crystalgfn.proxies.networks.base import ProxyNetwork
 
 T = TypeVar("T")
 
@@ -30,7 +28,7 @@ def save_checkpoint(
     average: ProxyNetwork,
     best: ProxyNetwork,
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     seed: int,
 ) -> None:
     """Write everything :func:`load_checkpoint` needs; an interrupted call leaves the previous file."""
@@ -39,7 +37,12 @@ def save_checkpoint(
         tensors.update({f"{prefix}/{name}": value.clone() for name, value in module.state_dict().items()})
     for index, state in optimiser.state_dict()["state"].items():
         tensors.update({f"optimiser/{index}/{name}": value.clone() for name, value in state.items()})
-    about = {"recipe": asdict(recipe), "seed": seed, "scale": scale, "history": [asdict(e) for e in history]}
+    about = {
+        "hyperparameters": asdict(hyperparameters),
+        "seed": seed,
+        "scale": scale,
+        "history": [asdict(e) for e in history],
+    }
     write_safetensors(path, tensors, about)
 
 
@@ -50,16 +53,16 @@ def load_checkpoint(
     average: ProxyNetwork,
     best: ProxyNetwork,
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     seed: int,
 ) -> tuple[list[T], float]:
     """Restore networks and optimiser in place; return the history and the scale of the learning rate.
 
     Raises:
-        CheckpointError: an unreadable file, or one of another recipe or seed.
+        CheckpointError: an unreadable file, or one of other hyperparameters or another seed.
     """
     tensors, about = read_safetensors(path)
-    if about.get("recipe") != json.loads(json.dumps(asdict(recipe))) or about.get("seed") != seed:
+    if about.get("hyperparameters") != json.loads(json.dumps(asdict(hyperparameters))) or about.get("seed") != seed:
         raise CheckpointError(f"{path}: was written by another recipe or seed; delete it or train without --resume")
     try:
         for prefix, module in (("network", network), ("average", average), ("best", best)):

@@ -128,13 +128,13 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    found = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    versions = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 
 from crystalgfn.cli import main
-from crystalgfn.config import load_config
+from crystalgfn.config import load_config, parse_config
 from crystalgfn.errors import ConfigError, DataError
-from crystalgfn.runs.loop.rounds import Plan, loop
+from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
+from crystalgfn.runs.loop.rounds import Plan, _objective, loop
 from crystalgfn.runs.model import load
 from crystalgfn.runs.training import train
+from small_run import small_config
 
 pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
 
@@ -51,8 +53,8 @@ def test_a_round_learns_and_samples_anew(rounds):
     card = json.loads((folder / "round-1" / "proxy" / "card.json").read_text())
     assert card["refined"][0]["outcomes"] == round(3 * log[0]["relaxed"])
     sampler = load(folder / "round-1" / "sampler")
-    assert sampler.config.chance.power == 2
-    assert {"formation_energy [eV/atom]", "chance"} <= set(sampler.sample(5, seed=0).columns)
+    assert sampler.config.objective[-1].power == 2
+    assert {"formation_energy [eV/atom]", "success_probability"} <= set(sampler.sample(5, seed=0).columns)
 
 
 def test_going_on_does_nothing_twice(plan, rounds):
@@ -114,6 +116,23 @@ def test_a_hull_that_lacks_an_element_is_refused_before_any_work(tmp_path):
     with pytest.raises(ConfigError, match="no phase with H, C, N"):
         loop(Plan(hull=str(hull)), tmp_path / "loop")
     assert not (tmp_path / "loop" / "round-0").exists()
+
+
+def test_the_objective_of_a_round_is_that_of_the_start_with_what_was_learned(tmp_path):
+    terms = [{"property": "formation_energy"}, {"property": "density"}, {"stability": {}}]
+    terms.append({"success_probability": {"model": "of another loop", "power": 9}})
+    start = parse_config({**small_config().model_dump(mode="json"), "objective": terms})
+    energy, density, stability, success = _objective(start, tmp_path, 2.0)
+    assert energy.property == str(tmp_path / "proxy")
+    assert (density, stability) == (start.objective[1], start.objective[2])  # stability has the first term's property
+    assert success == SuccessProbabilityConfig(model=str(tmp_path / "success_probability.json"), power=2.0)
+
+
+def test_a_start_without_a_property_is_refused(tmp_path):
+    config = parse_config({**small_config().model_dump(mode="json"), "objective": [{"stability": {}}]})
+    train(config, tmp_path / "run")
+    with pytest.raises(ConfigError, match="names a property, allowed: one to refine"):
+        loop(Plan(start=str(tmp_path / "run")), tmp_path / "loop")
 
 
 def test_a_mistyped_preset_is_one_line(tmp_path, capsys):

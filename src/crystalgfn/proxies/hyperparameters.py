@@ -1,16 +1,16 @@
-"""Recipes: everything that decides how a network is trained."""
+"""Hyperparameters: everything that decides how one network is fitted, and the values that the shipped models have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from crystalgfn.proxies.networks.proxy import NetworkConfig
-from crystalgfn.proxies.networks.strain import cell_config
+from crystalgfn.proxies.networks.base import NetworkConfig
+from crystalgfn.proxies.networks.volume import cell_config
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
+class Hyperparameters:
+    """How a network is fitted.
 
     Attributes:
         network: its architecture.
@@ -55,10 +55,10 @@ class Recipe:
     borrowed_margin: float = 0.12
 
 
-BEST = Recipe()
-SETTLE = Recipe(network=NetworkConfig(reach=4.0), epochs=6, learning_rate=1e-3, borrowed_weight=0.5)
+BEST = Hyperparameters()
+SETTLE = Hyperparameters(network=NetworkConfig(reach=4.0), epochs=6, learning_rate=1e-3, borrowed_weight=0.5)
 BLIND = replace(SETTLE, network=NetworkConfig(reach=4.0, blind=True), epochs=8)
-CELL = Recipe(
+CELL = Hyperparameters(
     network=cell_config(NetworkConfig()),
     epochs=24,
     batch_size=128,
@@ -70,7 +70,7 @@ CELL = Recipe(
     bound_weight=0.0,
 )
 SHAPE = replace(CELL, epochs=12, batch_size=256, extra_size=96, shape_limit=0.0, trained="shape")
-TABLE1 = Recipe(
+TABLE1 = Hyperparameters(
     network=NetworkConfig(kind="table1", members=1),
     epochs=100,
     batch_size=448,
@@ -82,8 +82,10 @@ TABLE1 = Recipe(
     patience=11,
     bound_weight=0.0,
 )
-GAP = Recipe(network=NetworkConfig(kind="gap", members=5, dropout=0.15), huber=0.1, extra_size=0, bound_weight=0.0)
-REFINE = Recipe(
+GAP = Hyperparameters(
+    network=NetworkConfig(kind="gap", members=5, dropout=0.15), huber=0.1, extra_size=0, bound_weight=0.0
+)
+REFINE = Hyperparameters(
     epochs=10,
     batch_size=128,
     extra_size=64,
@@ -92,8 +94,7 @@ REFINE = Recipe(
     bound_weight=0.0,
     equilibrium_weight=0.0,
 )
-RECIPES: dict[str, Recipe] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
-"""Recipes by name. ``energy`` is the first stage of ``best``, which goes on: with :data:`SETTLE`, which ties crystals
-to the hull of their composition; with strained copies, with :data:`BLIND` instead, which does the same and learns to do
-without the lattice, then :data:`CELL` and :data:`SHAPE`, which train the strain energy. ``gap`` is for the band gap.
-:data:`REFINE` is not among them: it goes on from a trained model, see :mod:`.refine`."""
+RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
+"""Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
+:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap. :data:`REFINE` is not among them: it goes on from a
+trained model, see :mod:`crystalgfn.proxies.refine`."""

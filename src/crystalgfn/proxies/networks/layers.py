@@ -1,9 +1,6 @@
-"""Layers of an ensemble in one module, each weight with a leading dimension of M members, and what it predicts."""
+"""Layers of an ensemble in one module: each weight has a leading dimension of M members."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -41,33 +38,3 @@ def look_up(table: Tensor, index: Tensor) -> Tensor:
         return table.index_select(1, index.flatten()).view(members, *index.shape[1:], size)
     offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
     return F.embedding(index + offset, table.flatten(0, 1))
-
-
-@dataclass(frozen=True)
-class Terms:
-    """A prediction of M members for B crystals.
-
-    Attributes:
-        energy: (M, B) eV/atom.
-        equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
-        logit, gap: (M, B) of a network of the band gap, else None: of being no metal, and eV if it is none.
-        doubt: (B,) or None: standard deviation, eV/atom, that the members do not show because they share what it is of.
-    """
-
-    energy: Tensor
-    equilibrium: Tensor | None = None
-    logit: Tensor | None = None
-    gap: Tensor | None = None
-    doubt: Tensor | None = None
-
-    @classmethod
-    def join(cls, parts: Sequence[Terms]) -> Terms:
-        """Join predictions for parts of a batch along B; the expected cells are left out."""
-
-        def joined(name: str) -> Tensor | None:
-            tensors = [found for part in parts if (found := getattr(part, name)) is not None]
-            return torch.cat(tensors, -1) if tensors else None
-
-        return cls(
-            torch.cat([part.energy for part in parts], -1), None, joined("logit"), joined("gap"), joined("doubt")
-        )

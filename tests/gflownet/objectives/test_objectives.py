@@ -5,7 +5,11 @@ import math
 import pytest
 import torch
 
-from crystalgfn.gflownet import objectives
+from crystalgfn.gflownet.objectives.backward import TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
+from crystalgfn.gflownet.objectives.objective import ScoredBatch
+from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
+from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
 from crystalgfn.policy.policy import Scores
 
 
@@ -17,12 +21,18 @@ def scores(seed=0, batch=5, steps=6):
     return Scores(values[0], values[1], is_step, values[2])
 
 
+def batch(scores, log_reward, drawn=5):
+    """A batch of which objectives only see the scores and the rewards."""
+    return ScoredBatch(None, scores, log_reward, drawn)
+
+
 def test_trajectory_balance_and_variance_vanish_when_balanced():
     s, log_z = scores(), torch.tensor(1.7)
     log_reward = s.log_pf_sum - s.log_pb_sum + log_z
-    assert objectives.trajectory_balance(s, log_reward, log_z) < 1e-10
-    assert objectives.log_partition_variance(s, log_reward + 3) < 1e-10
-    assert objectives.log_partition_variance(s, log_reward + torch.arange(5)) == pytest.approx(2.0)
+    assert TrajectoryBalance().loss(batch(s, log_reward), log_z) < 1e-10
+    assert LogPartitionVariance().loss(batch(s, log_reward + 3), torch.tensor(0.0)) < 1e-10
+    spread = batch(s, log_reward + torch.arange(5))
+    assert LogPartitionVariance().loss(spread, torch.tensor(0.0)) == pytest.approx(2.0)
 
 
 def test_subtrajectory_balance_against_all_pairs_written_out():
@@ -39,18 +49,21 @@ def test_subtrajectory_balance_against_all_pairs_written_out():
                 loss += lam ** (j - i) * (flow[i] + sum(delta[i:j]) - flow[j]) ** 2
                 weight += lam ** (j - i)
         total += loss / weight
-    assert float(objectives.subtrajectory_balance(s, log_reward, log_z, lam=lam)) == pytest.approx(total / 5, rel=1e-5)
+    loss = SubTrajectoryBalance(subtb_lambda=lam).loss(batch(s, log_reward), log_z)
+    assert float(loss) == pytest.approx(total / 5, rel=1e-5)
 
 
 def test_subtrajectory_balance_needs_flows():
     s = scores()
     with pytest.raises(ValueError, match="flow"):
-        objectives.subtrajectory_balance(
-            Scores(s.log_pf, s.log_pb, s.is_step, None), s.log_pf_sum, torch.tensor(0.0), lam=1.0
-        )
+        without = batch(Scores(s.log_pf, s.log_pb, s.is_step, None), s.log_pf_sum)
+        SubTrajectoryBalance(subtb_lambda=1.0).loss(without, torch.tensor(0.0))
 
 
 def test_backward_likelihood():
     s = scores()
-    assert float(objectives.backward_likelihood(s)) == pytest.approx(-float(s.log_pb.sum()) / 5, rel=1e-6)
-    assert math.isfinite(float(objectives.backward_likelihood(s)))
+    loss = TrajectoryLikelihood().loss(batch(s, s.log_pf_sum))
+    assert float(loss) == pytest.approx(-float(s.log_pb.sum()) / 5, rel=1e-6)
+    assert math.isfinite(float(loss))
+    on_policy = TrajectoryLikelihood().loss(batch(s, s.log_pf_sum, drawn=3))
+    assert float(on_policy) == pytest.approx(-float(s.log_pb[:3].sum()) / 3, rel=1e-6)
