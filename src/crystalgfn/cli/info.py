@@ -97,8 +97,8 @@ def card_metrics(card: dict[str, Any]) -> list[str]:
         ("real", metrics.get("real", {}).get("groups", {})),
         ("strained", metrics.get("strained") or {}),
     ):
-        for name, found in groups.items():
-            errors = found.get("energy", found)
+        for name, metrics in groups.items():
+            errors = metrics.get("energy", metrics)
             if errors.get("n"):
                 shown.append(f"MAE {errors['mae']:.3f}{unit} on {errors['n']:,} {kind} test rows ({name})")
                 break

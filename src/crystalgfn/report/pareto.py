@@ -30,9 +30,9 @@ def front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         block = distinct[start : start + BLOCK, None, :]
         better = np.all(distinct >= block, axis=2) & np.any(distinct > block, axis=2)
         kept[start : start + BLOCK] = ~np.any(better, axis=1)
-    found = np.zeros(len(scores), dtype=bool)
-    found[first[kept]] = True
-    return found
+    front = np.zeros(len(scores), dtype=bool)
+    front[first[kept]] = True
+    return front
 
 
 def pareto_front(crystals: Crystals, terms: Sequence[Term]) -> Crystals:

@@ -22,7 +22,7 @@ from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPoten
 
 pytest.importorskip("chgnet")
 
-HERE = Path(__file__).parents[2]
+HELPERS = Path(__file__).parents[2] / "helpers"
 QUICK = ["--starts", "3", "--relaxed", "1", "--steps", "15", "--hull", "builtin", "--library", "none"]
 
 
@@ -44,7 +44,7 @@ def command(*arguments):
 
 
 def call(*arguments, **more):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])}
     return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, **more)
 
 

@@ -1,9 +1,15 @@
 """Small inputs for tests of pages."""
 
+import base64
+import gzip
+import json
+import re
+
 import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.inputs import Data, energy_methods
 from crystalgfn.structures.export.cif import write_cif
 from structure_setup import LATTICES
 
@@ -37,3 +43,15 @@ def write_structures(folder):
         write_cif(folder / f"{metal}O.cif", cell)
     (folder / "broken.cif").write_text("<script>alert(1)</script>")
     return folder
+
+
+def data(name="samples", **more):
+    """What a report is given: samples with their provenance."""
+    crystals = samples(**more)
+    return Data(name, crystals, provenance={"table": "t.parquet"}, methods=energy_methods(crystals))
+
+
+def content(text):
+    """The packed data of a page."""
+    packed = re.search(r'id="packed-data">([^<]*)<', text).group(1)
+    return json.loads(gzip.decompress(base64.b64decode(packed)))

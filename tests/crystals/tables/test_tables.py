@@ -23,8 +23,8 @@ from crystalgfn.crystals.tables import PartWriter, TableWriter, schema
 from crystalgfn.errors import DataError
 from crystalgfn.files import atomic
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-PATHS = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1])))  # of this file, of shared helpers
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+PATHS = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[2] / "helpers")))
 ROUND_TRIP = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

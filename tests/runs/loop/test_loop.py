@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from crystalgfn.cli import main
-from crystalgfn.config import parse_config
+from crystalgfn.config import load_config, parse_config
 from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
 from crystalgfn.runs.loop.rounds import Plan, _objective, loop
@@ -21,14 +22,22 @@ from small_run import small_config
 
 pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
 
-PLAN = Plan(rounds=1, candidates=3, iterations=10, placements=2, seed=1)
+SMALL = ["constraints.n_atoms=[2, 8]", "constraints.n_elements=[2, 3]", "policy.width=32", "training.iterations=20"]
 
 
 @pytest.fixture(scope="module")
-def rounds(tmp_path_factory):
+def plan(tmp_path_factory):
+    """A loop that begins with a model of small cells, which relax in seconds."""
+    start = tmp_path_factory.mktemp("start") / "run"
+    train(load_config("default", SMALL), start)
+    return Plan(start=str(start), rounds=1, candidates=3, iterations=10, placements=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def rounds(plan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("loop") / "loop"
     said = []
-    log = loop(PLAN, folder, workers=1, say=said.append)
+    log = loop(plan, folder, workers=1, say=said.append)
     return folder, log, said
 
 
@@ -48,12 +57,12 @@ def test_a_round_learns_and_samples_anew(rounds):
     assert {"formation_energy [eV/atom]", "success_probability"} <= set(sampler.sample(5, seed=0).columns)
 
 
-def test_going_on_does_nothing_twice(rounds):
+def test_going_on_does_nothing_twice(plan, rounds):
     folder, log, _ = rounds
     kept = ("round-1/crystals.parquet", "round-1/sampler/policy.safetensors", "round-1/structures/structures.parquet")
     before = {name: (folder / name).stat().st_mtime_ns for name in kept}
     (folder / "rounds.csv").unlink()
-    again = loop(PLAN, folder, workers=1, resume=True)
+    again = loop(plan, folder, workers=1, resume=True)
     assert {name: (folder / name).stat().st_mtime_ns for name in kept} == before
     wall = {"wall_seconds"}
     pd.testing.assert_frame_equal(
@@ -61,10 +70,10 @@ def test_going_on_does_nothing_twice(rounds):
     )
 
 
-def test_a_loop_that_is_killed_goes_on_to_the_same_end(rounds, tmp_path):
+def test_a_loop_that_is_killed_goes_on_to_the_same_end(plan, rounds, tmp_path):
     _, log, _ = rounds
     where = tmp_path / "loop"
-    command = [sys.executable, "-m", "crystalgfn", "loop", "default", "-o", str(where), "--rounds", "1"]
+    command = [sys.executable, "-m", "crystalgfn", "loop", plan.start, "-o", str(where), "--rounds", "1"]
     command += ["--candidates", "3", "--iterations", "10", "--starts", "2", "--seed", "1", "--workers", "1"]
     process = subprocess.Popen(command, start_new_session=True)
     deadline = time.monotonic() + 300
@@ -79,20 +88,20 @@ def test_a_loop_that_is_killed_goes_on_to_the_same_end(rounds, tmp_path):
     pd.testing.assert_frame_equal(again, pd.DataFrame(log).drop(columns=clock), check_dtype=False, rtol=1e-6)
 
 
-def test_a_folder_of_something_else_is_refused(rounds, tmp_path):
+def test_a_folder_of_something_else_is_refused(plan, rounds, tmp_path):
     folder, _, _ = rounds
     with pytest.raises(DataError, match="--resume"):
-        loop(PLAN, folder)
+        loop(plan, folder)
     with pytest.raises(DataError, match=r"started with power 2\.0, found 1"):
-        loop(Plan(rounds=1, candidates=3, iterations=10, placements=2, seed=1, power=1.0), folder, resume=True)
+        loop(replace(plan, power=1.0), folder, resume=True)
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="other files"):
-        loop(PLAN, tmp_path)
+        loop(plan, tmp_path)
 
 
-def test_the_command_prints_the_rounds(rounds, capsys):
+def test_the_command_prints_the_rounds(plan, rounds, capsys):
     folder, _, _ = rounds
-    arguments = ["loop", "default", "-o", str(folder), "--rounds", "1", "--candidates", "3", "--iterations", "10"]
+    arguments = ["loop", plan.start, "-o", str(folder), "--rounds", "1", "--candidates", "3", "--iterations", "10"]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--seed", "1", "--starts", "2", "--workers", "1", "--resume"])
     out = capsys.readouterr().out
