@@ -11,7 +11,8 @@ from torch import Tensor
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.values import Values
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 
 class Target(Protocol):

@@ -18,16 +18,19 @@ from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.terms.term import Surroundings
 from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.constraints.rules import parse_rules
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.states import CrystalStates
 
 MONOCLINIC_ANGLES = (90.0, 135.0)
 """Of lattices of kind ``volume`` where the configuration leaves them open."""
@@ -82,20 +85,12 @@ def build_lattice(lattice: LatticeConfig) -> LatticeDecoder:
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
     """The policies with random weights from the configuration's seed; the global generator is left as it was."""
+    options = PolicyOptions(
+        **config.policy.model_dump(), flow=config.training.objective.flows, conditions=config.conditions
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return CrystalPolicy(
-            len(space.elements),
-            space.max_count,
-            width=config.policy.width,
-            layers=config.policy.layers,
-            shared=config.policy.shared,
-            components=config.policy.components,
-            beta_range=config.policy.beta_range,
-            flow=config.training.objective.flows,
-            look_ahead=config.policy.look_ahead,
-            conditions=config.conditions,
-        ).to(space.device)
+        return policy_of(space, options).to(space.device)
 
 
 def weights_of(where: str | Path) -> Path:

@@ -11,7 +11,8 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.objectives.objective import Objective
 from crystalgfn.gflownet.objectives.registry import OBJECTIVES
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
-from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.runs.build import build_space, build_trainer
 from crystalgfn.runs.model import load
 from crystalgfn.runs.training import train
@@ -60,7 +61,7 @@ def test_an_objective_that_is_added_trains(monkeypatch, tmp_path):
 def test_an_objective_may_learn_from_the_trajectories_of_data_alone(monkeypatch, tmp_path):
     monkeypatch.setitem(OBJECTIVES, "likelihood", DataLikelihood)
     space = build_space(small_config().constraints)
-    policy = CrystalPolicy(len(space.elements), space.max_count, width=16, layers=2)
+    policy = policy_of(space, PolicyOptions(width=16, layers=2))
     states = policy.sample(40, space, generator=torch.Generator().manual_seed(0)).states
     table = tmp_path / "data.parquet"
     space.crystals(states).to_parquet(table)

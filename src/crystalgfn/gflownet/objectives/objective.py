@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from crystalgfn.policy.policy import Scores, Trajectories
+from crystalgfn.policy.policy import Scores
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.section import Section
 
 
