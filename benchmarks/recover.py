@@ -27,7 +27,7 @@ from crystalgfn.structures.candidates.candidate import realise
 from crystalgfn.structures.candidates.duplicates import Tolerances
 from crystalgfn.structures.candidates.requests import Recipe, Request
 from crystalgfn.structures.placing.placements import place
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary
+from crystalgfn.structures.placing.prototype_files import load_library
 from crystalgfn.structures.relaxing.potentials import load_potential
 from crystalgfn.structures.relaxing.relax import LOWER_BY, relax
 
@@ -60,7 +60,7 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
     potential = load_potential("chgnet")
     library = None
     if options.library != "none":
-        library = PrototypeLibrary.builtin() if options.library == "builtin" else PrototypeLibrary.load(options.library)
+        library = load_library(options.library)
     matcher = Tolerances(0.2, 0.3, 5).matcher()
     recipe = Recipe(starts=options.starts, tried=options.tried, relaxed=options.relaxed, seed=options.seed)
     for row in rows.itertuples():

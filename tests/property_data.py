@@ -11,8 +11,17 @@ import torch
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.hyperparameters import Hyperparameters
+from crystalgfn.proxies.networks.base import NetworkConfig
 
 SYMBOLS_USED = ("Li", "O", "F", "Mg", "Na", "Cl", "Fe", "S")
+
+SMALL_FIT = Hyperparameters(
+    network=NetworkConfig(kind="cell", members=2, token_size=16, hidden=32, blocks=1, dropout=0.1),
+    epochs=4,
+    batch_size=32,
+)
+"""A fit of a second."""
 
 
 def one(formula: dict[str, int], space_group: int, lattice: tuple[float, ...]) -> Crystals:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_configuration_reference_is_current():
-    script = ROOT / "scripts" / "build_config_reference.py"
+    script = ROOT / "scripts" / "docs" / "build_config_reference.py"
     run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 

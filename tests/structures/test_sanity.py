@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.structures import sanity
 
 LENGTH = st.floats(1.0, 12.0)
@@ -63,7 +64,7 @@ def test_many_atoms_in_blocks_equal_pymatgen():
 
 def test_radii_are_those_of_cordero():
     others = [z for z in range(1, 97) if z not in (6, 25, 26, 27)]  # sp2 carbon and high spin here
-    np.testing.assert_allclose(sanity.COVALENT_RADIUS[others], covalent_radii[others])
+    np.testing.assert_allclose(COVALENT_RADIUS[others], covalent_radii[others])
 
 
 def test_a_known_ratio_and_the_gate():

@@ -32,7 +32,7 @@ def demo(
     from crystalgfn.cli.structures import report
     from crystalgfn.report.summary import best_table
     from crystalgfn.runs.model import load
-    from crystalgfn.stability.hull import Hull
+    from crystalgfn.stability.load import load_hull
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import Recipe
     from crystalgfn.structures.candidates.selection import most_promising
@@ -45,7 +45,7 @@ def demo(
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
     energy = loaded.target.reward.column
     Console().print(best_table(crystals, BEST, energy=energy, total=n))
-    chosen = most_promising(crystals, candidates, hull=Hull.builtin(), energy=energy, max_atoms=MAX_ATOMS)
+    chosen = most_promising(crystals, candidates, hull=load_hull("builtin"), energy=energy, max_atoms=MAX_ATOMS)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
     typer.echo(f"\n{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on\n")

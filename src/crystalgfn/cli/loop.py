@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crystalgfn.stability.load import BUILTIN, hull_choices
+
 app = typer.Typer()
 
 SHOWN = {
@@ -33,7 +35,7 @@ def loop(
         float | None, typer.Option("--budget", min=1, help="Seconds of relaxing, a round.", show_default=False)
     ] = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, help="Samples of a round to relax.")] = 100,
-    hull: Annotated[str, typer.Option("--hull", help="builtin, mp, or a table of phases.")] = "builtin",
+    hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices()}.")] = BUILTIN,
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Known structures (parquet), for novelty.", show_default=False)
     ] = None,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.stability.load import BUILTIN, hull_choices
+
 app = typer.Typer()
 
 
@@ -25,7 +27,7 @@ def structures(
         Path | None,
         typer.Option("--references", help="Elemental energies of another potential (JSON).", show_default=False),
     ] = None,
-    hull: Annotated[str, typer.Option("--hull", help="builtin, mp, none, or a table of phases.")] = "builtin",
+    hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices('none')}.")] = BUILTIN,
     library: Annotated[
         str, typer.Option("--library", help="Prototypes: builtin, none, or a file of your own.")
     ] = "builtin",

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME, PROPERTIES, PROPERTY_NAMES
+from crystalgfn.crystallography.elements import (
+    ATOMIC_MASS,
+    ATOMIC_RADIUS,
+    ATOMIC_VOLUME,
+    COVALENT_RADIUS,
+    GRAMS_PER_CM3,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Floats = NDArray[np.float64]
-
-COVALENT_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
-"""(119,) covalent radii in A (Cordero et al., Dalton Trans. 2008, 2832; high spin for Mn, Fe, Co)."""
-
-ATOMIC_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("atomic_radius_A")]
-"""(119,) pymatgen's atomic radii in A; what is unknown takes the value of the nearest period."""
 
 MIN_DISTANCE_RATIO = 0.6
 """Least distance over the sum of covalent radii.
@@ -177,7 +177,7 @@ def lemat_valid(structure: Structure) -> Gate:
     volume = float(structure.volume)
     if not volume > 1:
         return Gate(False, math.nan, f"volume {volume:.3g} A^3, allowed: more than 1")
-    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+    density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     radii = ATOMIC_RADIUS[numbers]
     ratio = float((nearest_distances(structure) / (0.5 * (0.7 + radii[:, None] + radii))).min())
     lengths = np.asarray(structure.lattice.abc)

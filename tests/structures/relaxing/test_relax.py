@@ -9,10 +9,11 @@ from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
 from pymatgen.core import Lattice, Structure
 
+from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.relaxing import relax as module
 from crystalgfn.structures.relaxing import volumes
 from crystalgfn.structures.relaxing.potentials import ASEPotential, load_potential
-from crystalgfn.structures.relaxing.relax import begin, find_group, relax
+from crystalgfn.structures.relaxing.relax import begin, relax
 from crystalgfn.structures.relaxing.volumes import prescan, scaled
 
 FCC = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()

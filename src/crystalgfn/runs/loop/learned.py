@@ -14,7 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.tabledata import Table, file_hash, read_table
+from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
 from crystalgfn.structures.candidates.table import energy_column, read_rows
 from crystalgfn.structures.candidates.tally import succeeded
 
@@ -39,8 +39,8 @@ class Learned:
         success: whether each came out stable within :data:`STABLE`, unique and (where that is known) novel.
     """
 
-    outcomes: Table
-    rows: Table
+    outcomes: LabelledCrystals
+    rows: LabelledCrystals
     tried: Crystals
     success: NDArray[np.bool_]
 
@@ -68,9 +68,9 @@ def learn(candidates: Path, where: Path) -> Learned:
     crystals = sampled[[row["row"] for row in usable]]
     # whatever lies far above the hull is of no use, however far: how far is the luck of the search
     target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
-    outcomes = Table(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
+    outcomes = LabelledCrystals(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
     success = np.array([succeeded(row, above, STABLE) for row in rows], dtype=bool)
-    return Learned(outcomes, read_table(where / ROWS), sampled[[row["row"] for row in rows]], success)
+    return Learned(outcomes, read_labelled(where / ROWS), sampled[[row["row"] for row in rows]], success)
 
 
 def _finite(value: Any) -> bool:

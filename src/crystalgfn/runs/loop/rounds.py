@@ -32,10 +32,10 @@ import pandas as pd
 from crystalgfn.config import Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
-from crystalgfn.proxies.data.tabledata import Table, join, read_table
+from crystalgfn.proxies.data.labelled import LabelledCrystals, join, read_labelled
 from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
 from crystalgfn.proxies.refine import AT_REST, errors_by_kind, refine, refined_card
 from crystalgfn.rewards.success_probability import SuccessProbability
@@ -44,7 +44,7 @@ from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import Recipe
 from crystalgfn.structures.candidates.table import read_rows
@@ -120,7 +120,7 @@ def loop(
     if all(term.subject() is None for term in first.config.objective):
         raise ConfigError(f"{plan.start}: no term of its objective names a property, allowed: one to refine")
     base = ProxyProperty.load(first.config.first_property)
-    rehearsal = read_table(Path(plan.data)) if plan.data else None
+    rehearsal = read_labelled(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
     model, proxy, lessons = first, base, list[Learned]()
     for number in range(plan.rounds + 1):
@@ -144,13 +144,13 @@ def loop(
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
+    missing = load_hull(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
 
 def _refined(
-    base: ProxyProperty, lessons: list[Learned], rehearsal: Table | None, folder: Path, plan: Plan
+    base: ProxyProperty, lessons: list[Learned], rehearsal: LabelledCrystals | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
     """The property model of a round: always the first one, refined with everything so far."""
     if not (folder / CARD).is_file():
@@ -245,5 +245,4 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
-    with write_atomically(path) as stream:
-        stream.write(pd.DataFrame(log).to_csv(index=False).encode())
+    write_text(path, pd.DataFrame(log).to_csv(index=False))

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.candidate import Candidate, realise
 from crystalgfn.structures.candidates.requests import Recipe, Request, requests
 from crystalgfn.structures.candidates.search import place_request
 from crystalgfn.structures.candidates.table import ranked
 from crystalgfn.structures.placing.placements import Placement
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary, load_library
+from crystalgfn.structures.placing.prototype_files import load_library
+from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from crystalgfn.structures.relaxing.potentials import Potential, load_potential
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Placed:
         """
         recipe = replace(self.recipe, relaxed=relaxed, steps=steps, free_steps=free_steps)
         model = load_potential(potential) if isinstance(potential, str) else potential
-        phases = Hull.load(hull) if isinstance(hull, str | Path) else hull
+        phases = load_hull(hull) if isinstance(hull, str | Path) else hull
         work = zip(self.requests, self.placements, strict=True)
         return Structures(
             tuple(

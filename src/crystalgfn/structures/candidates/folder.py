@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_atomically, write_json
 from crystalgfn.files.folders import open_folder
 from crystalgfn.structures.candidates.candidate import Candidate
-from crystalgfn.structures.export.cif import append_extxyz, write_cif
+from crystalgfn.structures.export.cif import to_extxyz, write_cif
 from crystalgfn.structures.quiet import quiet
 
 PARTS, CIF, MANIFEST, FRAMES = "parts", "cif", "manifest.json", "all.extxyz"
@@ -58,7 +58,7 @@ class RunFolder:
         if candidate.structure is not None:
             part["structure"] = candidate.structure.as_dict()
             part["stages"] = {name: structure.as_dict() for name, structure in candidate.stages.items()}
-        _write(self.path / PARTS / f"{row['row']:08d}.json", json.dumps(part, allow_nan=True))
+        write_json(self.path / PARTS / f"{row['row']:08d}.json", part, indent=None)
 
     def read(self, row: int) -> Candidate:
         """Read the candidate of a row.
@@ -96,16 +96,14 @@ class RunFolder:
 
     def write_frames(self) -> None:
         """Write all structures into one extXYZ file, atomically."""
-        partial = self.path / f"{FRAMES}.partial"
-        partial.unlink(missing_ok=True)
-        partial.touch()
-        for candidate in self.candidates():
-            if candidate.structure is not None:
+        with write_atomically(self.path / FRAMES) as stream:
+            for candidate in self.candidates():
+                if candidate.structure is None:
+                    continue
                 keep = ("row", "formula", "space_group", "status", "flags")
                 info = {key: value for key, value in candidate.row.items() if key in keep or "[eV/atom]" in key}
                 info = {_key(key): value for key, value in info.items() if value not in ("", None) and not _nan(value)}
-                append_extxyz(partial, candidate.structure, info)
-        partial.replace(self.path / FRAMES)
+                stream.write(to_extxyz([candidate.structure], [info]).encode())
 
 
 def _key(name: str) -> str:
@@ -115,8 +113,3 @@ def _key(name: str) -> str:
 
 def _nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
-
-
-def _write(path: Path, text: str) -> None:
-    with write_atomically(path) as stream:
-        stream.write(text.encode())

@@ -31,7 +31,7 @@ class Tools:
         potential: name for :func:`~crystalgfn.structures.relaxing.potentials.load_potential`;
             empty to place atoms only.
         references: its file of elemental references, or None.
-        hull: source for :meth:`~crystalgfn.stability.hull.Hull.load`; empty for none.
+        hull: source for :func:`~crystalgfn.stability.load.load_hull`; empty for none.
         library: file of prototypes; ``"builtin"`` for those that ship, empty for none.
         second: model of SevenNet that judges what came out, such as ``"7net-l3i5"``; empty for none.
     """
@@ -48,12 +48,12 @@ class Tools:
         Raises:
             CrystalGFNError: a potential, hull or library that is not there.
         """
-        from crystalgfn.stability.hull import Hull
-        from crystalgfn.structures.placing.prototypes import load_library
+        from crystalgfn.stability.load import load_hull
+        from crystalgfn.structures.placing.prototype_files import load_library
         from crystalgfn.structures.relaxing.potentials import load_potential
 
         potential = load_potential(self.potential, references=self.references) if self.potential else None
-        hull = Hull.load(self.hull) if self.hull and potential is not None else None
+        hull = load_hull(self.hull) if self.hull and potential is not None else None
         library = load_library(self.library) if self.library else None
         second = None
         if self.second and potential is not None:

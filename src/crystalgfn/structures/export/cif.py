@@ -8,7 +8,6 @@ finds the same space group.
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -16,13 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import torch
 
-from crystalgfn.crystallography.cells import cell_vectors
-from crystalgfn.crystallography.elements import ATOMIC_MASS
-from crystalgfn.crystallography.symmetry import SYMPREC, operations, symmetrise
-from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.crystallography.elements import ATOMIC_MASS, GRAMS_PER_CM3
+from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystallography.symmetry.standard import SYMPREC, operations, symmetrise
+from crystalgfn.files.atomic import write_text
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -44,8 +42,8 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
     numbers, _ = found.positions()
-    volume = float(np.linalg.det(cell_vectors(np.array(found.lattice))))
-    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+    volume = float(cell_volume(torch.tensor(found.lattice, dtype=torch.float64)))
+    density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
     cell = zip(
@@ -91,9 +89,7 @@ def write_cif(path: str | Path, structure: Structure, *, symprec: float = SYMPRE
     Raises:
         DataError: no space group can be assigned, or the file cannot be written.
     """
-    text = to_cif(structure, symprec=symprec, name=name)
-    with write_atomically(Path(path)) as stream:
-        stream.write(text.encode())
+    write_text(Path(path), to_cif(structure, symprec=symprec, name=name))
 
 
 def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:
@@ -113,55 +109,11 @@ def write_extxyz(
     Raises:
         DataError: the file cannot be written.
     """
-    text = _frames(structures, infos)
-    with write_atomically(Path(path)) as stream:
-        stream.write(text.encode())
+    write_text(Path(path), to_extxyz(structures, infos))
 
 
-def append_extxyz(path: str | Path, structure: Structure, info: Mapping[str, Any] | None = None) -> None:
-    """Add a frame to an extXYZ file and wait until it is on disk.
-
-    After a kill the last frame may be incomplete: call :func:`repair_extxyz` before going on.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    text = _frames([structure], None if info is None else [info])
-    try:
-        with Path(path).open("ab") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def repair_extxyz(path: str | Path) -> int:
-    """Cut an incomplete last frame off an extXYZ file; return how many whole frames it holds.
-
-    Raises:
-        DataError: the file cannot be read or written.
-    """
-    path = Path(path)
-    if not path.exists():
-        return 0
-    frames = end = 0
-    try:
-        with path.open("rb+") as stream:
-            while head := stream.readline():
-                if not head.strip().isdigit():
-                    break
-                lines = [stream.readline() for _ in range(int(head) + 1)]
-                if not all(line.endswith(b"\n") for line in lines):
-                    break
-                frames, end = frames + 1, stream.tell()
-            stream.truncate(end)
-    except OSError as error:
-        raise DataError(f"cannot repair {path}: {error.strerror or error}") from error
-    return frames
-
-
-def _frames(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None) -> str:
+def to_extxyz(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """Return the text of an extXYZ file: a frame a structure, ``infos`` in the comment lines."""
     from ase.io.extxyz import write_extxyz as write
 
     stream = io.StringIO()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.errors import PropertyError
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.references import FormationEnergy, References
-from crystalgfn.structures.sanity import COVALENT_RADIUS
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

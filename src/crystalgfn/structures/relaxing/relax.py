@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.potentials import Potential
 from crystalgfn.structures.relaxing.relaxed import FREE_SYMPREC, SYMPREC, Relaxed, Stage, Start
@@ -155,23 +156,6 @@ def displaced(structure: Structure, seed: int) -> Structure:
     moved = np.asarray(structure.cart_coords) + rng.normal(scale=RATTLE, size=(len(structure), 3))
     fractional = moved @ np.linalg.inv(matrix)
     return Structure(Lattice(matrix @ (np.eye(3) + (strain + strain.T) / 2)), structure.species, fractional)
-
-
-def find_group(structure: Structure, symprec: float) -> int:
-    """Return the number of the space group that moyopy finds within ``symprec`` (A); 0 where it finds none."""
-    import moyopy
-
-    cell = moyopy.Cell(
-        np.asarray(structure.lattice.matrix).tolist(),
-        np.asarray(structure.frac_coords).tolist(),
-        [int(z) for z in structure.atomic_numbers],
-    )
-    try:
-        return int(moyopy.MoyoDataset(cell, symprec=symprec).number)
-    except BaseException as error:  # moyopy raises bare Rust errors on degenerate cells
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return 0
 
 
 def _run(
