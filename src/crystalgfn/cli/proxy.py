@@ -85,7 +85,7 @@ def evaluate(
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
 ) -> None:
     """Measure the errors of a model."""
-    from crystalgfn.files.atomic import write_atomically
+    from crystalgfn.files.atomic import write_text
     from crystalgfn.proxies.models import ProxyProperty
     from crystalgfn.proxies.workflow import evaluate_file
 
@@ -93,8 +93,7 @@ def evaluate(
     metrics, table = evaluate_file(model, data, strained=strained)
     if output is not None:
         numbers = {"name": model.name, "data_sha256": table.sha256, **metrics}
-        with write_atomically(output) as stream:
-            stream.write(f"{json.dumps(numbers, indent=1)}\n".encode())
+        write_text(output, f"{json.dumps(numbers, indent=1)}\n")
     _print_metrics({**model.card, "metrics": metrics}, top)
 
 
