@@ -12,7 +12,8 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.properties.registry import CheckedProperty
 from crystalgfn.rewards.goals import Maximise, Minimise
-from crystalgfn.rewards.reward import Reward, Term
+from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.terms.property import PropertyTerm
 from crystalgfn.runs.model import load, untrained
 from crystalgfn.runs.training import train
 from direct_compositions import enumerate_directly
@@ -29,9 +30,9 @@ def setting():
     """Space, target with two weighted terms and one without, and a random policy with two conditions."""
     space = small_space(groups=GROUPS, elements=(3, 8, 9), n_atoms_primitive=(1, 6))
     terms = [
-        Term(OXYGEN, Maximise(), strength=2.0, weights=(0.5, 4.0)),
-        Term(SPECIES, Minimise(), strength=0.5),
-        Term(SPECIES, Maximise(), strength=0.5, weights=(0.1, 1.0)),
+        PropertyTerm(OXYGEN, Maximise(), strength=2.0, weights=(0.5, 4.0)),
+        PropertyTerm(SPECIES, Minimise(), strength=0.5),
+        PropertyTerm(SPECIES, Maximise(), strength=0.5, weights=(0.1, 1.0)),
     ]
     policy = short_ways_back(random_policy(space, 0, scale=1.2, conditions=2))
     return space, CrystalTarget(space, Reward(terms)), policy
@@ -56,7 +57,7 @@ def test_the_mean_weight_is_the_normaliser_at_each_condition(setting, weights):
     rows = condition.expand(20_000, 2)
     trajectories = policy.sample(20_000, space, condition=rows, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        log_w = sum(stage_sums(policy.score(trajectories, space), space))
+        log_w = sum(stage_sums(policy.score(trajectories, space)).values())
     log_w += target.log_reward(trajectories.states, rows)
     mean, error = mean_and_error(torch.exp(log_w - exact_log_z(space, *weights)))
     assert error < 0.05

@@ -73,7 +73,7 @@ def test_samples_of_any_policy_hold_the_bounds(case):
     back, rows = space.states(crystals)
     assert len(rows) == 2000
     assert torch.allclose(back.u, trajectories.states.u, atol=1e-6)
-    totals = cell_totals(space.elements, GROUPS, LIMITS, space.lattice)
+    totals = cell_totals(space.elements, GROUPS, LIMITS, space.lattice.decoder)
     if totals:
         pairs = zip(crystals.space_group.tolist(), crystals.n_atoms.tolist(), strict=True)
         assert all(n in totals[g] for g, n in pairs)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from crystalgfn.config.section import Section
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.space_groups import (
     CRYSTAL_LATTICE_SYSTEM,
@@ -18,6 +17,7 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import CrystalGFNError, nearest
+from crystalgfn.section import Section
 from crystalgfn.spaces.constraints.rules import parse_rules
 
 MAX_ATOMS = 400
