@@ -67,7 +67,7 @@ def test_without_labels_and_structures_the_rest_is_drawn(script, files):
 
 
 def test_errors_are_those_of_rows_that_were_held_out(script, files, monkeypatch):
-    labelled = script.read_table(files / "real.parquet")
+    labelled = script.read_labelled(files / "real.parquet")
     split = grouped_split(labelled.crystals.formulas, labelled.target, seed=0)
     monkeypatch.setattr(script, "split_of", lambda *_: split)
     found = script._predictions(files / "real.parquet", [PROXY], {3, 8})[PROXY]

@@ -70,7 +70,7 @@ class ProxyProperty:
         """Return the mean and its standard deviation, each (B,) float32, in the unit of the property.
 
         The deviation is that of the members, 0 for a model of one, and what they share in doubt: see
-        :data:`~crystalgfn.proxies.networks.strain.STRAIN_DOUBT`.
+        :data:`~crystalgfn.proxies.networks.volume.STRAIN_DOUBT`.
 
         Raises:
             PropertyError: a crystal holds an element the model was not trained on.
