@@ -27,7 +27,7 @@ from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.refine import changes, refine
 from crystalgfn.runs.loop.learned import CAP
-from crystalgfn.structures.candidates.table import energy_column, read_rows
+from crystalgfn.structures.candidates.table import CandidateTable
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -63,16 +63,16 @@ def main() -> None:
     split = split_of(real, model.card)
     tests = of_rows(real, split.test) if split is not None else real
 
-    rows = read_rows(options.candidates / "structures.parquet")
-    energy, above = (energy_column(rows, start) or "" for start in ("formation_energy_", "e_above_hull_"))
-    rows = [row for row in rows if row.get(above) is not None]
-    relaxed = np.array([row[energy] for row in rows])
-    distance = np.array([row[above] for row in rows])
+    candidates = CandidateTable.read(options.candidates / "structures.parquet")
+    formation, above = candidates.formation, candidates.above_hull
+    rows = [row for row in candidates.rows if np.isfinite(row.energy(above))]
+    relaxed = np.array([row.energy(formation) for row in rows])
+    distance = np.array([row.energy(above) for row in rows])
     hull = relaxed - distance
     table = LabelledCrystals(
-        Crystals.from_file(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", ""
+        Crystals.from_file(options.crystals)[[row.row for row in rows]], hull + np.minimum(distance, CAP), "", ""
     )
-    first = np.array([row["row"] < options.rows for row in rows])
+    first = np.array([row.row < options.rows for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         import_source(CandidateFolder(options.candidates, flagged=True), path)

@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
-from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
+from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
-from crystalgfn.runs.build import build_recipe, build_space, build_trainer
-from crystalgfn.runs.training import CHECKPOINT, METRICS, POLICY, train
+from crystalgfn.runs.build import POLICY, build_recipe, build_space, build_trainer
+from crystalgfn.runs.training import CHECKPOINT, METRICS, train
 from crystalgfn.spaces.states import CrystalStates
 from small_run import small_config
 

@@ -6,7 +6,7 @@ from crystalgfn.errors import PropertyError
 from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.properties.registry import resolve
 from crystalgfn.proxies.models import ProxyProperty
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from property_data import cubic, one
 
 SALT = one({"Na": 4, "Cl": 4}, 225, cubic(5.64))
@@ -15,10 +15,10 @@ SALT = one({"Na": 4, "Cl": 4}, 225, cubic(5.64))
 def test_energy_above_hull():
     crystal = one({"Li": 4, "F": 4}, 225, cubic(4.02))
     energy = float(resolve("formation_energy")(crystal))
-    expected = Hull.builtin().energy_above_hull({"Li": 1, "F": 1}, energy).value
+    expected = load_hull("builtin").energy_above_hull({"Li": 1, "F": 1}, energy).value
     assert float(resolve("energy_above_hull")(crystal)) == pytest.approx(expected, abs=1e-4)
     known = resolve("energy_above_hull").elements
-    assert set(known) == set(Hull.builtin().elements) & set(ProxyProperty.load("formation_energy").elements)
+    assert set(known) == set(load_hull("builtin").elements) & set(ProxyProperty.load("formation_energy").elements)
 
 
 def test_energy_above_hull_names_what_the_hull_lacks(tmp_path):

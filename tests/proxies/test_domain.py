@@ -6,8 +6,8 @@ import torch
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError
+from crystalgfn.files.tensors import write_tensors
 from crystalgfn.properties.registry import resolve
-from crystalgfn.proxies.checkpoints import write_safetensors
 from crystalgfn.proxies.data.bounds import random_crystals
 from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.models import DOMAIN, ProxyProperty
@@ -60,9 +60,9 @@ def test_the_same_seed_gives_the_same(made):
 
 def test_a_folder_gives_it_back(made, tmp_path):
     crystals, domain = made
-    write_safetensors(tmp_path / DOMAIN, domain.tensors(), {})
+    write_tensors(tmp_path / DOMAIN, domain.tensors(), {})
     assert torch.equal(TrainingDomain.load(tmp_path).distance(crystals), domain.distance(crystals))
-    write_safetensors(tmp_path / DOMAIN, {"vectors": torch.zeros(1)}, {})
+    write_tensors(tmp_path / DOMAIN, {"vectors": torch.zeros(1)}, {})
     with pytest.raises(CheckpointError, match="does not fit"):
         TrainingDomain.load(tmp_path)
 

@@ -1,26 +1,20 @@
-"""scripts/cross_check.py compares our metrics with tools that others wrote, where they are installed."""
+"""scripts/docs/cross_check.py compares our metrics with tools that others wrote, where they are installed."""
 
-import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from script_files import SCRIPTS, load_script
 
 from crystalgfn.crystals.crystal import Crystals
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("cross_check", SCRIPTS / "cross_check.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("docs/cross_check.py")
 
 
 def test_smact_agrees_where_it_has_our_oxidation_states(script):
@@ -83,7 +77,7 @@ def test_mattergen_counts_as_we_do(script, crystals):
 
 def test_estimators_agree_with_torchgfn(script, monkeypatch):
     pytest.importorskip("gfn.estimators")
-    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.syspath_prepend(str(SCRIPTS / "docs"))
     rows = list(script._hypergrid())
     assert [row.metric.split(" (")[0].split(",")[0] for row in rows[:4]] == ["log Z", "ELBO", "EUBO", "EUBO by weight"]
     for row in rows[:4]:

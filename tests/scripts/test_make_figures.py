@@ -1,32 +1,21 @@
-"""scripts/make_figures.py draws the paper's figures from tables, and leaves out what there is no table for."""
-
-import importlib.util
-import sys
-from pathlib import Path
+"""scripts/docs/make_figures.py draws the paper's figures from tables, and leaves out what there is no table for."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.proxies.data.splits import grouped_split
 
 pytest.importorskip("matplotlib")
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PROXY = "formation_energy_paper"
 
 
 @pytest.fixture(scope="module")
 def script():
-    sys.path.insert(0, str(SCRIPTS))  # as Python does for a script; it imports its neighbours
-    try:
-        spec = importlib.util.spec_from_file_location("make_figures", SCRIPTS / "make_figures.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(SCRIPTS))
-    return module
+    return load_script("docs/make_figures.py")
 
 
 def table(seed, elements=(3, 8, 12), n=60, **columns):

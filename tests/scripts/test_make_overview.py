@@ -1,25 +1,19 @@
-"""scripts/make_overview.py draws its picture from any samples table, with or without others to compare."""
-
-import importlib.util
-from pathlib import Path
+"""scripts/docs/make_overview.py draws its picture from any samples table, with or without others to compare."""
 
 import numpy as np
 import pytest
 import torch
+from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
 
 pytest.importorskip("matplotlib")
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_overview.py"
 ENERGY = "formation_energy [eV/atom]"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("make_overview", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("docs/make_overview.py")
 
 
 def table(seed, elements=(3, 8, 12), n=50):

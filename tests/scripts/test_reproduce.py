@@ -1,12 +1,12 @@
-"""scripts/reproduce.py on small synthetic tables: every number goes where the page expects it."""
+"""scripts/docs/reproduce.py on small synthetic tables: every number goes where the page expects it."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.pages import parts
@@ -15,14 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROXY = "formation_energy"
 
 
-def load(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-reproduce = load(ROOT / "scripts" / "reproduce.py")
+reproduce = load_script("docs/reproduce.py")
 
 
 def table(elements, seed, **columns):

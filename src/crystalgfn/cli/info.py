@@ -78,7 +78,9 @@ def _weights(folder: Path) -> str:
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if not size:
         return "no weights: train it with crystalgfn train"
-    card = folder / "card.json"
+    from crystalgfn.proxies.models import CARD
+
+    card = folder / CARD
     content = json.loads(card.read_text()) if card.is_file() else {}
     return ", ".join([f"{size / 1e6:.1f} MB", *card_metrics(content)])
 

@@ -30,7 +30,7 @@ def train(
     recipe: Annotated[
         str | None, typer.Option(help="best (default), its first stage energy, the paper's table1; gap for band_gap.")
     ] = None,
-    strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/label_strained.py.")] = None,
+    strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/data/label_strained.py.")] = None,
     hull: Annotated[
         Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
     ] = None,

@@ -1,10 +1,11 @@
 """Typed, validated configuration of a run: YAML in, one clear line for whatever is wrong in it."""
 
 from crystalgfn.config.constraints import ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig
-from crystalgfn.config.loading import load_config, load_preset, parse_config, preset_path, presets, read_config
+from crystalgfn.config.loading import CONFIG, load_config, load_preset, parse_config, preset_path, presets, read_config
 from crystalgfn.config.sections import Config, DataTrajectoriesConfig, PolicyConfig, ReplayConfig, TrainingConfig
 
 __all__ = [
+    "CONFIG",
     "Config",
     "ConstraintsConfig",
     "DataTrajectoriesConfig",

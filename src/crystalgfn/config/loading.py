@@ -16,13 +16,16 @@ from crystalgfn.config.sections import Config
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.section import OneOf
 
+CONFIG = "config.yaml"
+"""File of a preset's folder, and of a run's, that holds the configuration."""
+
 BASE = "base"
 """Key of a YAML file that names the preset it changes."""
 
 
 def presets() -> list[str]:
     """Names of the shipped presets."""
-    return sorted(p.name for p in files("crystalgfn").joinpath("presets").iterdir() if (p / "config.yaml").is_file())
+    return sorted(p.name for p in files("crystalgfn").joinpath("presets").iterdir() if (p / CONFIG).is_file())
 
 
 def preset_path(name: str) -> Path:
@@ -38,7 +41,7 @@ def preset_path(name: str) -> Path:
 
 def load_preset(name: str, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a preset, with ``key=value`` overrides."""
-    return read_config(preset_path(name) / "config.yaml", overrides)
+    return read_config(preset_path(name) / CONFIG, overrides)
 
 
 def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -52,8 +55,8 @@ def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: names key, what was found, what is allowed and the nearest valid name.
     """
     path = Path(where)
-    if path.is_dir() and (path / "config.yaml").is_file():
-        path = path / "config.yaml"
+    if path.is_dir() and (path / CONFIG).is_file():
+        path = path / CONFIG
     if path.is_file():
         return read_config(path, overrides)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
@@ -127,7 +130,7 @@ def _on_base(content: dict[str, Any], source: str) -> dict[str, Any]:
     name = content.pop(BASE)
     if not isinstance(name, str):
         raise ConfigError(f"{source}: base: found {name!r}, allowed: {', '.join(presets())}")
-    text = (preset_path(name) / "config.yaml").read_text(encoding="utf-8")
+    text = (preset_path(name) / CONFIG).read_text(encoding="utf-8")
     merged: dict[str, Any] = _merged(yaml.load(text, Loader=_loader()), content)
     return merged
 

@@ -95,7 +95,10 @@ def cell_violations(crystals: Crystals, groups: NDArray[np.int64], limits: Latti
 
 
 def _volume(lengths: NDArray[np.float64], angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A^3, ``(B,)``, by the determinant of the metric tensor; NaN where there is no cell."""
+    """A^3, ``(B,)``, by the determinant of the metric tensor; NaN where there is no cell.
+
+    Not the function that the sampler uses, on purpose: a check must not share its mistakes.
+    """
     cosines = np.ones((len(angles), 3, 3))
     for (i, j), column in (((1, 2), 0), ((0, 2), 1), ((0, 1), 2)):
         cosines[:, i, j] = cosines[:, j, i] = np.cos(np.radians(angles[:, column]))

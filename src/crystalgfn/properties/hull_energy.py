@@ -10,7 +10,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 
 class EnergyAboveHull:
@@ -36,7 +36,7 @@ class EnergyAboveHull:
     @cached_property
     def facets(self) -> Facets:
         """The hull."""
-        return Facets(Hull.load(self._hull))
+        return Facets(load_hull(self._hull))
 
     @cached_property
     def _known_elements(self) -> KnownElements:

@@ -28,7 +28,7 @@ from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography import space_groups
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError
-from crystalgfn.proxies.checkpoints import read_safetensors
+from crystalgfn.files.tensors import read_tensors
 from crystalgfn.proxies.models import DOMAIN
 from crystalgfn.proxies.networks.features import atomic_volume_table, element_property_table
 
@@ -106,7 +106,7 @@ class TrainingDomain:
         Raises:
             CheckpointError: missing or unreadable.
         """
-        tensors, _ = read_safetensors(folder / DOMAIN)
+        tensors, _ = read_tensors(folder / DOMAIN)
         try:
             return cls(**tensors)
         except TypeError as error:

@@ -21,7 +21,7 @@ from torch import Tensor
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
 from crystalgfn.errors import CheckpointError, PropertyError, nearest
-from crystalgfn.proxies.checkpoints import read_safetensors, write_safetensors
+from crystalgfn.files.tensors import read_tensors, write_tensors
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.registry import build
@@ -133,7 +133,7 @@ class ProxyProperty:
         """
         folder = model_folder(where)
         card = read_card(folder)
-        tensors, _ = read_safetensors(folder / WEIGHTS)
+        tensors, _ = read_tensors(folder / WEIGHTS)
         try:
             names = {f.name for f in fields(NetworkConfig)}
             network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in names}))
@@ -213,9 +213,9 @@ def save_model(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     try:
-        write_safetensors(temporary / WEIGHTS, tensors, {})
+        write_tensors(temporary / WEIGHTS, tensors, {})
         if domain is not None:
-            write_safetensors(temporary / DOMAIN, domain, {})
+            write_tensors(temporary / DOMAIN, domain, {})
         (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
         if folder.exists():

@@ -22,7 +22,7 @@ from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_json
 
 RIDGE = 3.0
 """Penalty on the squares of the weights of standardised features."""
@@ -89,8 +89,7 @@ class SuccessProbability:
 
     def save(self, path: Path) -> None:
         """Write as JSON, atomically."""
-        with write_atomically(path) as stream:
-            stream.write(json.dumps(asdict(self), indent=1).encode())
+        write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> SuccessProbability:

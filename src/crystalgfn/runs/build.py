@@ -35,7 +35,7 @@ from crystalgfn.spaces.states import CrystalStates
 MONOCLINIC_ANGLES = (90.0, 135.0)
 """Of lattices of kind ``volume`` where the configuration leaves them open."""
 
-WEIGHTS = "policy.safetensors"
+POLICY = "policy.safetensors"
 """File of a run folder that holds the weights to sample with."""
 
 
@@ -105,13 +105,13 @@ def weights_of(where: str | Path) -> Path:
         if len(folder.parts) > 1:
             raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
         folder = preset_path(str(where))
-    if not (folder / WEIGHTS).is_file():
-        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
+    if not (folder / POLICY).is_file():
+        with_weights = [p for p in presets() if (preset_path(p) / POLICY).is_file()]
         raise CheckpointError(
-            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
+            f"{where}: no trained weights ({POLICY}); train it (crystalgfn train {where} -o RUN), or use one of: "
             f"{', '.join(with_weights)}"
         )
-    return folder / WEIGHTS
+    return folder / POLICY
 
 
 def build_reward(config: Config, elements: Iterable[int]) -> Reward:

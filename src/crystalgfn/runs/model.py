@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator
 
-from crystalgfn.config import Config, load_config
+from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
@@ -224,7 +224,7 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
         CheckpointError: the weights are missing or do not fit.
     """
     weights = weights_of(where)
-    config = load_config(weights.parent / "config.yaml")
+    config = load_config(weights.parent / CONFIG)
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     load_policy(weights, policy)

@@ -11,11 +11,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from crystalgfn.crystallography.lattices import hexagonal_to_rhombohedral
-from crystalgfn.crystals.crystal import GRAMS_PER_CM3
+from crystalgfn.crystallography.elements import GRAMS_PER_CM3
+from crystalgfn.crystallography.lattices import angle_factor, hexagonal_to_rhombohedral
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.lattice import CUBIC, FREE, ORTHORHOMBIC, RHOMBOHEDRAL, CellContents, LatticeDecoder
-from crystalgfn.spaces.lattice_angles import ROUNDING, CellAngles, angle_factor
+from crystalgfn.spaces.lattice_angles import ROUNDING, CellAngles
 from crystalgfn.spaces.lattice_bounds import NO_BOUNDS, LatticeBounds
 
 SLIVER = log(1.1)

@@ -30,7 +30,7 @@ def plan(tmp_path_factory):
     """A loop that begins with a model of small cells, which relax in seconds."""
     start = tmp_path_factory.mktemp("start") / "run"
     train(load_config("default", SMALL), start)
-    return Plan(start=str(start), rounds=1, candidates=3, iterations=10, starts=2, seed=1)
+    return Plan(start=str(start), rounds=1, candidates=3, iterations=10, placements=2, seed=1)
 
 
 @pytest.fixture(scope="module")

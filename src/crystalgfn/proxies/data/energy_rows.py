@@ -13,7 +13,7 @@ import torch
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.bounds import VOLUME_RATIO, Hull, random_crystals
+from crystalgfn.proxies.data.bounds import VOLUME_RATIO, hull_energies, random_crystals
 from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.data.labels import FORMATION_ENERGY
 from crystalgfn.proxies.data.rows import Rows, TrainingData, rows_of
@@ -49,13 +49,14 @@ def energy_data(
         if hyperparameters.borrowed_weight > 0:
             borrowed = borrowed_rows(extra, train.inputs, seed=seed)
         if hyperparameters.bound_weight > 0:
-            lower = Hull(
+            random = random_crystals(crystals, N_BOUNDED, seed=seed)
+            bound = hull_energies(
+                crystals.elements,
                 np.concatenate([counts, crystals.counts.cpu().numpy()]),
                 np.concatenate([energy, table.target[split.train]]),
+                random.counts.numpy(),
             )
-            random = random_crystals(crystals, N_BOUNDED, seed=seed)
-            bound = torch.as_tensor(lower.energy(random.counts.numpy()), dtype=torch.float32)
-            bounded = Rows(Featuriser()(random), bound)
+            bounded = Rows(Featuriser()(random), torch.as_tensor(bound, dtype=torch.float32))
     return TrainingData(
         train, rows_of(table, split.validation, table.target), extra=extra, bounded=bounded, borrowed=borrowed
     )

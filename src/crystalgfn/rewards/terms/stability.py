@@ -14,7 +14,7 @@ from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 ABOVE_HULL = Criterion(EnergyAboveHull.name, EnergyAboveHull.unit, Minimise())
 """The number that the term is about."""
@@ -97,7 +97,7 @@ class StabilityConfig(TermConfig):
                 f"stability: property {energy.name!r} is {found}, allowed: a formation energy in eV/atom, such as "
                 "property: formation_energy"
             )
-        hull = Hull.load(self.hull)
+        hull = load_hull(self.hull)
         unknown = hull.missing(surroundings.elements)
         if unknown:
             raise ConfigError(

@@ -32,7 +32,7 @@ import pandas as pd
 from crystalgfn.config import Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.proxies.data.labelled import LabelledCrystals, join, read_labelled
@@ -44,10 +44,10 @@ from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
-from crystalgfn.structures.candidates.requests import Recipe
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 from crystalgfn.structures.candidates.workers import Tools
 
@@ -71,7 +71,8 @@ class Plan:
         data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
         power: of the success probability in the reward; more is more of what worked, and less new.
         iterations: of training the sampler, a round.
-        starts, relaxed: of each candidate, see :class:`~crystalgfn.structures.candidates.requests.Recipe`.
+        placements, relaxed: of each candidate, see
+            :class:`~crystalgfn.structures.candidates.requests.SearchSettings`.
         seed: of everything.
     """
 
@@ -84,7 +85,7 @@ class Plan:
     data: str = ""
     power: float = 2.0
     iterations: int = 2_000
-    starts: int = 20
+    placements: int = 20
     relaxed: int = 1
     seed: int = 0
 
@@ -144,7 +145,7 @@ def loop(
 
 def _check_hull(plan: Plan, config: Config) -> None:
     """Refuse a hull without an element of the space now, not after the first round."""
-    missing = Hull.load(plan.hull).missing(config.constraints.elements.allowed)
+    missing = load_hull(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
@@ -217,7 +218,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
             where / CRYSTALS,
             where / STRUCTURES,
             Tools(hull=plan.hull),
-            Recipe(starts=plan.starts, relaxed=plan.relaxed, seed=plan.seed),
+            SearchSettings(placements=plan.placements, relaxed=plan.relaxed, seed=plan.seed),
             n=plan.candidates,
             workers=workers,
             compare=plan.compare or None,
@@ -230,7 +231,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
 def _row(
     number: int, candidates: Path, learned: Learned, base: ProxyProperty, proxy: ProxyProperty, seconds: float
 ) -> dict[str, Any]:
-    row = {"round": number, **tally(read_rows(candidates / "structures.parquet"))}
+    row = {"round": number, **tally(CandidateTable.read(candidates / "structures.parquet"))}
     for who, model in (("", proxy), (", first model", base)):
         row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, learned.outcomes)[AT_REST]
         for kind, value in errors_by_kind(model, learned.rows).items():
@@ -245,5 +246,4 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def _write_log(path: Path, log: list[dict[str, Any]]) -> None:
-    with write_atomically(path) as stream:
-        stream.write(pd.DataFrame(log).to_csv(index=False).encode())
+    write_text(path, pd.DataFrame(log).to_csv(index=False))

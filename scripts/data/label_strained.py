@@ -1,6 +1,7 @@
 """Make a table of strained crystals labelled by CHGNet: training data of the volume-aware proxy.
 
-    python scripts/label_strained.py DATA.parquet STRUCTURES.parquet -o STRAINED.parquet -n 12000 --far 9000 --seed 0
+    python scripts/data/label_strained.py DATA.parquet STRUCTURES.parquet -o STRAINED.parquet \
+        -n 12000 --far 9000 --seed 0
 
 DATA.parquet is a crystals table, STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows
 are vectors) and fractional coordinates. ``-n`` counts crystals, drawn at random; each gives two strained copies.

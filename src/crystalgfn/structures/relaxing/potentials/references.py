@@ -61,7 +61,7 @@ class References:
 
     @classmethod
     def builtin(cls, name: str) -> References:
-        """Return the references that ship with the package; made by ``scripts/fit_references.py``."""
+        """Return the references that ship with the package; made by ``scripts/data/fit_references.py``."""
         return cls._parse((files(__package__) / "data" / f"{name}.json").read_text(), name)
 
     @classmethod

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.errors import PropertyError
 from crystalgfn.structures.quiet import quiet
-from crystalgfn.structures.relaxing.references import FormationEnergy, References
-from crystalgfn.structures.sanity import COVALENT_RADIUS
+from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
+from crystalgfn.structures.relaxing.potentials.references import FormationEnergy, References
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -26,12 +27,13 @@ WALL_RATIO, WALL_HEIGHT = 0.65, 100.0
 """Where the wall begins, as distance over the sum of covalent radii, and its energy (eV) a pair at distance 0.
 
 CHGNet has no dependable repulsive wall: atoms 0.1 A apart came out of relaxations with ordinary energies. A parabola
-that 0.17 % of real crystals reach, under 0.6 eV high where the distance gate closes, keeps relaxations out of there.
+that 0.17 % of real crystals reach, under 0.6 eV high where the check of distances begins to fail, keeps relaxations
+out of there.
 """
 
 
-class CHGNetPotential:
-    """CHGNet with the weights of its wheel, on the CPU.
+class CHGNetPotential(CalculatorPotential):
+    """CHGNet with the weights of its wheel, on the CPU; energies in batches.
 
     Args:
         references: elemental references; the shipped ones by default.
@@ -39,8 +41,6 @@ class CHGNetPotential:
     Raises:
         PropertyError: chgnet is not installed.
     """
-
-    name = "chgnet"
 
     def __init__(self, references: References | None = None) -> None:
         try:
@@ -51,8 +51,7 @@ class CHGNetPotential:
             self._model = CHGNet.load(use_device="cpu", verbose=False).requires_grad_(False).eval()
         # a crystal whose atoms fly apart is an error, not a warning: relaxation records it
         self._model.graph_converter.set_isolated_atom_response("error")
-        self._references = references
-        self._calculator: Any = None
+        super().__init__("chgnet", _calculator(self._model), references)
 
     def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return total energies (B,), eV/atom, in batches; NaN for a structure that CHGNet refuses."""
@@ -63,17 +62,11 @@ class CHGNetPotential:
             self._fill(out, structures, order[start : start + BATCH])
         return out
 
-    def calculator(self) -> Any:
-        """Return the ASE calculator, one for the life of the potential; energy, forces and stress, no magnetism."""
-        if self._calculator is None:
-            self._calculator = _calculator(self._model)
-        return self._calculator
-
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the formation energy (eV/atom) with CHGNet's fitted references."""
         if self._references is None:
             self._references = References.builtin("chgnet")
-        return self._references.formation_energy(structure, energy)
+        return super().formation_energy(structure, energy)
 
     def _fill(self, out: NDArray[np.float64], structures: Sequence[Structure], rows: NDArray[Any]) -> None:
         import torch
@@ -81,11 +74,11 @@ class CHGNetPotential:
         try:
             with quiet(), torch.no_grad():
                 graphs = [self._model.graph_converter(structures[i]) for i in rows]
-                found = self._model(graphs, task="e")["e"]
+                per_atom = self._model(graphs, task="e")["e"]
                 walls = torch.stack(
                     [_wall(g, g.atom_frac_coord @ g.lattice, g.lattice) / len(g.atomic_number) for g in graphs]
                 )
-            out[rows] = (found + walls).double().numpy()
+            out[rows] = (per_atom + walls).double().numpy()
         except Exception:  # isolated atoms, singular cells, unknown elements: whatever it is, it is one structure's
             if len(rows) > 1:
                 half = len(rows) // 2

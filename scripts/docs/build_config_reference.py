@@ -1,6 +1,6 @@
 """Write docs/configuration.md from the models in crystalgfn.config.
 
-    python scripts/build_config_reference.py [--check]
+    python scripts/docs/build_config_reference.py [--check]
 
 The page is checked in, so that it can be read anywhere; ``--check`` writes nothing and fails if it is out of date.
 """
@@ -24,11 +24,11 @@ from pydantic_core import PydanticUndefined
 from crystalgfn.config import Config, load_preset, presets
 from crystalgfn.section import OneOf
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
 HEAD = """# Configuration
 
-<!-- Made by scripts/build_config_reference.py from crystalgfn.config; do not edit by hand. -->
+<!-- Made by scripts/docs/build_config_reference.py from crystalgfn.config; do not edit by hand. -->
 
 A run is described by one YAML file. Presets are such files inside the package: {presets}.
 
@@ -186,7 +186,7 @@ def main() -> int:
     check = parser.parse_args().check
     if check:
         current = PAGE.read_text(encoding="utf-8") == page()
-        print("up to date" if current else f"{PAGE.name} is out of date: run scripts/build_config_reference.py")
+        print("up to date" if current else f"{PAGE.name} is out of date: run scripts/docs/build_config_reference.py")
         return 0 if current else 1
     PAGE.write_text(page(), encoding="utf-8")
     return 0

@@ -1,6 +1,6 @@
 """Put the weights of a finished run into a preset of the package, with a card that says how they were made.
 
-crystalgfn train default -o RUN && python scripts/ship_preset.py RUN default
+crystalgfn train default -o RUN && python scripts/release/ship_preset.py RUN default
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from crystalgfn.config import load_preset, preset_path, read_config
-from crystalgfn.gflownet.checkpoint import read_tensors
-from crystalgfn.proxies.models import WEIGHTS, model_folder
-from crystalgfn.runs.training import CONFIG, POLICY, VERSIONS
+from crystalgfn.config import CONFIG, load_preset, preset_path, read_config
+from crystalgfn.files.tensors import read_tensors
+from crystalgfn.proxies.models import CARD, WEIGHTS, model_folder
+from crystalgfn.runs.build import POLICY
+from crystalgfn.runs.training import VERSIONS
 
-SOURCE = Path(__file__).parents[1] / "src" / "crystalgfn" / "presets"
+SOURCE = Path(__file__).parents[2] / "src" / "crystalgfn" / "presets"
 
 
 def main() -> int:
@@ -48,7 +49,7 @@ def main() -> int:
         "policy_sha256": hashlib.sha256((folder / POLICY).read_bytes()).hexdigest(),
         "versions": json.loads((options.run / VERSIONS).read_text()),
     }
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Draw the figures of the paper (arXiv 2310.04925) and a few more, from samples and crystals with labels.
 
-    python scripts/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
+    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
         --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
         --constraints default=default -o docs/images
 
@@ -33,19 +33,20 @@ import numpy as np
 from make_overview import STYLE
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from one_line_errors import one_line_errors
 from reproduce import named
 
 from crystalgfn.config import load_config
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.properties.registry import resolve
 from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.proxies.evaluate import predict, split_of
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.report.summary import energy_column
-from crystalgfn.structures.candidates.table import energy_column as candidates_energy
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.schema import UNIT
+from crystalgfn.structures.candidates.table import CandidateTable
 
 DPI = 120
 PROPOSALS = 100_000
@@ -157,17 +158,18 @@ def _predictions(real: Path, proxies: Sequence[str], elements: set[int]) -> dict
 
 def _relaxed(path: Path) -> dict[str, Any]:
     """Energies (eV/atom) of the candidates of ``crystalgfn structures``."""
-    rows = read_rows(path)
-    above = candidates_energy(rows, "e_above_hull_")
-    relaxed = candidates_energy(rows, "formation_energy_")
+    table = CandidateTable.read(path)
+    above, relaxed = table.above_hull, table.formation
     if above is None or relaxed is None:
         raise DataError(f"{path}: no energies above hull, allowed: a table of crystalgfn structures with a hull")
-    given = next((name for name in rows[0] if name.startswith("input ") and name.endswith("[eV/atom]")), "")
-    numbers = {
-        key: np.array([np.nan if row.get(name) is None else float(row[name]) for row in rows])
-        for key, name in (("above", above), ("relaxed", relaxed), ("predicted", given))
+    given = next((name for row in table.rows for name in row.inputs if name.endswith(f"[{UNIT}]")), "")
+    return {
+        "above": np.array([row.energy(above) for row in table.rows]),
+        "relaxed": np.array([row.energy(relaxed) for row in table.rows]),
+        "predicted": np.array([row.inputs.get(given, np.nan) for row in table.rows]),
+        "n": len(table),
+        "method": relaxed.potential,
     }
-    return {**numbers, "n": len(rows), "method": relaxed.removeprefix("formation_energy_").split(" [")[0]}
 
 
 def write(found: Mapping[str, Drawing], folder: Path) -> None:
@@ -181,7 +183,8 @@ def write(found: Mapping[str, Drawing], folder: Path) -> None:
             figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     table = {"type": named, "action": "append", "metavar": "NAME=TABLE"}
@@ -199,17 +202,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"), metavar="FOLDER")
     options = parser.parse_args(arguments)
-    try:
-        trained = {name: Crystals.from_file(path) for name, path in options.samples}
-        untrained = {name: Crystals.from_file(path) for name, path in options.untrained}
-        write(
-            drawings(trained, untrained, options.real, dict(options.structures), dict(options.constraints)),
-            options.output,
-        )
-    except (CrystalGFNError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    return 0
+    trained = {name: Crystals.from_file(path) for name, path in options.samples}
+    untrained = {name: Crystals.from_file(path) for name, path in options.untrained}
+    write(
+        drawings(trained, untrained, options.real, dict(options.structures), dict(options.constraints)),
+        options.output,
+    )
 
 
 if __name__ == "__main__":

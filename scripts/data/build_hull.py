@@ -1,6 +1,6 @@
 """Make the hull that ships: prototypes over the elements of the presets, relaxed with CHGNet.
 
-    python scripts/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
+    python scripts/data/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
 
 Prototypes are the binary and ternary ones of pymatgen's AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017))
 and those in EXTRA, which it lacks. Every formula that is neutral with common charges, and then binaries with Fe, C, Si,
@@ -8,7 +8,7 @@ P, N or S, is tried in all prototypes of its stoichiometry: energies at up to fi
 relaxed with its symmetry kept. Formation energies are relative to the potential's elemental references, so that
 elements are at 0 by definition. Results are appended to FOLDER/phases.jsonl one by one, and a second call goes on
 with formulas that are not in it; after a change of prototypes, take out those it concerns. The structures in that file
-make further prototypes: ``scripts/build_prototypes.py --phases FOLDER/phases.jsonl``.
+make further prototypes: ``scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl``.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from pymatgen.core import Composition, Lattice, Structure
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.relaxing.potentials import Potential, load_potential
-from crystalgfn.structures.relaxing.relax import relax
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
+from crystalgfn.structures.relaxing.relaxation import Schedule
 from crystalgfn.structures.relaxing.volumes import scaled
-from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_gate, distance_ratio, formation_energy_gate
+from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, check_distances, check_formation_energy, distance_ratio
 
 ELEMENTS = ("H", "Li", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Fe")
 CHARGES = {
@@ -60,6 +61,9 @@ LARGER = ("Pyrite", "Corundum", "Cristobalite", "quartz", "Cotunnite", "Baddeley
 
 MARGIN = 0.3
 """A formula whose best screened energy is this far above the hull so far (eV/atom) is not worth relaxing."""
+
+SCHEDULE = Schedule(steps=60, free_steps=0, time_limit_s=20)
+"""How each prototype is relaxed."""
 
 KEPT = 0.1
 """Phases up to this far above the finished hull (eV/atom) are written: the others never change a value."""
@@ -218,13 +222,13 @@ def phase(
 
 def relaxed(row: dict[str, Any], name: str, structure: Structure, potential: Potential) -> dict[str, Any]:
     """Return the row of a formula with a prototype's relaxed energy, or why there is none."""
-    result = relax(structure, potential, seed=0, steps=60, free_steps=0, time_limit_s=20)
+    result = potential.relax([structure], seed=0, schedule=SCHEDULE)[0]
     if not result.ok:
         return row | {"reason": result.failure}
     energy = potential.formation_energy(result.structure, result.energy).value
-    for gate in (distance_gate(result.structure), formation_energy_gate(energy)):
-        if not gate:
-            return row | {"reason": gate.reason}
+    for verdict in (check_distances(result.structure), check_formation_energy(energy)):
+        if not verdict:
+            return row | {"reason": verdict.reason}
     return row | {
         "energy": round(energy, 5),
         "prototype": name,
@@ -283,7 +287,7 @@ def write(path: Path, results: list[dict[str, Any]]) -> None:
             if above <= KEPT:
                 kept.append({k: result[k] for k in ("formula", "counts", "energy", "prototype", "space_group")})
     content = {
-        "made_by": "scripts/build_hull.py",
+        "made_by": "scripts/data/build_hull.py",
         "potential": "chgnet 0.3.0 (CHGNet 0.4.2), references of data/chgnet.json",
         "unit": "eV/atom, formation energy; elements are at 0",
         "elements": list(ELEMENTS),

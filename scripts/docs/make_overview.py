@@ -1,6 +1,6 @@
 """Draw docs/images/overview.png, the picture of the README, from samples and real crystals.
 
-    python scripts/make_overview.py --samples default.parquet --untrained untrained.parquet --real crystals.parquet
+    python scripts/docs/make_overview.py --samples default.parquet --untrained untrained.parquet --real crystals.parquet
 
 The strip on top shows how the best crystal of the samples was built; below stand the samples beside an untrained
 sampler and beside real crystals of the same elements. Needs matplotlib, which comes with pymatgen.
@@ -22,11 +22,12 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
+from one_line_errors import one_line_errors
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.summary import best, energy_column
 
@@ -259,7 +260,8 @@ def _judged(crystals: Crystals, proxy: str, column: str) -> Crystals:
     return crystals.with_columns(**{column: resolve(proxy)(crystals)})
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=Path, required=True, metavar="TABLE")
@@ -267,20 +269,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--real", type=Path, metavar="TABLE")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images/overview.png"), metavar="PNG")
     options = parser.parse_args(arguments)
-    try:
-        read = [Crystals.from_file(p) if p else None for p in (options.samples, options.untrained, options.real)]
-        tables, energy = prepare(*read)  # type: ignore[arg-type]  # the first is required
-        figure = draw(tables, energy)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(options.output, dpi=150, metadata={"Software": None})
-        svg = options.output.with_suffix(".svg")
-        figure.savefig(svg, dpi=150, metadata={"Date": None})
-        if svg.stat().st_size > LARGEST_SVG:
-            svg.unlink()
-    except (CrystalGFNError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    return 0
+    read = [Crystals.from_file(p) if p else None for p in (options.samples, options.untrained, options.real)]
+    tables, energy = prepare(*read)  # type: ignore[arg-type]  # the first is required
+    figure = draw(tables, energy)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(options.output, dpi=150, metadata={"Software": None})
+    svg = options.output.with_suffix(".svg")
+    figure.savefig(svg, dpi=150, metadata={"Date": None})
+    if svg.stat().st_size > LARGEST_SVG:
+        svg.unlink()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Build the tables in src/crystalgfn/crystallography/data from moyopy, pyxtal and pymatgen.
 
-    python scripts/build_tables.py [--crystals crystals.parquet] [--check]
+    python scripts/data/build_tables.py [--crystals crystals.parquet] [--check]
 
 The tables are never edited by hand. Without ``--crystals`` everything but ``volumes.json`` is rebuilt.
 ``--crystals`` names a table of real crystals (parquet or csv) with the columns ``elements`` (JSON counts in the
@@ -32,7 +32,7 @@ from pyxtal.symmetry import Group
 from scipy.optimize import nnls
 from wyckoff_operations import operations
 
-DATA = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "crystallography" / "data"
+DATA = Path(__file__).resolve().parents[2] / "src" / "crystalgfn" / "crystallography" / "data"
 ELEMENTS = [Element.from_Z(z) for z in range(1, 119)]
 CRYSTAL_LATTICE_SYSTEMS = (
     "triclinic",

@@ -1,6 +1,6 @@
 """Write the tables of docs/reproduction.md: the paper's numbers beside those of samples.
 
-    python scripts/reproduce.py --draw paper-fast --draw default --untrained paper-fast --real crystals.parquet \
+    python scripts/docs/reproduce.py --draw paper-fast --draw default --untrained paper-fast --real crystals.parquet \
         --page docs/reproduction.md
 
 Samples are drawn (``--draw``: presets with trained weights, or run folders) or read (``--samples NAME=TABLE``). Each
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from one_line_errors import one_line_errors
 
 from crystalgfn.config import load_config
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.evaluation.metrics import summarise
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.pages import fill
@@ -187,7 +188,8 @@ def named(text: str) -> tuple[str, Path]:
     return name, Path(path)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=named, action="append", default=[], metavar="NAME=TABLE")
@@ -205,31 +207,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, metavar="MD", help="page whose parts are replaced")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write every number")
     options = parser.parse_args(arguments)
-    try:
-        samples = {name: Crystals.from_file(path) for name, path in options.samples}
-        drawn = {Path(where).name: load(where) for where in options.draw}
-        if options.untrained:
-            drawn["untrained"] = untrained(load_config(options.untrained))
-        for name, model in drawn.items():
-            samples[name] = model.sample(options.n, seed=options.seed)
-            if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                samples[name].to_parquet(options.keep / f"{name}.parquet")
-        real = Crystals.from_file(options.real) if options.real else None
-        parts, summaries = tables(samples, real, options.real_energy)
-        if options.json:
-            options.json.write_text(json.dumps(summaries, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        if options.page:
-            page = options.page.read_text(encoding="utf-8")
-            for name, body in parts.items():
-                page = fill(page, name, body)
-            options.page.write_text(page, encoding="utf-8")
-        else:
-            print(*(f"## {name}\n\n{body}\n" for name, body in parts.items()), sep="\n")
-    except (CrystalGFNError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    return 0
+    samples = {name: Crystals.from_file(path) for name, path in options.samples}
+    drawn = {Path(where).name: load(where) for where in options.draw}
+    if options.untrained:
+        drawn["untrained"] = untrained(load_config(options.untrained))
+    for name, model in drawn.items():
+        samples[name] = model.sample(options.n, seed=options.seed)
+        if options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            samples[name].to_parquet(options.keep / f"{name}.parquet")
+    real = Crystals.from_file(options.real) if options.real else None
+    parts, summaries = tables(samples, real, options.real_energy)
+    if options.json:
+        options.json.write_text(json.dumps(summaries, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        for name, body in parts.items():
+            page = fill(page, name, body)
+        options.page.write_text(page, encoding="utf-8")
+    else:
+        print(*(f"## {name}\n\n{body}\n" for name, body in parts.items()), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fit the elemental references of CHGNet: formation energy = energy - sum of fraction times reference.
 
-    python scripts/fit_references.py DATA.parquet STRUCTURES.parquet -o src/crystalgfn/structures/data/chgnet.json
+    python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet \
+        -o src/crystalgfn/structures/relaxing/data/chgnet.json
 
 DATA.parquet is a crystals table with formation_energy_per_atom (eV/atom, density functional theory) and
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional
@@ -22,7 +23,8 @@ import pandas as pd
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.files.atomic import write_atomically
-from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
 CHUNK = 1000
 RIDGE = 1e-4

@@ -1,10 +1,10 @@
-"""What a relaxation gives: its stages, energies, space groups and how each was reached."""
+"""What a relaxation is asked for and what it gives: its runs, energies, space groups and how each was reached."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -18,8 +18,8 @@ their own group back at 0.2, 11 at 0.1 and 5 at 0.05."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One relaxation.
+class Relaxation:
+    """One run, with or without symmetry.
 
     Attributes:
         structure: where it ended.
@@ -40,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """What became of one crystal; energies in eV/atom of the potential, NaN where a stage was not reached.
+    """What became of one crystal; energies in eV/atom of the potential, NaN where a run was not reached.
 
     Attributes:
         structure: the final structure, or the given one where everything failed.
@@ -64,8 +64,8 @@ class Relaxed:
     space_group_initial: int = 0
     distance_ratio_initial: float = math.nan
     volume_factor: float = math.nan
-    symmetric: Stage | None = None
-    free: Stage | None = None
+    symmetric: Relaxation | None = None
+    free: Relaxation | None = None
     distance_ratio: float = math.nan
     volume_change: float = math.nan
     relaxation_volume_change: float = math.nan
@@ -79,8 +79,8 @@ class Relaxed:
     @property
     def space_group(self) -> int:
         """Space group of the final structure; 0 without one."""
-        stage = self._final
-        return stage.space_group if stage else 0
+        run = self._final
+        return run.space_group if run else 0
 
     @property
     def symprec(self) -> float:
@@ -90,47 +90,43 @@ class Relaxed:
     @property
     def converged(self) -> bool:
         """Whether the run that gave the final structure converged."""
-        stage = self._final
-        return bool(stage and stage.converged)
+        run = self._final
+        return bool(run and run.converged)
 
     @property
-    def _final(self) -> Stage | None:
+    def _final(self) -> Relaxation | None:
         return self.free if self.chosen == "free" else self.symmetric
-
-    def to_row(self) -> dict[str, Any]:
-        """Return everything but the structures as a flat row of a table."""
-        row: dict[str, Any] = {
-            "energy": self.energy,
-            "space_group": self.space_group,
-            "converged": self.converged,
-            "chosen": self.chosen,
-            "energy_initial": self.energy_initial,
-            "space_group_initial": self.space_group_initial,
-        }
-        for name, stage in (("symmetric", self.symmetric), ("free", self.free)):
-            row[f"energy_{name}"] = stage.energy if stage else math.nan
-            row[f"space_group_{name}"] = stage.space_group if stage else 0
-            row[f"steps_{name}"] = stage.steps if stage else 0
-            row[f"converged_{name}"] = bool(stage and stage.converged)
-            row[f"failure_{name}"] = stage.failure if stage else ""
-        for name in ("volume_factor", "volume_change", "relaxation_volume_change"):
-            row[name] = getattr(self, name)
-        row |= {"distance_ratio_initial": self.distance_ratio_initial, "distance_ratio": self.distance_ratio}
-        return row | {"seconds_relax": self.seconds, "failure": self.failure}
 
 
 @dataclass(frozen=True)
-class Start:
+class Prerelaxed:
     """A crystal after the pre-scan of volumes, and perhaps some steps of relaxation with its symmetry kept.
 
     Attributes:
         structure: where it stands.
         volume_factor: volume that the pre-scan chose over the given one; NaN where the potential has no energy.
-        energy_initial: of the given structure, eV/atom.
-        energy: where it stands, eV/atom; infinite where something failed.
+        energy_initial: of the given structure, eV/atom, as the potential's calculator gives it.
+        energy: where it stands, eV/atom, alike; infinite where something failed.
     """
 
     structure: Structure
     volume_factor: float
     energy_initial: float
     energy: float = math.inf
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long a structure is relaxed.
+
+    Attributes:
+        steps: at most, with symmetry.
+        free_steps: at most, without symmetry; 0 leaves that part out.
+        fmax: largest force (eV/A), and of the cell's degrees of freedom alike, at which the run with symmetry stops.
+        time_limit_s: wall seconds for all, looked at between steps.
+    """
+
+    steps: int = 100
+    free_steps: int = 40
+    fmax: float = 0.1
+    time_limit_s: float = 300.0

@@ -1,6 +1,6 @@
 """Compare metrics of this package with tools that others wrote, on the same crystals: a table for docs/evaluation.md.
 
-    python scripts/cross_check.py --samples default.parquet --samples paper.parquet --real crystals.parquet \
+    python scripts/docs/cross_check.py --samples default.parquet --samples paper.parquet --real crystals.parquet \
         --relaxed run/all.extxyz --known structures.parquet --hull hull_entries.parquet --page docs/evaluation.md
 
 Each part runs where its tool is installed and its tables are given, and is left out otherwise:
@@ -31,15 +31,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from one_line_errors import one_line_errors
 
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import CrystalGFNError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.metrics import neutral
 from crystalgfn.report.pages import fill
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
 
 STABLE = 0.1
@@ -123,7 +124,7 @@ def mattergen_metrics(
         MetricsStructureSummary(ComputedStructureEntry(s, e * len(s)))
         for s, e in zip(structures, energies, strict=True)
     ]
-    reference, phases = Reference(known), Hull.load(hull)
+    reference, phases = Reference(known), load_hull(hull)
     unique = np.array([group == row for row, group in enumerate(duplicate_groups(structures))])
     novel = np.array([reference.match(structure) is None for structure in structures])
     above = np.array(
@@ -187,7 +188,7 @@ def mixture(
 
     Copies lie at their energies plus 0 to 0.1 eV/atom, known crystals at most 0.2 eV/atom above the hull.
     """
-    rng, phases = np.random.default_rng(0), Hull.load(hull)
+    rng, phases = np.random.default_rng(0), load_hull(hull)
     symbols = sorted({str(element) for structure in structures for element in structure.composition})
     found, values = list(structures), list(energies)
     for index in rng.permutation(len(structures))[:n].tolist():
@@ -243,7 +244,8 @@ def table_of(rows: Sequence[Row]) -> str:
     return "\n".join(lines).replace("-0.", "−0.") + f"\n\nVersions: {', '.join(tools)}."
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@one_line_errors
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--samples", type=Path, action="append", default=[], metavar="TABLE")
@@ -255,38 +257,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--page", type=Path, metavar="MD", help="page whose part 'cross-check' is replaced")
     options = parser.parse_args(arguments)
     parts: list[Callable[[], Iterator[Row]]] = []
-    try:
-        tables = {path.stem: Crystals.from_file(path) for path in options.samples}
-        if options.real:
-            tables["real crystals"] = Crystals.from_file(options.real)
-        if tables:
-            parts.append(lambda: smact_labels(tables, options.n))
-        if options.relaxed:
-            structures, energies = relaxed(options.relaxed)
-            parts.append(lambda: matcher_groups(structures, "relaxed"))
-            if options.known and options.hull:
-                tables_of = (options.known, options.hull)
-                mixed = mixture(structures, energies, *tables_of)
-                parts.append(lambda: matcher_groups(mixed[0], "mixture"))
-                parts.append(lambda: mattergen_metrics(structures, energies, *tables_of, "relaxed"))
-                parts.append(lambda: mattergen_metrics(*mixed, *tables_of, "mixture"))
-        parts.append(_hypergrid)
-        rows: list[Row] = []
-        for part in parts:
-            try:
-                rows += part()
-            except ImportError as error:
-                print(f"left out: {error}", file=sys.stderr)
-        text = table_of(rows)
-        if options.page:
-            page = fill(options.page.read_text(encoding="utf-8"), "cross-check", text)
-            options.page.write_text(page, encoding="utf-8")
-        else:
-            print(text)
-    except (CrystalGFNError, OSError) as error:
-        print("error:", *str(error).split(), file=sys.stderr)
-        return 2
-    return 0
+    tables = {path.stem: Crystals.from_file(path) for path in options.samples}
+    if options.real:
+        tables["real crystals"] = Crystals.from_file(options.real)
+    if tables:
+        parts.append(lambda: smact_labels(tables, options.n))
+    if options.relaxed:
+        structures, energies = relaxed(options.relaxed)
+        parts.append(lambda: matcher_groups(structures, "relaxed"))
+        if options.known and options.hull:
+            tables_of = (options.known, options.hull)
+            mixed = mixture(structures, energies, *tables_of)
+            parts.append(lambda: matcher_groups(mixed[0], "mixture"))
+            parts.append(lambda: mattergen_metrics(structures, energies, *tables_of, "relaxed"))
+            parts.append(lambda: mattergen_metrics(*mixed, *tables_of, "mixture"))
+    parts.append(_hypergrid)
+    rows: list[Row] = []
+    for part in parts:
+        try:
+            rows += part()
+        except ImportError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    text = table_of(rows)
+    if options.page:
+        page = fill(options.page.read_text(encoding="utf-8"), "cross-check", text)
+        options.page.write_text(page, encoding="utf-8")
+    else:
+        print(text)
 
 
 def _hypergrid() -> Iterator[Row]:

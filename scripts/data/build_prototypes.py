@@ -1,11 +1,11 @@
-"""Build src/crystalgfn/structures/data/prototypes.parquet: AFLOW prototypes, and the phases of the hull that ships.
+"""Build the prototypes that ship, structures/placing/data/prototypes.parquet: AFLOW's, and phases of the hull.
 
-    python scripts/build_prototypes.py --phases FOLDER/phases.jsonl
+    python scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl
 
 pymatgen (MIT licence) ships 288 crystals of the AFLOW library of crystallographic prototypes (Mehl et al., Comput.
 Mater. Sci. 136, S1, 2017). Only their space group, Wyckoff positions, coordinates and lattice are kept. The phases that
-``scripts/build_hull.py`` relaxed join them, where they lie on its hull or at most NEAR above: their coordinates and
-axial ratios are those of the chemistry that the shipped presets sample.
+``scripts/data/build_hull.py`` relaxed join them, where they lie on its hull or at most NEAR above: their coordinates
+and axial ratios are those of the chemistry that the shipped presets sample.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from pymatgen.core import Structure
 from crystalgfn.errors import DataError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.placing import prototype_files
-from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary, prototype_of
+from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary
+from crystalgfn.structures.placing.recognition import prototype_of
 
-OUTPUT = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "structures" / "data" / "prototypes.parquet"
+OUTPUT = prototype_files.BUILTIN_FILE
 SOURCE = "analysis/prototypes/aflow_prototypes.json.gz"
 ABOUT = {
-    "source": f"pymatgen, pymatgen/{SOURCE}; scripts/build_hull.py",
+    "source": f"pymatgen, pymatgen/{SOURCE}; scripts/data/build_hull.py",
     "licence": "MIT (pymatgen)",
     "citation": "M. J. Mehl et al., Comput. Mater. Sci. 136, S1 (2017), doi:10.1016/j.commatsci.2017.01.017",
 }
@@ -45,7 +46,7 @@ SYMPREC = 0.01
 def main() -> int:
     """Read, convert, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--phases", type=Path, help="Written by scripts/build_hull.py.")
+    parser.add_argument("--phases", type=Path, help="Written by scripts/data/build_hull.py.")
     phases = parser.parse_args().phases
     packed = Path(str(files(pymatgen) / SOURCE))
     prototypes = []

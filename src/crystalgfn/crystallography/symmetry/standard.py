@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.cells import lattice_parameters
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.operations import group_operations
+from crystalgfn.crystallography.symmetry.search import find_symmetry, group_symbol
 from crystalgfn.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,36 +74,37 @@ def symmetrise(structure: Structure, *, symprec: float = SYMPREC) -> Symmetrised
     not consistent (too many atoms would fall together) is halved until it is; P1 always is.
 
     Raises:
-        DataError: a structure in which moyopy finds no symmetry at all, such as one with atoms on top of each other.
+        DataError: no atoms, a flat cell, coordinates that are not finite, or a structure without any symmetry, not even
+            P1, such as one with atoms on top of each other.
     """
-    while symprec > 1e-6:
-        found = _symmetrised(structure, symprec)
-        if found is not None:
-            return found
-        symprec /= 2
-    raise DataError(f"{structure.composition.reduced_formula}: no space group can be assigned, not even P1")
+    tolerance = symprec
+    while tolerance > 1e-6:
+        crystal = _symmetrised(structure, tolerance)
+        if crystal is not None:
+            return crystal
+        tolerance /= 2
+    reason = ""
+    try:
+        find_symmetry(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, symprec=symprec)
+    except DataError as error:
+        reason = f": {error}"
+    raise DataError(f"{structure.composition.reduced_formula}: no space group can be assigned, not even P1{reason}")
 
 
 def _symmetrised(structure: Structure, symprec: float) -> Symmetrised | None:
-    import moyopy
-
-    def dataset(basis: Any, positions: Any, numbers: Any, tolerance: float) -> Any:
-        cell = moyopy.Cell(np.asarray(basis).tolist(), np.asarray(positions).tolist(), [int(z) for z in numbers])
-        return moyopy.MoyoDataset(cell, symprec=tolerance, setting=moyopy.Setting.standard())
-
     try:
-        first = dataset(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, symprec)
+        first = find_symmetry(
+            structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers, symprec=symprec
+        )
         cell = first.std_cell
-        again = dataset(cell.basis, cell.positions, cell.numbers, min(symprec, 1e-3))
-    except BaseException as error:  # moyopy raises bare Rust errors
-        if isinstance(error, KeyboardInterrupt):
-            raise
+        again = find_symmetry(cell.basis, cell.positions, cell.numbers, symprec=min(symprec, 1e-3))
+    except DataError:
         return None
     number = int(first.number)
     if int(again.number) != number:
         return None
     positions, numbers = np.asarray(cell.positions), np.asarray(cell.numbers)
-    # atoms of an orbit are found with the tables' operations, not with those found: these are exact
+    # atoms of an orbit are found with the tables' operations, not with moyopy's: the former are exact
     left, sites = set(range(len(numbers))), []
     for atom in range(len(numbers)):
         if atom not in left:
@@ -119,7 +122,7 @@ def _symmetrised(structure: Structure, symprec: float) -> Symmetrised | None:
         left -= members
         x, y, z = (float(c) for c in position)
         sites.append(Site(SYMBOLS[int(numbers[atom])], str(again.wyckoffs[atom]), len(orbit), (x, y, z)))
-    return Symmetrised(number, _symbol(number), _lattice(number, np.asarray(cell.basis)), tuple(sites))
+    return Symmetrised(number, group_symbol(number), _lattice(number, np.asarray(cell.basis)), tuple(sites))
 
 
 @lru_cache(maxsize=230)
@@ -157,18 +160,9 @@ def _apart(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
     return float(np.abs(difference - np.round(difference)).max())
 
 
-@lru_cache(maxsize=230)
-def _symbol(number: int) -> str:
-    import moyopy
-
-    return str(moyopy.SpaceGroupType(number).hm_short)
-
-
 def _lattice(number: int, basis: NDArray[np.float64]) -> tuple[float, ...]:
     """Return a, b, c, alpha, beta, gamma (A, degree) with the equalities of the crystal system exact."""
-    a, b, c = (float(x) for x in np.linalg.norm(basis, axis=1))
-    cosines = np.array([basis[1] @ basis[2] / (b * c), basis[0] @ basis[2] / (a * c), basis[0] @ basis[1] / (a * b)])
-    alpha, beta, gamma = (float(x) for x in np.degrees(np.arccos(np.clip(cosines, -1, 1))))
+    a, b, c, alpha, beta, gamma = (float(x) for x in lattice_parameters(basis))
     if number >= 195:
         a = b = c = (a + b + c) / 3
     elif number >= 75:

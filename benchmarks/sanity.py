@@ -1,4 +1,4 @@
-"""What share of real crystals passes the gates that structures must pass: a gate that throws real ones out is wrong.
+"""What share of real crystals passes the sanity checks of structures: a check that throws real ones out is wrong.
 
     python benchmarks/sanity.py STRUCTURES.parquet --table CRYSTALS.parquet --json results.jsonl
 
@@ -38,7 +38,7 @@ def distances(path: Path, n: int | None) -> list[dict[str, object]]:
     others = structures[:2000]
     return [
         {
-            "gate": "distance ratio",
+            "check": "distance ratio",
             "crystals": len(ratios),
             "per CPU second": round(len(ratios) / spent),
             **{f"share >= {t}": float((ratios >= t).mean()) for t in THRESHOLDS},
@@ -46,7 +46,7 @@ def distances(path: Path, n: int | None) -> list[dict[str, object]]:
         },
         *(
             {
-                "gate": f"{rule.__name__}",
+                "check": f"{rule.__name__}",
                 "crystals": len(others),
                 "share valid": float(np.mean([bool(rule(structure)) for structure in others])),
             }
@@ -65,7 +65,7 @@ def ranges(path: Path) -> list[dict[str, object]]:
     volumes = table["volume"].to_numpy(float) / np.array(estimate)
     return [
         {
-            "gate": name,
+            "check": name,
             "crystals": len(values),
             "allowed": f"{low:g} to {high:g}",
             "share": float(((values >= low) & (values <= high)).mean()),
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_parser.add_argument("-n", type=int, help="crystals, drawn at random; all by default")
     options = options_parser.parse_args(arguments)
     results = distances(options.structures, options.n) + (ranges(options.table) if options.table else [])
-    report("gates", options, {"structures": options.structures.name, "crystals": options.n or "all"}, results)
+    report("sanity", options, {"structures": options.structures.name, "crystals": options.n or "all"}, results)
     return 0
 
 

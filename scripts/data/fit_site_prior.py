@@ -1,6 +1,6 @@
-"""Fit the weights of Wyckoff assignments, src/crystalgfn/structures/data/site_prior.json, to real crystals.
+"""Fit the weights of Wyckoff assignments, crystallography/sites/data/site_prior.json, to real crystals.
 
-    python scripts/fit_site_prior.py crystals.parquet [--rows 12000] [--candidates 300] [--steps 120] [--seed 0]
+    python scripts/data/fit_site_prior.py crystals.parquet [--rows 12000] [--candidates 300] [--steps 120] [--seed 0]
 
 The table has the columns ``spacegroup``, ``elements`` (JSON counts in the conventional cell) and ``wyckoff`` (JSON list
 of [element, letter, multiplicity]). A fifth of the formulas is held out; printed is the rank of the true assignment of
@@ -25,7 +25,8 @@ from crystalgfn.crystallography.sites.prior import ELEMENT_CLASSES, element_clas
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import DataError
 
-OUTPUT = Path(__file__).resolve().parents[1] / "src" / "crystalgfn" / "structures" / "data" / "site_prior.json"
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUT = ROOT / "src" / "crystalgfn" / "crystallography" / "sites" / "data" / "site_prior.json"
 
 
 class Batch:
@@ -143,7 +144,7 @@ def main() -> None:
         if value:
             by_group.setdefault(str(group), {})[letter] = value
     result = {
-        "source": "fitted by scripts/fit_site_prior.py to crystals of the Materials Project (CC BY 4.0) and WBM",
+        "source": "fitted by scripts/data/fit_site_prior.py to crystals of the Materials Project (CC BY 4.0) and WBM",
         "classes": list(ELEMENT_CLASSES),
         "weight": [[round(float(v), 3) for v in row] for row in weight.detach().reshape(-1, 4)],
         "slope": [round(float(v), 3) for v in slope.detach()],
