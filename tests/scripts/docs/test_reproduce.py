@@ -11,7 +11,7 @@ from script_files import load_script
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.pages import parts
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROXY = "formation_energy"
 
 
