@@ -32,7 +32,7 @@ SPANNING = {
     "spaces/test_bounded_space.py": "bounds of the lattice in the whole stack",
     "spaces/test_constraint_grid.py": "all constraints together",
     "stability/test_builtin_hull.py": "the hull that ships, and the script that makes it",
-    "structures/candidates/test_registries.py": "a potential and a file format that are added, through the whole pipeline",
+    "structures/candidates/test_registries.py": "a potential and a file format that are added, in the whole pipeline",
 }
 """Tests that are not those of one file, and what they are tests of."""
 
