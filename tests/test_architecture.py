@@ -106,7 +106,7 @@ def test_the_page_lists_the_layers_in_this_order():
 
 def test_the_page_has_a_line_for_every_folder():
     folders = {f"{path.parent.relative_to(SOURCE)}/" for path in SOURCE.rglob("__init__.py")} - {"./"}
-    assert folders | {"presets/", "proxies/weights/"} == set(re.findall(r"^      ([\w/]+/)  ", PAGE, re.MULTILINE))
+    assert folders | {"presets/", "proxies/weights/"} == set(re.findall(r"^      ([\w/]+/) ", PAGE, re.MULTILINE))
 
 
 def test_files_that_the_page_names_exist():

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 NOT_RUN = {
+    "properties.md:fit_model": "training for minutes; tests/proxies/test_workflow.py runs it on small data",
     "quickstart.md:def lithium_share": "an excerpt of examples/own_property.py, which tests/test_examples.py runs",
     "data.md:with TableWriter": "a frame around a sampler and a hash of the reader's own",
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
+from crystalgfn.config import parse_config
 from crystalgfn.errors import ConfigError
 from crystalgfn.rewards.goals import GOALS, AtLeast, AtMost, Between, Maximise, Minimise, Near, parse_goal
 
@@ -73,3 +76,30 @@ def test_what_is_no_goal(written, words):
         parse_goal(written)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("goal")
+
+
+@dataclass(frozen=True)
+class NotFar:
+    """Values less than ``not_far`` widths from 0."""
+
+    word = None
+    not_far: float
+    width: float
+
+    def __call__(self, values):
+        return -(values.abs() > self.not_far * self.width).to(values.dtype)
+
+
+def objective_of(goal):
+    term = {"property": "density", "goal": goal}
+    return parse_config({"constraints": {"elements": ["Li", "O"]}, "objective": [term]}).objective
+
+
+def test_a_goal_is_one_class_and_one_line(monkeypatch):
+    with pytest.raises(ConfigError, match="exactly one of target, at_most"):
+        parse_goal({"not_far": 2, "width": 1})
+    monkeypatch.setitem(GOALS, "not_far", NotFar)
+    goal = parse_goal(objective_of({"not_far": 2, "width": 3})[0].goal)
+    assert goal(torch.tensor([0.0, 5.0, -7.0])).tolist() == [0, 0, -1]
+    with pytest.raises(ConfigError, match="not_far"):
+        objective_of({"not_fa": 2, "width": 3})

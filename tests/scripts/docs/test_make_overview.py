@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
+from script_files import load_script
 
 pytest.importorskip("matplotlib")
 ENERGY = "formation_energy [eV/atom]"

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.proxies.data.splits import grouped_split
+from script_files import load_script
 
 pytest.importorskip("matplotlib")
 PROXY = "formation_energy_paper"

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from script_files import load_script
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.pages import parts
+from script_files import load_script
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PROXY = "formation_energy"
 
 

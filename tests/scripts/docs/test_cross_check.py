@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from script_files import SCRIPTS, load_script
 
 from crystalgfn.crystals.crystal import Crystals
+from script_files import SCRIPTS, load_script
 
 
 @pytest.fixture(scope="module")
