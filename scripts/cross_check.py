@@ -32,11 +32,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from crystalgfn.crystallography.balance import ordered_by_electronegativity
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CrystalGFNError, DataError
-from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.metrics import neutral
 from crystalgfn.report.pages import fill
 from crystalgfn.stability.hull import Hull

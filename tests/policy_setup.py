@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from composition_constraints import composition_constraints
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 
@@ -20,9 +20,9 @@ def small_space(groups=GROUPS, elements=(3, 8, 9, 26), **limits) -> CrystalSpace
         "n_atoms": (1, 400),
         "n_atoms_primitive": (1, 7),
         "atoms_per_element": (1, 64),
-        "neutrality": "per_atom",
+        "charge": "per_atom",
     }
-    constraints = CompositionConstraints(**{**defaults, **limits})
+    constraints = composition_constraints(**{**defaults, **limits})
     return CrystalSpace(elements, groups, composition=constraints, lattice=VolumeLattice())
 
 

@@ -115,7 +115,7 @@ def test_narrower_constraints_when_sampling_hold_and_keep_the_estimate(shared):
         groups=[g for g in GROUPS if g != 1],
         required=(8,),
         n_elements=(2, 2),
-        neutrality="per_element",
+        charge="per_element",
         n_atoms=(4, 24),
     )
     assert narrow.max_count <= trained_on.max_count

@@ -11,9 +11,9 @@ from pymatgen.core import Lattice
 
 from crystalgfn.crystallography.lattices import cell_volume, hexagonal_to_rhombohedral, rhombohedral_to_hexagonal
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice import FREE, RHOMBOHEDRAL, CellContents
 from crystalgfn.spaces.lattice_angles import AngleRange, angle_factor
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 

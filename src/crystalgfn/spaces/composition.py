@@ -13,7 +13,7 @@ from torch import Tensor
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.composition_tables import CompositionTables
-from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.constraints.base import Constraints
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,16 @@ class CompositionSpace:
         self,
         elements: Sequence[int],
         space_groups: Sequence[int],
-        constraints: CompositionConstraints,
+        constraints: Constraints,
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.elements = tuple(elements)
-        self.constraints = constraints = with_stoichiometry(constraints)
-        self.max_elements = constraints.n_elements[1]
-        if not self.elements or not set(constraints.required) <= set(self.elements):
+        self.constraints = constraints
+        self.limits = limits = constraints.composition_limits(self.elements)
+        self.max_elements = limits.n_distinct[1]
+        if not self.elements or not set(limits.present) <= set(self.elements):
             raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
-        self.tables = CompositionTables.build(elements, space_groups, constraints, totals)
+        self.tables = CompositionTables.build(elements, space_groups, limits, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
         # first additions allow the most, and are the same for all groups of a class

@@ -14,7 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.cell_totals import cell_totals
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.diagnosis import explain_empty
 from crystalgfn.spaces.lattice import FREE, CellContents, LatticeDecoder
 from crystalgfn.spaces.space_group import SYSTEM_OF, SpaceGroupSpace
@@ -65,7 +65,7 @@ class CrystalSpace:
     Args:
         elements: atomic numbers of the vocabulary, any order.
         space_groups: international numbers that may be chosen.
-        composition: limits on the composition.
+        composition: what is asked of the composition; constraints on other subspaces are not looked at.
         lattice: decoding of the unit cube; groups and numbers of atoms that its bounds leave no cell are left out.
         lebesgue: samples follow the reward with respect to Lebesgue measure in A and degree, not to the cube's.
 
@@ -83,7 +83,7 @@ class CrystalSpace:
         elements: Iterable[int],
         space_groups: Iterable[int],
         *,
-        composition: CompositionConstraints,
+        composition: Constraints,
         lattice: LatticeDecoder,
         lebesgue: bool = False,
     ) -> None:
@@ -91,8 +91,8 @@ class CrystalSpace:
         self.lattice, self.lebesgue = lattice, lebesgue
         wanted = sorted(set(space_groups))
         try:
-            written_out = with_stoichiometry(composition)
-            totals = cell_totals(self.elements, wanted, written_out, lattice) if self.elements else None
+            limits = composition.composition_limits(self.elements)
+            totals = cell_totals(self.elements, wanted, limits, lattice) if self.elements else None
             self.composition = CompositionSpace(self.elements, wanted, composition, totals)
         except ConstraintError as error:
             raise ConstraintError(explain_empty(self.elements, wanted, composition, lattice)) from error
