@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crystalgfn.config import Config, load_preset, presets
+from crystalgfn.spaces.constraints.registry import keys_of
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 
@@ -115,10 +116,22 @@ def section(path: str, model: type[BaseModel]) -> Iterator[str]:
             many = "list of sections" if get_origin(field.annotation) is list else "section"
             yield f"| `{key}` | [{many}](#{where.replace('.', '')}) | {required} | {meaning} |"
         else:
-            yield f"| `{key}` | {describe(field.annotation)}{limits(field)} | {default(field)} | {meaning} |"
+            kind = "[section](#constraintsrules)" if where == "constraints.rules" else describe(field.annotation)
+            yield f"| `{key}` | {kind}{limits(field)} | {default(field)} | {meaning} |"
+    if path == "constraints":
+        yield from rules()
     for where, inner in below:
         for model_below in inner:
             yield from section(where, model_below)
+
+
+def rules() -> Iterator[str]:
+    """Yield the lines of the section whose keys are rules."""
+    yield "\n## `constraints.rules`\n\nRules on compositions; none by default.\n"
+    yield "| key | meaning |"
+    yield "|---|---|"
+    for kind in keys_of("rules"):
+        yield f"| `{kind.name}` | {markdown(kind.meaning)} |"
 
 
 def markdown(text: str) -> str:

@@ -43,7 +43,7 @@ def test_space_group_stage(shared):
 
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
 def test_composition_stage(neutrality):
-    space = small_space(groups=[166], neutrality=neutrality, n_atoms_primitive=(1, 10))
+    space = small_space(groups=[166], charge=neutrality, n_atoms_primitive=(1, 10))
     expected = len(enumerate_directly(space.elements, 166, space.composition.constraints))
     policy = random_policy(space, 1)
     _, (_, compositions, _), _ = weights(policy, space, 60_000, 2)
@@ -51,7 +51,7 @@ def test_composition_stage(neutrality):
 
 
 def test_compositions_start_uniform_where_charge_does_not_matter():
-    space = small_space(groups=[166], neutrality="none", n_atoms_primitive=(1, 10))
+    space = small_space(groups=[166], charge="none", n_atoms_primitive=(1, 10))
     policy = random_policy(space, 1)
     for head in (policy.composition.element, policy.composition.count):
         torch.nn.init.zeros_(head.weight)

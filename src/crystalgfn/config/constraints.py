@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, create_model, model_validator
 from crystalgfn.config.section import Section
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
 from crystalgfn.spaces.constraints.reading import check_ordered
-from crystalgfn.spaces.constraints.registry import CONSTRAINTS, check_rules, constraints_of, keys_of
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS, check_rules, constraints_of, keys_of
 
 FloatRange = tuple[float, float]
 
@@ -111,23 +111,23 @@ class LatticeConfig(_Keys):
         return self
 
 
-def _section(model: type[_Keys], meaning: str, *, key: str | None = None) -> tuple[Any, Any]:
-    """A section as a field of a model, which may be written as the value of its main key alone."""
-    default: Any = Field(description=meaning) if model is ElementsConfig else Field(model(), description=meaning)
-    if key is None:
-        return model, default
-    return Annotated[model, BeforeValidator(lambda v: v if isinstance(v, Mapping | Section) else {key: v})], default
+def _section(model: type[_Keys], meaning: str) -> tuple[Any, Any]:
+    """A section as a field of a model; it may be written as the value of its main key alone, if it has one."""
+    main, needed = MAIN_KEYS.get(model.place), any(field.is_required() for field in model.model_fields.values())
+    field: Any = Field(description=meaning) if needed else Field(model(), description=meaning)
+    if main is None:
+        return model, field
+    long = BeforeValidator(lambda written: written if isinstance(written, Mapping | Section) else {main: written})
+    return Annotated[model, long], field
 
 
 SECTIONS: dict[str, Any] = {
-    "elements": _section(ElementsConfig, "Which elements: a list, or a section.", key="allowed"),
+    "elements": _section(ElementsConfig, "Which elements: a list, or a section."),
     "rules": (
         dict[str, Any],
-        Field({}, description="Further rules by name (see below), such as ``{at_most_one_of: [[F, Cl]]}``."),
+        Field({}, description="Further rules by name."),
     ),
-    "space_groups": _section(
-        SpaceGroupsConfig, 'Which space groups: "all", numbers and ranges, or a section.', key="numbers"
-    ),
+    "space_groups": _section(SpaceGroupsConfig, 'Which space groups: "all", numbers and ranges, or a section.'),
     "lattice": _section(LatticeConfig, "Which cells."),
 }
 """Sections of constraints, each written where its first constraint stands in the registry."""

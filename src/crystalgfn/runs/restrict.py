@@ -9,10 +9,7 @@ from crystalgfn.config import Config, ConstraintsConfig, parse_config
 from crystalgfn.config.constraints import SECTIONS
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.spaces.constraints.base import Constraint
-from crystalgfn.spaces.constraints.registry import CONSTRAINTS
-
-_MAIN = {"elements": "allowed", "space_groups": "numbers", "lattice": "kind"}
-"""Key that a section stands for where it is no mapping."""
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS
 
 Place = tuple[str, str]
 """Section, empty for ``constraints`` itself, and key."""
@@ -62,8 +59,8 @@ def _by_full_name(limits: Mapping[str, Any]) -> dict[Place, Any]:
         if key not in SECTIONS:
             full[places[key]] = value
             continue
-        if not isinstance(value, Mapping) and key not in _MAIN:
-            raise ConfigError(f"restriction {key}: found {value!r}, allowed: names with their values")
-        inner = value if isinstance(value, Mapping) else {_MAIN[key]: value}
+        if not isinstance(value, Mapping) and key not in MAIN_KEYS:
+            raise ConfigError(f"restriction {key}: found {value!r}, allowed: keys with their values")
+        inner = value if isinstance(value, Mapping) else {MAIN_KEYS[key]: value}
         full |= {(key, name): entry for name, entry in inner.items()}
     return full

@@ -193,7 +193,7 @@ class FollowedConstraint(CompositionConstraint, Ledger):
 
 
 class Rule(FollowedConstraint):
-    """A followed constraint that is written below ``constraints.rules``, as :class:`.at_most_one_of.AtMostOneOf` is."""
+    """A followed constraint that is written below ``constraints.rules``."""
 
     section = "rules"
     rule = "rules"

@@ -9,15 +9,15 @@ from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.spaces.constraints.any_of import AnyOf
 from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
-from crystalgfn.spaces.constraints.charge import Charge, Electronegativity
+from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
 from crystalgfn.spaces.constraints.elements import Allowed, Forbidden, Required
 from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
 from crystalgfn.spaces.constraints.ranges import AtomsConventional, AtomsOfOne, AtomsPrimitive, NumberOfElements
+from crystalgfn.spaces.constraints.ratios import HasStoichiometry
 from crystalgfn.spaces.constraints.reading import asks_nothing
 from crystalgfn.spaces.constraints.shares import Shares
+from crystalgfn.spaces.constraints.sites import FitsWyckoff
 from crystalgfn.spaces.constraints.space_groups import CrystalSystem, LatticeSystem, Numbers, PointSymmetry
-from crystalgfn.spaces.constraints.stoichiometry import HasStoichiometry
-from crystalgfn.spaces.constraints.wyckoff import FitsWyckoff
 
 CONSTRAINTS: list[type[Constraint[Any]]] = [
     Allowed,
@@ -45,6 +45,9 @@ CONSTRAINTS: list[type[Constraint[Any]]] = [
     FitsWyckoff,
 ]
 """Every kind of constraint: see :mod:`.base`."""
+
+MAIN_KEYS = {"elements": "allowed", "space_groups": "numbers"}
+"""Sections that may be written as the value of one of their keys."""
 
 
 def keys_of(section: str) -> Iterator[type[Constraint[Any]]]:
