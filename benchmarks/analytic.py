@@ -34,7 +34,7 @@ from crystalgfn.evaluation.estimates import (
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import Scores
 from crystalgfn.runs.build import build_policy, build_recipe, build_space
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.spaces.states import CrystalStates
 
 JUDGE_SEED = 12345
 
@@ -51,7 +51,7 @@ def judge(trainer: Trainer, target: AnalyticTarget, exact: CrystalStates) -> dic
     back = policy.score(policy.sample_backward(exact, space, generator=generator), space)
     upper, upper_error = eubo(back.log_pf_sum, back.log_pb_sum, target.log_reward(exact))
     marginal = target.space_group_marginal
-    parts = stage_gaps(scores, states, target, space.max_elements)
+    parts = stage_gaps(scores, states, target)
     return {
         "gap": round(target.log_z - found.elbo, 4),
         "gap error": round(found.elbo_error, 4),
@@ -67,14 +67,12 @@ def judge(trainer: Trainer, target: AnalyticTarget, exact: CrystalStates) -> dic
     }
 
 
-def stage_gaps(scores: Scores, states: CrystalStates, target: AnalyticTarget, max_elements: int) -> dict[str, Tensor]:
+def stage_gaps(scores: Scores, states: CrystalStates, target: AnalyticTarget) -> dict[str, Tensor]:
     """log P_F - log P_B - log p of each stage, ``(n,)`` each, with p the exact distribution given the stages before."""
     difference = (scores.log_pf - scores.log_pb).double()
-    rest = difference.shape[1] - 3 - max_elements - 1
-    own = [part.sum(1) for part in difference.split((3, max_elements + 1, rest), 1)]
+    own = {name.replace("_", " "): difference[:, columns].sum(1) for name, columns in scores.columns.items()}
     exact = target.log_conditionals(states)
-    names = ("space group", "composition", "lattice")
-    return {name: found - wanted for name, found, wanted in zip(names, own, exact, strict=True)}
+    return {name: found - wanted for (name, found), wanted in zip(own.items(), exact, strict=True)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,8 +2,8 @@
 
     python benchmarks/masks.py --json results.jsonl
 
-A mask is what one trajectory needs for one addition: allowed elements, the ways on from every count of the one
-chosen (none where the count is not allowed), and the state after it. States are those that random walks through the
+A mask is what one trajectory needs for one addition: allowed elements, the completions after every count of the
+one chosen (none where the count is not allowed), and the state after it. States are those that random walks through the
 space meet.
 """
 
@@ -38,8 +38,8 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
         state, element = state[going], element[going]
         if not len(element):
             break
-        room = space.composition.ways_by_count(state, element).gt(0).float()
-        count = 1 + torch.multinomial(room, 1, generator=generator).squeeze(1)
+        fitting = space.composition.completions_by_count(state, element).gt(0).float()
+        count = 1 + torch.multinomial(fitting, 1, generator=generator).squeeze(1)
         steps.append((state, element, count))
         state = space.composition.add(state, element, count)
     return steps
@@ -49,7 +49,7 @@ def evaluate(space: CrystalSpace, steps: Sequence[Step]) -> None:
     """Compute the masks of every step, and the states after it."""
     for state, element, count in steps:
         space.composition.element_mask(state)
-        space.composition.ways_by_count(state, element)
+        space.composition.completions_by_count(state, element)
         space.composition.add(state, element, count)
 
 

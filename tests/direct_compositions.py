@@ -91,9 +91,9 @@ def enumerate_by_masks(space: CompositionSpace, group: int) -> set[Composition]:
         row, element = mask[:, :-1].nonzero(as_tuple=True)
         if not len(row):
             return found
-        ways = space.ways(state, mask)
-        assert torch.equal((ways > 0).any(2), mask[:, :-1])
-        counts_ok = ways[row, element] > 0
+        completions = space.completions(state, mask)
+        assert torch.equal((completions > 0).any(2), mask[:, :-1])
+        counts_ok = completions[row, element] > 0
         state, paths = state[row], [paths[r] for r in row.tolist()]
         row, count = counts_ok.nonzero(as_tuple=True)
         element, count = element[row], count + 1

@@ -5,15 +5,21 @@ from __future__ import annotations
 import torch
 
 from composition_constraints import composition_constraints
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.policy.stages.lattice import LatticeStage
+from crystalgfn.spaces.crystal import SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.states import CrystalStates
 
 GROUPS = (1, 2, 14, 62, 123, 148, 166, 194, 225, 227)
 """Every crystal-lattice system but one (tetragonal 123; trigonal-hexagonal is left out) and all kinds of centering."""
 
 
-def small_space(groups=GROUPS, elements=(3, 8, 9, 26), **limits) -> CrystalSpace:
+def small_space(
+    groups=GROUPS, elements=(3, 8, 9, 26), *, subspaces=SUBSPACES, state_type=CrystalStates, **limits
+) -> CrystalSpace:
     """A space of a few hundred compositions a group."""
     defaults = {
         "n_elements": (1, 3),
@@ -23,13 +29,20 @@ def small_space(groups=GROUPS, elements=(3, 8, 9, 26), **limits) -> CrystalSpace
         "charge": "per_atom",
     }
     constraints = composition_constraints(**{**defaults, **limits})
-    return CrystalSpace(elements, groups, composition=constraints, lattice=VolumeLattice())
+    return CrystalSpace(
+        elements,
+        groups,
+        constraints=constraints,
+        lattice=VolumeLattice(),
+        subspaces=subspaces,
+        state_type=state_type,
+    )
 
 
 def random_policy(space, seed, *, shared=True, scale=1.5, **options) -> CrystalPolicy:
     """A policy whose weights are larger than at the start of training, so that its choices are far from uniform."""
     torch.manual_seed(seed)
-    policy = CrystalPolicy(len(space.elements), space.max_count, width=64, shared=shared, **options)
+    policy = policy_of(space, PolicyOptions(width=64, shared=shared, **options))
     with torch.no_grad():
         for parameter in policy.parameters():
             parameter.mul_(scale)
@@ -44,16 +57,16 @@ def short_ways_back(policy, back=4.0, out=1.0) -> CrystalPolicy:
     A large probability of going home makes that part small.
     """
     with torch.no_grad():
-        policy.lattice.back.bias.fill_(back)
-        policy.lattice.exit.bias.fill_(out)
+        lattice = policy.stages[LatticeStage.name]
+        lattice.back.bias.fill_(back)
+        lattice.exit.bias.fill_(out)
     return policy
 
 
-def stage_sums(scores, space):
-    """log P_B - log P_F of each stage, a tuple of three ``(B,)`` float64."""
+def stage_sums(scores):
+    """log P_B - log P_F of each stage by its name, ``(B,)`` float64."""
     difference = (scores.log_pb - scores.log_pf).detach().double()
-    cuts = (3, space.max_elements + 1, difference.shape[1] - 3 - space.max_elements - 1)
-    return tuple(part.sum(1) for part in difference.split(cuts, 1))
+    return {name: difference[:, columns].sum(1) for name, columns in scores.columns.items()}
 
 
 def mean_and_error(weights):

@@ -10,8 +10,8 @@ import torch
 
 from crystalgfn.evaluation.analytic import AnalyticTarget
 from crystalgfn.evaluation.estimates import total_variation, total_variation_quantile
-from crystalgfn.spaces.crystal import CrystalStates
 from crystalgfn.spaces.lattice import FREE
+from crystalgfn.spaces.states import CrystalStates
 from direct_compositions import enumerate_directly
 from policy_setup import small_space
 
@@ -43,14 +43,14 @@ def compositions_as_states(space):
         for t, (column, count) in enumerate(composition):
             elements[row, t], counts[row, t] = column + 1, count
     groups = torch.tensor([group for group, _ in rows])
-    u = torch.where(space.free(groups), 0.5, 0.0).double()
+    u = torch.where(space.lattice.free(groups), 0.5, 0.0).double()
     return CrystalStates(groups, elements, counts, u)
 
 
 def discrete_log_reward(target, space, states):
     """Log R without the lattice's part, through the public methods."""
-    log_l = target.log_slot_density(states.u, states.system)
-    return target.log_reward(states) - torch.where(space.free(states.space_group), log_l, 0.0).sum(1)
+    log_l = target.log_slot_density(states.u, space.lattice.system(states.space_group))
+    return target.log_reward(states) - torch.where(space.lattice.free(states.space_group), log_l, 0.0).sum(1)
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -143,10 +143,11 @@ def test_exact_samples_of_the_lattice_follow_its_density():
     space = small_space(groups=(1, 62, 225))
     target = AnalyticTarget(space, 4)
     states = target.sample(30_000, generator=torch.Generator().manual_seed(0))
-    assert not states.u[~FREE[states.system]].any()
+    systems = space.lattice.system(states.space_group)
+    assert not states.u[~FREE[systems]].any()
     nodes = ((torch.arange(4000).double() + 0.5) / 4000).view(-1, 1).expand(-1, 6)
     for system in (1, 3, 8):
-        chosen = states.u[states.system == system]
+        chosen = states.u[systems == system]
         exact = torch.exp(target.log_slot_density(nodes, torch.full((4000,), system))).cumsum(0) / 4000
         for slot in FREE[system].nonzero().flatten().tolist():
             empirical = torch.searchsorted(chosen[:, slot].sort().values, nodes[:, slot].contiguous()) / len(chosen)

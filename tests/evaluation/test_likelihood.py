@@ -16,7 +16,7 @@ from crystalgfn.evaluation.analytic import AnalyticTarget
 from crystalgfn.evaluation.likelihood import correlation, likelihood_numbers
 from crystalgfn.gflownet.likelihood import log_likelihood
 from crystalgfn.runs.model import untrained
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.spaces.states import CrystalStates
 from policy_setup import random_policy, short_ways_back, small_space
 from small_run import small_config
 

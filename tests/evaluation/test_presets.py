@@ -14,9 +14,10 @@ from crystalgfn.config import load_preset, presets
 from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.runs.build import build_space
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.spaces.states import CrystalStates
 
 NUMBER = 10_000
 LOOKED_AT = 250
@@ -29,7 +30,7 @@ def sampled(request):
     config = load_preset(request.param)
     space = build_space(config.constraints)
     torch.manual_seed(0)
-    policy = CrystalPolicy(len(space.elements), space.max_count, width=64, layers=2)
+    policy = policy_of(space, PolicyOptions(width=64, layers=2))
     generator = torch.Generator().manual_seed(0)
     states = [policy.sample(NUMBER // 5, space, generator=generator).states for _ in range(5)]
     return space.crystals(CrystalStates.concatenate(states)), config

@@ -20,8 +20,9 @@ from crystalgfn.evaluation.likelihood import correlation
 from crystalgfn.gflownet.likelihood import log_likelihood
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.trainer import Trainer
-from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.spaces.states import CrystalStates
 from policy_setup import small_space
 
 DRAWS, LOOKED_AT = 10_000, 500
@@ -58,7 +59,7 @@ def trained():
     space = small_space(charge="per_element", n_atoms_primitive=(1, 8))
     target = AnalyticTarget(space, 0, balanced=True)
     torch.manual_seed(0)
-    policy = CrystalPolicy(len(space.elements), space.max_count, width=128)
+    policy = policy_of(space, PolicyOptions(width=128))
     recipe = TrainingRecipe(iterations=500, batch_size=64, lr=3e-3, backward="tlm", ema=0.98)
     trainer = Trainer(policy, space, target, recipe, seed=0)
     before = judge(trainer.sampling_policy, space, target)

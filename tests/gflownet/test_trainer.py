@@ -10,10 +10,11 @@ import torch
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
 from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
-from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.runs.build import build_recipe, build_space, build_trainer
 from crystalgfn.runs.training import CHECKPOINT, METRICS, POLICY, train
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.spaces.states import CrystalStates
 from small_run import small_config
 
 
@@ -79,7 +80,7 @@ def test_targets_without_properties_have_nothing_to_show():
 
 def test_trajectories_from_data(tmp_path):
     space = build_space(small_config().constraints)
-    policy = CrystalPolicy(len(space.elements), space.max_count, width=16, layers=2)
+    policy = policy_of(space, PolicyOptions(width=16, layers=2))
     states = policy.sample(30, space, generator=torch.Generator().manual_seed(0)).states
     table = tmp_path / "data.parquet"
     space.crystals(states).to_parquet(table)

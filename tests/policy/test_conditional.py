@@ -56,7 +56,7 @@ def test_the_mean_weight_is_the_normaliser_at_each_condition(setting, weights):
     rows = condition.expand(20_000, 2)
     trajectories = policy.sample(20_000, space, condition=rows, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        log_w = sum(stage_sums(policy.score(trajectories, space), space))
+        log_w = sum(stage_sums(policy.score(trajectories, space)).values())
     log_w += target.log_reward(trajectories.states, rows)
     mean, error = mean_and_error(torch.exp(log_w - exact_log_z(space, *weights)))
     assert error < 0.05

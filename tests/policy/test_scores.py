@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from crystalgfn.policy.policy import Trajectories
-from crystalgfn.policy.stages.lattice import LatticeSteps
-from crystalgfn.policy.stages.space_group import SpaceGroupSteps
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.policy.stages.composition import CompositionStage
+from crystalgfn.policy.stages.composition_steps import CompositionSteps
+from crystalgfn.policy.stages.lattice import LatticeStage
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
+from crystalgfn.policy.stages.space_group import SpaceGroupStage, SpaceGroupSteps
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.lattice import MIN_INCREMENT
+from crystalgfn.spaces.states import CrystalStates
 from direct_compositions import enumerate_directly
 from policy_setup import random_policy, small_space
 from reference_policy import score_one
@@ -37,7 +38,7 @@ def test_every_transition_scores_as_the_reference_says(space, shared, direction)
     policy = random_policy(space, 0, shared=shared)
     trajectories = trajectories_of(policy, space, 60, direction)
     scores = policy.score(trajectories, space)
-    starts = (0, 3, 3 + space.max_elements + 1)
+    starts = [columns.start for columns in scores.columns.values()]
     for row in range(60):
         stages = score_one(policy, trajectories, row, space)
         columns = [start + t for start, stage in zip(starts, stages, strict=True) for t in range(len(stage))]
@@ -71,14 +72,14 @@ def test_backward_trajectories_end_where_they_were_asked_to(space):
     scores = policy.score(back, space)
     assert torch.isfinite(scores.log_pf).all()
     assert torch.isfinite(scores.log_pb).all()
-    assert (back.space_group.path.bincount(minlength=5) > 0).all()
-    assert back.lattice.length.max() > 1
+    assert (back.of(SpaceGroupSteps).path.bincount(minlength=5) > 0).all()
+    assert back.of(LatticeSteps).length.max() > 1
 
 
 def test_points_of_a_trajectory_move_by_at_least_the_least_increment(space):
     policy = random_policy(space, 2)
     for direction in ("forward", "backward"):
-        steps = trajectories_of(policy, space, 2000, direction).lattice
+        steps = trajectories_of(policy, space, 2000, direction).of(LatticeSteps)
         for t in range(1, steps.u.shape[1]):
             moved = (steps.length > t).unsqueeze(1) & steps.free
             assert (steps.u[:, t] - steps.u[:, t - 1])[moved].min() >= MIN_INCREMENT - 1e-12
@@ -91,22 +92,23 @@ def test_forced_moves_score_exactly_zero(space):
     policy = random_policy(space, 3)
     trajectories = trajectories_of(policy, space, 3000, "forward")
     scores = policy.score(trajectories, space)
-    m, steps = space.max_elements, trajectories.lattice
-    full = trajectories.composition.length == m
+    steps, lattice = trajectories.of(LatticeSteps), scores.columns[LatticeStage.name].start
+    composition = scores.columns[CompositionStage.name]
+    full = trajectories.of(CompositionSteps).length == space.max_elements
     assert full.any()
-    assert not scores.log_pf[full, 3 + m].any()  # stopping with the most elements
-    assert not scores.log_pb[:, 3 : 4 + m].any()  # one way back from every composition
+    assert not scores.log_pf[full, composition.stop - 1].any()  # stopping with the most elements
+    assert not scores.log_pb[:, composition].any()  # one path back from every composition
     rows = torch.arange(3000)
     forced = ((steps.last > 1 - MIN_INCREMENT) & steps.free).any(1)
-    leave = scores.log_pf[rows, 4 + m + steps.length]
+    leave = scores.log_pf[rows, lattice + steps.length]
     assert not leave[forced].any()
     assert (leave[~forced] < 0).all()
     first = steps.u[:, 0]
     forced = ((first < MIN_INCREMENT) & steps.free).any(1)
-    home = scores.log_pb[:, 4 + m]
+    home = scores.log_pb[:, lattice]
     assert not home[forced].any()
     assert (home[~forced] < 0).all()
-    one_property = trajectories.space_group.path > 0
+    one_property = trajectories.of(SpaceGroupSteps).path > 0
     assert not scores.log_pb[one_property, 0].any()  # a single property leads back to the source only
 
 
@@ -114,8 +116,7 @@ def test_a_single_possible_crystal_is_certain_up_to_its_lattice():
     space = small_space(groups=[225], elements=(3, 9), n_elements=(2, 2), n_atoms_primitive=(2, 2))
     policy = random_policy(space, 0)
     scores = policy.score(trajectories_of(policy, space, 200, "forward"), space)
-    composition = scores.log_pf[:, 3 : 4 + space.max_elements]
-    assert not composition.any()
+    assert not scores.log_pf[:, scores.columns[CompositionStage.name]].any()
 
 
 def every_path(policy, space):
@@ -126,15 +127,16 @@ def every_path(policy, space):
     states = drawn[first.repeat_interleave(5)]
     back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(1))
     path = torch.arange(5).repeat(len(groups))
-    return replace(back, space_group=SpaceGroupSteps(path, states.space_group))
+    return back.with_steps(SpaceGroupSteps(path, states.space_group))
 
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_probabilities_of_the_ways_to_space_groups_add_up(space, shared):
     policy = random_policy(space, 4, shared=shared)
     scores = policy.score(every_path(policy, space), space)
-    assert torch.exp(scores.log_pf[:, :3].sum(1)).sum().item() == pytest.approx(1, abs=1e-5)
-    backward = torch.exp(scores.log_pb[:, :3].sum(1)).view(-1, 5).sum(1)
+    columns = scores.columns[SpaceGroupStage.name]
+    assert torch.exp(scores.log_pf[:, columns].sum(1)).sum().item() == pytest.approx(1, abs=1e-5)
+    backward = torch.exp(scores.log_pb[:, columns].sum(1)).view(-1, 5).sum(1)
     assert torch.allclose(backward, torch.ones_like(backward), atol=1e-5)
 
 
@@ -147,12 +149,12 @@ def test_probabilities_of_the_compositions_of_a_group_add_up(group, neutrality):
     for row, composition in enumerate(compositions):
         for t, (column, count) in enumerate(composition):
             elements[row, t], counts[row, t] = column + 1, count
-    u = torch.where(space.free(torch.tensor([group])), 0.05, 0.0).double().expand(len(compositions), 6)
+    u = torch.where(space.lattice.free(torch.tensor([group])), 0.05, 0.0).double().expand(len(compositions), 6)
     states = CrystalStates(torch.full((len(compositions),), group), elements, counts, u)
     policy = random_policy(space, 5)
     back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(1))
     scores = policy.score(back, space)
-    log_p = scores.log_pf[:, 3 : 4 + space.max_elements].sum(1)
+    log_p = scores.log_pf[:, scores.columns[CompositionStage.name]].sum(1)
     assert torch.exp(log_p.double()).sum().item() == pytest.approx(1, abs=1e-4)
 
 
@@ -163,7 +165,6 @@ class OneDimension:
         self.space = small_space(groups=[225], n_elements=(1, 1))
         self.policy = random_policy(self.space, 6, scale=1.0)
         self.one = self.policy.sample(1, self.space, generator=torch.Generator().manual_seed(0))
-        self.first = 4 + self.space.max_elements  # column of the first lattice transition
 
     def score(self, *points):
         """Scores ``(N, 2)`` of each lattice transition of trajectories through points ``(N,)``: a list."""
@@ -172,10 +173,12 @@ class OneDimension:
         for t, point in enumerate(points):
             u[:, t, 0] = point
         copies = Trajectories.concatenate([self.one] * number)
-        steps = LatticeSteps(u, torch.full((number,), len(points)), copies.lattice.free)
+        steps = LatticeSteps(u, torch.full((number,), len(points)), copies.of(LatticeSteps).free)
         with torch.no_grad():
-            scores = self.policy.score(replace(copies, lattice=steps), self.space)
-        return [(scores.log_pf[:, c], scores.log_pb[:, c]) for c in range(self.first, self.first + len(points) + 1)]
+            scores = self.policy.score(copies.with_steps(steps), self.space)
+        columns = scores.columns[LatticeStage.name]
+        assert columns.stop - columns.start == len(points) + 1
+        return list(zip(scores.log_pf[:, columns].T, scores.log_pb[:, columns].T, strict=True))
 
 
 def midpoints(low, high, number=4000):
@@ -216,7 +219,7 @@ def test_going_on_is_impossible_where_the_move_is_forced():
 def test_same_seed_same_trajectories_and_gradients_reach_every_weight(space):
     policy = random_policy(space, 7, shared=False, flow=True)
     first, second = (policy.sample(400, space, generator=torch.Generator().manual_seed(9)) for _ in range(2))
-    assert torch.equal(first.lattice.u, second.lattice.u)
+    assert torch.equal(first.of(LatticeSteps).u, second.of(LatticeSteps).u)
     scores = policy.score(first, space)
     assert scores.log_flow.shape == scores.log_pf.shape
     assert not scores.log_flow[~scores.is_step].any()

@@ -43,7 +43,7 @@ CASES = {
 
 
 def space_of(lattice, *, elements=ELEMENTS, groups=GROUPS, limits=LIMITS):
-    return CrystalSpace(elements, groups, composition=limits, lattice=lattice)
+    return CrystalSpace(elements, groups, constraints=limits, lattice=lattice)
 
 
 def check(crystals, bounds):
@@ -73,7 +73,7 @@ def test_samples_of_any_policy_hold_the_bounds(case):
     back, rows = space.states(crystals)
     assert len(rows) == 2000
     assert torch.allclose(back.u, trajectories.states.u, atol=1e-6)
-    totals = cell_totals(space.elements, GROUPS, space.composition.limits, space.lattice)
+    totals = cell_totals(space.elements, GROUPS, space.composition.limits, space.lattice.decoder)
     if totals:
         pairs = zip(crystals.space_group.tolist(), crystals.n_atoms.tolist(), strict=True)
         assert all(n in totals[g] for g, n in pairs)

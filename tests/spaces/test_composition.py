@@ -34,7 +34,7 @@ def check(elements, groups, limits):
         assert bool(space.feasible[group]) == bool(expected[group])
         if expected[group]:
             assert enumerate_by_masks(space, group) == expected[group]
-        bound = space.tables.completions[space.max_elements, space.tables.occupation.start[group], 0]
+        bound = space.tables.completions[space.max_elements, space.tables.occupancy.start[group], 0]
         assert bound == len(expected[group]) if limits["charge"] is None else bound >= len(expected[group])
     return sum(map(len, expected.values()))
 

@@ -26,9 +26,9 @@ class PolicyConfig(Section):
     beta_range: FloatRange = (1.0, 100.0)
     """Least and most value of their parameters."""
     look_ahead: Literal["counts", "elements", "learned"] = "counts"
-    """The choice of an element starts from the ways on of each of its counts, or (faster where there are many elements)
-    from those of all counts together, charge left aside, or (slower) from ways weighted by what each (element, count)
-    was found to be worth. Masks are exact in any case."""
+    """The choice of an element starts from the completions after each of its counts, or (faster where there are many
+    elements) from the completions after all counts together, charge left aside, or (slower) from completions weighted
+    by the learned worth of each (element, count). Masks are exact in any case."""
 
 
 class ReplayConfig(Section):

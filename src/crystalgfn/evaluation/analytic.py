@@ -13,8 +13,9 @@ import torch
 from torch import Generator, Tensor
 
 from crystalgfn.evaluation.enumeration import CompositionSums
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import FREE
+from crystalgfn.spaces.states import CrystalStates
 
 
 class AnalyticTarget:
@@ -77,7 +78,7 @@ class AnalyticTarget:
         self._f = torch.from_numpy(f)
         self._h = torch.zeros(n_elements + 1, most + 1, dtype=torch.float64)  # row and column 0: no element, no atoms
         self._h[1:, 1:] = torch.from_numpy(log_h)
-        self._system = space.system(torch.arange(231, device=space.device)).cpu()
+        self._system = space.lattice.system(torch.arange(231, device=space.device)).cpu()
 
     def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """Return log R of samples of the space, ``(B,)`` float64."""

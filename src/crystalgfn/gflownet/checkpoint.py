@@ -63,12 +63,12 @@ def load_policy(path: Path, policy: CrystalPolicy) -> dict[str, Any]:
 
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     wanted = {k: tuple(v.shape) for k, v in module.state_dict().items()}
-    found = {k: tuple(v.shape) for k, v in tensors.items()}
-    if wanted != found:
-        differing = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
+    shapes = {k: tuple(v.shape) for k, v in tensors.items()}
+    if wanted != shapes:
+        differing = sorted(k for k in wanted.keys() | shapes.keys() if wanted.get(k) != shapes.get(k))
         first = differing[0]
         raise CheckpointError(
-            f"{path}: does not fit the configuration: {first} is {found.get(first)}, allowed {wanted.get(first)}"
+            f"{path}: does not fit the configuration: {first} is {shapes.get(first)}, allowed {wanted.get(first)}"
         )
     module.load_state_dict(tensors)
 

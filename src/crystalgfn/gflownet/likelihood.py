@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 BATCH = 5_000
 """Trajectories that are scored at once."""
@@ -40,17 +41,17 @@ def log_likelihood(
         two tensors ``(B,)`` float64: log p with respect to the measure of the unit cube, and its standard error by the
         delta method.
     """
-    found = []
+    log_ratios = []
     each = max(1, BATCH // trajectories)
     for start in range(0, len(states), each):
         rows = torch.arange(start, min(start + each, len(states)), device=space.device)
         ends = states[rows.repeat_interleave(trajectories)]
-        given = None if condition is None else condition.expand(len(ends), -1)
-        drawn = policy.sample_backward(ends, space, condition=given, generator=generator)
+        repeated = None if condition is None else condition.expand(len(ends), -1)
+        drawn = policy.sample_backward(ends, space, condition=repeated, generator=generator)
         scores = policy.score(drawn, space)
         log_ratio = scores.log_pf_sum.double() - scores.log_pb_sum.double()
-        found.append(log_ratio.view(len(rows), trajectories))
-    log_ratio = torch.cat(found)
+        log_ratios.append(log_ratio.view(len(rows), trajectories))
+    log_ratio = torch.cat(log_ratios)
     log_p = torch.logsumexp(log_ratio, 1) - math.log(trajectories)
     relative = torch.exp(log_ratio - log_p[:, None])
     return log_p, relative.std(1) / math.sqrt(trajectories)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from crystalgfn.spaces.crystal import CrystalStates
+from crystalgfn.spaces.states import CrystalStates
 
 
 class ReplayBuffer:
@@ -13,10 +13,11 @@ class ReplayBuffer:
 
     Args:
         capacity: states kept.
+        state_type: of the space.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int, state_type: type[CrystalStates] = CrystalStates) -> None:
+        self.capacity, self.state_type = capacity, state_type
         self.states: CrystalStates | None = None
         self.log_reward = torch.zeros(0)
 
@@ -26,7 +27,7 @@ class ReplayBuffer:
     def add(self, states: CrystalStates, log_reward: Tensor) -> None:
         """Offer B states with their log-rewards ``(B,)``."""
         if self.states is not None:
-            states = CrystalStates.concatenate((self.states, states))
+            states = self.state_type.concatenate((self.states, states))
             log_reward = torch.cat((self.log_reward, log_reward))
         if len(log_reward) > self.capacity:
             kept = torch.topk(log_reward, self.capacity).indices
@@ -44,17 +45,11 @@ class ReplayBuffer:
         """Tensors to write to a checkpoint; empty if nothing was added."""
         if self.states is None:
             return {}
-        s = self.states
-        return {
-            "space_group": s.space_group,
-            "elements": s.elements,
-            "counts": s.counts,
-            "u": s.u,
-            "log_reward": self.log_reward,
-        }
+        return {**self.states.tensors(), "log_reward": self.log_reward}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
         """Take back what :meth:`state_dict` gave."""
         if tensors:
-            self.states = CrystalStates(*(tensors[k] for k in ("space_group", "elements", "counts", "u")))
-            self.log_reward = tensors["log_reward"]
+            fields = dict(tensors)
+            self.log_reward = fields.pop("log_reward")
+            self.states = self.state_type(**fields)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.gflownet.target import CrystalTarget, Target
-from crystalgfn.policy.policy import Trajectories
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.rewards.goals import Goal
 
 
@@ -47,7 +47,7 @@ class Rollout:
 
 
 def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
-    """Log-rewards ``(n,)`` of the ends of trajectories, and what there is to show of them; one query of the target."""
+    """Log-rewards ``(n,)`` of the ends of trajectories, and a summary of these samples; one query of the target."""
     states = drawn.states
     if not isinstance(target, CrystalTarget):
         return target.log_reward(states, drawn.condition), Rollout(states.space_group)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.rewards.reward import Reward
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 
 class Target(Protocol):

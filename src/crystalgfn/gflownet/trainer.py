@@ -17,8 +17,10 @@ from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.replay import ReplayBuffer
 from crystalgfn.gflownet.rollout import Rollout, query
 from crystalgfn.gflownet.target import Target
-from crystalgfn.policy.policy import CrystalPolicy, Scores, Trajectories
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.policy.policy import CrystalPolicy, Scores
+from crystalgfn.policy.trajectories import Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 MAX_NONFINITE_IN_A_ROW = 50
 
@@ -109,7 +111,7 @@ class Trainer:
             {"params": [self.log_z], "lr": recipe.lr_log_z, "peak": recipe.lr_log_z},
         ]
         self.optimizer = torch.optim.Adam(groups, fused=True)
-        self.replay = ReplayBuffer(recipe.replay_capacity) if recipe.replay_share > 0 else None
+        self.replay = ReplayBuffer(recipe.replay_capacity, space.state_type) if recipe.replay_share > 0 else None
         self.iteration = 0
         self.trajectories = 0
         self.nonfinite = 0

@@ -82,7 +82,7 @@ class BetaMixture:
         return torch.logsumexp(self.log_weights + component, 1)
 
     def sample(self, *, epsilon: float, generator: Generator) -> Tensor:
-        """Draws ``(N,)``, a share epsilon of them uniform on [0, 1]."""
+        """Draws ``(N,)``, of which a share epsilon is uniform on [0, 1]."""
         everything = torch.ones_like(self.log_weights, dtype=torch.bool)
         k = sample_masked(self.log_weights, everything, epsilon=0.0, generator=generator).unsqueeze(1)
         gammas = torch.cat((self.alpha.gather(1, k), self.beta.gather(1, k)), 1)
@@ -90,6 +90,6 @@ class BetaMixture:
         x = first / (first + second)
         x = torch.where(torch.isfinite(x), x, 0.5)  # both gammas underflowed
         if epsilon > 0:
-            uniform, chance = torch.rand(2, len(x), generator=generator, device=x.device)
-            x = torch.where(chance < epsilon, uniform, x)
+            uniform, explore = torch.rand(2, len(x), generator=generator, device=x.device)
+            x = torch.where(explore < epsilon, uniform, x)
         return x.clamp(EDGE, 1 - EDGE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -81,23 +81,33 @@ class Network(nn.Module):
     """One encoder a stage, one of the condition, and a trunk.
 
     Args:
-        encoders: one module a stage, in their order.
+        encoders: one module a stage, by its name and in their order.
         width, layers: size of the trunk.
         conditions: numbers in [0, 1] that the policy is conditional on; 0 for none.
     """
 
-    def __init__(self, encoders: Sequence[nn.Module], width: int, layers: int, conditions: int = 0) -> None:
+    def __init__(self, encoders: Mapping[str, nn.Module], width: int, layers: int, conditions: int = 0) -> None:
         super().__init__()
-        self.encoders = nn.ModuleList(encoders)
+        self.encoders = nn.ModuleDict(encoders)
         self.trunk = Trunk(width, layers)
         self.condition = PointEncoder(conditions, width) if conditions else None
 
-    def given(self, condition: Tensor | None) -> Tensor | None:
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.trunk.bias.device
+
+    def encode_condition(self, condition: Tensor | None) -> Tensor | None:
         """Encoding ``(B, width)`` of conditions ``(B, n)``, which joins that of every state; None without any."""
         if self.condition is None or condition is None:
             return None
         encoded: Tensor = self.condition(condition, torch.ones_like(condition))
         return encoded
+
+    def start(self, batch: int, condition: Tensor | None) -> Tensor:
+        """Encoding ``(B, width)`` before the first stage: that of the condition, if there is one."""
+        encoded = self.encode_condition(condition)
+        return torch.zeros(batch, len(self.trunk.bias), device=self.device) if encoded is None else encoded
 
 
 def small_head(width: int, outputs: int) -> nn.Linear:

@@ -2,75 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.policy.network import Network, small_head
-from crystalgfn.policy.stages.composition import CompositionStage, CompositionSteps, LookAhead
-from crystalgfn.policy.stages.lattice import LatticeStage, LatticeSteps
-from crystalgfn.policy.stages.space_group import SpaceGroupStage, SpaceGroupSteps
-from crystalgfn.policy.stages.stage import Stage, StageScore
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
-
-
-@dataclass(frozen=True)
-class Trajectories:
-    """A batch of complete trajectories, stage by stage, and the condition ``(B, n)`` they were drawn under, if any."""
-
-    space_group: SpaceGroupSteps
-    composition: CompositionSteps
-    lattice: LatticeSteps
-    condition: Tensor | None = None
-
-    def __len__(self) -> int:
-        return len(self.space_group.space_group)
-
-    @property
-    def states(self) -> CrystalStates:
-        """The samples the trajectories end in."""
-        composition = self.composition
-        return CrystalStates(self.space_group.space_group, composition.elements, composition.counts, self.lattice.last)
-
-    def __getitem__(self, rows: slice) -> Trajectories:
-        return Trajectories(
-            SpaceGroupSteps(*_cut(self.space_group, rows)),
-            CompositionSteps(*_cut(self.composition, rows)),
-            LatticeSteps(*_cut(self.lattice, rows)).trimmed(),
-            None if self.condition is None else self.condition[rows],
-        )
-
-    @staticmethod
-    def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
-        """Join batches of the same space; lattice points are padded to the longest."""
-        longest = max(p.lattice.u.shape[1] for p in parts)
-        conditions = [p.condition for p in parts if p.condition is not None]
-        u = [torch.nn.functional.pad(p.lattice.u, (0, 0, 0, longest - p.lattice.u.shape[1])) for p in parts]
-        return Trajectories(
-            SpaceGroupSteps(*_joined([p.space_group for p in parts])),
-            CompositionSteps(*_joined([p.composition for p in parts])),
-            LatticeSteps(
-                torch.cat(u),
-                torch.cat([p.lattice.length for p in parts]),
-                torch.cat([p.lattice.free for p in parts]),
-            ),
-            torch.cat(conditions) if conditions else None,
-        )
-
-
-def _cut(steps: Any, rows: slice) -> list[Tensor]:
-    return [getattr(steps, f.name)[rows] for f in fields(steps)]
-
-
-def _joined(parts: Sequence[Any]) -> list[Tensor]:
-    return [torch.cat([getattr(p, f.name) for p in parts]) for f in fields(parts[0])]
-
-
-def _joined_with(encoding: Tensor, given: Tensor | None) -> Tensor:
-    return encoding if given is None else encoding + given
+from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
+from crystalgfn.policy.trajectories import Steps, Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
 
 @dataclass(frozen=True)
@@ -82,12 +27,14 @@ class Scores:
         is_step: ``(B, S)`` bool, whether there is a transition.
         log_flow: ``(B, S)`` log of the learned flow of the state each transition leaves, 0 where there is none; None if
             the policy has no flow head.
+        columns: which of the S columns are transitions of each stage, by its name.
     """
 
     log_pf: Tensor
     log_pb: Tensor
     is_step: Tensor
     log_flow: Tensor | None
+    columns: Mapping[str, slice] = field(default_factory=dict)
 
     @property
     def log_pf_sum(self) -> Tensor:
@@ -101,54 +48,27 @@ class Scores:
 
 
 class CrystalPolicy(nn.Module):
-    """P_F and P_B over space group, composition and lattice.
+    """P_F and P_B over a stack of subspaces, one stage each.
 
     Args:
-        n_elements: D, elements of the vocabulary.
-        max_count: K, most atoms of one element per primitive cell.
-        width, layers: of the trunk (paper: 3 x 256).
-        shared: one network for both policies; False gives P_B its own (paper).
-        components: Beta distributions a mixture.
-        beta_range: bounds of their parameters.
-        flow: whether to learn the flow of states, for SubTB.
-        look_ahead: what the element head starts from, see :mod:`.composition_stage`.
-        conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
+        stages: in the order in which trajectories pass them.
+        options: of the networks, and those with which the stages were made.
+
+    Attributes:
+        stages: by name, in their order.
     """
 
-    def __init__(
-        self,
-        n_elements: int,
-        max_count: int,
-        *,
-        width: int = 256,
-        layers: int = 3,
-        shared: bool = True,
-        components: int = 5,
-        beta_range: tuple[float, float] = (1.0, 100.0),
-        flow: bool = False,
-        look_ahead: LookAhead = "counts",
-        conditions: int = 0,
-    ) -> None:
+    def __init__(self, stages: Sequence[Stage[Any]], options: PolicyOptions) -> None:
         super().__init__()
-        self.conditions = conditions
-        self.space_group = SpaceGroupStage(width)
-        self.composition = CompositionStage(width, n_elements, max_count, look_ahead)
-        self.lattice = LatticeStage(width, components=components, low=beta_range[0], high=beta_range[1])
-        self.forward_network = self._network(width, layers)
-        self.backward_network = None if shared else self._network(width, layers)
-        self.flow = small_head(width, 1) if flow else None
+        self.conditions = options.conditions
+        self.stages = cast(Mapping[str, Stage[Any]], nn.ModuleDict({stage.name: stage for stage in stages}))
+        self.forward_network = self._network(options)
+        self.backward_network = None if options.shared else self._network(options)
+        self.flow = small_head(options.width, 1) if options.flow else None
 
-    @property
-    def stages(self) -> list[Stage[Any]]:
-        """In the order in which trajectories pass them."""
-        return [self.space_group, self.composition, self.lattice]
-
-    def _network(self, width: int, layers: int) -> Network:
-        return Network([stage.encoder(width) for stage in self.stages], width, layers, self.conditions)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.forward_network.trunk.bias.device
+    def _network(self, options: PolicyOptions) -> Network:
+        encoders = {name: stage.encoder(options.width) for name, stage in self.stages.items()}
+        return Network(encoders, options.width, options.layers, options.conditions)
 
     @torch.inference_mode()
     def sample(
@@ -169,15 +89,12 @@ class CrystalPolicy(nn.Module):
             condition: ``(B, n)`` in [0, 1], for a conditional policy.
             generator: source of randomness.
         """
-        network, encoders = self.forward_network, self.forward_network.encoders
-        given = network.given(condition)
-        prefix = torch.zeros(batch, network.trunk.bias.shape[0], device=self._device) if given is None else given
-        groups = self.space_group.rollout(network, prefix, None, space, epsilon=epsilon, generator=generator)
-        prefix = _joined_with(encoders[0](*self.space_group.final(groups, space)), given)
-        composition = self.composition.rollout(network, prefix, groups, space, epsilon=epsilon, generator=generator)
-        prefix = prefix + encoders[1](*self.composition.final(composition, space))
-        lattice = self.lattice.rollout(network, prefix, groups, space, epsilon=epsilon, generator=generator)
-        return Trajectories(groups, composition, lattice, condition)
+        network = self.forward_network
+
+        def forward(stage: Stage[Any], prefix: Tensor, so_far: Trajectories) -> Steps:
+            return stage.rollout(network, prefix, so_far=so_far, space=space, epsilon=epsilon, generator=generator)
+
+        return self._walk(network, network.start(batch, condition), condition=condition, space=space, run=forward)
 
     @torch.inference_mode()
     def sample_backward(
@@ -185,49 +102,77 @@ class CrystalPolicy(nn.Module):
     ) -> Trajectories:
         """Draw a trajectory that ends in each of ``states`` with the backward policy."""
         network = self.backward_network or self.forward_network
-        given = network.given(condition)
-        prefix = torch.zeros(len(states), network.trunk.bias.shape[0], device=self._device) if given is None else given
-        groups = self.space_group.rollback(network, prefix, states, space, generator=generator)
-        prefix = _joined_with(network.encoders[0](*self.space_group.final(groups, space)), given)
-        composition = self.composition.rollback(network, prefix, states, space, generator=generator)
-        prefix = prefix + network.encoders[1](*self.composition.final(composition, space))
-        lattice = self.lattice.rollback(network, prefix, states, space, generator=generator)
-        return Trajectories(groups, composition, lattice, condition)
+
+        def backward(stage: Stage[Any], prefix: Tensor, so_far: Trajectories) -> Steps:
+            return stage.rollback(network, prefix, so_far=so_far, states=states, space=space, generator=generator)
+
+        return self._walk(
+            network, network.start(len(states), condition), condition=condition, space=space, run=backward
+        )
+
+    def _walk(
+        self,
+        network: Network,
+        prefix: Tensor,
+        *,
+        condition: Tensor | None,
+        space: CrystalSpace,
+        run: Callable[[Stage[Any], Tensor, Trajectories], Steps],
+    ) -> Trajectories:
+        """Run every stage on what those before it decided, whose encoding ``prefix`` grows with each."""
+        walked = Trajectories((), condition, space.state_type)
+        for name, stage in self.stages.items():
+            steps = run(stage, prefix, walked)
+            if len(walked.steps) + 1 < len(self.stages):  # nobody reads the encoding after the last stage
+                prefix = prefix + network.encoders[name](*stage.final(steps, walked, space=space))
+            walked = walked.followed_by(steps)
+        return walked
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""
-        steps: list[Any] = [trajectories.space_group, trajectories.composition, trajectories.lattice]
-        rows = [stage.rows(taken, space) for stage, taken in zip(self.stages, steps, strict=True)]
-        root = self.space_group.root(self._device)
-        sizes = [1 if trajectories.condition is None else len(trajectories), *(len(r.owner) for r in rows)]
-
-        def hidden(network: Network) -> tuple[Tensor, ...]:
-            prefix = network.given(trajectories.condition)
-            encodings = [_joined_with(network.encoders[0](root), prefix)]
-            for stage_rows, encoder in zip(rows, network.encoders, strict=True):
-                own = encoder(*stage_rows.inputs)
-                if stage_rows.hints is not None and network is self.forward_network:
-                    own = own + nn.functional.pad(stage_rows.hints, (0, 0, len(own) - len(stage_rows.hints), 0))
-                encodings.append(own if prefix is None else own + prefix.index_select(0, stage_rows.owner))
-                prefix = encodings[-1][: len(trajectories)]
-            z: Tensor = network.trunk(torch.cat(encodings))
-            return z.split(sizes)
-
-        forward = hidden(self.forward_network)
-        backward = hidden(self.backward_network) if self.backward_network else forward
+        passages = [
+            (stage, steps, trajectories.first(before))
+            for before, (stage, steps) in enumerate(zip(self.stages.values(), trajectories.steps, strict=True))
+        ]
+        visits = [stage.visits(steps, so_far, space=space) for stage, steps, so_far in passages]
+        forward = self._hidden(self.forward_network, trajectories, visits)
+        backward = self._hidden(self.backward_network, trajectories, visits) if self.backward_network else forward
         scores: list[StageScore] = []
         flows: list[Tensor] = []
         entry = forward[0]
-        for stage, taken, z, z_back in zip(self.stages, steps, forward[1:], backward[1:], strict=True):
-            score = stage.score(taken, space, entry, z, z_back)
+        for (stage, steps, so_far), z, z_back in zip(passages, forward[1:], backward[1:], strict=True):
+            score = stage.score(steps, so_far, space=space, entry=entry, forward=z, backward=z_back)
             scores.append(score)
             if self.flow is not None:
                 whole = torch.cat((entry.expand(len(trajectories), -1), z))
                 flows.append(self.flow(whole).squeeze(1)[score.source.clamp(min=0)] * (score.source >= 0))
             entry = z[: len(trajectories)]
+        ends = accumulate((score.source.shape[1] for score in scores), initial=0)
         return Scores(
             torch.cat([s.log_pf for s in scores], 1),
             torch.cat([s.log_pb for s in scores], 1),
             torch.cat([s.source >= 0 for s in scores], 1),
             torch.cat(flows, 1) if flows else None,
+            {name: slice(*pair) for name, pair in zip(self.stages, pairwise(ends), strict=True)},
         )
+
+    def _hidden(self, network: Network, trajectories: Trajectories, visits: Sequence[Visits]) -> tuple[Tensor, ...]:
+        """Last hidden layers at the source, ``(1, width)`` or ``(B, width)``, and at the visits to each stage."""
+        condition = network.encode_condition(trajectories.condition)
+        encodings, prefix = [self._source(network, condition)], condition
+        for visit, encoder in zip(visits, network.encoders.values(), strict=True):
+            own = encoder(*visit.inputs)
+            if visit.forward_only is not None and network is self.forward_network:
+                above = len(own) - len(visit.forward_only)
+                own = own + nn.functional.pad(visit.forward_only, (0, 0, above, 0))
+            encodings.append(own if prefix is None else own + prefix.index_select(0, visit.owner))
+            prefix = encodings[-1][: len(trajectories)]
+        z: Tensor = network.trunk(torch.cat(encodings))
+        return z.split([len(encoding) for encoding in encodings])
+
+    def _source(self, network: Network, condition: Tensor | None) -> Tensor:
+        """Encoding of the state in which trajectories start: ``(1, width)``, or ``(B, width)`` under conditions."""
+        name, first = next(iter(self.stages.items()))
+        inputs = first.source(network.device)
+        own = network.start(1, None) if inputs is None else network.encoders[name](*inputs)
+        return own if condition is None else own + condition

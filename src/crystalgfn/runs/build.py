@@ -14,16 +14,19 @@ from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
+from crystalgfn.policy.build import policy_of
+from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.goals import parse_goal
 from crystalgfn.rewards.reward import Reward, Stability, Term
 from crystalgfn.rewards.success_probability import Chance
 from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 
@@ -41,7 +44,7 @@ def build_space(config: ConstraintsConfig) -> CrystalSpace:
     return CrystalSpace(
         [atomic_number(symbol) for symbol in config.elements.allowed],
         asked.space_groups(),
-        composition=asked,
+        constraints=asked,
         lattice=build_lattice(config.lattice, asked.fold("lattice", NO_BOUNDS)),
         lebesgue=config.measure == "lebesgue",
     )
@@ -56,20 +59,12 @@ def build_lattice(lattice: LatticeConfig, bounds: LatticeBounds) -> LatticeDecod
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
     """The policies with random weights from the configuration's seed; the global generator is left as it was."""
+    options = PolicyOptions(
+        **config.policy.model_dump(), flow=config.training.objective == "subtb", conditions=config.conditions
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return CrystalPolicy(
-            len(space.elements),
-            space.max_count,
-            width=config.policy.width,
-            layers=config.policy.layers,
-            shared=config.policy.shared,
-            components=config.policy.components,
-            beta_range=config.policy.beta_range,
-            flow=config.training.objective == "subtb",
-            look_ahead=config.policy.look_ahead,
-            conditions=config.conditions,
-        ).to(space.device)
+        return policy_of(space, options).to(space.device)
 
 
 def weights_of(where: str | Path) -> Path:

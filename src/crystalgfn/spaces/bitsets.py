@@ -58,5 +58,5 @@ def shift_each(words: Tensor, by: Tensor) -> Tensor:
     whole = by.div(WORD, rounding_mode="floor")
     bits = (by - whole * WORD).unsqueeze(-1)
     source = torch.arange(n_words + 1, device=words.device) - whole.unsqueeze(-1)  # one off, for the zeros in front
-    found = pad(words, (1, 1)).gather(-1, source.clamp(0, n_words + 1))
-    return ((found[..., 1:] << bits) & _FULL) | (found[..., :-1] >> (WORD - bits))
+    moved = pad(words, (1, 1)).gather(-1, source.clamp(0, n_words + 1))
+    return ((moved[..., 1:] << bits) & _FULL) | (moved[..., :-1] >> (WORD - bits))

@@ -90,8 +90,8 @@ class ChargeSets:
 
     Attributes:
         bound: charges run over -bound..bound; n = 2 bound + 1.
-        low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., of so many terms. An unused window
-            has none.
+        low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., each with its number of
+            terms, 0 for an unused window.
         longest: most terms of a window.
         charged: ``(W,)`` packed, the bits of all charges. Sets may hold bits beyond, which sums leave as they are.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
@@ -170,7 +170,7 @@ class ChargeSets:
         Returns:
             ``(U, W)`` packed sets; bits above n - 1 are not meaningful.
         """
-        found = torch.zeros_like(targets)
+        charges = torch.zeros_like(targets)
         for low, stride, terms in zip(
             self.low[element, count].tolist(),
             self.step[element, count].tolist(),
@@ -179,11 +179,11 @@ class ChargeSets:
         ):
             if terms < 1:
                 continue
-            room = -(-max(0, -low) // WORD)  # words above, for what moves up first and down again
-            window, covered = shift(pad(targets, (0, room)), -low), 1
+            spare = -(-max(0, -low) // WORD)  # words above, for what moves up first and down again
+            window, covered = shift(pad(targets, (0, spare)), -low), 1
             while covered < terms:  # a window of c terms, moved and joined to itself, has up to 2 c
                 more = min(covered, terms - covered)
                 window = window | shift(window, -more * stride)
                 covered += more
-            found |= window[:, : targets.shape[1]]
-        return found
+            charges |= window[:, : targets.shape[1]]
+        return charges

@@ -1,4 +1,4 @@
-"""What a partial composition remembers of its charges, and what look-ahead knows of them.
+"""The charges that a partial composition can carry, as it grows and as look-ahead tabulates them.
 
 :class:`PlainCharges` keeps the set Q of charges that a composition can carry (:mod:`.charge_sets`).
 
@@ -26,7 +26,7 @@ from crystalgfn.spaces.constraints.limits import CompositionLimits
 
 
 class Charges(Protocol):
-    """Sets of charges of partial compositions, packed; tables hold sets of the same form, with as many blocks or more.
+    """Sets of charges of partial compositions, packed; sets in tables have the same form and at least as many blocks.
 
     One more bit, "any charge", is set in every set: it carries the rule that crystals of one element are neutral
     whatever their oxidation states.
@@ -207,7 +207,7 @@ class SignedCharges:
         return torch.cat((start, start & ~self.plain.sets.charged), 1)
 
     def add(self, sets: Tensor, element: Tensor, count: Tensor) -> Tensor:
-        """See :class:`Charges`; ``sets`` are those that :meth:`before` gives for the element."""
+        """See :class:`Charges`; ``sets`` as :meth:`before` gives them for the element."""
         without, with_anion, *before_tie = sets.split(self.plain.words, 1)
         no_anion_yet = without | before_tie[0] if before_tie else without
         cations = self.cations.add(no_anion_yet, element, count)

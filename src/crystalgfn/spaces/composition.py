@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.batch import to_device
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.composition_tables import CompositionTables
 from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.states import CrystalStates
+from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class CompositionState:
 
     Attributes:
         left: elements that may still be added.
-        context: ``(B,)`` int64, group class, fixed positions used, atoms so far and what ledgers keep of them.
+        context: ``(B,)`` int64, group class, fixed positions used, atoms so far and the states of ledgers.
         last: ``(B,)`` int64, 1 + column of the last element added; 0 at the start.
         charges: ``(B, W)`` packed, charges the composition can carry (:mod:`.charge_states`).
     """
@@ -36,7 +41,7 @@ class CompositionState:
         return CompositionState(self.left, self.context[rows], self.last[rows], self.charges[rows])
 
 
-class CompositionSpace:
+class CompositionSpace(Subspace):
     """Compositions over ``elements`` that satisfy constraints together with each of the space groups.
 
     Args:
@@ -49,6 +54,8 @@ class CompositionSpace:
         ConstraintError: no space group has a composition that satisfies the constraints.
     """
 
+    name: ClassVar[str] = "composition"
+
     def __init__(
         self,
         elements: Sequence[int],
@@ -57,6 +64,7 @@ class CompositionSpace:
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.elements = tuple(elements)
+        self.totals = totals
         self.constraints = constraints
         self.limits = limits = constraints.composition_limits(self.elements)
         self.max_elements = limits.n_distinct[1]
@@ -65,17 +73,28 @@ class CompositionSpace:
         self.tables = CompositionTables.build(elements, space_groups, limits, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
-        # first additions allow the most, and are the same for all groups of a class
-        contexts = torch.unique(self.tables.occupation.start)
+        # first additions allow the most, and all groups of a class share them
+        contexts = torch.unique(self.tables.occupancy.start)
         self._first_row = torch.zeros(int(contexts[-1]) + 1, dtype=torch.int64)
         self._first_row[contexts] = torch.arange(len(contexts))
         empty = self._empty(contexts)
-        self._first_ways = self._ways(empty, self.element_mask(empty))
+        self._first_completions = self._completions(empty, self.element_mask(empty))
+        self._cells = torch.tensor(CENTERING_MULTIPLICITY)
+
+    @classmethod
+    def build(cls, limits: SpaceLimits, possible: Possible) -> CompositionSpace:
+        """See :meth:`.subspace.Subspace.build`."""
+        return cls(limits.elements, possible.space_groups, limits.constraints, possible.n_atoms)
+
+    @property
+    def possible(self) -> Possible:
+        """See :attr:`.subspace.Subspace.possible`."""
+        return Possible(tuple(self.feasible.nonzero().flatten().tolist()), self.totals)
 
     @property
     def max_count(self) -> int:
         """Most atoms of one element per primitive cell, K."""
-        return self.tables.occupation.max_count
+        return self.tables.occupancy.max_count
 
     @property
     def feasible(self) -> Tensor:
@@ -83,14 +102,14 @@ class CompositionSpace:
         return self.tables.feasible
 
     def to(self, device: torch.device | str) -> CompositionSpace:
-        """Move the tables to a device."""
-        self.tables = _to(self.tables, device)
-        self._first_row, self._first_ways = self._first_row.to(device), self._first_ways.to(device)
+        """See :meth:`.subspace.Subspace.to`."""
+        self.tables, self._cells = to_device(self.tables, device), self._cells.to(device)
+        self._first_row, self._first_completions = self._first_row.to(device), self._first_completions.to(device)
         return self
 
     def start(self, space_group: Tensor) -> CompositionState:
         """Empty compositions in the given groups, ``(B,)``."""
-        return self._empty(self.tables.occupation.start[space_group])
+        return self._empty(self.tables.occupancy.start[space_group])
 
     def _empty(self, context: Tensor) -> CompositionState:
         charges = self.tables.charges.empty().to(context.device).repeat(len(context), 1)
@@ -107,65 +126,65 @@ class CompositionSpace:
         adds = meets(tables.adds[left][state.context], tables.charges.before(state.charges, state.last))
         return torch.cat((adds & tables.follows[state.last], may_stop), 1)
 
-    def ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
-        """How many compositions, charge left aside, go on from each addition; 0 where it is not allowed.
+    def completions(self, state: CompositionState, allowed: Tensor, weighted: Tensor | None = None) -> Tensor:
+        """Number of completions, charge left aside, after each addition; 0 where it is not allowed.
 
         Args:
             state: B partial compositions that may still grow.
             allowed: ``(B, D + 1)`` bool, their :meth:`element_mask`.
-            completions: weighted ones, as :meth:`CompositionTables.weighted_completions` gives; None counts each as 1.
+            weighted: what :meth:`CompositionTables.weighted_completions` gives; None counts each completion as 1.
 
         Returns:
             ``(B, D, K)`` float32; positive exactly where element and count together are allowed.
         """
-        if state.left == self.max_elements and completions is None:
-            return self._first_ways[self._first_row[state.context]]
-        return self._ways(state, allowed, completions)
+        if state.left == self.max_elements and weighted is None:
+            return self._first_completions[self._first_row[state.context]]
+        return self._completions(state, allowed, weighted)
 
-    def _ways(self, state: CompositionState, allowed: Tensor, completions: Tensor | None = None) -> Tensor:
+    def _completions(self, state: CompositionState, allowed: Tensor, weighted: Tensor | None = None) -> Tensor:
         row, element = allowed[:, :-1].nonzero(as_tuple=True)
-        found = torch.zeros(len(allowed) * len(self.elements), self.max_count, device=row.device)
+        number = torch.zeros(len(allowed) * len(self.elements), self.max_count, device=row.device)
         place = torch.add(element, row, alpha=len(self.elements))
-        found.index_copy_(0, place, self.ways_by_count(state[row], element, completions))
-        return found.view(-1, len(self.elements), self.max_count)
+        number.index_copy_(0, place, self.completions_by_count(state[row], element, weighted))
+        return number.view(-1, len(self.elements), self.max_count)
 
-    def ways_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
-        """:meth:`ways` summed over counts, without a look at which of them charge allows: one look-up an element.
+    def completions_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
+        """:meth:`completions` summed over counts, whether or not charge allows each count: one look-up an element.
 
         Args:
-            state, allowed: as in :meth:`ways`.
+            state, allowed: as in :meth:`completions`.
 
         Returns:
             ``(B, D)`` float32, 0 for elements that are not allowed.
         """
-        return self.tables.all_ways[state.left][state.context] * allowed[:, :-1]
+        return self.tables.after_element[state.left][state.context] * allowed[:, :-1]
 
-    def ways_by_count(self, state: CompositionState, element: Tensor, completions: Tensor | None = None) -> Tensor:
-        """:meth:`ways` of one allowed element a row.
+    def completions_by_count(self, state: CompositionState, element: Tensor, weighted: Tensor | None = None) -> Tensor:
+        """:meth:`completions` of one allowed element a row.
 
         Args:
             state: B partial compositions that may still grow.
             element: ``(B,)`` int64, columns of allowed elements.
-            completions: as in :meth:`ways`.
+            weighted: as in :meth:`completions`.
 
         Returns:
             ``(B, K)`` float32.
         """
         tables = self.tables
-        arrive = tables.occupation.arrive(state.context, element)
+        arrive = tables.occupancy.arrive(state.context, element)
         place = torch.add(element.unsqueeze(1), arrive, alpha=len(self.elements))  # look-ups in flattened tables
-        ahead = tables.completions if completions is None else completions
-        found = ahead[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
+        ahead = tables.completions if weighted is None else weighted
+        number = ahead[state.left - 1][:, 1:].flatten().index_select(0, place.flatten()).view_as(place)
         land = tables.lands[state.left].flatten().index_select(0, place.flatten()).view_as(place)
         land += torch.arange(1, self.max_count + 1, device=place.device)
         carried = tables.charges.before(state.charges, state.last, element).unsqueeze(1)
         words = zip(tables.counts_ok, carried.unbind(2), strict=True)
         common = (word.index_select(0, land.flatten()).view_as(place) & charges for word, charges in words)
-        return found * reduce(torch.bitwise_or, common).ne(0)
+        return number * reduce(torch.bitwise_or, common).ne(0)
 
     def fits(self, state: CompositionState) -> Tensor:
         """Counts of one more element that fit the Wyckoff positions and the atoms left: ``(B, K)`` bool."""
-        return self.tables.occupation.move[:, state.context, 1:].gt(0).any(0)
+        return self.tables.occupancy.move[:, state.context, 1:].gt(0).any(0)
 
     def carried(self, state: CompositionState, most: int) -> Tensor:
         """Charges -most..most that each composition can carry, then whether any will do: ``(B, 2 most + 2)`` bool."""
@@ -179,7 +198,7 @@ class CompositionSpace:
         tables, charges = self.tables, state.charges
         if state.left > 1:  # after the last element only stopping is left, and look-ahead saw to the charge
             charges = tables.charges.add(tables.charges.before(charges, state.last, element), element, count)
-        arrived = tables.occupation.move[tables.occupation.kind[element], state.context, count]
+        arrived = tables.occupancy.move[tables.occupancy.kind[element], state.context, count]
         return CompositionState(state.left - 1, arrived, element + 1, charges)
 
     def allows(self, space_group: Tensor, elements: Tensor, counts: Tensor) -> Tensor:
@@ -198,8 +217,8 @@ class CompositionSpace:
         state = self.start(space_group[rows])
         for t in range(self.max_elements):
             element, count = elements[rows, t] - 1, counts[rows, t]
-            ways = self.ways(state, self.element_mask(state))
-            ok = ways[torch.arange(len(rows), device=rows.device), element, count - 1] > 0
+            completions = self.completions(state, self.element_mask(state))
+            ok = completions[torch.arange(len(rows), device=rows.device), element, count - 1] > 0
             rows = rows[ok]
             state = self.add(state[ok], element[ok], count[ok])
             ends = elements[rows, t + 1] == 0 if t + 1 < self.max_elements else torch.ones_like(rows, dtype=torch.bool)
@@ -207,14 +226,29 @@ class CompositionSpace:
             rows, state = rows[~ends], state[~ends]
         return verdict
 
+    def decode(self, states: CrystalStates) -> dict[str, Tensor]:
+        """See :meth:`.subspace.Subspace.decode`: atoms in the conventional cell."""
+        counts = torch.zeros(len(states), len(self.elements) + 1, dtype=torch.int64, device=states.counts.device)
+        counts.scatter_(1, states.elements, states.counts * self._cells[states.space_group].unsqueeze(1))
+        return {"counts": counts[:, 1:]}
 
-def _to(table: Any, device: torch.device | str) -> Any:
-    """Move the tensors of a frozen dataclass, and of those inside it, to a device."""
-    moved = {}
-    for entry in fields(table):
-        value = getattr(table, entry.name)
-        if isinstance(value, Tensor):
-            moved[entry.name] = value.to(device)
-        elif is_dataclass(value):
-            moved[entry.name] = _to(value, device)
-    return replace(table, **moved)
+    def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """See :meth:`.subspace.Subspace.encode`."""
+        space_group, m = decided["space_group"], self.max_elements
+        device = space_group.device
+        place = {z: d + 1 for d, z in enumerate(self.elements)}
+        columns = torch.tensor([place.get(z, 0) for z in crystals.elements], device=device)
+        raw, cells = crystals.counts.to(device), self._cells[space_group].unsqueeze(1)
+        inside = ~((raw > 0) & (columns == 0)).any(1) & (raw % cells == 0).all(1)
+        counts = torch.zeros(len(crystals), len(self.elements) + 1, dtype=torch.int64, device=device)
+        counts.index_add_(1, columns, raw // cells)
+        counts[:, 0] = 0
+        inside &= ((counts > 0).sum(1) <= m) & (counts.max(1).values <= self.max_count)
+        rows = inside.nonzero().squeeze(1)
+        counts = counts[rows]
+        order = torch.arange(counts.shape[1], device=device).expand_as(counts)
+        elements = torch.where(counts > 0, order, counts.shape[1]).sort(1).values[:, :m]
+        elements = torch.where(elements == counts.shape[1], 0, elements)
+        chosen = counts.gather(1, elements)
+        allowed = self.allows(space_group[rows], elements, chosen)
+        return {"elements": elements[allowed], "counts": chosen[allowed]}, rows[allowed]

@@ -3,7 +3,7 @@
 Elements are added in a fixed order, so whether a partial composition can be completed depends only on
 
     j   the elements that may still be added,
-    c   its context: group class, fixed Wyckoff positions used, atoms so far (:mod:`.occupation`),
+    c   its context: group class, fixed Wyckoff positions used, atoms so far (:mod:`.occupancy`),
     e   the last element added,
     Q   the set of charges it can carry (:mod:`.charge_sets`).
 
@@ -33,7 +33,7 @@ from torch import Tensor
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.charge_states import PlainCharges, SignedCharges, build_charges
 from crystalgfn.spaces.constraints.limits import CompositionLimits
-from crystalgfn.spaces.occupancy import Occupation
+from crystalgfn.spaces.occupancy import Occupancy
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,19 @@ class CompositionTables:
 
     Attributes:
         charges: C(element, count), and how sets of charges grow.
-        occupation: contexts and moves.
+        occupancy: contexts and moves.
         adds: ``(m + 1, C, D, W)`` packed G, index 0 unused; m is the most elements.
         lands: ``(m + 1, C, D)`` int64, column of ``counts_ok`` that holds H[j, c', e, 0]; that of count k is k further.
         counts_ok: ``(W, U (K + 1))`` packed H, the K + 1 counts of each distinct (oxidation states, F) side by side.
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
         feasible: ``(231,)`` bool, whether a space group has any composition.
-        completions: ``(m + 1, C, D + 1)`` float32, N: most compositions that can go on from here.
-        all_ways: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
+        completions: ``(m + 1, C, D + 1)`` float32, N: completions of a composition, charge left aside.
+        after_element: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
 
     charges: PlainCharges | SignedCharges
-    occupation: Occupation
+    occupancy: Occupancy
     adds: Tensor
     lands: Tensor
     counts_ok: Tensor
@@ -62,7 +62,7 @@ class CompositionTables:
     stop: Tensor
     feasible: Tensor
     completions: Tensor
-    all_ways: Tensor
+    after_element: Tensor
 
     @classmethod
     def build(
@@ -81,25 +81,25 @@ class CompositionTables:
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         slots = limits.n_distinct[1]
-        occupation = Occupation.build(elements, space_groups, limits, totals)
-        max_atoms = int(occupation.atoms.max())
-        charges = build_charges(elements, occupation.max_count, max_atoms, limits)
-        contexts, n_elements = len(occupation.atoms), len(elements)
-        stop = cls._stops(elements, occupation, limits)
+        occupancy = Occupancy.build(elements, space_groups, limits, totals)
+        max_atoms = int(occupancy.atoms.max())
+        charges = build_charges(elements, occupancy.max_count, max_atoms, limits)
+        contexts, n_elements = len(occupancy.atoms), len(elements)
+        stop = cls._stops(elements, occupancy, limits)
         follows = cls._follows(elements, limits)
 
         adds = torch.zeros(slots + 1, contexts, n_elements, charges.words, dtype=torch.int64)
         lands = torch.zeros(slots + 1, contexts, n_elements, dtype=torch.int64)
-        counts_ok = [torch.zeros(1, occupation.max_count + 1, charges.words, dtype=torch.int64)]
+        counts_ok = [torch.zeros(1, occupancy.max_count + 1, charges.words, dtype=torch.int64)]
         goal = charges.goal(anything=slots == 1) * stop[0].unsqueeze(-1)
-        columns = [occupation.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupation.move))]
+        columns = [occupancy.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupancy.move))]
         for left in range(1, slots + 1):
             lands[left], rows = cls._land(goal, charges, sum(map(len, counts_ok)))
             counts_ok.append(rows)
             table = torch.cat(counts_ok)
-            for move, of_kind in zip(occupation.move, columns, strict=True):
+            for move, of_kind in zip(occupancy.move, columns, strict=True):
                 reach = torch.zeros(contexts, len(of_kind), charges.words, dtype=torch.int64)
-                for count in range(1, occupation.max_count + 1):
+                for count in range(1, occupancy.max_count + 1):
                     reach |= table[lands[left][move[:, count]][:, of_kind], count]
                 adds[left][:, of_kind] = reach
             single = left == slots - 1  # a single element so far
@@ -107,22 +107,22 @@ class CompositionTables:
             for e in range(n_elements):
                 goal[:, : e + 1] |= charges.after(adds[left, :, e], e) * follows[: e + 1, e].view(1, -1, 1)
         no_element = torch.zeros(1, dtype=torch.int64)
-        feasible = meets(goal[occupation.start, 0], charges.before(charges.empty(), no_element, no_element))
-        feasible &= occupation.start > 0
-        completions, all_ways = cls._completions(occupation, follows, stop)
-        lands *= occupation.max_count + 1
+        feasible = meets(goal[occupancy.start, 0], charges.before(charges.empty(), no_element, no_element))
+        feasible &= occupancy.start > 0
+        completions, after_element = cls._completions(occupancy, follows, stop)
+        lands *= occupancy.max_count + 1
         sets = torch.cat(counts_ok).flatten(0, 1).T.contiguous()
-        return cls(charges, occupation, adds, lands, sets, follows, stop, feasible, completions, all_ways)
+        return cls(charges, occupancy, adds, lands, sets, follows, stop, feasible, completions, after_element)
 
     @staticmethod
-    def _stops(elements: Sequence[int], occupation: Occupation, limits: CompositionLimits) -> Tensor:
+    def _stops(elements: Sequence[int], occupancy: Occupancy, limits: CompositionLimits) -> Tensor:
         slots = limits.n_distinct[1]
         used = slots - torch.arange(slots + 1)
         enough_elements = used >= max(1, limits.n_distinct[0])
         needed = torch.tensor([z in limits.present for z in elements])
         missing = torch.cat((needed.flip(0).cumsum(0).flip(0), torch.zeros(1, dtype=torch.int64)))
         return (
-            enough_elements.view(-1, 1, 1) & occupation.enough.view(1, -1, 1) & missing.eq(0).view(1, 1, -1)
+            enough_elements.view(-1, 1, 1) & occupancy.enough.view(1, -1, 1) & missing.eq(0).view(1, 1, -1)
         ).contiguous()
 
     @staticmethod
@@ -137,19 +137,19 @@ class CompositionTables:
 
     @staticmethod
     def _completions(
-        occupation: Occupation, follows: Tensor, stop: Tensor, weights: Tensor | None = None
+        occupancy: Occupancy, follows: Tensor, stop: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        found = [stop[0].double()]
-        summed = [torch.zeros_like(found[0][:, 1:])]
-        kinds = [occupation.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupation.move))]
+        number = [stop[0].double()]
+        summed = [torch.zeros_like(number[0][:, 1:])]
+        kinds = [occupancy.kind.eq(kind).nonzero().squeeze(1) for kind in range(len(occupancy.move))]
         for left in range(1, len(stop)):
             ahead = torch.zeros_like(summed[0])
-            for of_kind, move in zip(kinds, occupation.move, strict=True):
-                after = found[-1][:, 1 + of_kind][move[:, 1:]]  # (C, K, D'), and the dead context has none
+            for of_kind, move in zip(kinds, occupancy.move, strict=True):
+                after = number[-1][:, 1 + of_kind][move[:, 1:]]  # (C, K, D'), and the dead context has none
                 ahead[:, of_kind] = after.sum(1) if weights is None else (after * weights[of_kind].T).sum(1)
             summed.append(ahead)
-            found.append(stop[left] + ahead @ follows.double().T)
-        return torch.stack(found).float(), torch.stack(summed).float()
+            number.append(stop[left] + ahead @ follows.double().T)
+        return torch.stack(number).float(), torch.stack(summed).float()
 
     def weighted_completions(self, weights: Tensor) -> Tensor:
         """N with a weight for each (element, count) that a completion adds, multiplied: ``(m + 1, C, D + 1)`` float32.
@@ -157,7 +157,7 @@ class CompositionTables:
         Args:
             weights: ``(D, K)``, positive.
         """
-        return self._completions(self.occupation, self.follows, self.stop, weights.double())[0]
+        return self._completions(self.occupancy, self.follows, self.stop, weights.double())[0]
 
     @staticmethod
     def _land(goal: Tensor, charges: PlainCharges | SignedCharges, offset: int) -> tuple[Tensor, Tensor]:

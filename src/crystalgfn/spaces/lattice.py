@@ -1,4 +1,4 @@
-"""The lattice subspace: the unit cube over the free parameters of the lattice system, and what decodes it into cells.
+"""Coordinates of lattices: the unit cube over the free parameters of a lattice system, and what decodes it into cells.
 
 A point u of the cube is decoded by a bijection, :class:`.lattice_box.BoxLattice` (the paper's: affine in lengths and
 angles) or :class:`.lattice_volume.VolumeLattice` (volume per atom and axial ratios). Every decoded cell exists and
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from crystalgfn.spaces.batch import TensorBatch
 from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 
 TRICLINIC, MONOCLINIC, ORTHORHOMBIC, TETRAGONAL, RHOMBOHEDRAL, TRIGONAL, HEXAGONAL, CUBIC = range(1, 9)
@@ -42,7 +43,7 @@ for _system, _slots in _FREE.items():
 
 
 @dataclass(frozen=True)
-class CellContents:
+class CellContents(TensorBatch):
     """What the conventional cells hold, so far as their decoding depends on it.
 
     Attributes:
@@ -54,9 +55,6 @@ class CellContents:
     n_atoms: Tensor
     volume: Tensor
     mass: Tensor
-
-    def __getitem__(self, rows: Tensor | slice) -> CellContents:
-        return CellContents(self.n_atoms[rows], self.volume[rows], self.mass[rows])
 
 
 class LatticeDecoder(ABC):

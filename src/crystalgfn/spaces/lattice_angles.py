@@ -1,4 +1,4 @@
-"""Angles of cells: those that the lattice system fixes, and those that slots of u choose within bounds."""
+"""Angles of cells: fixed by the lattice system, or chosen by slots of u within bounds."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class AngleRange:
         For given alpha and beta the volume is concave in cos gamma, so its least is at an end of gamma's interval, and
         its most at gamma = 90 or at the end next to cos alpha cos beta. Over alpha and beta: by ever finer grids.
         """
-        found = []
+        extremes = []
         for sign in (1.0, -1.0):
             center, reach = torch.full((2,), 0.5, dtype=torch.float64), 0.5
             for _ in range(5):
@@ -97,8 +97,8 @@ class AngleRange:
                 gammas = ends if sign > 0 else (torch.minimum(torch.maximum(flat, ends[0]), ends[1]),)
                 values = torch.stack([sign * angle_factor(torch.stack((alpha, beta, g), 1)) for g in gammas]).amin(0)
                 center, reach = u[values.argmin()], reach / 25
-            found.append(sign * values.min().item())
-        return found[0] * 0.999, min(1.0, found[1] * 1.001)
+            extremes.append(sign * values.min().item())
+        return extremes[0] * 0.999, min(1.0, extremes[1] * 1.001)
 
 
 class CellAngles:
@@ -134,7 +134,7 @@ class CellAngles:
         return torch.where((system == TRICLINIC).unsqueeze(1), self.triclinic.decode(u[:, 3:]), angles)
 
     def encode(self, angles: Tensor, system: Tensor) -> Tensor:
-        """Slots 3, 4, 5 ``(B, 3)``; those that are not free hold anything."""
+        """Slots 3, 4, 5 ``(B, 3)``; slots that are not free hold anything."""
         u = self.triclinic.encode(angles)
         beta = (angles[:, 1] - self.beta[0]) / (self.beta[1] - self.beta[0])
         u[:, 1] = torch.where(system == MONOCLINIC, beta, u[:, 1])

@@ -29,7 +29,7 @@ Log = TypeVar("Log", float, Tensor)
 
 @dataclass(frozen=True)
 class _Shape:
-    """Intermediate values of decoding, ``(B,)`` each; widths are floats where they are the same for all.
+    """Intermediate values of decoding, ``(B,)`` each; widths are floats where all cells have the same.
 
     Attributes:
         angles: ``(B, 3)`` degree.
@@ -115,14 +115,14 @@ class VolumeLattice(LatticeDecoder):
 
     def _volumes(self, log_atoms: Log, log_mass: Log, log_factor: Log) -> list[tuple[Log, Log]]:
         """Each hard bound as an interval of log V."""
-        found = []
+        intervals = []
         if self._per_atom:
-            found.append((log_atoms + self._per_atom[0], log_atoms + self._per_atom[1]))
+            intervals.append((log_atoms + self._per_atom[0], log_atoms + self._per_atom[1]))
         if self._per_mass:
-            found.append((log_mass + self._per_mass[0], log_mass + self._per_mass[1]))
+            intervals.append((log_mass + self._per_mass[0], log_mass + self._per_mass[1]))
         if self._lengths:
-            found.append((log_factor + 3 * self._lengths[0], log_factor + 3 * self._lengths[1]))
-        return found
+            intervals.append((log_factor + 3 * self._lengths[0], log_factor + 3 * self._lengths[1]))
+        return intervals
 
     def _volume(self, log_factor: Tensor, contents: CellContents) -> tuple[Tensor, Tensor | float]:
         """Low end of the interval of log V, ``(B,)``, and its width."""

@@ -3,7 +3,7 @@
 Counts are per primitive cell. Positions with a free coordinate hold any number of orbits, so they contribute the sums
 of their multiplicities. A position without one holds a single orbit in the whole crystal; it matters only if its
 multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after some
-elements is therefore the set of ways the remaining fixed positions may have been used up, of which only the thriftiest
+elements is therefore the set of numbers of fixed positions that may be in use, of which only the thriftiest
 (Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
 
 Ledgers (:mod:`.constraints.ledger`) of further constraints are multiplied with this automaton.
@@ -75,7 +75,7 @@ class GroupClass:
         return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in kept), counts, ends)
 
     def usages(self, count: int) -> list[Usage]:
-        """Thriftiest ways to place ``count`` atoms: how many fixed positions of each multiplicity they take."""
+        """Thriftiest placements of ``count`` atoms: how many fixed positions of each multiplicity they take."""
         if not self.counts[0] <= count <= self.counts[1]:
             return []
         choices = product(*(range(number + 1) for _, number in self.fixed))
@@ -86,9 +86,9 @@ class GroupClass:
 
 
 def _thriftiest(usages: Iterable[Usage]) -> frozenset[Usage]:
-    found = set(usages)
+    distinct = set(usages)
     return frozenset(
-        u for u in found if not any(v != u and all(a <= b for a, b in zip(v, u, strict=True)) for v in found)
+        u for u in distinct if not any(v != u and all(a <= b for a, b in zip(v, u, strict=True)) for v in distinct)
     )
 
 
@@ -97,7 +97,7 @@ Context = tuple[int, int, frozenset[Usage], tuple[Hashable, ...]]
 
 
 @dataclass(frozen=True)
-class Occupation:
+class Occupancy:
     """The automaton of all groups: contexts (:data:`Context`) and moves between them.
 
     Attributes:
@@ -132,7 +132,7 @@ class Occupation:
         space_groups: Iterable[int],
         limits: CompositionLimits,
         totals: Mapping[int, frozenset[int]] | None = None,
-    ) -> Occupation:
+    ) -> Occupancy:
         """Explore every context that the most elements can reach.
 
         Args:

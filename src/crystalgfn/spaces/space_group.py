@@ -6,12 +6,16 @@ three. An action is a column of 243: 8 systems, then 5 symmetries, then 230 grou
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, POINT_SYMMETRY
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.spaces.states import CrystalStates
+from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 N_SYSTEMS, N_SYMMETRIES, N_GROUPS = 8, 5, 230
 N_CODES = (N_SYSTEMS + 1) * (N_SYMMETRIES + 1)
@@ -27,7 +31,7 @@ def code_of(system: Tensor, symmetry: Tensor) -> Tensor:
     return system * (N_SYMMETRIES + 1) + symmetry
 
 
-class SpaceGroupSpace:
+class SpaceGroupSpace(Subspace):
     """Which groups may be sampled, and the actions that lead to them.
 
     Args:
@@ -37,6 +41,8 @@ class SpaceGroupSpace:
         allowed: ``(231,)`` bool.
         mask: ``(54, 243)`` bool; an action is allowed iff some allowed group agrees with what is set after it.
     """
+
+    name: ClassVar[str] = "space_group"
 
     def __init__(self, allowed: Iterable[int]) -> None:
         self.allowed = torch.zeros(N_GROUPS + 1, dtype=torch.bool)
@@ -52,7 +58,27 @@ class SpaceGroupSpace:
         some_symmetry = torch.stack([(fits & (SYMMETRY_OF[1:] == p)).any(1) for p in range(1, N_SYMMETRIES + 1)], 1)
         self.mask = torch.cat((some_system & (system == 0), some_symmetry & (symmetry == 0), fits), 1)
 
+    @classmethod
+    def build(cls, limits: SpaceLimits, possible: Possible) -> SpaceGroupSpace:
+        """See :meth:`.subspace.Subspace.build`."""
+        return cls(possible.space_groups)
+
+    @property
+    def possible(self) -> Possible:
+        """See :attr:`.subspace.Subspace.possible`."""
+        return Possible(tuple(self.allowed.nonzero().flatten().tolist()))
+
     def to(self, device: torch.device | str) -> SpaceGroupSpace:
-        """Move the tables to a device."""
+        """See :meth:`.subspace.Subspace.to`."""
         self.allowed, self.mask = self.allowed.to(device), self.mask.to(device)
         return self
+
+    def decode(self, states: CrystalStates) -> dict[str, Tensor]:
+        """See :meth:`.subspace.Subspace.decode`."""
+        return {"space_group": states.space_group}
+
+    def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """See :meth:`.subspace.Subspace.encode`."""
+        space_group = crystals.space_group.to(self.allowed.device)
+        rows = self.allowed[space_group].nonzero().squeeze(1)
+        return {"space_group": space_group[rows]}, rows

@@ -1,4 +1,4 @@
-"""The lattice stage: all free parameters move together through the unit cube (DESIGN: first a jump, then increments).
+"""The lattice stage: all free parameters move together through the unit cube (first a jump, then increments).
 
 First step u = r. Later u' = u + m + r (1 - u - m), with m the least increment, so that every trajectory is finite.
 Leaving the stage is a Bernoulli, forced once any u > 1 - m; going back to the source likewise, forced while any u < m.
@@ -7,43 +7,24 @@ log_pf and log_pb are densities of u' given u and of u given u': they hold -sum 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.policy.distributions import EDGE, BetaMixture, bernoulli_log_probs
 from crystalgfn.policy.network import Network, PointEncoder, small_head
-from crystalgfn.policy.stages.stage import Rows, Stage, StageScore
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.policy.stages.lattice_steps import LatticeSteps
+from crystalgfn.policy.stages.space_group import SpaceGroupSteps
+from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
+from crystalgfn.policy.trajectories import Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import MIN_INCREMENT
+from crystalgfn.spaces.lattice_space import LatticeSpace
+from crystalgfn.spaces.states import CrystalStates
 
 MAX_STEPS = 2 + int(1 / MIN_INCREMENT)
-
-
-@dataclass(frozen=True)
-class LatticeSteps:
-    """Points visited.
-
-    Attributes:
-        u: ``(B, T, 6)`` float64, the points after the source in order; 0 in slots that are not free.
-        length: ``(B,)`` int64, how many there are, 1..T.
-        free: ``(B, 6)`` bool, free slots.
-    """
-
-    u: Tensor
-    length: Tensor
-    free: Tensor
-
-    @property
-    def last(self) -> Tensor:
-        """``(B, 6)`` the point where the stage ends."""
-        return self.u[torch.arange(len(self.u), device=self.u.device), self.length - 1]
-
-    def trimmed(self) -> LatticeSteps:
-        """Without places that none of the trajectories fills."""
-        return LatticeSteps(self.u[:, : int(self.length.max())], self.length, self.free)
 
 
 class LatticeStage(Stage[LatticeSteps]):
@@ -55,13 +36,19 @@ class LatticeStage(Stage[LatticeSteps]):
         low, high: bounds of the Beta parameters.
     """
 
-    index = 2
+    name: ClassVar[str] = LatticeSpace.name
 
     def __init__(self, width: int, *, components: int = 5, low: float = 1.0, high: float = 100.0) -> None:
         super().__init__()
         self.components, self.low, self.high = components, low, high
         self.exit, self.back = small_head(width, 1), small_head(width, 1)
         self.increment, self.decrement = (self._mixture_head(width) for _ in range(2))
+
+    @classmethod
+    def build(cls, space: CrystalSpace, options: PolicyOptions) -> LatticeStage:
+        """See :meth:`Stage.build`."""
+        low, high = options.beta_range
+        return cls(options.width, components=options.components, low=low, high=high)
 
     def _mixture_head(self, width: int) -> nn.Linear:
         """Starts with broad, slightly different components: alpha and beta around 1.1 to 1.5."""
@@ -92,15 +79,15 @@ class LatticeStage(Stage[LatticeSteps]):
         self,
         network: Network,
         prefix: Tensor,
-        so_far: Any,
-        space: CrystalSpace,
         *,
+        so_far: Trajectories,
+        space: CrystalSpace,
         epsilon: float,
         generator: Generator,
     ) -> LatticeSteps:
         """See :meth:`Stage.rollout`."""
-        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.index]
-        free = space.free(so_far.space_group)
+        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.name]
+        free = space.lattice.free(so_far.of(SpaceGroupSteps).space_group)
         u = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
         length = torch.ones(len(prefix), dtype=torch.int64, device=device)
         rows, here = torch.arange(len(prefix), device=device), free
@@ -123,11 +110,18 @@ class LatticeStage(Stage[LatticeSteps]):
         return LatticeSteps(u, length, free).trimmed()
 
     def rollback(
-        self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        *,
+        so_far: Trajectories,
+        states: CrystalStates,
+        space: CrystalSpace,
+        generator: Generator,
     ) -> LatticeSteps:
         """See :meth:`Stage.rollback`."""
-        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.index]
-        free = space.free(states.space_group)
+        device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.name]
+        free = space.lattice.free(so_far.of(SpaceGroupSteps).space_group)
         visited = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
         length = torch.ones(len(prefix), dtype=torch.int64, device=device)
         rows, here, point = torch.arange(len(prefix), device=device), free, states.u.double()
@@ -150,57 +144,57 @@ class LatticeStage(Stage[LatticeSteps]):
         u = visited.gather(1, place.unsqueeze(2).expand(-1, -1, 6))
         return LatticeSteps(u, length, free)
 
-    @staticmethod
-    def _inner(steps: LatticeSteps) -> tuple[Tensor, Tensor]:
-        """Owner and place of the points before the last, ``(I,)`` each."""
-        places = torch.arange(steps.u.shape[1], device=steps.u.device)
-        owner, place = (places < (steps.length - 1).unsqueeze(1)).nonzero(as_tuple=True)
-        return owner, place
-
-    def rows(self, steps: LatticeSteps, space: CrystalSpace) -> Rows:
+    def visits(self, steps: LatticeSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
         """Last points, then those before."""
-        owner, place = self._inner(steps)
+        owner, place = steps.inner()
         everyone = torch.arange(len(steps.u), device=owner.device)
         free = torch.cat((steps.free, steps.free[owner]))
-        return Rows(torch.cat((everyone, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
+        return Visits(torch.cat((everyone, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
 
-    def final(self, steps: LatticeSteps, space: CrystalSpace) -> tuple[Tensor, ...]:
+    def final(self, steps: LatticeSteps, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
         return (steps.last, steps.free)
 
     def score(
-        self, steps: LatticeSteps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
+        self,
+        steps: LatticeSteps,
+        so_far: Trajectories,
+        *,
+        space: CrystalSpace,
+        entry: Tensor,
+        forward: Tensor,
+        backward: Tensor,
     ) -> StageScore:
         """See :meth:`Stage.score`."""
         m, batch, device = MIN_INCREMENT, len(steps.u), steps.u.device
-        owner, place = self._inner(steps)
+        owner, place = steps.inner()
         everyone = torch.arange(batch, device=device)
         last, inner, after = steps.last, steps.u[owner, place], steps.u[owner, place + 1]
         free_inner = steps.free[owner]
         points, free = torch.cat((last, inner)), torch.cat((steps.free, free_inner))
 
         # forward: first jump from the source, then (stay, increment) at inner points, exit at the last
-        room = (1 - inner - m).clamp(min=EDGE)
-        r = torch.cat((steps.u[:, 0], (after - inner - m) / room))
+        above = (1 - inner - m).clamp(min=EDGE)
+        r = torch.cat((steps.u[:, 0], (after - inner - m) / above))
         z, moving = torch.cat((entry, forward[batch:])), torch.cat((steps.free, free_inner))
-        stretch = torch.where(free_inner, torch.log(room), 0.0).sum(1).float()
+        stretch = torch.where(free_inner, torch.log(above), 0.0).sum(1).float()
         # backward: to the source from the first point, (stay, decrement) from every later one
         later = torch.cat((steps.length > 1, place > 0)).nonzero().squeeze(1)
         owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
         arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
-        room = (arrived - m).clamp(min=EDGE)
-        stretch_back = torch.where(slots, torch.log(room), 0.0).sum(1).float()
+        below = (arrived - m).clamp(min=EDGE)
+        stretch_back = torch.where(slots, torch.log(below), 0.0).sum(1).float()
 
         both = torch.cat((moving, slots))
         raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward.index_select(0, later))))[
             both
         ]
-        drawn = torch.cat((r, (room - origin) / room))[both].float()
+        drawn = torch.cat((r, (below - origin) / below))[both].float()
         density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(drawn), both)
         increment, decrement = density.split((len(moving), len(slots)))
         forced = torch.stack((((points > 1 - m) & free).any(1), ((points < m) & free).any(1)))
-        chance = torch.stack((self.exit(forward).squeeze(1), self.back(backward).squeeze(1)))
-        (leave, home), (stay, remain) = (log_p.unbind(0) for log_p in bernoulli_log_probs(chance, forced))
+        logits = torch.stack((self.exit(forward).squeeze(1), self.back(backward).squeeze(1)))
+        (leave, home), (stay, remain) = (log_p.unbind(0) for log_p in bernoulli_log_probs(logits, forced))
 
         width = steps.u.shape[1] + 1
         log_pf = torch.zeros(batch, width, device=device).index_put(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import Network, SetEncoder, small_head
-from crystalgfn.policy.stages.stage import Rows, Stage, StageScore
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
+from crystalgfn.policy.trajectories import Steps, Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.space_group import (
     FIRST_GROUP_ACTION,
     N_ACTIONS,
@@ -21,25 +23,31 @@ from crystalgfn.spaces.space_group import (
     N_SYSTEMS,
     SYMMETRY_OF,
     SYSTEM_OF,
+    SpaceGroupSpace,
     code_of,
 )
+from crystalgfn.spaces.states import CrystalStates
 
 DIRECT, SYSTEM, SYMMETRY, SYSTEM_SYMMETRY, SYMMETRY_SYSTEM = range(5)
-"""The five ways to a space group: at once, after its system, after its symmetry, after both in either order."""
+"""The five paths to a space group: at once, after its system, after its symmetry, after both in either order."""
 
 
 @dataclass(frozen=True)
-class SpaceGroupSteps:
+class SpaceGroupSteps(Steps):
     """``space_group`` ``(B,)`` 1..230 and the ``path`` ``(B,)`` to it, 0..4."""
 
     path: Tensor
     space_group: Tensor
 
+    def outcome(self) -> dict[str, Tensor]:
+        """See :meth:`Steps.outcome`."""
+        return {"space_group": self.space_group}
+
 
 class SpaceGroupStage(Stage[SpaceGroupSteps]):
     """Heads: 243 actions forward; backward, which of 4 parents of a finished group and of 2 of a (system, symmetry)."""
 
-    index = 0
+    name: ClassVar[str] = SpaceGroupSpace.name
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -47,12 +55,17 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         self.parent = small_head(width, 4)
         self.unset = small_head(width, 2)
 
+    @classmethod
+    def build(cls, space: CrystalSpace, options: PolicyOptions) -> SpaceGroupStage:
+        """See :meth:`Stage.build`."""
+        return cls(options.width)
+
     def encoder(self, width: int) -> nn.Module:
         """Embeddings of the 54 codes and of the 230 groups."""
         return SetEncoder(1 + N_CODES + N_GROUPS, width, expected=2)
 
     @staticmethod
-    def features(code: Tensor, space_group: Tensor) -> Tensor:
+    def inputs(code: Tensor, space_group: Tensor) -> Tensor:
         """Encoder input of states ``(R,)``; group 0 means not set."""
         return torch.stack((1 + code, torch.where(space_group > 0, N_CODES + space_group, 0)), 1)
 
@@ -61,31 +74,35 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         device = space_group.device
         return SYSTEM_OF.to(device)[space_group], SYMMETRY_OF.to(device)[space_group]
 
-    def root(self, device: torch.device) -> Tensor:
-        """Encoder input of the source, ``(1, 2)``."""
+    def source(self, device: torch.device) -> tuple[Tensor]:
+        """See :meth:`Stage.source`: nothing is set."""
         zero = torch.zeros(1, dtype=torch.int64, device=device)
-        return self.features(zero, zero)
+        return (self.inputs(zero, zero),)
 
     def rollout(
         self,
         network: Network,
         prefix: Tensor,
-        so_far: Any,
-        space: CrystalSpace,
         *,
+        so_far: Trajectories,
+        space: CrystalSpace,
         epsilon: float,
         generator: Generator,
     ) -> SpaceGroupSteps:
         """See :meth:`Stage.rollout`."""
-        batch, device, encoder = len(prefix), prefix.device, network.encoders[self.index]
+        groups, batch, device, encoder = space.groups, len(prefix), prefix.device, network.encoders[self.name]
         code = torch.zeros(batch, dtype=torch.int64, device=device)
         group, path = torch.zeros_like(code), torch.zeros_like(code)
         rows = torch.arange(batch, device=device)
-        conditional = network.condition is not None
-        start = encoder(self.root(device))  # without a condition, all trajectories start from the same state
-        logits = self.action(network.trunk(start + prefix if conditional else start)).expand(batch, -1)
+        first = not so_far.steps
+        alike = first and so_far.condition is None  # all trajectories start in the same state
+        start = prefix
+        if first:
+            own = encoder(*self.source(device))
+            start = own if alike else own + prefix
+        logits = self.action(network.trunk(start)).expand(batch, -1)
         for step in range(3):
-            mask = space.groups.mask[code[rows]]
+            mask = groups.mask[code[rows]]
             action = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
             group[rows] = (action - FIRST_GROUP_ACTION + 1).clamp(min=0)
             is_system, is_symmetry = action < N_SYSTEMS, (action >= N_SYSTEMS) & (action < FIRST_GROUP_ACTION)
@@ -98,24 +115,31 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
             rows = rows[is_system | is_symmetry]
             if len(rows) == 0:
                 break
-            encoding = encoder(self.features(code[rows], group[rows]))
-            logits = self.action(network.trunk(encoding + prefix[rows] if conditional else encoding))
+            encoding = encoder(self.inputs(code[rows], group[rows]))
+            logits = self.action(network.trunk(encoding if alike else encoding + prefix[rows]))
         return SpaceGroupSteps(path, group)
 
     def rollback(
-        self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
+        self,
+        network: Network,
+        prefix: Tensor,
+        *,
+        so_far: Trajectories,
+        states: CrystalStates,
+        space: CrystalSpace,
+        generator: Generator,
     ) -> SpaceGroupSteps:
         """See :meth:`Stage.rollback`."""
-        encoder = network.encoders[self.index]
+        encoder = network.encoders[self.name]
         system, symmetry = self._properties(states.space_group)
         code, unset = code_of(system, symmetry), torch.zeros_like(system)
-        logits = self.parent(network.trunk(encoder(self.features(code, states.space_group)) + prefix))
+        logits = self.parent(network.trunk(encoder(self.inputs(code, states.space_group)) + prefix))
         path = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
-        logits = self.unset(network.trunk(encoder(self.features(code, unset)) + prefix))
+        logits = self.unset(network.trunk(encoder(self.inputs(code, unset)) + prefix))
         order = sample_masked(logits, torch.ones_like(logits, dtype=torch.bool), epsilon=0.0, generator=generator)
         return SpaceGroupSteps(path + torch.where(path == SYSTEM_SYMMETRY, order, 0), states.space_group)
 
-    def rows(self, steps: SpaceGroupSteps, space: CrystalSpace) -> Rows:
+    def visits(self, steps: SpaceGroupSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
         """Finished groups, then states with one property, then with two."""
         path, group = steps.path, steps.space_group
         system, symmetry = self._properties(group)
@@ -126,14 +150,21 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         everyone = torch.arange(len(path), device=path.device)
         code = torch.cat((both, first[one], both[two]))
         groups = torch.cat((group, torch.zeros_like(code[len(group) :])))
-        return Rows(torch.cat((everyone, one, two)), (self.features(code, groups),))
+        return Visits(torch.cat((everyone, one, two)), (self.inputs(code, groups),))
 
-    def final(self, steps: SpaceGroupSteps, space: CrystalSpace) -> tuple[Tensor, ...]:
+    def final(self, steps: SpaceGroupSteps, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
-        return (self.features(code_of(*self._properties(steps.space_group)), steps.space_group),)
+        return (self.inputs(code_of(*self._properties(steps.space_group)), steps.space_group),)
 
     def score(
-        self, steps: SpaceGroupSteps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
+        self,
+        steps: SpaceGroupSteps,
+        so_far: Trajectories,
+        *,
+        space: CrystalSpace,
+        entry: Tensor,
+        forward: Tensor,
+        backward: Tensor,
     ) -> StageScore:
         """See :meth:`Stage.score`; ``entry`` is ``(1, width)`` where every trajectory starts at the same source."""
         path, group = steps.path, steps.space_group

@@ -3,37 +3,44 @@
 In lockstep all trajectories of a batch pass the first stage, then the second, and so on, so only one set of heads runs
 at a time. A state is encoded as the sum of the encodings of what each stage has decided so far; the encoding of
 finished stages, the *prefix*, is computed once. For training, the states of all trajectories and stages go through the
-trunk in one pass (:meth:`Stage.rows`), whose output serves both policies: P_F of leaving a state and P_B of arriving.
+trunk in one pass (:meth:`Stage.visits`), whose output serves both policies: P_F of leaving a state and P_B of arriving.
+
+A stage may look at the steps of all stages before it, ``so_far``, whatever they are: it asks for those it needs by
+their class, as ``so_far.of(SpaceGroupSteps)``.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
+import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.policy.network import Network
-from crystalgfn.spaces.crystal import CrystalSpace, CrystalStates
+from crystalgfn.policy.options import PolicyOptions
+from crystalgfn.policy.trajectories import Steps, Trajectories
+from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 
-Steps = TypeVar("Steps")
-"""What a stage records of a batch of trajectories; every field has the batch first."""
+S = TypeVar("S", bound=Steps)
+"""What a stage records of a batch of trajectories."""
 
 
 @dataclass(frozen=True)
-class Rows:
-    """States of a stage, those at its end first.
+class Visits:
+    """States that trajectories visit in a stage, the last state of each first.
 
     Attributes:
         owner: ``(R,)`` int64, trajectory of each state; the first B are 0..B-1, the states the stage ends in.
         inputs: what the stage's encoder takes, each ``(R, ...)``.
-        hints: ``(G, width)``, added to the encoding of the last G states for the forward policy alone, or None.
+        forward_only: ``(G, width)``, added to the encoding of the last G states for the forward policy alone, or None.
     """
 
     owner: Tensor
     inputs: tuple[Tensor, ...]
-    hints: Tensor | None = None
+    forward_only: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class StageScore:
     Attributes:
         log_pf: of taking the transition forward.
         log_pb: of taking it backward.
-        source: ``(B, S)`` int64, row of the state each transition leaves: 0..B-1 the stage's entry, then its rows; -1
+        source: ``(B, S)`` int64, row of the state each transition leaves: 0..B-1 the stage's entry, then its visits; -1
             where there is no transition.
     """
 
@@ -52,32 +59,47 @@ class StageScore:
     source: Tensor
 
 
-class Stage(nn.Module, Generic[Steps]):
-    """Heads of both policies for one subspace."""
+class Stage(nn.Module, Generic[S]):
+    """Heads of both policies for one subspace.
 
-    index: int
-    """Place of the stage among the encoders of a network."""
+    Attributes:
+        name: of the subspace. The stage's weights and encoders are named by it.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def build(cls, space: CrystalSpace, options: PolicyOptions) -> Self:
+        """The stage with random weights, for a space at least as wide as any that it will sample."""
 
     @abstractmethod
     def encoder(self, width: int) -> nn.Module:
         """A new encoder of this subspace."""
+
+    def source(self, device: torch.device) -> tuple[Tensor, ...] | None:
+        """Encoder inputs ``(1, ...)`` of the state that trajectories start in, where this is the first stage.
+
+        None if nothing is encoded there.
+        """
+        return None
 
     @abstractmethod
     def rollout(
         self,
         network: Network,
         prefix: Tensor,
-        so_far: Any,
-        space: CrystalSpace,
         *,
+        so_far: Trajectories,
+        space: CrystalSpace,
         epsilon: float,
         generator: Generator,
-    ) -> Steps:
+    ) -> S:
         """Run the forward policy through the stage.
 
         Args:
             network: encoders and trunk of the forward policy.
-            prefix: ``(B, width)`` encoding of the finished stages.
+            prefix: ``(B, width)`` encoding of the finished stages, and of the condition if there is one.
             so_far: steps of the finished stages.
             space: masks, tables and limits; may be narrower than that of training.
             epsilon: share of actions drawn uniformly from the allowed ones.
@@ -86,25 +108,36 @@ class Stage(nn.Module, Generic[Steps]):
 
     @abstractmethod
     def rollback(
-        self, network: Network, prefix: Tensor, states: CrystalStates, space: CrystalSpace, *, generator: Generator
-    ) -> Steps:
-        """Run the backward policy through the stage from finished samples; arguments as in :meth:`rollout`."""
+        self,
+        network: Network,
+        prefix: Tensor,
+        *,
+        so_far: Trajectories,
+        states: CrystalStates,
+        space: CrystalSpace,
+        generator: Generator,
+    ) -> S:
+        """Run the backward policy through the stage from finished samples; other arguments as in :meth:`rollout`."""
 
     @abstractmethod
-    def rows(self, steps: Steps, space: CrystalSpace) -> Rows:
-        """States visited in the stage, its last ones first."""
+    def visits(self, steps: S, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
+        """States visited in the stage, its last states first."""
 
     @abstractmethod
-    def final(self, steps: Steps, space: CrystalSpace) -> tuple[Tensor, ...]:
+    def final(self, steps: S, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """Encoder inputs of the states the stage ends in, each ``(B, ...)``."""
 
     @abstractmethod
-    def score(self, steps: Steps, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor) -> StageScore:
+    def score(
+        self, steps: S, so_far: Trajectories, *, space: CrystalSpace, entry: Tensor, forward: Tensor, backward: Tensor
+    ) -> StageScore:
         """Log-probabilities of the recorded transitions.
 
         Args:
-            steps: what was recorded.
+            steps: of this stage.
+            so_far: steps of the finished stages.
             space: the masks under which P_F is normalised.
-            entry: ``(B, width)`` or ``(1, width)`` last hidden layer of the forward network at the stage's entry.
-            forward, backward: ``(R, width)`` the same at :meth:`rows`, for both policies.
+            entry: ``(B, width)`` last hidden layer of the forward network at the stage's entry; ``(1, width)`` where
+                all trajectories start in the same state.
+            forward, backward: ``(R, width)`` last hidden layers at :meth:`visits`, for both policies.
         """

@@ -1,0 +1,32 @@
+"""Sizes and choices of a policy, with their defaults; :class:`crystalgfn.config.PolicyConfig` documents each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+LookAhead = Literal["counts", "elements", "learned"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions:
+    """What networks and stages are made with.
+
+    Attributes:
+        width, layers: of the trunk (paper: 3 x 256).
+        shared: one network for both policies; False gives P_B its own (paper).
+        components: Beta distributions a mixture.
+        beta_range: bounds of their parameters.
+        flow: whether to learn the flow of states, for SubTB.
+        look_ahead: what the choice of an element starts from, see :mod:`.stages.composition`.
+        conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
+    """
+
+    width: int = 256
+    layers: int = 3
+    shared: bool = True
+    components: int = 5
+    beta_range: tuple[float, float] = (1.0, 100.0)
+    flow: bool = False
+    look_ahead: LookAhead = "counts"
+    conditions: int = 0

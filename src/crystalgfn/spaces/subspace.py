@@ -1,0 +1,110 @@
+"""What a subspace promises: the part of a crystal that one stage of the policy decides, with its constraints.
+
+Subspaces stand in the order in which a trajectory decides them, and each may look at what earlier ones decided. They
+are built in the opposite order, each from what the next one leaves possible, so that every mask knows whether the rest
+can be completed, and no trajectory comes to a dead end.
+
+    trajectories, decoding, encoding    space group  ->  composition  ->  lattice
+    what is left possible               space group  <-  composition  <-  lattice
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
+
+import torch
+from torch import Tensor
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.states import CrystalStates
+
+
+@dataclass(frozen=True)
+class SpaceLimits:
+    """What a space is made of, and what its crystals must satisfy.
+
+    Attributes:
+        elements: ``(D,)`` atomic numbers in formula order.
+        space_groups: international numbers that may be chosen, rising.
+        constraints: what is asked of the crystals; each subspace reads those that narrow it.
+        lattice: decoding of the unit cube, with its bounds.
+    """
+
+    elements: tuple[int, ...]
+    space_groups: tuple[int, ...]
+    constraints: Constraints
+    lattice: LatticeDecoder
+
+
+@dataclass(frozen=True)
+class Possible:
+    """What a subspace, together with all later ones, leaves possible to earlier ones.
+
+    Attributes:
+        space_groups: international numbers that have a completion.
+        n_atoms: space group -> numbers of atoms in the conventional cell at which a crystal may end; None for any.
+    """
+
+    space_groups: tuple[int, ...]
+    n_atoms: Mapping[int, frozenset[int]] | None = None
+
+
+class Subspace(Protocol):
+    """One part of a crystal: its masks, and its share of the way from states to crystals and back.
+
+    Attributes:
+        name: of the subspace, and of the stage of the policy that decides it.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def build(cls, limits: SpaceLimits, possible: Possible) -> Self:
+        """The subspace with its masks.
+
+        Args:
+            limits: of the whole space.
+            possible: what the next subspace leaves; for the last one, everything within the limits.
+
+        Raises:
+            ConstraintError: nothing is left.
+        """
+        ...
+
+    @property
+    def possible(self) -> Possible:
+        """What is left to the subspace before this one."""
+        ...
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the tables to a device."""
+        ...
+
+    def decode(self, states: CrystalStates) -> Mapping[str, Any]:
+        """The fields of :class:`~crystalgfn.crystals.crystal.Crystals` that the subspace decides.
+
+        Args:
+            states: B finished samples; only fields of this subspace and of earlier ones are read.
+        """
+        ...
+
+    def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """Real crystals in the coordinates of the subspace.
+
+        Args:
+            crystals: B crystals that lie in all earlier subspaces.
+            decided: fields of their states from earlier subspaces, each ``(B, ...)``.
+
+        Returns:
+            fields of the states of the crystals that lie in this subspace, each ``(N, ...)``, and the row numbers
+            ``(N,)`` of these crystals.
+        """
+        ...
+
+    def log_measure(self, states: CrystalStates) -> Tensor:
+        """log of what a point of the subspace measures in the crystal's own units, ``(B,)``: 0 for discrete choices."""
+        return torch.zeros(len(states), device=states.space_group.device)
