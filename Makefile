@@ -1,5 +1,6 @@
 # make demo         sample 1,000 crystals from the shipped model, place and relax 20, print the best, write CIF files and tables
-# make test         lint, types, docs and the whole test suite, in an environment of its own (continuous integration runs this)
+# make test         lint, types, docs and the whole test suite, in an environment of its own (continuous integration runs this);
+#                   pages are tested in a browser where Chromium is on PATH, and a line at the end says so where it is not
 # make lint         ruff and mypy only;   make docs   build the site into site/;   make clean   remove what make created
 # make constraints  rewrite constraints.txt from the test environment, after a change of dependencies
 
@@ -9,10 +10,10 @@ PYTHON      ?= $(shell command -v python3.11 || command -v python3)
 DEMO        := .venv-demo
 RESULT      ?= demo
 TEST        := .venv-test
-EXTRAS      := test,docs,dev,data,strain,structures,second-opinion,report,tensorboard
+EXTRAS      := test,browser,docs,dev,data,strain,structures,second-opinion,report,tensorboard
 
-# An environment is used again only if it was made from these very files by this very Python.
-STAMP := $(shell { cat constraints.txt pyproject.toml; $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')
+# An environment is used again only if it was made from these very files and extras by this very Python.
+STAMP := $(shell { cat constraints.txt pyproject.toml; echo $(EXTRAS); $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')
 
 # The pins hold for build tools as well, which pip reads from the environment only (newer pip: PIP_BUILD_CONSTRAINT).
 export PIP_CONSTRAINT       := constraints.txt

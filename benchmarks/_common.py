@@ -19,6 +19,7 @@ import torch
 
 import crystalgfn
 from crystalgfn.config import Config, load_config
+from crystalgfn.gflownet.objectives.registry import WRITTEN_OBJECTIVE
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
@@ -187,7 +188,7 @@ def describe(config: Config, name: str) -> dict[str, Any]:
         "neutrality": s.charge,
         "lattice": s.lattice.kind,
         "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
-        "objective": config.training.objective,
+        "objective": WRITTEN_OBJECTIVE.name(config.training.objective),
         "a rollout": f"{given} batches" if given else "5 batches or 200 trajectories",
-        "property": config.objective[0].property,
+        "property": config.first_property,
     }

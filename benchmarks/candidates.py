@@ -17,7 +17,7 @@ import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from crystalgfn.structures.candidates.folder import MANIFEST, RunFolder
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 
 SHARES = {
@@ -50,10 +50,10 @@ def displacements(folder: Path) -> list[float]:
     matcher, out = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), []
     manifest = json.loads((folder / MANIFEST).read_text())
     for candidate in RunFolder(folder, manifest, resume=True).candidates():
-        if candidate.structure is not None and "placed" in candidate.stages:
+        if candidate.structure is not None and "placed" in candidate.intermediates:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = matcher.get_rms_dist(candidate.stages["placed"], candidate.structure)
+                found = matcher.get_rms_dist(candidate.intermediates["placed"], candidate.structure)
             length = (candidate.structure.volume / len(candidate.structure)) ** (1 / 3)
             out.append(float(found[0]) * length if found else float("nan"))
     return out
@@ -68,7 +68,7 @@ def main() -> None:
     for folder in folders:
         rmsd = np.array(displacements(folder))
         moved = {"rmsd": float(np.nanmedian(rmsd)), "matched": float(np.isfinite(rmsd).mean())}
-        counted.append({**tally(read_rows(folder / "structures.parquet")), **moved})
+        counted.append({**tally(CandidateTable.read(folder / "structures.parquet")), **moved})
     print(
         "| | "
         + " | ".join(f"{folder.name} ({c['crystals']:.0f})" for folder, c in zip(folders, counted, strict=True))

@@ -21,6 +21,7 @@ import pandas as pd
 from _common import parser, report
 
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 
 def compositions(
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_parser.add_argument("-n", type=int, default=1000, help="compositions, drawn at random")
     options_parser.add_argument("--each-entry", action="store_true", help="draw entries, not compositions")
     options = options_parser.parse_args(arguments)
-    hull = Hull.load(options.hull)
+    hull = load_hull(options.hull)
     wanted = compositions(options.entries, set(hull.elements), options.n, options.seed, each_entry=options.each_entry)
     bare = Hull(({element: 1.0}, 0.0) for element in hull.elements)
     results = [row(options.hull, hull, wanted), row("elements only", bare, wanted)]

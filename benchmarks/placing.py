@@ -19,14 +19,13 @@ import warnings
 from pathlib import Path
 from statistics import median
 
-import moyopy
 import pandas as pd
 from _common import machine
 from pymatgen.core import Structure
 
-from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.crystallography.elements import COVALENT_RADIUS, atomic_number
+from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.placing.placements import place
-from crystalgfn.structures.placing.random_placement import COVALENT_RADIUS
 
 SENSIBLE = 0.6
 PYXTAL_LIMIT_S = 8.0
@@ -40,10 +39,8 @@ def least_ratio(structure: Structure) -> float:
 
 
 def group(structure: Structure) -> int:
-    """Space group by moyopy, symprec 0.01 A."""
-    numbers = [site.specie.Z for site in structure]
-    cell = moyopy.Cell(structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers)
-    return int(moyopy.MoyoDataset(cell, symprec=0.01).number)
+    """Space group within 0.01 A."""
+    return find_group(structure, 0.01)
 
 
 def pyxtal_starts(row, counts: dict[str, int], starts: int, seed: int) -> list[Structure]:

@@ -31,9 +31,10 @@ def medians(model: Model, n: int, seed: int) -> dict[str, Any]:
     cut = truncated(np.asarray(crystals.columns["log_weight"], dtype=float))
     found: dict[str, Any] = {"ESS": round(effective_sample_size(cut) / n, 3), "formulas": len(set(crystals.formulas))}
     for term in model.target.reward.terms:
-        values = crystals.column(term.column).astype(float)
-        found[term.column] = round(float(np.median(values)), 3)
-        found[f"{term.column} by weight"] = round(weighted_median(values, normalised(cut)), 3)
+        column = term.criterion.column
+        values = crystals.column(column).astype(float)
+        found[column] = round(float(np.median(values)), 3)
+        found[f"{column} by weight"] = round(weighted_median(values, normalised(cut)), 3)
     return found
 
 

@@ -23,13 +23,16 @@ import torch
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, atomic_number
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
-from crystalgfn.structures.candidates.candidate import realise
+from crystalgfn.structures.candidates.candidate import Bench
 from crystalgfn.structures.candidates.duplicates import Tolerances
-from crystalgfn.structures.candidates.requests import Recipe, Request
+from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.search import PlacedRequest
 from crystalgfn.structures.placing.placements import place
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary
-from crystalgfn.structures.relaxing.potentials import load_potential
-from crystalgfn.structures.relaxing.relax import LOWER_BY, relax
+from crystalgfn.structures.placing.prototype_files import load_library
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
+from crystalgfn.structures.relaxing.relax import LOWER_BY
+from crystalgfn.structures.relaxing.relaxation import Schedule
 
 LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
 
@@ -60,14 +63,16 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
     potential = load_potential("chgnet")
     library = None
     if options.library != "none":
-        library = PrototypeLibrary.builtin() if options.library == "builtin" else PrototypeLibrary.load(options.library)
+        library = load_library(options.library)
     matcher = Tolerances(0.2, 0.3, 5).matcher()
-    recipe = Recipe(starts=options.starts, tried=options.tried, relaxed=options.relaxed, seed=options.seed)
+    settings = SearchSettings(
+        placements=options.placements, tried=options.tried, relaxed=options.relaxed, seed=options.seed
+    )
     for row in rows.itertuples():
         counts = {atomic_number(symbol): int(n) for symbol, n in json.loads(row.elements).items()}
         lattice = [float(getattr(row, name)) for name in LATTICE]
         known = Structure(np.reshape(row.cell, (3, 3)), list(row.numbers), np.reshape(row.fractional, (-1, 3)))
-        truth = relax(known, potential, seed=0, free_steps=0)
+        truth = potential.relax([known], seed=0, schedule=Schedule(free_steps=0))[0]
         if options.volume != "given":
             lattice = scaled_to_estimate(lattice, counts, float(options.volume))
         start = time.process_time()
@@ -75,28 +80,29 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
             row.spacegroup,
             counts,
             lattice,
-            starts=options.starts,
+            starts=options.placements,
             seed=options.seed,
             library=library,
             exclude_formula=row.formula,
         )
         placed = time.process_time() - start
         request = Request(0, row.formula, row.spacegroup, counts, tuple(lattice))
-        candidate = realise(request, recipe, potential, placed=(placements, "" if placements else "no placement"))
+        placed_request = PlacedRequest(request, tuple(placements), "" if placements else "no placement")
+        candidate = Bench(settings, potential)(placed_request)
         seconds = time.process_time() - start
-        energy = candidate.row.get("energy_chgnet [eV/atom]", float("nan"))
+        energy = candidate.row.energy(EnergyColumn(Quantity.TOTAL, potential.name))
         matched = candidate.structure is not None and bool(matcher.fit(known, candidate.structure))
         yield {
             "material_id": row.material_id,
             "formula": row.formula,
             "space_group": row.spacegroup,
             "atoms": row.n_atoms_primitive,
-            "source": candidate.row.get("source", ""),
-            "starts": len(placements),
+            "source": candidate.row.source or "",
+            "placements": len(placements),
             "matched": matched,
             "beaten": bool(energy < truth.energy - LOWER_BY),
             "gap": energy - truth.energy,
-            "reason": candidate.row["reason"],
+            "reason": candidate.row.reason,
             "placing_cpu_s": placed,
             "cpu_s": seconds,
         }
@@ -110,7 +116,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=60)
     parser.add_argument("--library", default="builtin", help="builtin, none, or a file of prototypes")
     parser.add_argument("--volume", default="given", help="given, or times the estimate")
-    parser.add_argument("--starts", type=int, default=30)
+    parser.add_argument("--placements", "--starts", type=int, default=30)
     parser.add_argument("--tried", type=int, default=8)
     parser.add_argument("--relaxed", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)

@@ -21,13 +21,13 @@ import torch
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
-from crystalgfn.proxies.data.tabledata import Table, read_table
+from crystalgfn.proxies.data.labelled import LabelledCrystals, read_labelled
 from crystalgfn.proxies.evaluate import split_of
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.refine import changes, refine
 from crystalgfn.runs.loop.learned import CAP
-from crystalgfn.structures.candidates.table import energy_column, read_rows
+from crystalgfn.structures.candidates.table import CandidateTable
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -35,13 +35,13 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return values.argsort().argsort()
 
 
-def of_rows(table: Table, mask: np.ndarray) -> Table:
+def of_rows(table: LabelledCrystals, mask: np.ndarray) -> LabelledCrystals:
     """Rows of a table."""
     rows = np.flatnonzero(mask)
-    return Table(table.crystals[rows], table.target[rows], table.sha256, table.name)
+    return LabelledCrystals(table.crystals[rows], table.target[rows], table.sha256, table.name)
 
 
-def strain(model: ProxyProperty, table: Table) -> np.ndarray:
+def strain(model: ProxyProperty, table: LabelledCrystals) -> np.ndarray:
     """Predicted strain energy (N,), eV/atom."""
     inputs = Featuriser()(table.crystals)
     lead = inputs.for_all_members()
@@ -59,24 +59,24 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="real crystals")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    model, real = ProxyProperty.load(options.model), read_table(options.data)
+    model, real = ProxyProperty.load(options.model), read_labelled(options.data)
     split = split_of(real, model.card)
     tests = of_rows(real, split.test) if split is not None else real
 
-    rows = read_rows(options.candidates / "structures.parquet")
-    energy, above = (energy_column(rows, start) or "" for start in ("formation_energy_", "e_above_hull_"))
-    rows = [row for row in rows if row.get(above) is not None]
-    found = np.array([row[energy] for row in rows])
-    distance = np.array([row[above] for row in rows])
-    hull = found - distance
-    table = Table(
-        Crystals.from_file(options.crystals)[[row["row"] for row in rows]], hull + np.minimum(distance, CAP), "", ""
+    candidates = CandidateTable.read(options.candidates / "structures.parquet")
+    formation, above = candidates.formation, candidates.above_hull
+    rows = [row for row in candidates.rows if np.isfinite(row.energy(above))]
+    relaxed = np.array([row.energy(formation) for row in rows])
+    distance = np.array([row.energy(above) for row in rows])
+    hull = relaxed - distance
+    table = LabelledCrystals(
+        Crystals.from_file(options.crystals)[[row.row for row in rows]], hull + np.minimum(distance, CAP), "", ""
     )
-    first = np.array([row["row"] < options.rows for row in rows])
+    first = np.array([row.row < options.rows for row in rows])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         import_source(CandidateFolder(options.candidates, flagged=True), path)
-        copies = read_table(path)
+        copies = read_labelled(path)
     numbers = np.array([int(re.findall(r"-(\d{8})", str(x))[-1]) for x in copies.crystals.columns["material_id"]])
 
     def report(name: str, shown: ProxyProperty) -> None:

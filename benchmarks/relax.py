@@ -19,8 +19,8 @@ from _common import parser, report
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
-from crystalgfn.structures.relaxing.potentials import load_potential
-from crystalgfn.structures.relaxing.relax import relax
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
+from crystalgfn.structures.relaxing.relax import DEFAULT
 from crystalgfn.structures.relaxing.volumes import scaled
 
 VOLUMES = (0.7, 1.4)
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ):
             real = Structure(np.reshape(cell, (3, 3)), numbers, np.reshape(fractional, (-1, 3)))
             start = time.process_time()
-            result = relax(scaled(real, factor), potential, seed=options.seed)
+            result = potential.relax([scaled(real, factor)], seed=options.seed, schedule=DEFAULT)[0]
             spent = time.process_time() - start
             symmetric, free = result.symmetric, result.free
             found.append(

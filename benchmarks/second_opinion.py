@@ -18,8 +18,8 @@ import pandas as pd
 from _common import parser, report
 from pymatgen.core import Structure
 
-from crystalgfn.structures.relaxing.potentials import load_potential
-from crystalgfn.structures.relaxing.second_opinion import MODELS, THRESHOLD, SevenNetPotential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
+from crystalgfn.structures.relaxing.second_opinion import THRESHOLD
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_parser.add_argument("table", type=Path)
     options_parser.add_argument("structures", type=Path)
     options_parser.add_argument("-n", type=int, default=200, help="crystals, drawn at random")
-    options_parser.add_argument("--model", default=MODELS[0])
+    options_parser.add_argument("--model", default="7net-l3i5")
     options_parser.add_argument("--max-atoms", type=int, default=12)
     options = options_parser.parse_args(arguments)
     table = pd.read_parquet(options.table)
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     labels = table["formation_energy_per_atom"].to_numpy(float)
     found = {}
-    for potential in (load_potential("chgnet"), SevenNetPotential(options.model)):
+    for potential in (load_potential("chgnet"), load_potential(options.model)):
         start = time.process_time()
         energies = potential.energies(structures)
         spent = time.process_time() - start

@@ -23,14 +23,15 @@ from _common import measure, parser, report
 from numpy.typing import NDArray
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.data.energy_rows import read_hull_entries
+from crystalgfn.proxies.data.labelled import KIND, LabelledCrystals, read_labelled
 from crystalgfn.proxies.data.splits import unseen_systems
-from crystalgfn.proxies.data.tabledata import KIND, Table, read_hull_entries, read_table
 from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.evaluate import split_of
 from crystalgfn.proxies.models import ProxyProperty, model_folder
 from crystalgfn.proxies.networks.features import Featuriser
-from crystalgfn.proxies.networks.proxy import build
-from crystalgfn.proxies.networks.strain import VolumeNetwork
+from crystalgfn.proxies.networks.registry import build
+from crystalgfn.proxies.networks.volume import VolumeNetwork
 
 Floats = NDArray[np.float64]
 DISTANCES = (0, 0.5, 0.75, 1, 1.5, 2, 4, np.inf)
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(options.threads)
     model = ProxyProperty.load(options.model)
     domain = TrainingDomain.load(model_folder(options.model))
-    table = read_table(options.data)
+    table = read_labelled(options.data)
     split = split_of(table, model.card)
     if split is None:
         raise SystemExit(f"{options.data}: not the table that {options.model} was trained on")
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unseen = unseen_systems(table.systems, split)
     results += judge("unseen chemical systems", model, domain, table.crystals[unseen], table.target[unseen])
     if options.strained is not None:
-        copies = read_table(options.strained)
+        copies = read_labelled(options.strained)
         sides = np.array(split.side_of(table.crystals.formulas, copies.crystals.formulas), dtype=object)
         kept = (sides == "test") & (np.asarray(copies.crystals.column(KIND), dtype=object) == "isotropic")
         number = np.unique(np.asarray(copies.crystals.formulas, dtype=str)[kept], return_inverse=True)[1]
@@ -118,7 +119,7 @@ def volumes(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals) ->
 
 
 def compositions(
-    path: Path, model: ProxyProperty, domain: TrainingDomain, table: Table, test: NDArray[np.bool_]
+    path: Path, model: ProxyProperty, domain: TrainingDomain, table: LabelledCrystals, test: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
     """The same for entries of the hull with a test formula, space group and cell unknown: only elements can be far."""
     elements = table.crystals.elements
@@ -132,12 +133,12 @@ def compositions(
     network = model.network.relaxed if isinstance(model.network, VolumeNetwork) else model.network
     inputs = Featuriser(network.properties, network.volumes)(crystals).without_structure(network.descriptor_mean)
     with torch.no_grad():
-        found = network(inputs.for_all_members())
-    error = np.abs(found.mean(0).double().numpy() - energy)
+        energies = network(inputs.for_all_members())
+    error = np.abs(energies.mean(0).double().numpy() - energy)
     return _tables(
         "compositions alone",
         error,
-        found.std(0, correction=0).double().numpy(),
+        energies.std(0, correction=0).double().numpy(),
         domain.parts(crystals)[0].double().numpy(),
     )
 
@@ -174,13 +175,13 @@ def _judged(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals) ->
 def _binned(
     name: str, by: str, values: Floats, edges: Sequence[float] | Floats, error: Floats, deviation: Floats
 ) -> list[dict[str, Any]]:
-    found = []
+    bins = []
     for low, high in pairwise(edges):
         chosen = (values >= low) & (values < high)
         if chosen.any():
             row = {"set": name, "by": by, "from": float(low), "to": float(high), "n": int(chosen.sum())}
-            found.append({**row, "mae": error[chosen].mean(), "deviation": deviation[chosen].mean()})
-    return found
+            bins.append({**row, "mae": error[chosen].mean(), "deviation": deviation[chosen].mean()})
+    return bins
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from _common import parser, report
 from crystalgfn.config import load_preset, preset_path, presets
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.validity import check_section
-from crystalgfn.runs.build import WEIGHTS
+from crystalgfn.runs.build import POLICY
 from crystalgfn.runs.model import CHUNK, load, untrained
 
 BATCH = 10 * CHUNK
@@ -26,7 +26,7 @@ BATCH = 10 * CHUNK
 
 def check_preset(name: str, n: int, seed: int, overrides: Sequence[str]) -> dict[str, object]:
     """Draw and check ``n`` samples of a preset."""
-    trained = (preset_path(name) / WEIGHTS).is_file() and not overrides
+    trained = (preset_path(name) / POLICY).is_file() and not overrides
     model = load(name) if trained else untrained(load_preset(name, overrides))
     section = model.config.constraints.model_dump()
     violations: Counter[str] = Counter()

@@ -1,6 +1,7 @@
 """Imports point one way, as docs/architecture.md draws it, and importing the package costs next to nothing."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,12 +10,15 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "crystalgfn"
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "crystalgfn"
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
     "errors",
     "progress",
+    "section",
     "files",
     "crystallography",
     "crystals",
@@ -94,6 +98,21 @@ def test_imports_point_one_way(path):
 def test_every_layer_is_there():
     there = {layer(name) for name in MODULES} - {"__init__", "__main__"}
     assert there == set(LAYERS)
+
+
+def test_the_page_lists_the_layers_in_this_order():
+    assert tuple(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == LAYERS
+
+
+def test_the_page_has_a_line_for_every_folder():
+    folders = {f"{path.parent.relative_to(SOURCE)}/" for path in SOURCE.rglob("__init__.py")} - {"./"}
+    assert folders | {"presets/", "proxies/weights/"} == set(re.findall(r"^      ([\w/]+/)  ", PAGE, re.MULTILINE))
+
+
+def test_files_that_the_page_names_exist():
+    files = re.findall(r"`((?:src|tests)/[\w/.]+)`", PAGE)
+    assert files
+    assert [name for name in files if not (ROOT / name).exists()] == []
 
 
 def test_no_circle_of_files():

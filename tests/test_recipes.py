@@ -32,7 +32,7 @@ def test_recipes_train_and_sample(path, tmp_path):
     model = crystalgfn.load(tmp_path / "run")
     crystals = model.sample(50, seed=0)
     for term in model.target.reward.terms:
-        assert np.isfinite(crystals.column(term.column)).all()
+        assert np.isfinite(crystals.column(term.criterion.column)).all()
     assert effective_sample_size(crystals.column("log_weight")) >= 1
     if path.stem == "polar_oxide":
         oxygen = crystals.counts[:, crystals.elements.index(8)]

@@ -10,7 +10,10 @@ import pytest
 
 from crystalgfn.cli import main, training_view
 from crystalgfn.cli.training_view import TrainingView
+from crystalgfn.config import Config
 from crystalgfn.gflownet.trainer import Progress
+from crystalgfn.rewards.terms.property import PropertyTermConfig
+from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.runs import training as run
 from small_run import small_config
 
@@ -28,14 +31,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def show(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds: float) -> str:
+def show(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch, seconds: float, config: Config | None = None) -> str:
     """What stands on stderr after four more iterations with 32 trajectories in so many seconds."""
     now = [0.0]
     monkeypatch.setattr(training_view.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    with TrainingView(small_config()) as view:
+    with TrainingView(config or small_config()) as view:
         view(FIRST)
         now[0] += seconds
         view(replace(FIRST, iteration=6, trajectories=64))
@@ -48,6 +51,19 @@ def test_every_number_is_shown(stderr, monkeypatch, capsys):
     for expected in SHOWN:
         assert expected in shown
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("term", "shown"),
+    [
+        (StabilityConfig(), "energy_above_hull median -2.91, best -3.43 eV/atom, 87 space groups"),
+        (PropertyTermConfig(property="n_elements"), "n_elements median -2.91, best -3.43, 87 space groups"),
+    ],
+    ids=["stability", "pure number"],
+)
+def test_what_the_reward_begins_with_has_a_name_and_a_unit(term, shown, monkeypatch):
+    config = small_config().model_copy(update={"objective": [term]})
+    assert shown in show(io.StringIO(), monkeypatch, seconds=61, config=config)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from crystalgfn.config import (
     ConstraintsConfig,
     PolicyConfig,
-    TermConfig,
     TrainingConfig,
     load_config,
     load_preset,
@@ -19,6 +18,9 @@ from crystalgfn.config import (
     read_config,
 )
 from crystalgfn.errors import ConfigError, ConstraintError
+from crystalgfn.gflownet.objectives.registry import OBJECTIVES
+from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
+from crystalgfn.rewards.terms.registry import TERMS
 from crystalgfn.runs.build import build_space
 
 
@@ -41,7 +43,8 @@ def test_the_paper_preset_is_appendix_c():
     assert config.constraints.lattice.box == (0.9, 100)
     assert config.constraints.lattice.box_angles == (50, 150)
     assert (config.training.iterations, config.training.batch_size) == (50_000, 10)
-    assert (config.training.objective, config.training.lr, config.training.lr_log_z) == ("tb", 1e-4, 1e-2)
+    balance = TrajectoryBalance(lr_log_z=1e-2, log_z_weights=16, log_z_start="zero")
+    assert (config.training.objective, config.training.lr) == (balance, 1e-4)
     assert (config.policy.width, config.policy.layers, config.policy.shared) == (256, 3, False)
     assert config.objective[0].strength == 8
     fast = load_preset("paper-fast")
@@ -156,8 +159,15 @@ _VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
-_SECTIONS = sorted({"constraints", "objective", "policy", "training", "seed", "x"})
-_KEYS = sorted({k for m in (ConstraintsConfig, TermConfig, PolicyConfig, TrainingConfig) for k in m.model_fields})
+_SECTIONS = sorted({"constraints", "objective", "policy", "training", "seed", "x", *TERMS})
+_KEYS = sorted(
+    {
+        *(key for model in (ConstraintsConfig, PolicyConfig, TrainingConfig) for key in model.model_fields),
+        *(key for model in (*TERMS.values(), *OBJECTIVES.values()) for key in model.model_fields),
+        *TERMS,
+        *OBJECTIVES,
+    }
+)
 
 
 @given(

@@ -60,7 +60,7 @@ def trained():
     target = AnalyticTarget(space, 0, balanced=True)
     torch.manual_seed(0)
     policy = policy_of(space, PolicyOptions(width=128))
-    recipe = TrainingRecipe(iterations=500, batch_size=64, lr=3e-3, backward="tlm", ema=0.98)
+    recipe = TrainingRecipe(iterations=500, batch_size=64, lr=3e-3, ema=0.98)
     trainer = Trainer(policy, space, target, recipe, seed=0)
     before = judge(trainer.sampling_policy, space, target)
     trainer.run(recipe.iterations)

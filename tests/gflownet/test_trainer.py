@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from crystalgfn.errors import CheckpointError, ConfigError, CrystalGFNError
-from crystalgfn.gflownet.checkpoint import load_checkpoint, read_tensors, save_checkpoint, write_tensors
+from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
-from crystalgfn.runs.build import build_recipe, build_space, build_trainer
-from crystalgfn.runs.training import CHECKPOINT, METRICS, POLICY, train
+from crystalgfn.runs.build import POLICY, build_recipe, build_space, build_trainer
+from crystalgfn.runs.training import CHECKPOINT, METRICS, train
 from crystalgfn.spaces.states import CrystalStates
 from small_run import small_config
 
@@ -62,8 +63,8 @@ def test_progress_describes_the_last_rollout(goal, best):
     trainer.target.evaluate = lambda *states, **asked: rollouts.append(evaluate(*states, **asked)) or rollouts[-1]
     trainer.run(6, reports.append, every=2)
     assert len(rollouts) == len(reports) == 3  # nothing is asked twice in order to be shown
-    for (crystals, _, columns), report in zip(rollouts, reports, strict=True):
-        values = columns["density [g/cm3]"]
+    for evaluation, report in zip(rollouts, reports, strict=True):
+        values, crystals = evaluation.columns()["density [g/cm3]"], evaluation.crystals
         assert report.property_median == float(np.median(values))
         assert report.property_best == best(values.tolist())
         assert report.space_groups == len(set(crystals.space_group.tolist()))
@@ -98,7 +99,6 @@ def test_a_rollout_serves_several_updates_and_is_used_again():
     trainer.policy.score = lambda taken, space: seen.append(taken.states.u) or score(taken, space)
     reports = []
     trainer.run(12, reports.append)
-    del seen[0]  # for the start of log Z
     assert [r.trajectories for r in reports] == [48] * 6 + [96] * 6
     assert all(torch.equal(seen[i], seen[i + 3]) for i in (0, 1, 2, 6, 7, 8))
     assert not any(torch.equal(seen[i], seen[j]) for i, j in ((0, 1), (1, 2), (0, 6)))

@@ -12,7 +12,8 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.properties.registry import CheckedProperty
 from crystalgfn.rewards.goals import Maximise, Minimise
-from crystalgfn.rewards.reward import Reward, Term
+from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.terms.property import PropertyTerm
 from crystalgfn.runs.model import load, untrained
 from crystalgfn.runs.training import train
 from direct_compositions import enumerate_directly
@@ -29,9 +30,9 @@ def setting():
     """Space, target with two weighted terms and one without, and a random policy with two conditions."""
     space = small_space(groups=GROUPS, elements=(3, 8, 9), n_atoms_primitive=(1, 6))
     terms = [
-        Term(OXYGEN, Maximise(), strength=2.0, weights=(0.5, 4.0)),
-        Term(SPECIES, Minimise(), strength=0.5),
-        Term(SPECIES, Maximise(), strength=0.5, weights=(0.1, 1.0)),
+        PropertyTerm(OXYGEN, Maximise(), strength=2.0, weights=(0.5, 4.0)),
+        PropertyTerm(SPECIES, Minimise(), strength=0.5),
+        PropertyTerm(SPECIES, Maximise(), strength=0.5, weights=(0.1, 1.0)),
     ]
     policy = short_ways_back(random_policy(space, 0, scale=1.2, conditions=2))
     return space, CrystalTarget(space, Reward(terms)), policy

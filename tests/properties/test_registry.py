@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 import torch
 
+from crystalgfn.cli import main
+from crystalgfn.config import parse_config
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.property import about
 from crystalgfn.errors import PropertyError
+from crystalgfn.properties import registry
 from crystalgfn.properties.registry import Property, available, resolve
+from crystalgfn.runs.model import untrained
 from property_data import cubic, one
+from small_run import small_config
 
 SALT = one({"Na": 4, "Cl": 4}, 225, cubic(5.64))
 TWO = Crystals.concatenate([SALT, one({"Mg": 4, "O": 4}, 225, cubic(4.21))])
@@ -21,13 +27,6 @@ def functions(monkeypatch):
     module = ModuleType("functions_of_a_user")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return module
-
-
-def test_exact_properties():
-    density = resolve("density")
-    assert density.unit == "g/cm3"
-    assert float(density(SALT)) == pytest.approx(2.165, abs=0.02)  # CRC handbook, at the measured cell
-    assert float(resolve("volume_per_atom")(SALT)) == pytest.approx(5.64**3 / 8)
 
 
 def test_shipped_names_resolve_once():
@@ -103,8 +102,6 @@ def test_bad_answers_name_property_and_crystal(functions, answer, message):
 def test_entry_points(functions, monkeypatch):
     from importlib.metadata import EntryPoint, EntryPoints
 
-    from crystalgfn.properties import registry
-
     functions.third = lambda crystals: [3.0] * len(crystals)
     point = EntryPoint("third", "functions_of_a_user:third", "crystalgfn.properties")
     monkeypatch.setattr(registry, "entry_points", lambda group: EntryPoints([point]))
@@ -115,3 +112,38 @@ def test_entry_points(functions, monkeypatch):
 def test_property_of_no_crystals():
     assert resolve("density")(SALT[:0]).shape == (0,)
     assert resolve("formation_energy")(SALT[:0]).shape == (0,)
+
+
+def test_empty_batches():
+    for name in registry.SHIPPED:
+        assert resolve(name)(SALT[:0]).shape == (0,)
+
+
+def test_every_property_says_what_it_is():
+    for name in available():
+        found = resolve(name)
+        assert found.source, name
+        assert found.error, name
+        assert found.elements is None or {"Li", "O"} <= set(found.elements), name
+        assert found(TWO[1:]).dtype == torch.float32
+
+
+def specific_volume(crystals):
+    """Volume of a gram (B,), cm3/g."""
+    return 1 / crystals.density
+
+
+def test_one_line_adds_a_property(functions, monkeypatch, capsys):
+    functions.specific_volume = about("cm3/g", "volume of a gram")(specific_volume)
+    monkeypatch.setitem(registry.SHIPPED, "specific_volume", "functions_of_a_user:specific_volume")
+    assert "specific_volume" in available()
+    assert resolve("specific_volume")(SALT) == pytest.approx(1 / 2.165, abs=0.01)
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["properties", "specific_volume"])
+    assert capsys.readouterr().out.splitlines()[1] == "specific_volume\tcm3/g\texact\tall\tvolume of a gram"
+
+    config = small_config().model_dump(exclude_unset=True)
+    config["objective"] = [{"property": "specific_volume", "goal": "minimise", "strength": 2}]
+    crystals = untrained(parse_config(config)).sample(5, seed=0)
+    assert crystals.column("specific_volume") == pytest.approx(1 / crystals.density.numpy(), rel=1e-6)

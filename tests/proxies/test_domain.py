@@ -6,10 +6,10 @@ import torch
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError
+from crystalgfn.files.tensors import write_tensors
 from crystalgfn.properties.registry import resolve
-from crystalgfn.proxies.checkpoints import write_safetensors
 from crystalgfn.proxies.data.bounds import random_crystals
-from crystalgfn.proxies.domain import TrainingDomain, domain_score
+from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.models import DOMAIN, ProxyProperty
 from property_data import cubic, one, table
 
@@ -60,16 +60,17 @@ def test_the_same_seed_gives_the_same(made):
 
 def test_a_folder_gives_it_back(made, tmp_path):
     crystals, domain = made
-    write_safetensors(tmp_path / DOMAIN, domain.tensors(), {})
+    write_tensors(tmp_path / DOMAIN, domain.tensors(), {})
     assert torch.equal(TrainingDomain.load(tmp_path).distance(crystals), domain.distance(crystals))
-    write_safetensors(tmp_path / DOMAIN, {"vectors": torch.zeros(1)}, {})
+    write_tensors(tmp_path / DOMAIN, {"vectors": torch.zeros(1)}, {})
     with pytest.raises(CheckpointError, match="does not fit"):
         TrainingDomain.load(tmp_path)
 
 
 def test_columns_of_zeros_and_their_order_do_not_matter():
     wide = KNOWN.with_elements([*reversed(KNOWN.elements), 92])
-    assert torch.allclose(domain_score(KNOWN), domain_score(wide), atol=1e-5)
+    distance = resolve("domain_distance")
+    assert torch.allclose(distance(KNOWN), distance(wide), atol=1e-5)
 
 
 def test_real_crystals_are_nearer_than_nonsense():

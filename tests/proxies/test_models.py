@@ -10,7 +10,8 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, PropertyError
 from crystalgfn.proxies.data.bounds import random_crystals
 from crystalgfn.proxies.models import ProxyProperty, read_card, save_model, shipped_models
-from crystalgfn.proxies.networks.proxy import NetworkConfig, build
+from crystalgfn.proxies.networks.base import NetworkConfig
+from crystalgfn.proxies.networks.registry import build
 from property_data import cubic, one
 
 NAMES = ("formation_energy", "formation_energy_paper")

@@ -9,10 +9,11 @@ import torch
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.proxies.data.bounds import random_crystals
-from crystalgfn.proxies.data.tabledata import Table, join
+from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.hyperparameters import REFINE
 from crystalgfn.proxies.models import ProxyProperty, save_model
-from crystalgfn.proxies.networks.proxy import NetworkConfig, build
-from crystalgfn.proxies.recipes import REFINE
+from crystalgfn.proxies.networks.base import NetworkConfig
+from crystalgfn.proxies.networks.registry import build
 from crystalgfn.proxies.refine import errors_by_kind, kinds_of, refine, refined_card
 
 ELEMENTS = (3, 8, 9, 12)
@@ -25,7 +26,9 @@ def crystals(number, seed):
 
 
 def table(held, target, **columns):
-    return Table(replace(held, columns={k: np.asarray(v) for k, v in columns.items()}), target, "0" * 64, "made up")
+    return LabelledCrystals(
+        replace(held, columns={k: np.asarray(v) for k, v in columns.items()}), target, "0" * 64, "made up"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ NONE = table(crystals(3, 9), np.zeros(3))
 def test_it_learns_what_candidates_have_in_common_and_leaves_the_model_alone(model):
     seen, unseen = outcomes(model, 80, 1), outcomes(model, 60, 2)
     before = model(unseen.crystals).clone()
-    refined = ProxyProperty(refine(model, seen, NONE, seed=0, recipe=QUICK), model.card)
+    refined = ProxyProperty(refine(model, seen, NONE, seed=0, hyperparameters=QUICK), model.card)
     assert errors_by_kind(model, unseen)["at rest"] > 0.3
     assert errors_by_kind(refined, unseen)["at rest"] < 0.2
     assert torch.equal(model(unseen.crystals), before)
@@ -62,7 +65,7 @@ def test_real_crystals_that_are_rehearsed_hardly_move(model):
     many = Crystals.concatenate([salts] * 50)
     known = table(many, model(many).double().numpy())
     refined = ProxyProperty(
-        refine(model, outcomes(model, 80, 1), NONE, rehearsal=known, seed=0, recipe=QUICK), model.card
+        refine(model, outcomes(model, 80, 1), NONE, rehearsal=known, seed=0, hyperparameters=QUICK), model.card
     )
     assert float((refined(salts) - model(salts)).abs().max()) < 0.15
 
@@ -82,14 +85,16 @@ def test_copies_with_other_volumes_teach_the_cell(model):
         source=["chgnet"] * 40 + ["chgnet scaled"] * 40,
     )
     assert kinds_of(copies).tolist() == ["at rest"] * 40 + ["scaled"] * 40
-    recipe = replace(QUICK, epochs=6)
-    refined = ProxyProperty(refine(model, table(rested, energy), copies, seed=0, recipe=recipe), model.card)
+    hyperparameters = replace(QUICK, epochs=6)
+    refined = ProxyProperty(
+        refine(model, table(rested, energy), copies, seed=0, hyperparameters=hyperparameters), model.card
+    )
     assert errors_by_kind(refined, copies)["scaled"] < 0.8 * errors_by_kind(model, copies)["scaled"]
 
 
 def test_the_same_seed_gives_the_same_network_and_it_can_be_stored(model, tmp_path):
     seen = outcomes(model, 30, 1)
-    one, two = (refine(model, seen, NONE, seed=4, recipe=QUICK) for _ in range(2))
+    one, two = (refine(model, seen, NONE, seed=4, hyperparameters=QUICK) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
     save_model(tmp_path / "proxy", one, *refined_card(model, seen, NONE, 4))
     stored = ProxyProperty.load(tmp_path / "proxy")
@@ -103,12 +108,3 @@ def test_a_network_without_such_a_readout_is_refused(model):
     other = ProxyProperty(network, model.card)
     with pytest.raises(PropertyError, match="'table1' cannot be refined"):
         refine(other, outcomes(model, 10, 1), NONE)
-
-
-def test_tables_are_joined_over_all_their_elements():
-    one = table(crystals(3, 1), np.arange(3.0), source=["a"] * 3)
-    two = Table(Crystals((26, 8), torch.tensor([1]), torch.tensor([[1, 1]]), torch.ones(1, 6)), np.ones(1), "1", "two")
-    joined = join([one, two])
-    assert set(joined.crystals.elements) == {3, 8, 9, 12, 26}
-    assert joined.target.tolist() == [0, 1, 2, 1]
-    assert joined.crystals.columns == {}

@@ -15,7 +15,9 @@ from crystalgfn.report.page.document import render
 from page_setup import samples, write_structures
 
 pytest.importorskip("plotly")
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'crystalgfn[browser]'")
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="browser test: skipped, no playwright (pip install 'crystalgfn[browser]')"
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -29,7 +31,7 @@ def chromium():
 def browser():
     path = chromium()
     if path is None:
-        pytest.skip("needs Chromium on PATH, or its path in the variable CHROMIUM")
+        pytest.skip("browser test: skipped, no Chromium on PATH, nor its path in the variable CHROMIUM")
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
         yield opened

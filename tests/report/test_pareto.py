@@ -7,7 +7,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.properties.registry import resolve
 from crystalgfn.report.pareto import front, pareto_front
 from crystalgfn.rewards.goals import parse_goal
-from crystalgfn.rewards.reward import Term
+from crystalgfn.rewards.terms.property import PropertyTerm
 
 
 def test_fronts_agree_with_a_direct_search():
@@ -34,5 +34,5 @@ def test_goals_say_what_better_means():
     }
     crystals = crystals.with_columns(**columns)
     near = parse_goal({"target": 27.0, "width": 1.0})
-    terms = [Term(resolve("density"), parse_goal("maximise")), Term(resolve("volume_per_atom"), near)]
+    terms = [PropertyTerm(resolve("density"), parse_goal("maximise")), PropertyTerm(resolve("volume_per_atom"), near)]
     assert pareto_front(crystals, terms).lattice[:, 0].tolist() == [4.0, 5.0, 6.0]  # 9 A is lighter and further off

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from crystalgfn.errors import ConfigError
-from crystalgfn.rewards.goals import GOALS, AtLeast, AtMost, Between, Maximise, Minimise, Target, parse_goal
+from crystalgfn.rewards.goals import GOALS, AtLeast, AtMost, Between, Maximise, Minimise, Near, parse_goal
 
 CASES = [
     ("minimise", Minimise(), [-2, 0, 3], [2, 0, -3]),
     ("minimize", Minimise(), [1], [-1]),
     ("maximise", Maximise(), [-2, 0, 3], [-2, 0, 3]),
     ("maximize", Maximise(), [1], [1]),
-    ({"target": 1, "width": 0.5}, Target(1.0, 0.5), [1, 1.5, 0, 2], [0, -0.5, -2, -2]),
+    ({"target": 1, "width": 0.5}, Near(1.0, 0.5), [1, 1.5, 0, 2], [0, -0.5, -2, -2]),
     ({"at_most": 5, "width": 2}, AtMost(5.0, 2.0), [-9, 5, 6, 7, 9], [0, 0, -0.125, -0.5, -1.5]),
     ({"at_least": 5, "width": 2}, AtLeast(5.0, 2.0), [19, 5, 4, 3, 1], [0, 0, -0.125, -0.5, -1.5]),
     ({"between": [1, 2], "width": 1}, Between((1.0, 2.0), 1.0), [1, 1.5, 2, 3, 0.5, -2], [0, 0, 0, -0.5, -0.125, -2.5]),
@@ -30,12 +30,12 @@ def test_every_goal_is_looked_at():
     assert {type(goal) for _, goal, _, _ in CASES} == set(GOALS.values())
 
 
-@pytest.mark.parametrize("goal", [Target(1.0, 0.5), AtMost(5.0, 2.0), AtLeast(5.0, 2.0), Between((1.0, 2.0), 0.3)])
+@pytest.mark.parametrize("goal", [Near(1.0, 0.5), AtMost(5.0, 2.0), AtLeast(5.0, 2.0), Between((1.0, 2.0), 0.3)])
 def test_edges_are_smooth_and_slopes_bounded(goal):
     x = torch.linspace(-10, 15, 50_001, dtype=torch.float64, requires_grad=True)
     goal(x).sum().backward()
     assert x.grad.diff().abs().max() < 25 / 50_000 / goal.width**2 * 1.01  # no jump of the slope
-    if not isinstance(goal, Target):
+    if not isinstance(goal, Near):
         assert x.grad.abs().max() <= 1 / goal.width + 1e-9
     step = x.detach()[1] - x.detach()[0]
     slopes = goal(x.detach()).diff() / step

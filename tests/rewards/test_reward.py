@@ -9,7 +9,10 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.properties.registry import CheckedProperty
 from crystalgfn.rewards.goals import Minimise
-from crystalgfn.rewards.reward import ABOVE_HULL, Reward, Stability, Term
+from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.terms.property import PropertyTerm
+from crystalgfn.rewards.terms.stability import ABOVE_HULL, StabilityTerm
+from crystalgfn.rewards.values import Values
 from crystalgfn.runs.build import build_space, build_target
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
@@ -24,21 +27,28 @@ CRYSTALS = Crystals(
 ENERGY = CheckedProperty("energy", lambda crystals: torch.tensor([-1.5, -3.4, -2.0])[: len(crystals)], "eV/atom")
 
 
+def asked(*terms):
+    """Log-rewards, and columns by name."""
+    values, reward = Values(CRYSTALS), Reward(terms)
+    return reward(values), reward.columns(values)
+
+
 def test_the_property_itself():
-    log_reward, columns = Reward([Term(ENERGY, Minimise(), strength=8)])(CRYSTALS)
+    log_reward, columns = asked(PropertyTerm(ENERGY, Minimise(), strength=8))
     np.testing.assert_allclose(log_reward, [12, 27.2, 16], rtol=1e-6)
     assert list(columns) == ["energy [eV/atom]"]
 
 
 def test_above_the_hull_and_not_below_the_floor():
     above = [0.5, -0.4, -2.0 + (3 * 2.0 + 2 * 3.0) / 5]
-    log_reward, columns = Reward([Term(ENERGY, Minimise(), strength=0)], Stability(Facets(HULL), 10, -9))(CRYSTALS)
-    np.testing.assert_allclose(columns[ABOVE_HULL], above, atol=1e-6)
+    hull = Facets(HULL)
+    log_reward, columns = asked(PropertyTerm(ENERGY, Minimise(), strength=0), StabilityTerm(ENERGY, hull, 10, -9))
+    np.testing.assert_allclose(columns[ABOVE_HULL.column], above, atol=1e-6)
     np.testing.assert_allclose(columns["energy [eV/atom]"], [-1.5, -3.4, -2.0])
     np.testing.assert_allclose(log_reward, -10 * np.array(above), atol=1e-5)
-    log_reward, columns = Reward([Term(ENERGY, Minimise(), strength=8)], Stability(Facets(HULL), 10, -0.1))(CRYSTALS)
+    log_reward, columns = asked(PropertyTerm(ENERGY, Minimise(), strength=8), StabilityTerm(ENERGY, hull, 10, -0.1))
     np.testing.assert_allclose(log_reward, [12, 27.2, 16] - 10 * np.maximum(above, -0.1), atol=1e-5)
-    np.testing.assert_allclose(columns[ABOVE_HULL], above, atol=1e-6)  # the column says what is predicted
+    np.testing.assert_allclose(columns[ABOVE_HULL.column], above, atol=1e-6)  # the column says what is predicted
 
 
 def config(stability, property="formation_energy"):
@@ -51,8 +61,8 @@ def test_a_hull_from_the_configuration(tmp_path):
     path.write_text('elements,formation_energy_per_atom\n"{""Li"": 2, ""O"": 1}",-2.0\n')
     made = config({"hull": str(path)})
     target = build_target(made, build_space(made.constraints))
-    _, columns = target.reward(CRYSTALS[:1])
-    assert columns[ABOVE_HULL] == pytest.approx(columns["formation_energy [eV/atom]"] + 2.0, abs=1e-5)
+    columns = target.reward.columns(Values(CRYSTALS[:1]))
+    assert columns[ABOVE_HULL.column] == pytest.approx(columns["formation_energy [eV/atom]"] + 2.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

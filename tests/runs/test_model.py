@@ -129,7 +129,7 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
 def test_shipped_policies_were_trained_on_the_shipped_property(preset):
     folder = preset_path(preset)
     card = json.loads((folder / "card.json").read_text())
-    proxy = model_folder(load_preset(preset).objective[0].property) / WEIGHTS
+    proxy = model_folder(load_preset(preset).first_property) / WEIGHTS
     assert card["property_weights_sha256"] == hashlib.sha256(proxy.read_bytes()).hexdigest()
     assert card["policy_sha256"] == hashlib.sha256((folder / "policy.safetensors").read_bytes()).hexdigest()
 

@@ -1,16 +1,13 @@
 """The hull that ships: what it holds, and the script that makes it."""
 
-import importlib.util
 import json
 import math
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
+from script_files import load_script
 
-from crystalgfn.stability.hull import Hull
-
-ROOT = Path(__file__).resolve().parents[2]
+from crystalgfn.stability.load import load_hull
 
 
 @pytest.fixture(scope="module")
@@ -20,14 +17,11 @@ def content():
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("build_hull", ROOT / "scripts" / "build_hull.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("data/build_hull.py")
 
 
 def test_entries_are_plausible_and_near_the_hull(content):
-    hull = Hull.builtin()
+    hull = load_hull("builtin")
     assert set(hull.elements) == set(content["elements"])
     assert len(content["entries"]) > 150
     for entry in content["entries"]:
@@ -48,13 +42,13 @@ def test_entries_are_plausible_and_near_the_hull(content):
     ],
 )
 def test_well_known_phases_are_on_the_hull(counts, energy):
-    found = Hull.builtin().energy_above_hull(counts, energy)
+    found = load_hull("builtin").energy_above_hull(counts, energy)
     assert found.value == pytest.approx(0, abs=0.08)
     assert len(found.decomposition) == 1
 
 
 def test_every_mixture_of_its_elements_is_answered_and_nothing_else(content):
-    hull = Hull.builtin()
+    hull = load_hull("builtin")
     answer = hull.energy_above_hull(dict.fromkeys(content["elements"], 1), 0.0)
     assert math.isfinite(answer.value)
     assert answer.hull < -1

@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+import scipy.spatial
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import QhullError
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
-BUILTIN = Hull.builtin()
+BUILTIN = load_hull("builtin")
 ELEMENTS = tuple(atomic_number(symbol) for symbol in BUILTIN.elements)
 
 
@@ -78,3 +81,23 @@ def test_an_element_that_the_hull_lacks_is_named():
     with pytest.raises(DataError, match="no entry with U"):
         Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 1]]))
     assert Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 0]])).tolist() == [0]
+
+
+@pytest.mark.parametrize("energy", [-1e13, -1e15])
+def test_a_hull_too_steep_for_qhull_is_a_linear_program(energy):
+    # Qhull finds no bottom, or raises that the first simplex is flat
+    hull = Hull([({"Li": 2, "O": 1}, energy), ({"Mg": 1, "O": 1}, -3.0)])
+    counts = torch.tensor([[2, 1, 0], [1, 1, 0], [0, 1, 1]])
+    elements = (3, 8, 12)
+    found = Facets(hull).energies(elements, counts)
+    np.testing.assert_allclose(found, [energy, 0.75 * energy, -3.0], rtol=1e-9)
+
+
+def test_an_error_of_qhull_is_a_linear_program(monkeypatch):
+    def failing(*_):
+        raise QhullError("QH6154 Qhull precision error: Initial simplex is flat")
+
+    counts = random_counts(40, seed=7)
+    expected = Facets(BUILTIN).energies(ELEMENTS, counts)
+    monkeypatch.setattr(scipy.spatial, "ConvexHull", failing)
+    np.testing.assert_allclose(Facets(BUILTIN).energies(ELEMENTS, counts), expected, atol=1e-8)

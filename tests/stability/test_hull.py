@@ -15,6 +15,7 @@ from pymatgen.core import Composition
 
 from crystalgfn.errors import DataError
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import hull_of_table, load_hull
 from crystalgfn.stability.materials_project import MaterialsProjectHull
 
 ELEMENTS = ("Li", "Mg", "O", "Fe", "Cl")
@@ -104,7 +105,7 @@ def test_a_file_and_the_hull_it_implies(tmp_path):
         {"elements": json.dumps({"Li": 2, "O": 1}), "formation_energy_per_atom": -2.0, "e_above_hull": 0.0},
         {"elements": json.dumps({"Mg": 2, "O": 1}), "formation_energy_per_atom": None, "e_above_hull": 0.0},
     ]
-    hull = Hull.load(write(tmp_path / "hull.parquet", rows))
+    hull = load_hull(write(tmp_path / "hull.parquet", rows))
     assert hull.energy_above_hull({"Li": 1, "O": 1}, -1.0).value == pytest.approx(0.5)  # Li2O and O2: -1.5
     assert hull.energy_above_hull({"Li": 2, "O": 1}, -1.9).value == pytest.approx(0.1)
     assert "Mg" in hull.energy_above_hull({"Mg": 1}, 0.0).reason
@@ -112,13 +113,13 @@ def test_a_file_and_the_hull_it_implies(tmp_path):
 
 def test_wrong_files_are_errors(tmp_path):
     with pytest.raises(DataError, match="no column 'elements'"):
-        Hull.from_file(write(tmp_path / "a.parquet", [{"formula": "LiO"}]))
+        hull_of_table(write(tmp_path / "a.parquet", [{"formula": "LiO"}]))
     with pytest.raises(DataError, match="row 0"):
-        Hull.from_file(write(tmp_path / "b.parquet", [{"elements": "LiO", "formation_energy_per_atom": 0.0}]))
+        hull_of_table(write(tmp_path / "b.parquet", [{"elements": "LiO", "formation_energy_per_atom": 0.0}]))
     with pytest.raises(DataError, match="holds text"):
-        Hull.from_file(write(tmp_path / "c.parquet", [{"elements": "{}", "formation_energy_per_atom": "low"}]))
+        hull_of_table(write(tmp_path / "c.parquet", [{"elements": "{}", "formation_energy_per_atom": "low"}]))
     with pytest.raises(DataError, match="no such file"):
-        Hull.load(tmp_path / "none.parquet")
+        load_hull(tmp_path / "none.parquet")
 
 
 class FakeClient:
@@ -154,4 +155,4 @@ def test_no_connection_is_a_reason_and_no_key_an_error(monkeypatch):
     assert "offline" in found.reason
     monkeypatch.delenv("MP_API_KEY", raising=False)
     with pytest.raises(DataError, match="no key"):
-        Hull.load("mp")
+        load_hull("mp")

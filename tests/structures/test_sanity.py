@@ -1,4 +1,4 @@
-"""Gates: distances over all images against brute force, ranges, and the validity rules of others."""
+"""Sanity checks: distances over all images against brute force, ranges, and the validity rules of others."""
 
 import math
 from itertools import product
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.structures import sanity
 
 LENGTH = st.floats(1.0, 12.0)
@@ -63,36 +64,36 @@ def test_many_atoms_in_blocks_equal_pymatgen():
 
 def test_radii_are_those_of_cordero():
     others = [z for z in range(1, 97) if z not in (6, 25, 26, 27)]  # sp2 carbon and high spin here
-    np.testing.assert_allclose(sanity.COVALENT_RADIUS[others], covalent_radii[others])
+    np.testing.assert_allclose(COVALENT_RADIUS[others], covalent_radii[others])
 
 
 def test_a_known_ratio_and_the_gate():
     salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert sanity.distance_ratio(salt) == pytest.approx(2.82 / (1.66 + 1.02))
-    assert sanity.distance_gate(salt)
+    assert sanity.check_distances(salt)
     salt.scale_lattice(salt.volume / 8)
-    verdict = sanity.distance_gate(salt)
+    verdict = sanity.check_distances(salt)
     assert not verdict
     assert "0.53" in verdict.reason
-    assert sanity.distance_gate(salt, threshold=0.5)
+    assert sanity.check_distances(salt, threshold=0.5)
 
 
 def test_nothing_to_measure_does_not_pass():
     flat = Structure(Lattice([[1, 0, 0], [0, 1, 0], [0, 0, 1]]), ["Si"], [[0, 0, math.nan]])
-    assert not sanity.distance_gate(flat)
-    assert not sanity.formation_energy_gate(math.nan)
-    assert "atoms too near" in sanity.distance_gate(flat).reason
+    assert not sanity.check_distances(flat)
+    assert not sanity.check_formation_energy(math.nan)
+    assert "atoms too near" in sanity.check_distances(flat).reason
 
 
 def test_ranges():
-    assert sanity.formation_energy_gate(-3.0)
-    assert "-6.3 eV/atom" in sanity.formation_energy_gate(-6.3).reason
-    assert sanity.volume_change_gate(0.3)
-    assert not sanity.volume_change_gate(2.0)
+    assert sanity.check_formation_energy(-3.0)
+    assert "-6.3 eV/atom" in sanity.check_formation_energy(-6.3).reason
+    assert sanity.check_volume_change(0.3)
+    assert not sanity.check_volume_change(2.0)
     silicon = Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.43), ["Si"], [[0, 0, 0]])
-    assert sanity.volume_ratio_gate(silicon)
+    assert sanity.check_volume_ratio(silicon)
     silicon.scale_lattice(3 * silicon.volume)
-    assert not sanity.volume_ratio_gate(silicon)
+    assert not sanity.check_volume_ratio(silicon)
 
 
 def cube(a, *positions):

@@ -95,7 +95,9 @@ def from_structures(
     folder: Annotated[Path, typer.Argument(help="A folder that crystalgfn structures wrote.", show_default=False)],
     output: Output,
     scaled: Annotated[bool, typer.Option(help="Add copies with other volumes, which are off the hull.")] = True,
-    flagged: Annotated[bool, typer.Option("--flagged", help="Take candidates that the gates doubt as well.")] = False,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Take candidates that the sanity checks doubt as well.")
+    ] = False,
     restart: Restart = False,
 ) -> None:
     """Write relaxed candidates as rows to train a property model on, labelled by their potential."""

@@ -32,9 +32,9 @@ def demo(
     from crystalgfn.cli.structures import report
     from crystalgfn.report.summary import best_table
     from crystalgfn.runs.model import load
-    from crystalgfn.stability.hull import Hull
+    from crystalgfn.stability.load import load_hull
     from crystalgfn.structures.candidates.pipeline import run
-    from crystalgfn.structures.candidates.requests import Recipe
+    from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.selection import most_promising
     from crystalgfn.structures.candidates.workers import Tools
 
@@ -45,7 +45,7 @@ def demo(
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
     energy = loaded.target.reward.column
     Console().print(best_table(crystals, BEST, energy=energy, total=n))
-    chosen = most_promising(crystals, candidates, hull=Hull.builtin(), energy=energy, max_atoms=MAX_ATOMS)
+    chosen = most_promising(crystals, candidates, hull=load_hull("builtin"), energy=energy, max_atoms=MAX_ATOMS)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
     typer.echo(f"\n{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on\n")
@@ -53,7 +53,7 @@ def demo(
         table,
         output / "structures",
         Tools(),
-        Recipe(starts=20, relaxed=1, seed=seed),
+        SearchSettings(placements=20, relaxed=1, seed=seed),
         n=None,
         workers=workers,
         resume=resume,

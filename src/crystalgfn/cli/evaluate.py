@@ -51,7 +51,7 @@ def evaluate(
     from crystalgfn.cli.models import is_model, samples_of
     from crystalgfn.evaluation.inputs import evaluate as measure
     from crystalgfn.evaluation.inputs import read_data, read_references
-    from crystalgfn.files.atomic import write_atomically
+    from crystalgfn.files.atomic import write_text
     from crystalgfn.runs.model import load
 
     references = read_references(reference or [])
@@ -60,8 +60,7 @@ def evaluate(
     found = measure(drawn, references, smact=smact)
     if model is not None:
         found["metrics"]["likelihood"] = _likelihood(model, drawn, references, seed)
-    with write_atomically(output) as stream:
-        stream.write(json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False).encode())
+    write_text(output, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     Console().print(_table(found))
     for file, reason in found["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)

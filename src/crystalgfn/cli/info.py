@@ -78,7 +78,9 @@ def _weights(folder: Path) -> str:
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if not size:
         return "no weights: train it with crystalgfn train"
-    card = folder / "card.json"
+    from crystalgfn.proxies.models import CARD
+
+    card = folder / CARD
     content = json.loads(card.read_text()) if card.is_file() else {}
     return ", ".join([f"{size / 1e6:.1f} MB", *card_metrics(content)])
 
@@ -95,8 +97,8 @@ def card_metrics(card: dict[str, Any]) -> list[str]:
         ("real", metrics.get("real", {}).get("groups", {})),
         ("strained", metrics.get("strained") or {}),
     ):
-        for name, found in groups.items():
-            errors = found.get("energy", found)
+        for name, metrics in groups.items():
+            errors = metrics.get("energy", metrics)
             if errors.get("n"):
                 shown.append(f"MAE {errors['mae']:.3f}{unit} on {errors['n']:,} {kind} test rows ({name})")
                 break

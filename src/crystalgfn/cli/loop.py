@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from crystalgfn.stability.load import BUILTIN, hull_choices
+
 app = typer.Typer()
 
 SHOWN = {
@@ -33,7 +35,7 @@ def loop(
         float | None, typer.Option("--budget", min=1, help="Seconds of relaxing, a round.", show_default=False)
     ] = None,
     candidates: Annotated[int, typer.Option("--candidates", min=1, help="Samples of a round to relax.")] = 100,
-    hull: Annotated[str, typer.Option("--hull", help="builtin, mp, or a table of phases.")] = "builtin",
+    hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices()}.")] = BUILTIN,
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Known structures (parquet), for novelty.", show_default=False)
     ] = None,
@@ -41,9 +43,11 @@ def loop(
         Path | None,
         typer.Option("--data", help="Real crystals to rehearse while the model learns.", show_default=False),
     ] = None,
-    power: Annotated[float, typer.Option("--power", min=0, help="Of the chance of success in the reward.")] = 2.0,
+    power: Annotated[float, typer.Option("--power", min=0, help="Of the success probability in the reward.")] = 2.0,
     iterations: Annotated[int, typer.Option("--iterations", min=1, help="Of training the sampler, a round.")] = 2000,
-    starts: Annotated[int, typer.Option("--starts", min=1, help="Ways to place the atoms of each.")] = 20,
+    placements: Annotated[
+        int, typer.Option("--placements", "--starts", min=1, help="Initial placements of the atoms of each.")
+    ] = 20,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a loop that was stopped.")] = False,
@@ -64,7 +68,7 @@ def loop(
         data=str(data or ""),
         power=power,
         iterations=iterations,
-        starts=starts,
+        placements=placements,
         seed=seed,
     )
     log = run_loop(plan, output, workers=workers, resume=resume, say=typer.echo)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def is_model(where: Path) -> bool:
     """Whether this is a run folder, or the name of a preset that no file or folder has."""
-    from crystalgfn.config import presets
+    from crystalgfn.config import CONFIG, presets
 
-    return (where / "config.yaml").is_file() or (str(where) in presets() and not where.exists())
+    return (where / CONFIG).is_file() or (str(where) in presets() and not where.exists())
 
 
 def sampled(where: Path, n: int, seed: int) -> Data:
@@ -29,11 +29,12 @@ def samples_of(model: Model, where: Path, n: int, seed: int) -> Data:
     import json
 
     from crystalgfn.evaluation.inputs import Data, energy_methods
+    from crystalgfn.runs.training import VERSIONS
 
     crystals = model.sample(n, seed=seed)
     kind = "run" if where.is_dir() else "preset"
     provenance = {kind: where.name, "samples": n, "seed": seed, "weights": model.fingerprint}
-    versions = where / "versions.json"
+    versions = where / VERSIONS
     if versions.is_file():
         provenance["trained with"] = ", ".join(f"{k} {v}" for k, v in json.loads(versions.read_text()).items())
     provenance["configuration"] = model.config.to_yaml()

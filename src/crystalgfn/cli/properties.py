@@ -29,11 +29,11 @@ def properties(
 
     from crystalgfn.properties.registry import available
 
-    found = [_describe(name) for name in names] if names else [_tried(name) for name in available()]
+    descriptions = [_describe(name) for name in names] if names else [_tried(name) for name in available()]
     if as_json:
-        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(descriptions, indent=1, ensure_ascii=False))
         return
-    _show(found, Console(highlight=False))
+    _show(descriptions, Console(highlight=False))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -44,9 +44,9 @@ def _describe(name: str) -> dict[str, Any]:
     """
     from crystalgfn.properties.registry import resolve
 
-    found = resolve(name)
-    elements = None if found.elements is None else list(found.elements)
-    return {"name": name, "unit": found.unit, "error": found.error, "elements": elements, "source": found.source}
+    checked = resolve(name)
+    elements = None if checked.elements is None else list(checked.elements)
+    return {"name": name, "unit": checked.unit, "error": checked.error, "elements": elements, "source": checked.source}
 
 
 def _tried(name: str) -> dict[str, Any]:
@@ -57,9 +57,9 @@ def _tried(name: str) -> dict[str, Any]:
         return {"name": name, "unit": "", "error": "", "elements": [], "source": f"broken: {error}"}
 
 
-def _show(found: list[dict[str, Any]], console: Console) -> None:
+def _show(descriptions: list[dict[str, Any]], console: Console) -> None:
     """Print a table on a terminal, lines of text with a tab between columns elsewhere."""
-    rows = [[_text(column, one[column]) for column in COLUMNS] for one in found]
+    rows = [[_text(column, one[column]) for column in COLUMNS] for one in descriptions]
     if not console.is_terminal:
         for row in [list(COLUMNS), *rows]:
             typer.echo("\t".join(row))

@@ -58,9 +58,10 @@ def report(
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import read_metrics
     from crystalgfn.report.page.build import report as build
+    from crystalgfn.runs.training import METRICS
 
     model = is_model(source)
-    metrics = read_metrics(source / "metrics.csv") if model and (source / "metrics.csv").is_file() else None
+    metrics = read_metrics(source / METRICS) if model and (source / METRICS).is_file() else None
     data = sampled(source, n, seed) if model else read_data(source)
     if constraints is not None:
         from crystalgfn.config import load_config
@@ -80,13 +81,12 @@ def report(
 
 def write(page: Page, output: Path, figures: Path | None = None) -> None:
     """Write a page, and its figures for papers where a folder is given."""
-    from crystalgfn.files.atomic import write_atomically
+    from crystalgfn.files.atomic import write_text
     from crystalgfn.report.page.document import render
 
-    text = render(page).encode()
-    with write_atomically(output) as stream:
-        stream.write(text)
-    typer.echo(f"written to {output} ({len(text) / 1e6:.1f} MB)")
+    text = render(page)
+    write_text(output, text)
+    typer.echo(f"written to {output} ({len(text.encode()) / 1e6:.1f} MB)")
     if figures is not None:
         from crystalgfn.report.page.static import write_figures
 

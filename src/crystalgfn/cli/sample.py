@@ -190,7 +190,7 @@ def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, mod
     if top is not None:
         Console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
     if edge is not None:
-        columns = [term.column for term in model.target.reward.terms]
+        columns = [term.criterion.column for term in model.target.reward.terms]
         typer.echo(f"Pareto front: {len(edge)} of {n:,} samples are beaten by none in every term")
         Console().print(best_table(edge, FRONT_SHOWN, energy=REWARD, total=len(edge), also=columns))
 

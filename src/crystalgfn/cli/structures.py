@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
+
 app = typer.Typer()
 
 
@@ -15,23 +18,29 @@ def structures(
     crystals: Annotated[Path, typer.Argument(help="A crystals table, .parquet or .csv.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to work on, from the first.")] = 100,
-    starts: Annotated[int, typer.Option("--starts", min=1, help="Ways to place the atoms of each.")] = 30,
+    placements: Annotated[
+        int, typer.Option("--placements", "--starts", min=1, help="Initial placements of the atoms of each.")
+    ] = 30,
     tried: Annotated[int, typer.Option("--tried", min=1, help="How many of them are relaxed for some steps.")] = 8,
     relaxed: Annotated[int, typer.Option("--relaxed", min=1, help="How many of those to the end.")] = 2,
     relax: Annotated[
-        str, typer.Option("--relax", help="chgnet, none, or module:factory of an ASE calculator.")
+        str, typer.Option("--relax", help=f"Potential: {', '.join(POTENTIALS)}, none, or {ASE}.")
     ] = "chgnet",
     references: Annotated[
         Path | None,
         typer.Option("--references", help="Elemental energies of another potential (JSON).", show_default=False),
     ] = None,
-    hull: Annotated[str, typer.Option("--hull", help="builtin, mp, none, or a table of phases.")] = "builtin",
+    hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices('none')}.")] = BUILTIN,
     library: Annotated[
         str, typer.Option("--library", help="Prototypes: builtin, none, or a file of your own.")
     ] = "builtin",
     second: Annotated[
-        str, typer.Option("--second", help="Second opinion: 7net-l3i5 or 7net-0 (SevenNet), or none.")
+        str, typer.Option("--second", help="Second opinion: any other potential, such as 7net-l3i5, or none.")
     ] = "none",
+    second_references: Annotated[
+        Path | None,
+        typer.Option("--second-references", help="Elemental energies of the second (JSON).", show_default=False),
+    ] = None,
     compare: Annotated[
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
@@ -45,7 +54,7 @@ def structures(
 ) -> None:
     """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull."""
     from crystalgfn.structures.candidates.pipeline import run
-    from crystalgfn.structures.candidates.requests import Recipe
+    from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.workers import Tools
 
     tools = Tools(
@@ -54,9 +63,12 @@ def structures(
         hull="" if hull == "none" or relax == "none" else hull,
         library="" if library == "none" else library,
         second="" if second == "none" else second,
+        second_references=None if second_references is None else str(second_references),
     )
-    recipe = Recipe(starts=starts, tried=tried, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed)
-    folder = run(crystals, output, tools, recipe, n=n, workers=workers, compare=compare, resume=resume)
+    settings = SearchSettings(
+        placements=placements, tried=tried, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed
+    )
+    folder = run(crystals, output, tools, settings, n=n, workers=workers, compare=compare, resume=resume)
     report(folder.path, best)
 
 
@@ -67,11 +79,11 @@ def report(folder: Path, best: int) -> None:
     from rich.console import Console
 
     from crystalgfn.report.candidates import candidates_table
-    from crystalgfn.structures.candidates.table import read_rows
+    from crystalgfn.structures.candidates.table import CandidateTable
 
-    rows = read_rows(folder / "structures.parquet")
-    table = candidates_table(rows, best) if best else None
+    candidates = CandidateTable.read(folder / "structures.parquet")
+    table = candidates_table(candidates, best) if best else None
     if table is not None:
         Console().print(table)
-    counts = Counter(row["status"] for row in rows)
+    counts = Counter(row.status for row in candidates.rows)
     typer.echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

@@ -32,9 +32,9 @@ def train(
 
     from crystalgfn.cli.device import check_device
     from crystalgfn.cli.training_view import TrainingView
-    from crystalgfn.config import load_config
+    from crystalgfn.config import CONFIG, load_config
     from crystalgfn.gflownet.trainer import Progress
-    from crystalgfn.runs.training import CONFIG, POLICY
+    from crystalgfn.runs.build import POLICY
     from crystalgfn.runs.training import train as run_training
 
     check_device(device)

@@ -8,13 +8,16 @@ from __future__ import annotations
 import sys
 import time
 from datetime import timedelta
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from crystalgfn.config import Config
+from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.progress import DELAY_S
-from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.terms.term import Criterion
+from crystalgfn.runs.build import build_reward
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,12 +34,12 @@ class TrainingView:
     """A context manager that is called with each :class:`Progress` and shows one now and then.
 
     Args:
-        config: of the run: its number of iterations and the property that its reward begins with.
+        config: of the run: its number of iterations and what its reward begins with.
     """
 
     def __init__(self, config: Config) -> None:
         self._total = config.training.iterations
-        self._property = config.objective[0].property
+        self._config = config
         self._on_terminal = sys.stderr.isatty()
         self._live: Live | None = None
         self._first: tuple[float, Progress] | None = None
@@ -78,11 +81,17 @@ class TrainingView:
     def _texts(self, progress: Progress, now: float) -> tuple[str, str, str]:
         """The numbers in three parts: of the sampler, of the crystals, of the time."""
         sampler = f"loss {progress.loss:.3g}, log Z {progress.log_z:.2f}, ESS {progress.ess:.0%} (one batch)"
-        prop = resolve(self._property)  # once the run is going, so that its own checks come first
-        unit = f" {prop.unit}" if prop.unit else ""
+        shown = self._shown_first
+        unit = f" {shown.unit}" if shown.unit else ""
         values = f"median {progress.property_median:.3g}, best {progress.property_best:.3g}{unit}"
-        crystals = f"{prop.name} {values}, {progress.space_groups} space groups (last rollout)"
+        crystals = f"{shown.name} {values}, {progress.space_groups} space groups (last rollout)"
         return sampler, crystals, self._speed(progress, now)
+
+    @cached_property
+    def _shown_first(self) -> Criterion:
+        """What the reward begins with; built once the run is going, so that the checks of the run come first."""
+        elements = [atomic_number(symbol) for symbol in self._config.constraints.elements.allowed]
+        return build_reward(self._config, elements).terms[0].criterion
 
     def _speed(self, progress: Progress, now: float) -> str:
         """Trajectories per second and time left, both from what this process has done."""

@@ -1,12 +1,11 @@
 """Typed, validated configuration of a run: YAML in, one clear line for whatever is wrong in it."""
 
 from crystalgfn.config.constraints import ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig
-from crystalgfn.config.loading import load_config, load_preset, parse_config, preset_path, presets, read_config
-from crystalgfn.config.objective import ChanceConfig, StabilityConfig, TermConfig
+from crystalgfn.config.loading import CONFIG, load_config, load_preset, parse_config, preset_path, presets, read_config
 from crystalgfn.config.sections import Config, DataTrajectoriesConfig, PolicyConfig, ReplayConfig, TrainingConfig
 
 __all__ = [
-    "ChanceConfig",
+    "CONFIG",
     "Config",
     "ConstraintsConfig",
     "DataTrajectoriesConfig",
@@ -15,8 +14,6 @@ __all__ = [
     "PolicyConfig",
     "ReplayConfig",
     "SpaceGroupsConfig",
-    "StabilityConfig",
-    "TermConfig",
     "TrainingConfig",
     "load_config",
     "load_preset",

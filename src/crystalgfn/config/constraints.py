@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from crystalgfn.config.section import Section
+from crystalgfn.section import Section
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
 from crystalgfn.spaces.constraints.reading import check_ordered
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS, check_rules, constraints_of, keys_of

@@ -11,9 +11,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from crystalgfn.config.beside import sections_beside
 from crystalgfn.config.sections import Config
 from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.section import OneOf
 from crystalgfn.spaces.constraints.registry import MAIN_KEYS
+
+CONFIG = "config.yaml"
+"""File of a preset's folder, and of a run's, that holds the configuration."""
 
 BASE = "base"
 """Key of a YAML file that names the preset it changes."""
@@ -21,7 +26,7 @@ BASE = "base"
 
 def presets() -> list[str]:
     """Names of the shipped presets."""
-    return sorted(p.name for p in files("crystalgfn").joinpath("presets").iterdir() if (p / "config.yaml").is_file())
+    return sorted(p.name for p in files("crystalgfn").joinpath("presets").iterdir() if (p / CONFIG).is_file())
 
 
 def preset_path(name: str) -> Path:
@@ -37,7 +42,7 @@ def preset_path(name: str) -> Path:
 
 def load_preset(name: str, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a preset, with ``key=value`` overrides."""
-    return read_config(preset_path(name) / "config.yaml", overrides)
+    return read_config(preset_path(name) / CONFIG, overrides)
 
 
 def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -51,8 +56,8 @@ def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: names key, what was found, what is allowed and the nearest valid name.
     """
     path = Path(where)
-    if path.is_dir() and (path / "config.yaml").is_file():
-        path = path / "config.yaml"
+    if path.is_dir() and (path / CONFIG).is_file():
+        path = path / CONFIG
     if path.is_file():
         return read_config(path, overrides)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
@@ -96,8 +101,8 @@ def _loader() -> type[yaml.SafeLoader]:
     )
     # chemistry first: No is nobelium and Y is yttrium, not booleans
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
-        for first, found in Loader.yaml_implicit_resolvers.items()
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in Loader.yaml_implicit_resolvers.items()
     }
     Loader.add_implicit_resolver(
         "tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
@@ -126,19 +131,19 @@ def _on_base(content: dict[str, Any], source: str) -> dict[str, Any]:
     name = content.pop(BASE)
     if not isinstance(name, str):
         raise ConfigError(f"{source}: base: found {name!r}, allowed: {', '.join(presets())}")
-    text = (preset_path(name) / "config.yaml").read_text(encoding="utf-8")
+    text = (preset_path(name) / CONFIG).read_text(encoding="utf-8")
     merged: dict[str, Any] = _merged(yaml.load(text, Loader=_loader()), content)
     return merged
 
 
 def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    found = dict(old)
+    merged = dict(old)
     for key, value in new.items():
-        was = found.get(key)
+        was = merged.get(key)
         if key in MAIN_KEYS and isinstance(value, dict) and was is not None and not isinstance(was, dict):
             was = {MAIN_KEYS[key]: was}
-        found[key] = _merged(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
-    return found
+        merged[key] = _merged(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -203,7 +208,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         allowed = _keys_at(where[:-1])
         if len(where) == 1:
-            allowed = sorted([*allowed, BASE])
+            allowed = sorted([*allowed, *sections_beside(), BASE])
         return f"{key}: unknown key, allowed: {', '.join(allowed)}{nearest(where[-1], allowed)}{more}"
     message = first["msg"].removeprefix("Value error, ")
     found = first.get("input")
@@ -226,17 +231,34 @@ def _dotted(location: Sequence[str | int]) -> str:
 
 def _keys_at(path: Sequence[str]) -> list[str]:
     keys: set[str] = set()
-    models: list[type[BaseModel]] = [Config]
+    places: list[type[BaseModel] | OneOf] = [Config]
     for name in path:
-        models = [
-            m for model in models if name in model.model_fields for m in _models(model.model_fields[name].annotation)
-        ]
-    for model in models:
-        keys |= set(model.model_fields)
+        places = [inner for place in places for inner in _inside(place, name)]
+    for place in places:
+        if isinstance(place, OneOf):
+            plain = place.registry[place.plain].model_fields if place.plain is not None else {}
+            keys |= {*plain, *(name for name in place.registry if name != place.plain)}
+        else:
+            keys |= set(place.model_fields)
     return sorted(keys)
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _inside(place: type[BaseModel] | OneOf, name: str) -> list[type[BaseModel] | OneOf]:
+    """What stands under a key of a section, or of a choice of sections."""
+    if isinstance(place, OneOf):
+        return [place.registry[name]] if name in place.registry else []
+    if name not in place.model_fields:
+        return []
+    field = place.model_fields[name]
+    choices = [part for part in field.metadata if isinstance(part, OneOf)]
+    return list(choices) if choices else _sections(field.annotation)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel] | OneOf]:
+    """The sections and choices of sections that an annotation holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [m for part in getattr(annotation, "__args__", ()) for m in _models(part)]
+    choices = [part for part in getattr(annotation, "__metadata__", ()) if isinstance(part, OneOf)]
+    if choices:
+        return list(choices)
+    return [inner for part in getattr(annotation, "__args__", ()) for inner in _sections(part)]

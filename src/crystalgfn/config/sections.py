@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
 
+from crystalgfn.config.beside import objective_with_keys, objective_with_terms
 from crystalgfn.config.constraints import ConstraintsConfig, FloatRange
-from crystalgfn.config.objective import ChanceConfig, StabilityConfig, TermConfig
-from crystalgfn.config.section import Section
+from crystalgfn.gflownet.objectives.backward import TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
+from crystalgfn.gflownet.objectives.registry import OBJECTIVES, ConfiguredBackwardObjective, ConfiguredObjective
+from crystalgfn.rewards.terms.property import PropertyTermConfig
+from crystalgfn.rewards.terms.registry import ConfiguredTerm
+from crystalgfn.rewards.terms.term import TermConfig
+from crystalgfn.section import Section
 
 
 class PolicyConfig(Section):
@@ -65,18 +71,13 @@ class TrainingConfig(Section):
     for 5, or as many as make 200 trajectories."""
     passes: int = Field(1, ge=1)
     """Times the batches of a rollout are trained on; more learn more from each query of the reward, and take longer."""
-    objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
-    """Log-partition variance, trajectory balance, or SubTB(lambda)."""
-    backward: Literal["learned", "tlm"] = "tlm"
-    """Backward policy trained by the objective, or by trajectory likelihood."""
+    objective: ConfiguredObjective = LogPartitionVariance()
+    """Log-partition variance (``vargrad``), trajectory balance (``tb``), or SubTB(lambda) (``subtb``); ``{tb:
+    {log_z_start: zero}}`` to set its keys, which may also stand beside it."""
+    backward: ConfiguredBackwardObjective = TrajectoryLikelihood()
+    """Backward policy trained by the objective (``learned``), or by trajectory likelihood (``tlm``)."""
     lr: float = Field(3e-3, gt=0.0)
     """Learning rate of the policies (Adam)."""
-    lr_log_z: float = Field(1e-2, gt=0.0)
-    """Learning rate of log Z (``tb`` and ``subtb``)."""
-    log_z_weights: int = Field(16, ge=1)
-    """Weights whose sum is log Z."""
-    log_z_start: Literal["batch", "zero"] = "batch"
-    """Start log Z from an estimate on the first batch, or from zero."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate over the run; cosine ends at 1 %."""
     clip: float | None = Field(1.0, gt=0.0)
@@ -87,8 +88,6 @@ class TrainingConfig(Section):
     """Share of actions drawn uniformly from the allowed ones, at the start ..."""
     epsilon_final: float = Field(0.0, ge=0.0, le=1.0)
     """... and at the end."""
-    subtb_lambda: float = Field(0.9, gt=0.0, le=1.0)
-    """lambda of SubTB."""
     replay: ReplayConfig = ReplayConfig()
     """Replay of the best samples."""
     data: DataTrajectoriesConfig | None = None
@@ -98,18 +97,25 @@ class TrainingConfig(Section):
     log_every: int = Field(20, ge=1)
     """Iterations between rows of metrics.csv."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_beside(cls, content: Any) -> Any:
+        return objective_with_keys(content, set(cls.model_fields))
+
+
+def _usual_objective() -> list[TermConfig]:
+    """The objective of the paper, where a configuration names none."""
+    return [PropertyTermConfig(strength=8.0)]
+
 
 class Config(Section):
     """A run: what is sampled, what for, and how it is learned."""
 
     constraints: ConstraintsConfig
     """What may be sampled."""
-    objective: list[TermConfig] = Field(default_factory=lambda: [TermConfig(strength=8.0)], min_length=1)
-    """What is wanted: terms whose log-rewards add."""
-    stability: StabilityConfig | None = None
-    """Ask for crystals near the convex hull as well; null for no such term."""
-    chance: ChanceConfig | None = None
-    """Ask for crystals that are likely to come out as wanted; null for no such term."""
+    objective: list[ConfiguredTerm] = Field(default_factory=_usual_objective, min_length=1)
+    """What is wanted: terms whose log-rewards add. A term with a name, as ``{stability: {beta: 20}}``, may also stand
+    beside the list, as a section ``stability``: it is read as the last term."""
     policy: PolicyConfig = PolicyConfig()
     """Networks."""
     training: TrainingConfig = TrainingConfig()
@@ -117,17 +123,31 @@ class Config(Section):
     seed: int = Field(0, ge=0, lt=2**63)
     """Of every random draw."""
 
-    @property
-    def conditions(self) -> int:
-        """Terms of the objective whose weights are given when sampling."""
-        return sum(term.weights is not None for term in self.objective)
+    @model_validator(mode="before")
+    @classmethod
+    def _terms_beside(cls, content: Any) -> Any:
+        return objective_with_terms(content, _usual_objective())
 
     @model_validator(mode="after")
     def _conditional(self) -> Config:
         training = self.training
-        if self.conditions and (training.objective != "vargrad" or training.replay.share or training.data is not None):
-            raise ValueError("objective weights need training.objective vargrad, without replay and data")
+        if self.conditions and (
+            not training.objective.conditional or training.replay.share or training.data is not None
+        ):
+            allowed = " or ".join(name for name, objective in OBJECTIVES.items() if objective.conditional)
+            raise ValueError(f"objective weights need training.objective {allowed}, without replay and data")
         return self
+
+    @property
+    def conditions(self) -> int:
+        """Terms of the objective whose weights are given when sampling."""
+        return sum(term.conditional() for term in self.objective)
+
+    @property
+    def first_property(self) -> str:
+        """The property of the first term that names one, as it is written; the formation energy where none does."""
+        subjects = [subject for term in self.objective if (subject := term.subject()) is not None]
+        return subjects[0] if subjects else PropertyTermConfig().property
 
     def to_yaml(self) -> str:
         """The whole configuration, defaults included."""

@@ -9,7 +9,6 @@ import itertools
 from collections.abc import Sequence
 from functools import cache
 
-import moyopy
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from crystalgfn.crystallography.lattices import cell_volume, is_valid_cell, satisfies_lattice_system
 from crystalgfn.crystallography.operations import group_operations
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS
+from crystalgfn.crystallography.symmetry.search import reduced_cell
 from crystalgfn.errors import DataError
 
 Array = NDArray[np.float64]
@@ -81,6 +81,16 @@ def cell_vectors(lattice: Array) -> Array:
     return cell
 
 
+def lattice_parameters(cell: Array) -> Array:
+    """Lattice parameters (6,) in A and degree of a cell (3, 3) in A, a vector a row; the inverse of cell_vectors."""
+    a, b, c = cell
+    angles = [
+        np.arctan2(np.linalg.norm(np.cross(left, right)), left @ right) for left, right in ((b, c), (a, c), (a, b))
+    ]
+    # the arc tangent keeps 90 and 120 degrees to the last digits, where the arc cosine does not
+    return np.concatenate([np.linalg.norm(cell, axis=1), np.round(np.degrees(angles), 10)])
+
+
 @cache
 def primitive_basis(space_group: int) -> Array:
     """Vectors (3, 3) of a primitive cell, as fractions of the conventional ones, a vector a row."""
@@ -97,6 +107,4 @@ def primitive_basis(space_group: int) -> Array:
 
 def primitive_cell(space_group: int, cell: Array) -> Array:
     """Minkowski-reduced primitive cell (3, 3) in A of a conventional cell (3, 3) in A."""
-    start = primitive_basis(space_group) @ cell
-    reduced, _ = moyopy.minkowski_reduce(start.tolist())
-    return np.array(reduced)
+    return reduced_cell(primitive_basis(space_group) @ cell)

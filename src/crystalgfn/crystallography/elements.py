@@ -1,7 +1,7 @@
 """The chemical elements: symbols, order in formulas, masses, volumes and physical properties.
 
 Every table is indexed by the atomic number Z = 1..118; row 0 is unused (``""`` or zeros). The values are pymatgen's;
-``scripts/build_tables.py`` makes them, fills the gaps and fits the atomic volumes.
+``scripts/data/build_tables.py`` makes them, fills the gaps and fits the atomic volumes.
 """
 
 from __future__ import annotations
@@ -63,6 +63,15 @@ period in the same column of the periodic table."""
 
 ELECTRONEGATIVITY: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("electronegativity")]
 """(119,) Pauling electronegativity; a neighbour's value for elements that have none."""
+
+COVALENT_RADIUS: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
+"""(119,) covalent radius in A (Cordero et al., Dalton Trans. 2008, 2832; high spin for Mn, Fe, Co)."""
+
+ATOMIC_RADIUS: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("atomic_radius_A")]
+"""(119,) pymatgen's atomic radius in A; what is unknown takes the value of the nearest period."""
+
+GRAMS_PER_CM3 = 1e24 / 6.02214076e23
+"""Density in g/cm3 of one g/mol in one A^3."""
 
 _ATOMIC_NUMBERS = {symbol: number for number, symbol in enumerate(SYMBOLS) if symbol}
 

@@ -14,10 +14,15 @@ from crystalgfn.errors import DataError
 LATTICE_PARAMETERS = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
-def _cosine_determinant(lattice: Tensor) -> Tensor:
-    """1 + 2 cos cos cos - sum cos^2 of the angles, (B,): the squared volume of the cell with unit lengths."""
-    cosines = torch.cos(torch.deg2rad(lattice[..., 3:]))
+def _cosine_determinant(angles: Tensor) -> Tensor:
+    """1 + 2 cos cos cos - sum cos^2 of the angles (B, 3), (B,): the squared volume of the cell with unit lengths."""
+    cosines = torch.cos(torch.deg2rad(angles))
     return 1 + 2 * cosines.prod(-1) - cosines.square().sum(-1)
+
+
+def angle_factor(angles: Tensor) -> Tensor:
+    """Volume (B,) of cells with unit lengths and angles (B, 3) in degree; NaN where these close no cell."""
+    return torch.sqrt(_cosine_determinant(angles))
 
 
 def cell_volume(lattice: Tensor) -> Tensor:
@@ -33,7 +38,7 @@ def cell_volume(lattice: Tensor) -> Tensor:
         DataError: the last dimension is not 6.
     """
     _require_six(lattice)
-    return lattice[..., :3].prod(-1) * torch.sqrt(_cosine_determinant(lattice))
+    return lattice[..., :3].prod(-1) * angle_factor(lattice[..., 3:])
 
 
 def is_valid_cell(lattice: Tensor) -> Tensor:
@@ -51,7 +56,7 @@ def is_valid_cell(lattice: Tensor) -> Tensor:
     _require_six(lattice)
     lengths, angles = lattice[..., :3], lattice[..., 3:]
     possible = ((lengths > 0) & (angles > 0) & (angles < 180)).all(-1) & torch.isfinite(lattice).all(-1)
-    return possible & (_cosine_determinant(lattice) > 0)
+    return possible & (_cosine_determinant(angles) > 0)
 
 
 def rhombohedral_to_hexagonal(a: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 Fractional coordinates of the ITA conventional cell, in the setting of the letters of
 :data:`~crystalgfn.crystallography.wyckoff.WYCKOFF`: monoclinic unique axis b and cell choice 1, hexagonal axes for the
-rhombohedral groups, origin choice 2. ``scripts/build_tables.py`` derives the table from pyxtal.
+rhombohedral groups, origin choice 2. ``scripts/data/build_tables.py`` derives the table from pyxtal.
 """
 
 from __future__ import annotations

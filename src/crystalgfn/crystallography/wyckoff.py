@@ -1,7 +1,7 @@
 """Wyckoff positions of the 230 space groups, and which numbers of atoms they can hold.
 
 Multiplicities are those of the ITA conventional cell (hexagonal axes for the seven rhombohedral groups). The positions
-are pyxtal's, put in a table by ``scripts/build_tables.py``.
+are pyxtal's, put in a table by ``scripts/data/build_tables.py``.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core import Composition, Lattice
 
-GRAMS_PER_CM3 = 1e24 / 6.02214076e23
 """Density of 1 g/mol per A^3, in g/cm3 (exact SI value of the Avogadro constant)."""
 
 Index = int | slice | Sequence[int] | Sequence[bool] | np.ndarray | Tensor
@@ -221,7 +220,7 @@ class Crystals:
     def density(self) -> Tensor:
         """(B,) float64: g/cm3."""
         masses = torch.as_tensor(element_tables.ATOMIC_MASS[list(self.elements)], dtype=torch.float64)
-        return self.counts.double() @ masses.to(self.device) / self.volume * GRAMS_PER_CM3
+        return self.counts.double() @ masses.to(self.device) / self.volume * element_tables.GRAMS_PER_CM3
 
     @cached_property
     def formulas(self) -> list[str]:

@@ -66,8 +66,8 @@ class CheckedProperty:
     @property
     def elements(self) -> tuple[str, ...] | None:
         """Symbols of the elements that it knows, by atomic number; None for all."""
-        found = getattr(self.function, "elements", None)
-        return None if found is None else tuple(found)
+        symbols = getattr(self.function, "elements", None)
+        return None if symbols is None else tuple(symbols)
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return the checked values, (B,) float32, on the device of the crystals.
@@ -120,7 +120,7 @@ def about(unit: str, source: str, *, error: str = EXACT) -> Callable[[F], F]:
     return written
 
 
-class Domain:
+class KnownElements:
     """The elements that a property knows.
 
     Args:
@@ -132,13 +132,13 @@ class Domain:
     def __init__(self, name: str, symbols: Iterable[str], why: str) -> None:
         self.name = name
         self.why = why
-        self._known = sorted(SYMBOLS.index(symbol) for symbol in symbols)
+        self._numbers = sorted(SYMBOLS.index(symbol) for symbol in symbols)
         self._unknown: dict[tuple[int, ...], list[int]] = {}
 
     @property
     def symbols(self) -> tuple[str, ...]:
         """Symbols by atomic number."""
-        return tuple(SYMBOLS[z] for z in self._known)
+        return tuple(SYMBOLS[z] for z in self._numbers)
 
     def check(self, crystals: Crystals) -> None:
         """Raise if a crystal holds another element.
@@ -148,18 +148,20 @@ class Domain:
         """
         elements = crystals.elements
         if elements not in self._unknown:
-            known = set(self._known)
+            known = set(self._numbers)
             self._unknown[elements] = [i for i, z in enumerate(elements) if z not in known]
         columns = self._unknown[elements]
         if not columns:
             return
         asked = crystals.counts[:, columns] > 0
         if bool(asked.any()):
-            found = [SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row]
+            foreign = [
+                SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row
+            ]
             row = int(asked.any(1).nonzero()[0])
             raise PropertyError(
-                f"property {self.name!r} knows nothing of {', '.join(found)} (first in {crystals[row].formulas[0]}); "
-                f"{self.why} {len(self._known)} elements: {' '.join(self.symbols)}"
+                f"property {self.name!r} knows nothing of {', '.join(foreign)} (first in {crystals[row].formulas[0]}); "
+                f"{self.why} {len(self._numbers)} elements: {' '.join(self.symbols)}"
             )
 
 

@@ -23,6 +23,7 @@ import torch
 from crystalgfn import __version__
 from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystallography.symmetry import search as symmetry_search
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.tables import PartWriter, files
 from crystalgfn.crystals.tables.rows import from_table
@@ -90,7 +91,7 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
             entry could be imported.
     """
     manifest = {**source.identity(), "entries": len(source), "chunk": chunk, "tolerances_A": list(SYMPREC_A)}
-    manifest["versions"] = {"crystalgfn": __version__, "moyopy": _moyopy_version()}
+    manifest["versions"] = {"crystalgfn": __version__, "moyopy": symmetry_search.VERSION}
     with _quiet(), PartWriter(path, manifest=manifest, restart=restart) as writer:
         start = writer.parts * chunk
         with progress_bar(len(source), "finding conventional cells", "structures") as bar:
@@ -119,9 +120,9 @@ def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tupl
             yield entry, conventional_cell(entry.load())
         except DataError as error:
             failures.append((entry.material_id, str(error)))
-        except (KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError):
+        except MemoryError:
             raise
-        except BaseException as error:  # a panic of moyo's Rust code is no Exception
+        except Exception as error:  # of the reader of this one entry
             reason = " ".join(str(error).split())[:300]
             failures.append((entry.material_id, f"{type(error).__name__}: {reason}"))
 
@@ -186,12 +187,6 @@ def _write_failures(path: Path, failures: tuple[tuple[str, str], ...]) -> Path |
     with write_atomically(failures_path) as stream:
         files.write_csv(iter([table]), stream)
     return failures_path
-
-
-def _moyopy_version() -> str:
-    import moyopy
-
-    return str(moyopy.__version__)
 
 
 @contextlib.contextmanager

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates.candidate import RELAXED, Candidate
+from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.folder import MANIFEST, RunFolder
-from crystalgfn.structures.candidates.table import energy_column
-from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.candidates.schema import Quantity, Row, Status
+from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
 from crystalgfn.structures.relaxing.volumes import scaled
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 
@@ -39,7 +41,7 @@ class CandidateFolder:
     Args:
         path: the folder.
         volumes: copies of each, as factors of the relaxed volume; none for relaxed crystals alone.
-        flagged: take what the gates find doubtful as well.
+        flagged: take what sanity checks find doubtful as well.
 
     Raises:
         DataError: no such folder, or one without relaxed candidates.
@@ -56,19 +58,19 @@ class CandidateFolder:
         self._manifest: dict[str, Any] = manifest
         self._folder = RunFolder(self.path, manifest, resume=True)
         usable = (c for c in self._folder.candidates() if self._usable(c, flagged))
-        self._plan = [(c.row["row"], kind) for c in usable for kind in self._kinds(c)]
+        self._plan = [(c.row.row, kind) for c in usable for kind in self._kinds(c)]
         if not self._plan:
             raise DataError(f"{path}: no relaxed candidate with a formation energy, allowed: 1 or more")
         self._potential: Potential | None = None
 
     def _usable(self, candidate: Candidate, flagged: bool) -> bool:
         row = candidate.row
-        relaxed = row["status"] == RELAXED and candidate.structure is not None
-        return relaxed and math.isfinite(_formation(row)) and (flagged or not row.get("flags"))
+        relaxed = row.status is Status.RELAXED and candidate.structure is not None
+        return relaxed and math.isfinite(_formation(row)) and (flagged or not row.flags)
 
     def _kinds(self, candidate: Candidate) -> list[str]:
-        stages = [name for name in ("symmetric", "placed") if name in candidate.stages]
-        return ["relaxed", *stages, *(f"x{factor:g}" for factor in self.volumes)]
+        intermediates = [name for name in ("symmetric", "placed") if name in candidate.intermediates]
+        return ["relaxed", *intermediates, *(f"x{factor:g}" for factor in self.volumes)]
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -80,8 +82,8 @@ class CandidateFolder:
     def entries(self, start: int) -> Iterator[Entry]:
         """Yield the rows of each candidate, from position ``start`` on.
 
-        Structures whose atoms come nearer than the distance gate allows, or that the potential refuses, have no label
-        and fail with a reason: a potential is not to be believed there.
+        Structures whose atoms come nearer than the check of distances allows, or that the potential refuses, have no
+        label and fail with a reason: a potential is not to be believed there.
         """
         for row, group in groupby(self._plan[start:], key=itemgetter(0)):
             yield from self._of(self._folder.read(row), [kind for _, kind in group])
@@ -90,22 +92,21 @@ class CandidateFolder:
         row, relaxed, potential = candidate.row, candidate.structure, self._load()
         if relaxed is None:
             return
-        held = {"relaxed": relaxed, **candidate.stages}
-        held |= {f"x{factor:g}": scaled(relaxed, factor) for factor in self.volumes}
+        structures = {"relaxed": relaxed, **candidate.intermediates}
+        structures |= {f"x{factor:g}": scaled(relaxed, factor) for factor in self.volumes}
         unknown = [kind for kind in kinds if kind != "relaxed"]
-        found = dict(zip(unknown, potential.energies([held[kind] for kind in unknown]), strict=True))
+        found = dict(zip(unknown, potential.energies([structures[kind] for kind in unknown]), strict=True))
         for kind in kinds:
-            structure, name = held[kind], f"{self.path.name}-{row['row']:08d}"
+            structure, name = structures[kind], f"{self.path.name}-{row.row:08d}"
             if kind == "relaxed":
-                above = row.get(f"e_above_hull_{potential.name} [eV/atom]")
-                labels = {TARGET: _formation(row), "e_above_hull": above}
+                labels = {TARGET: _formation(row), "e_above_hull": row.energy(CandidateTable((row,)).above_hull)}
                 yield Entry(name, potential.name, _as_is(structure), labels)
                 continue
             formation = potential.formation_energy(structure, float(found[kind]))
             reason = formation.reason
             if distance_ratio(structure) < MIN_DISTANCE_RATIO:
                 reason = f"{kind}: atoms too near"
-            source = f"{potential.name} {'scaled' if kind not in candidate.stages else kind}"
+            source = f"{potential.name} {'scaled' if kind not in candidate.intermediates else kind}"
             load = _fails(reason) if reason else _as_is(structure)
             yield Entry(f"{name}-{kind}", source, load, {TARGET: formation.value})
 
@@ -115,9 +116,8 @@ class CandidateFolder:
         return self._potential
 
 
-def _formation(row: dict[str, Any]) -> float:
-    column = energy_column([row], "formation_energy_")
-    return float(row[column]) if column is not None else math.nan
+def _formation(row: Row) -> float:
+    return row.energy(CandidateTable((row,)).energy(Quantity.FORMATION))
 
 
 def _as_is(structure: Structure) -> Callable[[], Structure]:

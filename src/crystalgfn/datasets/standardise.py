@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crystalgfn.crystallography import space_groups
+from crystalgfn.crystallography.cells import lattice_parameters
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.symmetry.search import find_symmetry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 
@@ -69,7 +71,7 @@ def find_cell(basis: np.ndarray, positions: np.ndarray, numbers: list[int]) -> C
         numbers: (N,) atomic numbers.
 
     Raises:
-        DataError: numbers that are not finite, unknown elements, or no space group within either tolerance.
+        DataError: numbers that are not finite, a flat cell, unknown elements, or no space group within a tolerance.
     """
     if not (np.isfinite(basis).all() and np.isfinite(positions).all()):
         raise DataError("lattice or positions that are not finite")
@@ -85,13 +87,7 @@ def find_cell(basis: np.ndarray, positions: np.ndarray, numbers: list[int]) -> C
 
 
 def _search(basis: np.ndarray, positions: np.ndarray, numbers: list[int], symprec: float) -> ConventionalCell:
-    import moyopy
-
-    cell = moyopy.Cell(basis.tolist(), positions.tolist(), list(numbers))
-    try:
-        found = moyopy.MoyoDataset(cell, symprec=symprec, setting=moyopy.Setting.standard())
-    except (ValueError, RuntimeError) as error:
-        raise DataError(f"moyopy: {error}") from None
+    found = find_symmetry(basis, positions, numbers, symprec=symprec)
     group = int(found.number)
     counts = dict(Counter(int(z) for z in found.std_cell.numbers))
     multiplicity = _multiplicities(group)
@@ -106,24 +102,10 @@ def _search(basis: np.ndarray, positions: np.ndarray, numbers: list[int], sympre
         )
     if any(n % int(space_groups.CENTERING_MULTIPLICITY[group]) for n in counts.values()):
         raise DataError(f"counts {counts} that the centering of space group {group} does not allow")
-    return ConventionalCell(group, counts, _lattice_parameters(np.asarray(found.std_cell.basis)), tuple(wyckoff))
+    a, b, c, alpha, beta, gamma = lattice_parameters(np.asarray(found.std_cell.basis)).tolist()
+    return ConventionalCell(group, counts, (a, b, c, alpha, beta, gamma), tuple(wyckoff))
 
 
 @lru_cache(maxsize=230)
 def _multiplicities(group: int) -> dict[str, int]:
     return {position.letter: position.multiplicity for position in WYCKOFF[group]}
-
-
-def _lattice_parameters(basis: np.ndarray) -> tuple[float, float, float, float, float, float]:
-    """Return a, b, c in A and alpha, beta, gamma in degree of lattice vectors in rows (3, 3)."""
-    a, b, c = np.linalg.norm(basis, axis=1)
-    alpha = _angle(basis[1], basis[2])
-    beta = _angle(basis[0], basis[2])
-    gamma = _angle(basis[0], basis[1])
-    return float(a), float(b), float(c), alpha, beta, gamma
-
-
-def _angle(left: np.ndarray, right: np.ndarray) -> float:
-    # atan2 keeps 90 and 120 degrees exact to the last digits, where arccos does not
-    degrees = float(np.degrees(np.arctan2(np.linalg.norm(np.cross(left, right)), left @ right)))
-    return round(degrees, 10)

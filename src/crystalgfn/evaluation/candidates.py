@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,10 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError
 from crystalgfn.progress import track
-from crystalgfn.structures.candidates.candidate import RELAXED
 from crystalgfn.structures.candidates.duplicates import duplicate_groups
 from crystalgfn.structures.candidates.folder import MANIFEST
-from crystalgfn.structures.candidates.table import read_rows
+from crystalgfn.structures.candidates.schema import INPUT, UNIT, Quantity, Row, Status
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.sanity import cdvae_valid, lemat_valid
 
@@ -38,7 +38,7 @@ class Candidates:
 
     Attributes:
         name: of the folder.
-        rows: of :mod:`crystalgfn.structures.candidates.table`, one a crystal that was handed in.
+        table: one row a crystal that was handed in.
         structures: by row, those that could be read; conventional cells where crystalgfn wrote them.
         cifs: text of their files, by row.
         broken: reason by file, of those that could not be read.
@@ -46,27 +46,32 @@ class Candidates:
     """
 
     name: str
-    rows: list[dict[str, Any]]
+    table: CandidateTable
     structures: dict[int, Structure]
     cifs: dict[int, str]
     broken: dict[str, str] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.table)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of the table."""
+        return self.table.rows
 
     def crystals(self) -> tuple[Crystals, list[int]]:
         """Return the structures as crystals (K,) in conventional cells, and the row of each."""
         cells, rows = [], []
         for row in self.rows:
-            structure = self.structures.get(row["row"])
+            structure = self.structures.get(row.row)
             if structure is None:
                 continue
             try:
-                cells.append(_cell(structure, row if self.manifest else {}))
+                cells.append(_cell(structure, row.space_group if self.manifest else None))
             except DataError:
                 continue
-            rows.append(row["row"])
+            rows.append(row.row)
         elements = sorted({z for cell in cells for z in cell.counts})
         return Crystals(
             elements=tuple(elements),
@@ -80,24 +85,20 @@ class Candidates:
 
     def _energies(self, rows: list[int]) -> dict[str, np.ndarray]:
         """Columns of formation energies and energies above hull, eV/atom, of the given rows."""
-        by_row = {row["row"]: row for row in self.rows}
-        names = [name for name in (self.rows[0] if self.rows else {}) if name.endswith("[eV/atom]")]
-        kept = [name for name in names if "formation_energy" in name or "e_above_hull" in name]
-        found = {}
-        for name in kept:
-            values = np.array([_number(by_row[row].get(name)) for row in rows], dtype=float)
-            if np.isfinite(values).any():
-                found[name] = values
-        return found
+        by_row = {row.row: row for row in self.rows}
+        kept = [by_row[row] for row in rows]
+        stable = (Quantity.ABOVE_HULL, Quantity.FORMATION)
+        columns = {c.name: [row.energy(c) for row in kept] for c in self.table.columns if c.quantity in stable}
+        inputs = dict.fromkeys(name for row in self.rows for name in row.inputs if name.endswith(f"[{UNIT}]"))
+        for name in inputs:
+            if Quantity.FORMATION in name or Quantity.ABOVE_HULL in name:
+                columns[f"{INPUT}{name}"] = [row.inputs.get(name, math.nan) for row in kept]
+        arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
+        return {name: values for name, values in arrays.items() if np.isfinite(values).any()}
 
 
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
-
-
-def _cell(structure: Structure, row: dict[str, Any]) -> ConventionalCell:
+def _cell(structure: Structure, group: int | None) -> ConventionalCell:
     """The conventional cell; a file that crystalgfn wrote holds it already."""
-    group = row.get("space_group")
     if not group:
         return conventional_cell(structure)
     counts = {int(z): int(n) for z, n in zip(*np.unique(structure.atomic_numbers, return_counts=True), strict=True)}
@@ -131,23 +132,20 @@ def read_candidates(path: str | Path) -> Candidates:
 
 
 def _read_run(path: Path) -> Candidates:
-    rows = read_rows(path / TABLE)
-    absent = [name for name in ("row", "formula", "status") if rows and name not in rows[0]]
-    if absent:
-        raise DataError(f"{path / TABLE}: no column {absent[0]!r}, allowed: a table that crystalgfn structures wrote")
+    table = CandidateTable.read(path / TABLE)
     try:
         manifest = json.loads((path / MANIFEST).read_text())
     except (OSError, ValueError):
         manifest = {"written by": "crystalgfn structures"}
     structures, cifs, broken = {}, {}, {}
-    for row in track(rows, len(rows), "reading", "structures"):
-        if not row.get("cif"):
+    for row in track(table.rows, len(table), "reading", "structures"):
+        if not row.cif:
             continue
         try:
-            structures[row["row"]], cifs[row["row"]] = read_cif(_inside(path, row["cif"]))
+            structures[row.row], cifs[row.row] = read_cif(_inside(path, row.cif))
         except DataError as error:
-            broken[str(row["cif"])] = str(error)
-    return Candidates(path.name, rows, structures, cifs, broken, manifest)
+            broken[row.cif] = str(error)
+    return Candidates(path.name, table, structures, cifs, broken, manifest)
 
 
 def _inside(folder: Path, name: str) -> Path:
@@ -160,34 +158,38 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _read_cifs(path: Path) -> Candidates:
     """Any folder of CIF files: each is a candidate as it stands, without energies."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     structures, cifs, broken = {}, {}, {}
     files = list(cif_files(path))
     for number, file in enumerate(track(files, len(files), "reading", "structures")):
-        row: dict[str, Any] = {"row": number, "formula": file.stem, "status": "failed", "reason": "", "cif": file.name}
-        rows.append(row)
         try:
             structure, text = read_cif(file)
             with quiet():
                 cell = conventional_cell(structure)
+                cdvae, lemat = bool(cdvae_valid(structure)), bool(lemat_valid(structure))
         except DataError as error:
-            row["reason"] = broken[file.name] = str(error)
+            broken[file.name] = str(error)
+            rows.append(Row(row=number, formula=file.stem, reason=str(error), cif=file.name))
             continue
         structures[number], cifs[number] = structure, text
-        row |= {
-            "formula": structure.composition.reduced_formula,
-            "status": RELAXED,
-            "space_group": cell.space_group,
-            "space_group_asked": cell.space_group,
-            "volume_per_atom [A^3]": structure.volume / len(structure),
-            "density [g/cm^3]": float(structure.density),
-        }
-        with quiet():
-            row |= {"cdvae_valid": bool(cdvae_valid(structure)), "lemat_valid": bool(lemat_valid(structure))}
-    held = list(structures)
-    for row_number, group in zip(held, duplicate_groups([structures[i] for i in held]), strict=True):
-        rows[row_number]["match_group"] = held[group]
-    return Candidates(path.name, rows, structures, cifs, broken)
+        rows.append(
+            Row(
+                row=number,
+                formula=structure.composition.reduced_formula,
+                status=Status.RELAXED,
+                cif=file.name,
+                space_group=cell.space_group,
+                space_group_asked=cell.space_group,
+                volume_per_atom=structure.volume / len(structure),
+                density=float(structure.density),
+                cdvae_valid=cdvae,
+                lemat_valid=lemat,
+            )
+        )
+    groups = duplicate_groups(list(structures.values()))
+    for number, group in zip(structures, groups, strict=True):
+        rows[number] = replace(rows[number], match_group=list(structures)[group])
+    return Candidates(path.name, CandidateTable(tuple(rows)), structures, cifs, broken)
 
 
 def read_cif(path: Path) -> tuple[Structure, str]:

@@ -17,6 +17,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import Candidates, cif_files, is_structures, read_candidates
 from crystalgfn.evaluation.crystals import PROXY, Numbers, energy_method, evaluate_crystals
 from crystalgfn.evaluation.structures import Known, compared, evaluate_structures
+from crystalgfn.structures.candidates.schema import INPUT, Quantity
 
 
 @dataclass(frozen=True)
@@ -89,18 +90,18 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
 def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> dict[str, str]:
     """Where the energies of each column in eV/atom come from: a property model, a potential, or what a table gave."""
     found = {}
+    columns = {} if candidates is None else {column.name: column for column in candidates.table.columns}
     for name in crystals.columns:
         if unit_of(name) != "eV/atom" and "energy" not in name and "hull" not in name:
             continue
         if candidates is None:
             found[name] = energy_method(crystals)
-        elif name.startswith("input "):
+        elif name.startswith(INPUT):
             found[name] = PROXY
-        else:
-            potential = name.split(" [")[0].rsplit("_", 1)[-1]
-            found[name] = f"{potential} (machine-learned potential), after relaxation; not DFT"
-            if "hull" in name:
-                found[name] += f"; hull: {next((r['hull'] for r in candidates.rows if r.get('hull')), 'none')}"
+        elif name in columns:
+            found[name] = f"{columns[name].potential} (machine-learned potential), after relaxation; not DFT"
+            if columns[name].quantity is Quantity.ABOVE_HULL:
+                found[name] += f"; hull: {columns[name].hull or 'none'}"
     return found
 
 

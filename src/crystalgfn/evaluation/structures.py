@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
@@ -14,9 +15,9 @@ from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.distributions import against
 from crystalgfn.evaluation.measured import measured
 from crystalgfn.progress import track
-from crystalgfn.structures.candidates.candidate import RELAXED
 from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
-from crystalgfn.structures.candidates.table import energy_column
+from crystalgfn.structures.candidates.schema import Row, Status
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, tally
 
 if TYPE_CHECKING:
@@ -74,13 +75,11 @@ def compared(candidates: Candidates, known: Known) -> Candidates:
     """Return the candidates with their columns ``matches`` and ``novel`` from another set of known structures."""
     rows = []
     for row in track(candidates.rows, len(candidates), "comparing", "structures"):
-        structure = candidates.structures.get(row["row"])
+        structure = candidates.structures.get(row.row)
         match = None if structure is None else known.match(structure)
         novel = None if structure is None else match is None
-        rows.append({**row, "matches": match or "", "novel": novel})
-    return Candidates(
-        candidates.name, rows, candidates.structures, candidates.cifs, candidates.broken, candidates.manifest
-    )
+        rows.append(replace(row, matches=match or "", novel=novel))
+    return replace(candidates, table=CandidateTable(tuple(rows)))
 
 
 def evaluate_structures(
@@ -109,15 +108,14 @@ def evaluate_structures(
     """
     if not len(candidates):
         raise DataError(f"{candidates.name}: no structures to evaluate: found 0, allowed: 1 or more")
-    rows = [_as_structure(row, candidates) for row in candidates.rows]
-    found, n = tally(rows), len(rows)
-    column, hull = energy_column(rows, "e_above_hull_"), next((r["hull"] for r in rows if r.get("hull")), "no hull")
-    above = f"{(column or '').removeprefix('e_above_hull_').split(' [')[0]} energy above the hull {hull}"
+    table = CandidateTable(tuple(_as_structure(row, candidates) for row in candidates.rows))
+    found, n, column = tally(table), len(table), table.above_hull
+    above = f"{column.potential if column else ''} energy above the hull {table.hull or 'no hull'}"
     of = f"of {n} crystals handed in"
     held = len(candidates.structures)
-    relaxed = sum(row["status"] == RELAXED for row in candidates.rows) if candidates.manifest else 0
+    relaxed = sum(row.status is Status.RELAXED for row in candidates.rows) if candidates.manifest else 0
     crystals, _ = candidates.crystals()
-    formulas = [row["formula"] for row in rows if row["status"] == RELAXED]
+    formulas = [row.formula for row in table.rows if row.status is Status.RELAXED]
     against_what = f" among {known_name}" if known_name else " among the known structures of the run (--compare)"
     asked = known_name is not None or not math.isnan(found["novel"])
     no_energy = "not measured: no energy above hull in the table"
@@ -161,7 +159,6 @@ def evaluate_structures(
     return out
 
 
-def _as_structure(row: dict[str, Any], candidates: Candidates) -> dict[str, Any]:
+def _as_structure(row: Row, candidates: Candidates) -> Row:
     """The row as the tally takes it: what could be read counts, relaxed or only placed; the rest has failed."""
-    status = RELAXED if row["row"] in candidates.structures else "failed"
-    return {"space_group_asked": None, **row, "status": status}
+    return replace(row, status=Status.RELAXED if row.row in candidates.structures else Status.FAILED)

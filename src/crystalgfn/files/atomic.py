@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from crystalgfn.errors import DataError
 
@@ -38,6 +39,17 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all; see :func:`write_atomically`."""
+    with write_atomically(path) as stream:
+        stream.write(text.encode())
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
+    """Write a value as JSON, whole or not at all; see :func:`write_atomically`."""
+    write_text(path, json.dumps(value, indent=indent))
 
 
 def _umask() -> int:

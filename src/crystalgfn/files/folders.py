@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_json
 
 
 def open_folder(
@@ -45,5 +45,4 @@ def open_folder(
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: holds other files, allowed: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    with write_atomically(file) as stream:
-        stream.write(json.dumps(dict(asked), indent=1).encode())
+    write_json(file, dict(asked))

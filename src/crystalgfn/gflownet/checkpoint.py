@@ -2,47 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from crystalgfn.errors import CheckpointError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.tensors import read_tensors, write_tensors
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Write tensors and a JSON header into one file, atomically.
-
-    Raises:
-        DataError: the disk is full, or the folder is missing.
-    """
-    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    content = save(plain, metadata={"header": json.dumps(header)})
-    with write_atomically(path) as file:
-        file.write(content)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`write_tensors` wrote.
-
-    Raises:
-        CheckpointError: the file is missing, incomplete or not such a file.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("header", "{}"))
-            return {key: file.get_tensor(key) for key in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({' '.join(str(error).split())[:150]})") from None
 
 
 def save_policy(path: Path, policy: CrystalPolicy, header: dict[str, Any]) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from crystalgfn.gflownet.objectives.backward import BackwardObjective, TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
+from crystalgfn.gflownet.objectives.objective import Objective
 
 
 def usual_rollout(batch_size: int) -> int:
@@ -20,18 +24,14 @@ class TrainingRecipe:
     batch_size: int = 100
     rollout_batches: int = 5
     passes: int = 1
-    objective: Literal["vargrad", "tb", "subtb"] = "vargrad"
-    backward: Literal["learned", "tlm"] = "tlm"
+    objective: Objective = field(default_factory=LogPartitionVariance)
+    backward: BackwardObjective = field(default_factory=TrajectoryLikelihood)
     lr: float = 3e-3
-    lr_log_z: float = 1e-2
-    log_z_weights: int = 16
-    log_z_start: Literal["batch", "zero"] = "batch"
     schedule: Literal["constant", "cosine"] = "cosine"
     clip: float | None = 1.0
     ema: float = 0.995
     epsilon: float = 0.05
     epsilon_final: float = 0.0
-    subtb_lambda: float = 0.9
     replay_share: float = 0.0
     replay_capacity: int = 10_000
     replay_start: int = 1_000

@@ -20,12 +20,12 @@ class Rollout:
 
     Attributes:
         space_group: ``(n,)`` of the samples.
-        values: ``(n,)`` of the property of the reward's first term, in its own unit; None for a target without one.
+        values: ``(n,)`` of what the reward's first term is about, in its own unit; None for a target without terms.
         goal: of that term.
     """
 
     space_group: Tensor
-    values: np.ndarray | None = None
+    values: Tensor | None = None
     goal: Goal | None = None
 
     @property
@@ -35,15 +35,15 @@ class Rollout:
 
     @property
     def median(self) -> float:
-        """Median of the property, NaN without one."""
-        return nan if self.values is None else float(np.median(self.values))
+        """Median of the values, NaN without them."""
+        return nan if self.values is None else float(np.median(self.values.cpu().numpy()))
 
     @property
     def best(self) -> float:
-        """The value that the goal prefers to all others of the rollout, NaN without a property."""
+        """The value that the goal prefers to all others of the rollout, NaN without values."""
         if self.values is None or self.goal is None:
             return nan
-        return float(self.values[int(self.goal(torch.as_tensor(self.values)).argmax())])
+        return float(self.values[int(self.goal(self.values).argmax())])
 
 
 def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
@@ -51,6 +51,7 @@ def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
     states = drawn.states
     if not isinstance(target, CrystalTarget):
         return target.log_reward(states, drawn.condition), Rollout(states.space_group)
-    _, log_reward, columns = target.evaluate(states, drawn.condition, deviations=False)
+    evaluation = target.evaluate(states, drawn.condition)
     term = target.reward.terms[0]
-    return log_reward, Rollout(states.space_group, columns[term.column], term.goal)
+    values = term.columns(evaluation.values)[term.criterion.column]
+    return evaluation.log_reward, Rollout(states.space_group, values, term.criterion.goal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.values import Values
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
@@ -21,8 +23,32 @@ class Target(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What a query of a reward gives; tensors on the device of the states.
+
+    Attributes:
+        log_reward: ``(B,)``.
+        values: of the properties behind it, which columns of a table and what training shows are made of.
+        reward: that was asked.
+    """
+
+    log_reward: Tensor
+    values: Values
+    reward: Reward
+
+    @property
+    def crystals(self) -> Crystals:
+        """The B crystals."""
+        return self.values.crystals
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Columns ``(B,)`` of a table of the crystals, with units in their names."""
+        return self.reward.columns(self.values)
+
+
 class CrystalTarget:
-    """A reward made of properties, as a density over the states of a space in the measure of that space.
+    """A reward of crystals, as a density over the states of a space in the measure of that space.
 
     Args:
         space: decodes states into crystals and knows the measure.
@@ -34,18 +60,20 @@ class CrystalTarget:
 
     def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """See :meth:`Target.log_reward`."""
-        return self.evaluate(states, condition, deviations=False)[1]
+        return self.evaluate(states, condition).log_reward
 
     def evaluate(
-        self, states: CrystalStates, condition: Tensor | None = None, *, deviations: bool = True
-    ) -> tuple[Crystals, Tensor, dict[str, np.ndarray]]:
-        """Crystals, their log-rewards ``(B,)`` and the properties behind them, as columns with units in their names.
+        self, states: CrystalStates, condition: Tensor | None = None, *, deviations: bool = False
+    ) -> Evaluation:
+        """Log-rewards of states, and the values behind them.
 
-        Columns of the deviations of ensembles are among them unless ``deviations`` says that they are not wanted.
+        Args:
+            states: B finished states.
+            condition: ``(B, n)`` in [0, 1], for a conditional policy.
+            deviations: whether standard deviations of ensembles are wanted among the columns.
         """
-        crystals = self.space.crystals(states)
-        weights = self.reward.weights(condition) if condition is not None else None
-        log_reward, columns = self.reward(crystals, weights, deviations=deviations)
+        values = Values(self.space.crystals(states), deviations=deviations)
+        log_reward = self.reward(values, self.reward.weights(condition) if condition is not None else None)
         if self.space.lebesgue:
             log_reward = log_reward + self.space.log_measure(states)
-        return crystals, log_reward, columns
+        return Evaluation(log_reward, values, self.reward)

@@ -11,13 +11,13 @@ import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.errors import CrystalGFNError
-from crystalgfn.gflownet import objectives
 from crystalgfn.gflownet.flat import FlatWeights
+from crystalgfn.gflownet.objectives.objective import ScoredBatch
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.replay import ReplayBuffer
 from crystalgfn.gflownet.rollout import Rollout, query
 from crystalgfn.gflownet.target import Target
-from crystalgfn.policy.policy import CrystalPolicy, Scores
+from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
@@ -40,9 +40,9 @@ class Progress:
         log_reward: mean over trajectories drawn from P_F.
         grad_norm: before clipping.
         nonfinite: updates left out so far because the loss or its gradient was not finite.
-        property_median: of the reward's first property over the last rollout, in the property's unit; NaN for a target
-            without properties, as the next one.
-        property_best: what the goal prefers of them.
+        property_median: of what the reward's first term is about, mostly a property, over the last rollout and in its
+            unit; NaN for a target without terms, as the next one.
+        property_best: the value that the term's goal prefers.
         space_groups: distinct ones in the last rollout.
     """
 
@@ -68,11 +68,13 @@ class Batch:
         trajectories: those of P_F first, then those drawn backward from replayed states and from data.
         log_reward: ``(B,)``.
         drawn: how many are of P_F.
+        from_data: how many were drawn backward from data.
     """
 
     trajectories: Trajectories
     log_reward: Tensor
     drawn: int
+    from_data: int
 
 
 class Trainer:
@@ -87,6 +89,7 @@ class Trainer:
         data: states of real crystals as a further source of backward trajectories, or None.
 
     Attributes:
+        log_z: weights whose sum is log Z; none where the objective learns no log Z.
         sampling_policy: the exponential moving average of the weights; what samples should be drawn from.
     """
 
@@ -103,13 +106,14 @@ class Trainer:
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
         self.device = space.device
         self.generator = Generator(device=self.device).manual_seed(seed)
-        self.log_z = nn.Parameter(torch.zeros(recipe.log_z_weights, device=self.device))
+        learned = recipe.objective.log_z_parameters()
+        self.log_z = nn.Parameter(torch.zeros(learned.weights if learned else 0, device=self.device))
         self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
         self._weights, self._averaged = FlatWeights(policy), FlatWeights(self.sampling_policy)
-        groups = [
-            {"params": [self._weights.vector], "lr": recipe.lr, "peak": recipe.lr},
-            {"params": [self.log_z], "lr": recipe.lr_log_z, "peak": recipe.lr_log_z},
-        ]
+        groups = [{"params": [self._weights.vector], "lr": recipe.lr, "peak": recipe.lr}]
+        if learned:
+            groups.append({"params": [self.log_z], "lr": learned.lr, "peak": learned.lr})
+        self._estimates_log_z = learned is not None and learned.start == "batch"
         self.optimizer = torch.optim.Adam(groups, fused=True)
         self.replay = ReplayBuffer(recipe.replay_capacity, space.state_type) if recipe.replay_share > 0 else None
         self.iteration = 0
@@ -143,11 +147,11 @@ class Trainer:
         if not self._round:
             self._round = self._draw(epsilon)
         batch = self._round.pop(0)
-        trajectories, log_reward, drawn = batch.trajectories, batch.log_reward, batch.drawn
-        if self.iteration == 0 and recipe.log_z_start == "batch":
-            self._start_log_z(trajectories, log_reward)
-        scores = self.policy.score(trajectories, self.space)
-        loss = self._loss(scores, log_reward, drawn)
+        if self.iteration == 0 and self._estimates_log_z:
+            with torch.no_grad():
+                self._start_log_z(self._scored(batch))
+        scored = self._scored(batch)
+        loss = self._loss(scored)
         self.log_z.grad = None
         loss.backward()
         gradient = self._weights.collect()
@@ -167,7 +171,7 @@ class Trainer:
                     f"training diverged: {self._nonfinite_in_a_row} updates in a row were not finite up to iteration "
                     f"{self.iteration}; lower training.lr (found {recipe.lr:g}) or set training.clip"
                 )
-        return self._progress(scores, log_reward, drawn, float(loss.detach()), norm) if measure else None
+        return self._progress(scored, float(loss.detach()), norm) if measure else None
 
     def _draw(self, epsilon: float) -> list[Batch]:
         """Draw the batches of a round and return one for each of its updates.
@@ -191,15 +195,16 @@ class Trainer:
         self.trajectories += len(forward)
         sources = [(forward, log_reward, drawn)]
         if n_replay and self.replay is not None:
-            states, known = self.replay.sample(n_replay * batches, generator=self.generator)
-            sources.append((self.policy.sample_backward(states, self.space, generator=self.generator), known, n_replay))
+            states, rewards = self.replay.sample(n_replay * batches, generator=self.generator)
+            back = self.policy.sample_backward(states, self.space, generator=self.generator)
+            sources.append((back, rewards, n_replay))
         if n_data and self.data is not None:
             rows = torch.randint(len(self.data), (n_data * batches,), generator=self.generator, device=self.device)
             back = self.policy.sample_backward(self.data[rows], self.space, generator=self.generator)
             sources.append((back, self.target.log_reward(self.data[rows]), n_data))
         if self.replay is not None:
             self.replay.add(forward.states, log_reward)
-        return [_batch(sources, index) for index in range(batches)] * recipe.passes
+        return [_batch(sources, index, n_data) for index in range(batches)] * recipe.passes
 
     def _conditions(self, batches: int, drawn: int) -> Tensor | None:
         """Conditions of a round, ``(batches * drawn, n)``: the same in a batch, since log Z depends on them."""
@@ -208,25 +213,21 @@ class Trainer:
         each = torch.rand(batches, self.policy.conditions, generator=self.generator, device=self.device)
         return each.repeat_interleave(drawn, 0)
 
-    def _loss(self, scores: Scores, log_reward: Tensor, drawn: int) -> Tensor:
-        recipe = self.recipe
-        likelihood = None
-        if recipe.backward == "tlm":
-            on_policy = Scores(scores.log_pf[:drawn], scores.log_pb[:drawn], scores.is_step[:drawn], None)
-            likelihood = objectives.backward_likelihood(on_policy)
-            scores = Scores(scores.log_pf, scores.log_pb.detach(), scores.is_step, scores.log_flow)
-        if recipe.objective == "tb":
-            loss = objectives.trajectory_balance(scores, log_reward, self.log_z.sum())
-        elif recipe.objective == "subtb":
-            loss = objectives.subtrajectory_balance(scores, log_reward, self.log_z.sum(), lam=recipe.subtb_lambda)
-        else:
-            loss = objectives.log_partition_variance(scores, log_reward)
-        return loss if likelihood is None else loss + likelihood
+    def _scored(self, batch: Batch) -> ScoredBatch:
+        scores = self.policy.score(batch.trajectories, self.space)
+        return ScoredBatch(batch.trajectories, scores, batch.log_reward, batch.drawn, batch.from_data)
 
-    @torch.no_grad()
-    def _start_log_z(self, trajectories: Trajectories, log_reward: Tensor) -> None:
-        scores = self.policy.score(trajectories, self.space)
-        estimate = (log_reward + scores.log_pb_sum - scores.log_pf_sum).mean()
+    def _loss(self, batch: ScoredBatch) -> Tensor:
+        objective, backward = self.recipe.objective, self.recipe.backward
+        log_z = self.log_z.sum()
+        if not backward.own:
+            return objective.loss(batch, log_z)
+        own = backward.loss(batch)
+        return objective.loss(batch.with_fixed_backward_policy(), log_z) + own
+
+    def _start_log_z(self, batch: ScoredBatch) -> None:
+        """Begin log Z with its estimate from a batch."""
+        estimate = (batch.log_reward + batch.scores.log_pb_sum - batch.scores.log_pf_sum).mean()
         self.log_z.fill_(float(estimate) / len(self.log_z))
 
     @torch.no_grad()
@@ -236,7 +237,8 @@ class Trainer:
         self._averaged.vector.lerp_(self._weights.vector, 1 - decay)
 
     @torch.no_grad()
-    def _progress(self, scores: Scores, log_reward: Tensor, drawn: int, loss: float, norm: float) -> Progress:
+    def _progress(self, batch: ScoredBatch, loss: float, norm: float) -> Progress:
+        scores, log_reward, drawn = batch.scores, batch.log_reward, batch.drawn
         log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
         w = torch.softmax(log_w, 0)
         rollout = self._rollout
@@ -257,10 +259,11 @@ class Trainer:
         )
 
 
-def _batch(sources: list[tuple[Trajectories, Tensor, int]], index: int) -> Batch:
+def _batch(sources: list[tuple[Trajectories, Tensor, int]], index: int, from_data: int) -> Batch:
     """Batch number ``index`` of a round: its share of each source (trajectories, log-rewards, how many a batch)."""
     parts = [(taken[index * n : (index + 1) * n], reward[index * n : (index + 1) * n]) for taken, reward, n in sources]
+    drawn = sources[0][2]
     if len(parts) == 1:
-        return Batch(*parts[0], drawn=sources[0][2])
+        return Batch(*parts[0], drawn=drawn, from_data=from_data)
     trajectories = Trajectories.concatenate([taken for taken, _ in parts])
-    return Batch(trajectories, torch.cat([reward for _, reward in parts]), drawn=sources[0][2])
+    return Batch(trajectories, torch.cat([reward for _, reward in parts]), drawn=drawn, from_data=from_data)

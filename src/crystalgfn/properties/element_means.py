@@ -16,7 +16,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography.elements import ATOMIC_MASS, SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.property import EXACT, Domain
+from crystalgfn.crystals.property import EXACT, KnownElements
 
 TOXIC = ("Be", "As", "Cd", "Hg", "Tl", "Pb")
 """Elements whose compounds as a class are classified as toxic or harmful: the group entries of Annex VI, table 3, of
@@ -58,13 +58,13 @@ class ElementMean:
         return self._read()
 
     @cached_property
-    def _domain(self) -> Domain:
-        return Domain(self.name, self.values, "its table holds")
+    def _known_elements(self) -> KnownElements:
+        return KnownElements(self.name, self.values, "its table holds")
 
     @property
     def elements(self) -> tuple[str, ...]:
         """Symbols of the elements that have a value."""
-        return self._domain.symbols
+        return self._known_elements.symbols
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return the mean (B,), float64.
@@ -72,7 +72,7 @@ class ElementMean:
         Raises:
             PropertyError: a crystal holds an element without a value.
         """
-        self._domain.check(crystals)
+        self._known_elements.check(crystals)
         values = torch.tensor([self.values.get(SYMBOLS[z], 0.0) for z in crystals.elements], dtype=torch.float64)
         weights = crystals.counts.double()
         if self._by_mass:

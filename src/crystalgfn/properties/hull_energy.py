@@ -7,10 +7,10 @@ from functools import cached_property
 from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.property import Domain
+from crystalgfn.crystals.property import KnownElements
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import load_hull
 
 
 class EnergyAboveHull:
@@ -36,18 +36,18 @@ class EnergyAboveHull:
     @cached_property
     def facets(self) -> Facets:
         """The hull."""
-        return Facets(Hull.load(self._hull))
+        return Facets(load_hull(self._hull))
 
     @cached_property
-    def _domain(self) -> Domain:
+    def _known_elements(self) -> KnownElements:
         known = set(self.model.elements)
         both = [symbol for symbol in self.facets.hull.elements if symbol in known]
-        return Domain(self.name, both, f"the {self._hull} hull and {self._model} hold")
+        return KnownElements(self.name, both, f"the {self._hull} hull and {self._model} hold")
 
     @property
     def elements(self) -> tuple[str, ...]:
         """Symbols that hull and model know."""
-        return self._domain.symbols
+        return self._known_elements.symbols
 
     @property
     def error(self) -> str:
@@ -60,5 +60,5 @@ class EnergyAboveHull:
         Raises:
             PropertyError: a crystal holds an element that hull or model lack.
         """
-        self._domain.check(crystals)
+        self._known_elements.check(crystals)
         return self.model(crystals).double() - self.facets.energies(crystals.elements, crystals.counts)

@@ -38,8 +38,10 @@ class Metal:
     @property
     def error(self) -> str:
         """Share of test rows on the right side, and area under the curve."""
-        found = self.model.card["metrics"]["real"].get("metals", {})
-        return f"{found['accuracy']:.1%} of {found['n']:,} test rows right, AUC {found['auc']:.3f}" if found else ""
+        metals = self.model.card["metrics"]["real"].get("metals", {})
+        if not metals:
+            return ""
+        return f"{metals['accuracy']:.1%} of {metals['n']:,} test rows right, AUC {metals['auc']:.3f}"
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return the probability (B,).

@@ -3,7 +3,7 @@
 A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for
 any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare. To add
 one to the package: a function with :func:`~crystalgfn.crystals.property.about` in a file, and a line in
-:data:`SHIPPED`. A trained model needs only its folder under ``weights``.
+:data:`SHIPPED`. A trained model needs only its folder under ``proxies/weights``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHIPPED: dict[str, str] = {
     "hhi_reserves": "crystalgfn.properties.element_means:hhi_reserves",
     "radioactive": "crystalgfn.properties.element_means:radioactive",
     "toxic": "crystalgfn.properties.element_means:toxic",
-    "domain_distance": "crystalgfn.proxies.domain:DomainDistance",
+    "domain_distance": "crystalgfn.properties.domain_distance:DomainDistance",
 }
 """Where each property is, beside the trained models: a module, and a callable or a class in it that
 needs no arguments; unit, source, error and elements are its attributes."""
@@ -49,7 +49,7 @@ def available() -> list[str]:
 @cache
 def _shipped(name: str) -> CheckedProperty:
     """Load a shipped property once for the process: it is never changed after that."""
-    return _found(name, SHIPPED[name]) if name in SHIPPED else _model(name)
+    return _loaded(name, SHIPPED[name]) if name in SHIPPED else _model(name)
 
 
 def _model(where: str) -> CheckedProperty:
@@ -80,24 +80,24 @@ def resolve(spec: str) -> CheckedProperty:
         if point.name == spec:
             return _wrap(spec, _import(spec, point.load))
     if ":" in spec:
-        return _found(spec, spec)
-    known = available()
+        return _loaded(spec, spec)
+    names = available()
     raise PropertyError(
-        f"unknown property {spec!r}, allowed: {', '.join(known)}, a folder of a trained proxy, or "
-        f"'module:function'{nearest(spec, known)}"
+        f"unknown property {spec!r}, allowed: {', '.join(names)}, a folder of a trained proxy, or "
+        f"'module:function'{nearest(spec, names)}"
     )
 
 
-def _found(name: str, where: str) -> CheckedProperty:
+def _loaded(name: str, where: str) -> CheckedProperty:
     return _wrap(name, _import(name, lambda: _attribute(where)))
 
 
 def _attribute(spec: str) -> Any:
     module, _, path = spec.partition(":")
-    found: Any = import_module(module)
+    attribute: Any = import_module(module)
     for part in path.split("."):
-        found = getattr(found, part)
-    return found
+        attribute = getattr(attribute, part)
+    return attribute
 
 
 def _import(spec: str, load: Callable[[], Any]) -> Any:
@@ -109,11 +109,11 @@ def _import(spec: str, load: Callable[[], Any]) -> Any:
         raise PropertyError(f"property {spec!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _wrap(spec: str, found: Any) -> CheckedProperty:
-    if isinstance(found, type):
-        found = _import(spec, found)
-    if not callable(found):
+def _wrap(spec: str, function: Any) -> CheckedProperty:
+    if isinstance(function, type):
+        function = _import(spec, function)
+    if not callable(function):
         raise PropertyError(
-            f"property {spec!r} is a {type(found).__name__}, allowed: a callable that maps Crystals to an array (B,)"
+            f"property {spec!r} is a {type(function).__name__}, allowed: a callable that maps Crystals to an array (B,)"
         )
-    return CheckedProperty(str(getattr(found, "name", spec)), found, str(getattr(found, "unit", "")))
+    return CheckedProperty(str(getattr(function, "name", spec)), function, str(getattr(function, "unit", "")))

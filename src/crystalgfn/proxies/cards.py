@@ -1,4 +1,4 @@
-"""Model cards: what a proxy was trained on, how, and how well it does."""
+"""Model cards: what a proxy was trained on, and how."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from crystalgfn import __version__
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConfigError
-from crystalgfn.proxies.data.tabledata import Table
-from crystalgfn.proxies.data.targets import FORMATION_ENERGY, Target
+from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label
+from crystalgfn.proxies.phases import Phase
 from crystalgfn.proxies.training import Epoch
-from crystalgfn.proxies.workflow import Stage
 
 CITATIONS = (
     "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)",
@@ -26,21 +26,21 @@ CITATION_CHGNET = "CHGNet (labels of the strained copies): B. Deng et al., Natur
 
 def make_card(
     name: str,
-    table: Table,
+    table: LabelledCrystals,
     recipe: str,
-    stages: list[Stage],
+    phases: list[Phase],
     histories: dict[str, list[Epoch]],
     *,
     seed: int,
     command: str,
-    strained: Table | None,
+    strained: LabelledCrystals | None,
     hull_sha256: str | None,
-    target: Target = FORMATION_ENERGY,
+    label: Label = FORMATION_ENERGY,
     with_validation: bool = False,
     split_seed: int | None = None,
     appended_to: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the card of a trained model as plain values.
+    """Return the card of a trained model as plain values; its metrics are left empty.
 
     Args:
         with_validation: the validation rows were fitted as well, and the last epoch was kept.
@@ -48,25 +48,25 @@ def make_card(
         appended_to: card of the model whose members come first; what is said of strained copies is taken from it.
     """
     crystals = table.crystals
-    held = (crystals.counts > 0).any(0).cpu().numpy()
+    present = (crystals.counts > 0).any(0).cpu().numpy()
     per_atom = crystals.volume_per_atom.cpu().numpy()
     n_atoms = crystals.n_atoms.cpu().numpy()
     card: dict[str, Any] = {
         "name": name,
-        "target": target.name,
-        "unit": target.unit,
-        "property": target.text,
+        "target": label.name,
+        "unit": label.unit,
+        "property": label.text,
         "command": command,
         "recipe": recipe,
         "seed": seed,
         "stages": [
             {
-                "name": stage.name,
-                "epochs_run": len(histories[stage.name]),
-                "epoch_kept": 1 + max(epoch.number for epoch in histories[stage.name] if epoch.best),
-                **{key: value for key, value in asdict(stage.recipe).items() if key != "network"},
+                "name": phase.name,
+                "epochs_run": len(histories[phase.name]),
+                "epoch_kept": 1 + max(epoch.number for epoch in histories[phase.name] if epoch.best),
+                **{key: value for key, value in asdict(phase.hyperparameters).items() if key != "network"},
             }
-            for stage in stages
+            for phase in phases
         ],
         "data": {
             "sha256": table.sha256,
@@ -83,11 +83,11 @@ def make_card(
             "fits_validation": with_validation,
         },
         "domain": {
-            "elements": [SYMBOLS[z] for z, used in zip(crystals.elements, held, strict=True) if used],
+            "elements": [SYMBOLS[z] for z, used in zip(crystals.elements, present, strict=True) if used],
             "space_groups": len(np.unique(crystals.space_group.cpu().numpy())),
             "n_atoms": [int(n_atoms.min()), int(n_atoms.max())],
             "volume_per_atom": [float(per_atom.min()), float(per_atom.max())],
-            target.name: [float(table.target.min()), float(table.target.max())],
+            label.name: [float(table.target.min()), float(table.target.max())],
             "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
         },
         "metrics": {},
@@ -110,106 +110,3 @@ def make_card(
         card["domain"]["volume_ratio_of_strained"] = first["domain"]["volume_ratio_of_strained"]
         card["citations"] = first["citations"]
     return card
-
-
-def card_text(card: dict[str, Any]) -> str:
-    """Return the card as markdown."""
-    data, domain = card["data"], card["domain"]
-    fits_validation = card["split"].get("fits_validation", False)
-    kept = "epochs kept, the last" if fits_validation else "epochs kept by validation error"
-    validation = "fitted as well in this last run" if fits_validation else "for validation"
-    lines = [
-        f"# {card['name']}",
-        "",
-        f"Predicts {card['property']} in {card['unit']} from space group, composition and the lattice of the "
-        "conventional cell; atom positions are not asked for.",
-        "",
-        f"- made by: `{card['command']}`",
-        *([f"- its members come after those of `{card['appended_to']['command']}`"] if "appended_to" in card else []),
-        f"- recipe `{card['recipe']}`, seed {card['seed']}; {kept}: "
-        + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
-        f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
-    ]
-    if data["strained_rows"]:
-        lines.append(f"- strained copies: {data['strained_rows']:,} rows, sha256 `{data['strained_sha256']}`")
-    if data["hull_sha256"]:
-        lines.append(
-            f"- hull entries: sha256 `{data['hull_sha256']}`; none of a {'test' if fits_validation else 'held-out'} "
-            "formula is used. They teach the hull energy of compositions in no known structure, and a floor under "
-            "random crystals"
-        )
-    lines += [
-        f"- split: {card['split']['kind']}; 10 % of the formulas {validation}, 10 % for test",
-        f"- domain: {len(domain['elements'])} elements ({' '.join(domain['elements'])}); {domain['space_groups']} "
-        f"space groups; {domain['n_atoms'][0]} to {domain['n_atoms'][1]} atoms a conventional cell; "
-        f"{domain['volume_per_atom'][0]:.1f} to {domain['volume_per_atom'][1]:.1f} A^3/atom",
-        f"- versions: {', '.join(f'{k} {v}' for k, v in card['versions'].items())}",
-        "",
-        "## Errors on test rows",
-        "",
-        *_real_table(card["metrics"]["real"]),
-    ]
-    metals = card["metrics"]["real"].get("metals")
-    if metals:
-        lines += [
-            "",
-            f"Metals ({metals['metals']:.1%} of {metals['n']:,} rows) and others: {metals['accuracy']:.1%} on the "
-            f"right side at even odds, area under the curve {metals.get('auc', np.nan):.3f}.",
-        ]
-    strained = card["metrics"].get("strained")
-    if strained:
-        lines += ["", "## Errors on strained copies of test formulas", "", *_strained_table(strained)]
-    lines += ["", "## Sources", "", *(f"- {c}" for c in card["citations"]), "", f"Licence: {card['licence']}.", ""]
-    return "\n".join(lines)
-
-
-def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the table of errors: group, n, MAE, median, p95, bias (unit of the property)."""
-    out = []
-    for name, found in real["groups"].items():
-        if found["n"]:
-            numbers = (f"{found[key]:.4f}" for key in ("mae", "median", "p95", "bias"))
-            out.append((name, f"{found['n']:,}", *numbers))
-    return out
-
-
-def strained_rows(strained: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the strained table: group, n, MAE and median of the energy; MAE and correlation of its change."""
-    out = []
-    for name, found in strained.items():
-        energy, change, capped = found["energy"], found["change"], found["change_capped_5"]
-        if energy["n"]:
-            numbers = [energy["mae"], energy["median"], energy["p95"], change["mae"], change.get("correlation", np.nan)]
-            numbers += [capped["mae"], capped.get("correlation", np.nan)]
-            out.append((name, f"{energy['n']:,}", *(f"{value:.4f}" for value in numbers)))
-    return out
-
-
-REAL_HEADER = ("rows", "n", "MAE", "median", "p95", "bias")
-STRAINED_HEADER = (
-    "strain",
-    "n",
-    "MAE",
-    "median",
-    "p95",
-    "MAE of change",
-    "correlation of change",
-    "MAE, capped at 5 eV",
-    "correlation, capped at 5 eV",
-)
-
-
-def _real_table(real: dict[str, Any]) -> list[str]:
-    return _markdown(REAL_HEADER, real_rows(real))
-
-
-def _strained_table(strained: dict[str, Any]) -> list[str]:
-    return _markdown(STRAINED_HEADER, strained_rows(strained))
-
-
-def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    return [
-        f"| {' | '.join(header)} |",
-        f"|{'---|' * len(header)}",
-        *(f"| {' | '.join(row)} |" for row in rows),
-    ]

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from crystalgfn.errors import CheckpointError
-
-if TYPE_CHECKING:
-    from crystalgfn.proxies.networks.proxy import ProxyNetwork
-    from crystalgfn.proxies.recipes import Recipe
+from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.proxies.hyperparameters import Hyperparameters
+from crystalgfn.proxies.networks.base import ProxyNetwork
 
 T = TypeVar("T")
 
@@ -30,7 +26,7 @@ def save_checkpoint(
     average: ProxyNetwork,
     best: ProxyNetwork,
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     seed: int,
 ) -> None:
     """Write everything :func:`load_checkpoint` needs; an interrupted call leaves the previous file."""
@@ -39,8 +35,14 @@ def save_checkpoint(
         tensors.update({f"{prefix}/{name}": value.clone() for name, value in module.state_dict().items()})
     for index, state in optimiser.state_dict()["state"].items():
         tensors.update({f"optimiser/{index}/{name}": value.clone() for name, value in state.items()})
-    about = {"recipe": asdict(recipe), "seed": seed, "scale": scale, "history": [asdict(e) for e in history]}
-    write_safetensors(path, tensors, about)
+    about = {
+        "hyperparameters": asdict(hyperparameters),
+        "seed": seed,
+        "scale": scale,
+        "history": [asdict(e) for e in history],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, about)
 
 
 def load_checkpoint(
@@ -50,16 +52,16 @@ def load_checkpoint(
     average: ProxyNetwork,
     best: ProxyNetwork,
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     seed: int,
 ) -> tuple[list[T], float]:
     """Restore networks and optimiser in place; return the history and the scale of the learning rate.
 
     Raises:
-        CheckpointError: an unreadable file, or one of another recipe or seed.
+        CheckpointError: an unreadable file, or one of other hyperparameters or another seed.
     """
-    tensors, about = read_safetensors(path)
-    if about.get("recipe") != json.loads(json.dumps(asdict(recipe))) or about.get("seed") != seed:
+    tensors, about = read_tensors(path)
+    if about.get("hyperparameters") != json.loads(json.dumps(asdict(hyperparameters))) or about.get("seed") != seed:
         raise CheckpointError(f"{path}: was written by another recipe or seed; delete it or train without --resume")
     try:
         for prefix, module in (("network", network), ("average", average), ("best", best)):
@@ -73,31 +75,3 @@ def load_checkpoint(
         return [epoch_type(**e) for e in about["history"]], float(about["scale"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path}: does not fit this training: {error}") from None
-
-
-def write_safetensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and a JSON description to ``path`` in one piece."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"about": json.dumps(about)})
-        temporary.chmod(0o644)  # safetensors writes files that only their owner can read
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors and the JSON description of ``path``.
-
-    Raises:
-        CheckpointError: missing or unreadable.
-    """
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, about  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such file") from None
-    except Exception as error:
-        raise CheckpointError(f"{path}: unreadable weights: {error}") from None

@@ -1,4 +1,4 @@
-"""How far a crystal is from the crystals a model was trained on, from composition, space group and cell.
+"""The domain of a model: how far a crystal is from its training crystals, by composition, space group and cell.
 
 The distance is the largest of three, each in units of what 95 % of held-out crystals stay below:
 
@@ -27,10 +27,9 @@ from torch import Tensor
 from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography import space_groups
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.property import EXACT
 from crystalgfn.errors import CheckpointError
-from crystalgfn.proxies.checkpoints import read_safetensors
-from crystalgfn.proxies.models import DOMAIN, model_folder
+from crystalgfn.files.tensors import read_tensors
+from crystalgfn.proxies.models import DOMAIN
 from crystalgfn.proxies.networks.features import atomic_volume_table, element_property_table
 
 DIRECTIONS = 16
@@ -72,22 +71,22 @@ class TrainingDomain:
         """Fit the statistics to training crystals; the same seed gives the same."""
         rng = np.random.default_rng(seed)
         _, formula = np.unique(np.asarray(crystals.formulas, dtype=str), return_inverse=True)
-        held = rng.random(formula.max() + 1)[formula] < 0.1 if len(crystals) >= 100 else np.zeros(len(crystals), bool)
-        known, calibrating = crystals[~held], crystals[held] if held.any() else crystals
+        apart = rng.random(formula.max() + 1)[formula] < 0.1 if len(crystals) >= 100 else np.zeros(len(crystals), bool)
+        training, calibrating = crystals[~apart], crystals[apart] if apart.any() else crystals
 
-        roots = _roots(known)
-        features = torch.as_tensor(_element_features()[list(known.elements)])
+        roots = _roots(training)
+        features = torch.as_tensor(_element_features()[list(training.elements)])
         rows = roots @ features
         _, _, directions = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
         vectors = torch.zeros(len(element_tables.SYMBOLS), DIRECTIONS)
         turned = torch.as_tensor(_element_features()) @ directions[:DIRECTIONS].T
         vectors[:, : turned.shape[1]] = turned
-        step, quantised = _quantised(_centres(roots @ vectors[list(known.elements)], rng))
+        step, quantised = _quantised(_centres(roots @ vectors[list(training.elements)], rng))
 
-        group = known.space_group
+        group = training.space_group
         number = torch.bincount(group, minlength=231).float()
         rarity = torch.log((number.sum() + 1) / (number + 1))
-        cells = _cells(known, torch.as_tensor(atomic_volume_table()))
+        cells = _cells(training, torch.as_tensor(atomic_volume_table()))
         system = torch.as_tensor(np.asarray(space_groups.CRYSTAL_LATTICE_SYSTEM).astype(np.int64))
         mean, std = cells.mean(0).repeat(231, 1), cells.std(0).repeat(231, 1)
         for one in system[group].unique():
@@ -96,8 +95,8 @@ class TrainingDomain:
             std[system == one, 1:] = rows.std(0, correction=0)[1:]
         std = std.nan_to_num(1.0).clamp(min=SMALLEST_SPREAD)
 
-        found = cls(vectors, quantised, step, rarity, mean, std, torch.ones(3))
-        parts = torch.stack(found.parts(calibrating), 1)
+        uncalibrated = cls(vectors, quantised, step, rarity, mean, std, torch.ones(3))
+        parts = torch.stack(uncalibrated.parts(calibrating), 1)
         return cls(vectors, quantised, step, rarity, mean, std, parts.quantile(EDGE, dim=0).clamp(min=1e-3))
 
     @classmethod
@@ -107,7 +106,7 @@ class TrainingDomain:
         Raises:
             CheckpointError: missing or unreadable.
         """
-        tensors, _ = read_safetensors(folder / DOMAIN)
+        tensors, _ = read_tensors(folder / DOMAIN)
         try:
             return cls(**tensors)
         except TypeError as error:
@@ -138,7 +137,7 @@ class TrainingDomain:
         if key not in self._kept:
             columns = list(crystals.elements)
             centres = self.centres.float() * self.step
-            made = (
+            tables = (
                 self.vectors[columns],
                 torch.as_tensor(atomic_volume_table())[columns],
                 -2 * centres.T.contiguous(),
@@ -148,46 +147,12 @@ class TrainingDomain:
                 self.rarity / self.edges[1],
             )
             self._kept.clear()
-            self._kept[key] = tuple(tensor.to(crystals.device) for tensor in made)
+            self._kept[key] = tuple(tensor.to(crystals.device) for tensor in tables)
         return self._kept[key]
 
     @cached_property
     def _kept(self) -> dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, ...]]:
         return {}
-
-
-class DomainDistance:
-    """Distance from the training crystals of a model as a property.
-
-    Args:
-        model: by name or folder.
-    """
-
-    name = "domain_distance"
-    unit = ""
-    error = EXACT
-    elements = None
-
-    def __init__(self, model: str = "formation_energy") -> None:
-        self._model = model
-        self.source = f"distance from the training crystals of {model} in composition, group and cell; 1 is the edge"
-
-    @cached_property
-    def domain(self) -> TrainingDomain:
-        """The statistics of the model."""
-        return TrainingDomain.load(model_folder(self._model))
-
-    def __call__(self, crystals: Crystals) -> Tensor:
-        """Return the distance (B,)."""
-        return self.domain.distance(crystals)
-
-
-def domain_score(crystals: Crystals) -> Tensor:
-    """Distance (B,) from the training crystals of ``formation_energy``; see the module's docstring."""
-    return _default.domain.distance(crystals)
-
-
-_default = DomainDistance()
 
 
 def _element_features() -> np.ndarray:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import torch
 
 from crystalgfn.errors import ConfigError
-from crystalgfn.proxies.networks.proxy import NetworkConfig, ProxyNetwork, SetNetwork, build
-from crystalgfn.proxies.networks.strain import VolumeNetwork
+from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
+from crystalgfn.proxies.networks.registry import build
+from crystalgfn.proxies.networks.sets import SetNetwork
+from crystalgfn.proxies.networks.volume import VolumeNetwork
 
 
 def append(network: ProxyNetwork, further: SetNetwork) -> ProxyNetwork:

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.data.labelled import BASE_ID, CHANGE, KIND, LabelledCrystals
 from crystalgfn.proxies.data.splits import Split, grouped_split, unseen_systems
-from crystalgfn.proxies.data.tabledata import BASE_ID, CHANGE, KIND, Table, shape_change
+from crystalgfn.proxies.data.strain_rows import shape_change
+from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.gap import METAL
 
 Floats = npt.NDArray[np.float64]
@@ -43,14 +45,28 @@ def predict(model: Predict, crystals: Crystals) -> Floats:
     return np.asarray(model(crystals).cpu(), dtype=float)
 
 
-def split_of(table: Table, card: dict[str, Any]) -> Split | None:
+def split_of(table: LabelledCrystals, card: dict[str, Any]) -> Split | None:
     """Rebuild the split the card's model was trained with; None where ``table`` is another file."""
     if card.get("data", {}).get("sha256") != table.sha256:
         return None
     return grouped_split(table.crystals.formulas, table.target, seed=int(card["split"]["seed"]))
 
 
-def evaluate_real(model: Predict, table: Table, split: Split | None) -> dict[str, Any]:
+def evaluate_model(model: ProxyProperty, table: LabelledCrystals, strained: LabelledCrystals | None) -> dict[str, Any]:
+    """Return the metrics of a model card: errors on real crystals, metals told apart, and errors on strained copies.
+
+    Rows are the test rows of the model's split where ``table`` is the one that it was trained on, else all rows.
+    """
+    split = split_of(table, model.card)
+    metrics = {"real": evaluate_real(model, table, split)}
+    if model.network.tells_metals:
+        metrics["real"]["metals"] = evaluate_metals(model.metal, table, split)
+    if strained is not None:
+        metrics["strained"] = evaluate_strained(model, strained, table, split)
+    return metrics
+
+
+def evaluate_real(model: Predict, table: LabelledCrystals, split: Split | None) -> dict[str, Any]:
     """Errors on the test rows of ``split``, or on all rows where it is None.
 
     Returns groups (all, each source, ``unseen chemical systems``, spread of the target under ``mean predictor``), and
@@ -76,7 +92,7 @@ def evaluate_real(model: Predict, table: Table, split: Split | None) -> dict[str
     }
 
 
-def evaluate_metals(metal: Predict, table: Table, split: Split | None) -> dict[str, float]:
+def evaluate_metals(metal: Predict, table: LabelledCrystals, split: Split | None) -> dict[str, float]:
     """How well metals are told from others on the test rows of ``split``, or on all rows where it is None.
 
     Returns n, the share of rows that are metals, the share on the right side at even odds, and the area under the
@@ -88,16 +104,18 @@ def evaluate_metals(metal: Predict, table: Table, split: Split | None) -> dict[s
     rows = np.flatnonzero(split.test if split is not None else np.ones(len(table.target), dtype=bool))
     probability = predict(metal, table.crystals[rows])
     true = table.target[rows] <= METAL
-    found = {"n": len(rows), "metals": float(true.mean()), "accuracy": float(((probability > 0.5) == true).mean())}
+    quality = {"n": len(rows), "metals": float(true.mean()), "accuracy": float(((probability > 0.5) == true).mean())}
     if 0 < true.sum() < len(true):
         _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
         rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1, ties shared
         n = int(true.sum())
-        found["auc"] = float((rank[true].sum() - n * (n + 1) / 2) / (n * (len(true) - n)))
-    return found
+        quality["auc"] = float((rank[true].sum() - n * (n + 1) / 2) / (n * (len(true) - n)))
+    return quality
 
 
-def evaluate_strained(model: Predict, strained: Table, table: Table, split: Split | None) -> dict[str, Any]:
+def evaluate_strained(
+    model: Predict, strained: LabelledCrystals, table: LabelledCrystals, split: Split | None
+) -> dict[str, Any]:
     """Errors on strained copies of test formulas, for each kind of strain, against uncapped labels.
 
     ``change`` compares predicted and true change of energy (strained minus unstrained, eV/atom): mae and correlation;
@@ -106,11 +124,11 @@ def evaluate_strained(model: Predict, strained: Table, table: Table, split: Spli
     """
     position = {str(name): row for row, name in enumerate(table.crystals.columns[BASE_ID])}
     names = [str(name) for name in strained.crystals.columns[BASE_ID]]
-    known = np.array([name in position for name in names])
+    usable = np.array([name in position for name in names])
     if split is not None:
         sides = split.side_of(table.crystals.formulas, strained.crystals.formulas)
-        known &= np.array([side == "test" for side in sides])
-    rows = np.flatnonzero(known)
+        usable &= np.array([side == "test" for side in sides])
+    rows = np.flatnonzero(usable)
     base = table.crystals[[position[names[row]] for row in rows]]
     crystals = strained.crystals[rows]
     true_change = np.asarray(crystals.column(CHANGE), dtype=float)
@@ -142,10 +160,10 @@ def _strained_errors(predicted: Floats, true: Floats, change: Floats, true_chang
 
 
 def _change(predicted: Floats, true: Floats) -> dict[str, float]:
-    found = errors(predicted, true)
+    measures = errors(predicted, true)
     if len(true) > 2 and true.std() > 0 and predicted.std() > 0:
-        found["correlation"] = float(np.corrcoef(predicted, true)[0, 1])
-    return found
+        measures["correlation"] = float(np.corrcoef(predicted, true)[0, 1])
+    return measures
 
 
 def _by_ratio(ratio: Floats, change: Floats, true: Floats) -> list[dict[str, float]]:
@@ -162,9 +180,9 @@ def _by_ratio(ratio: Floats, change: Floats, true: Floats) -> list[dict[str, flo
 
 
 def _by_element(crystals: Crystals, predicted: Floats, true: Floats) -> dict[str, dict[str, float]]:
-    held = (crystals.counts > 0).cpu().numpy()
-    found = {SYMBOLS[z]: np.flatnonzero(held[:, column]) for column, z in enumerate(crystals.elements)}
-    return _sorted_errors(found, predicted, true)
+    present = (crystals.counts > 0).cpu().numpy()
+    rows = {SYMBOLS[z]: np.flatnonzero(present[:, column]) for column, z in enumerate(crystals.elements)}
+    return _sorted_errors(rows, predicted, true)
 
 
 def _by_space_group(crystals: Crystals, predicted: Floats, true: Floats) -> dict[str, dict[str, float]]:

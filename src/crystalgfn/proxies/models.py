@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.property import Domain
+from crystalgfn.crystals.property import KnownElements
 from crystalgfn.errors import CheckpointError, PropertyError, nearest
-from crystalgfn.proxies.checkpoints import read_safetensors, write_safetensors
+from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.features import Featuriser
-from crystalgfn.proxies.networks.members import Terms
-from crystalgfn.proxies.networks.proxy import NetworkConfig, ProxyNetwork, build
+from crystalgfn.proxies.networks.registry import build
+from crystalgfn.proxies.networks.terms import Terms
 
 WEIGHTS = "weights.safetensors"
 DOMAIN = "domain.safetensors"
@@ -53,7 +54,7 @@ class ProxyProperty:
         self.card = card
         self.name: str = card["name"]
         self.unit: str = card["unit"]
-        self._domain = Domain(self.name, card["domain"]["elements"], "it was trained on")
+        self._known_elements = KnownElements(self.name, card["domain"]["elements"], "it was trained on")
         self._featuriser = Featuriser(network.properties, network.volumes)
         self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
 
@@ -94,7 +95,7 @@ class ProxyProperty:
     @property
     def elements(self) -> tuple[str, ...]:
         """Symbols of the elements it was trained on."""
-        return self._domain.symbols
+        return self._known_elements.symbols
 
     @property
     def source(self) -> str:
@@ -105,12 +106,12 @@ class ProxyProperty:
     @property
     def error(self) -> str:
         """Mean absolute error on held-out rows, by the model card."""
-        found = self.card.get("metrics", {}).get("real", {}).get("groups", {}).get("all", {})
-        return f"MAE {found['mae']:.3f} {self.unit} on {found['n']:,} test rows" if found.get("n") else ""
+        errors = self.card.get("metrics", {}).get("real", {}).get("groups", {}).get("all", {})
+        return f"MAE {errors['mae']:.3f} {self.unit} on {errors['n']:,} test rows" if errors.get("n") else ""
 
     def _predict(self, crystals: Crystals) -> Terms:
         """Prediction of each member."""
-        self._domain.check(crystals)
+        self._known_elements.check(crystals)
         device = crystals.counts.device
         if device not in self._tables:
             self.network.to(device)
@@ -132,10 +133,10 @@ class ProxyProperty:
         """
         folder = model_folder(where)
         card = read_card(folder)
-        tensors, _ = read_safetensors(folder / WEIGHTS)
+        tensors, _ = read_tensors(folder / WEIGHTS)
         try:
-            known = {f.name for f in fields(NetworkConfig)}
-            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in known}))
+            names = {f.name for f in fields(NetworkConfig)}
+            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in names}))
             network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
             return cls(network, card)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -177,8 +178,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder / CARD}: unreadable model card: {error}") from None
     if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise CheckpointError(f"{folder / CARD}: format {found!r}, allowed: {FORMAT}")
+        number = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise CheckpointError(f"{folder / CARD}: format {number!r}, allowed: {FORMAT}")
     return card
 
 
@@ -212,9 +213,9 @@ def save_model(
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     temporary.mkdir(parents=True)
     try:
-        write_safetensors(temporary / WEIGHTS, tensors, {})
+        write_tensors(temporary / WEIGHTS, tensors, {})
         if domain is not None:
-            write_safetensors(temporary / DOMAIN, domain, {})
+            write_tensors(temporary / DOMAIN, domain, {})
         (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
         if folder.exists():

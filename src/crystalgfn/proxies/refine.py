@@ -25,14 +25,17 @@ from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.proxies.data.bounds import random_crystals
-from crystalgfn.proxies.data.tabledata import Table, rows_of
+from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.data.rows import Rows, TrainingData, rows_of
 from crystalgfn.proxies.evaluate import split_of
+from crystalgfn.proxies.hyperparameters import REFINE, Hyperparameters
 from crystalgfn.proxies.models import ProxyProperty
-from crystalgfn.proxies.networks.features import Featuriser, Inputs
-from crystalgfn.proxies.networks.proxy import ProxyNetwork, SetNetwork
-from crystalgfn.proxies.networks.strain import VolumeNetwork
-from crystalgfn.proxies.recipes import REFINE, Recipe
-from crystalgfn.proxies.training import Rows, TrainingData, train
+from crystalgfn.proxies.networks.base import ProxyNetwork
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.networks.inputs import Inputs
+from crystalgfn.proxies.networks.sets import SetNetwork
+from crystalgfn.proxies.networks.volume import VolumeNetwork
+from crystalgfn.proxies.training import fit_network
 
 REHEARSED = 4_096
 """Rows of the rehearsal."""
@@ -46,7 +49,7 @@ KINDS = (AT_REST, "placed", "scaled")
 """Rows of candidates: relaxed, with the group kept or without; as proposed; with another volume."""
 
 
-def kinds_of(table: Table) -> npt.NDArray[np.str_]:
+def kinds_of(table: LabelledCrystals) -> npt.NDArray[np.str_]:
     """Say of each row (N,) of a table from ``crystalgfn data from-structures`` which of :data:`KINDS` it is."""
     if "source" not in table.crystals.columns:
         return np.full(len(table.target), AT_REST)
@@ -56,12 +59,12 @@ def kinds_of(table: Table) -> npt.NDArray[np.str_]:
 
 def refine(
     model: ProxyProperty,
-    outcomes: Table,
-    copies: Table,
+    outcomes: LabelledCrystals,
+    copies: LabelledCrystals,
     *,
-    rehearsal: Table | None = None,
+    rehearsal: LabelledCrystals | None = None,
     seed: int = 0,
-    recipe: Recipe = REFINE,
+    hyperparameters: Hyperparameters = REFINE,
 ) -> ProxyNetwork:
     """Return the network of a model that went on training.
 
@@ -72,44 +75,44 @@ def refine(
         rehearsal: real crystals. Of the table that the model was trained on, the training rows are taken, so that its
             test rows stay unseen.
         seed: the same seed gives the same network.
-        recipe: epochs, sizes and rates.
+        hyperparameters: epochs, sizes and rates.
     """
-    known = _rehearsal(model, outcomes, rehearsal, seed)
+    rehearsed = _rehearsal(model, outcomes, rehearsal, seed)
     everywhere = np.ones(len(outcomes.target), dtype=bool)
     rested = rows_of(outcomes, everywhere, outcomes.target)
     network = model.network
     if isinstance(network, SetNetwork):
-        return refit_readout(network, known.inputs, rested)
+        return refit_readout(network, rehearsed.inputs, rested)
     if not isinstance(network, VolumeNetwork):
         raise PropertyError(
             f"{model.name}: a network of kind {network.config.kind!r} cannot be refined, allowed: set, volume"
         )
-    relaxed, cell = refit_readout(network.relaxed, known.inputs, rested), copy.deepcopy(network.cell)
+    relaxed, cell = refit_readout(network.relaxed, rehearsed.inputs, rested), copy.deepcopy(network.cell)
     change, mask = changes(copies)
     if mask.any():
-        calm = Rows(known.inputs, torch.zeros_like(known.target))
-        strained = rows_of(copies, mask, np.minimum(change, recipe.strained_cap))
-        data = TrainingData(calm, Rows(known.inputs[torch.arange(0)], known.target[:0]), extra=strained)
-        found, _ = train(replace(recipe, network=cell.config), data, seed=seed, start=cell)
-        cell.load_state_dict(found.state_dict())
+        calm = Rows(rehearsed.inputs, torch.zeros_like(rehearsed.target))
+        strained = rows_of(copies, mask, np.minimum(change, hyperparameters.strained_cap))
+        data = TrainingData(calm, Rows(rehearsed.inputs[torch.arange(0)], rehearsed.target[:0]), extra=strained)
+        fitted, _ = fit_network(replace(hyperparameters, network=cell.config), data, seed=seed, start=cell)
+        cell.load_state_dict(fitted.state_dict())
     return VolumeNetwork.join(relaxed, cell)
 
 
-def refit_readout(network: SetNetwork, known: Inputs, new: Rows) -> SetNetwork:
+def refit_readout(network: SetNetwork, rehearsed: Inputs, new: Rows) -> SetNetwork:
     """Return the network with a readout that also fits new rows, by weighted ridge regression of the errors.
 
     Args:
         network: M members.
-        known: K crystals whose predictions should stay; together they weigh :data:`REHEARSAL_WEIGHT` times the new.
+        rehearsed: K crystals whose predictions should stay; together they weigh :data:`REHEARSAL_WEIGHT` times the new.
         new: N crystals with their energy (eV/atom).
     """
     out = copy.deepcopy(network).eval()
     tables = network.tables()
     with torch.no_grad():
-        fresh_inputs, old_inputs = new.inputs.for_all_members(), known.for_all_members()
+        fresh_inputs, old_inputs = new.inputs.for_all_members(), rehearsed.for_all_members()
         wrong = (new.target - network(fresh_inputs).mean(0)).double()
         hidden = [network.trunk(x, network.normalised(x), tables).double() for x in (fresh_inputs, old_inputs)]
-        weight = REHEARSAL_WEIGHT * len(new) / max(1, len(known))
+        weight = REHEARSAL_WEIGHT * len(new) / max(1, len(rehearsed))
         for member, (fresh, old) in enumerate(zip(*hidden, strict=True)):
             mean, spread = fresh.mean(0), fresh.std(0, correction=0) + 1e-6
             a, b = (torch.nn.functional.pad((x - mean) / spread, (0, 1), value=1.0) for x in (fresh, old))
@@ -123,7 +126,7 @@ def refit_readout(network: SetNetwork, known: Inputs, new: Rows) -> SetNetwork:
     return out
 
 
-def changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def changes(copies: LabelledCrystals) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Energy of each row (N,) above the relaxed crystal it is a copy of, and which rows are scaled copies of one."""
     names = [str(name) for name in copies.crystals.columns.get("material_id", [])]
     place = {name: row for row, name in enumerate(names)}
@@ -133,7 +136,7 @@ def changes(copies: Table) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool
     return np.maximum(change, 0.0), mask
 
 
-def errors_by_kind(model: ProxyProperty, table: Table) -> dict[str, float]:
+def errors_by_kind(model: ProxyProperty, table: LabelledCrystals) -> dict[str, float]:
     """Mean absolute error (eV/atom) of each kind of rows, and the correlation over all; NaN where there are none."""
     predicted = model(table.crystals).double().numpy()
     kinds, out = kinds_of(table), {}
@@ -144,7 +147,9 @@ def errors_by_kind(model: ProxyProperty, table: Table) -> dict[str, float]:
     return {**out, "correlation": float(np.corrcoef(predicted, table.target)[0, 1]) if several else float("nan")}
 
 
-def refined_card(model: ProxyProperty, outcomes: Table, copies: Table, seed: int) -> tuple[dict[str, Any], str]:
+def refined_card(
+    model: ProxyProperty, outcomes: LabelledCrystals, copies: LabelledCrystals, seed: int
+) -> tuple[dict[str, Any], str]:
     """Return the card of a refined model, and its text: that of the model it began with, and what came on top."""
     rows = {"outcomes": len(outcomes.target), "scaled": int(changes(copies)[1].sum())}
     history = [*model.card.get("refined", []), {**rows, "sha256": outcomes.sha256, "seed": seed}]
@@ -156,7 +161,9 @@ def refined_card(model: ProxyProperty, outcomes: Table, copies: Table, seed: int
     return card, text
 
 
-def _rehearsal(model: ProxyProperty, candidates: Table, rehearsal: Table | None, seed: int) -> Rows:
+def _rehearsal(
+    model: ProxyProperty, candidates: LabelledCrystals, rehearsal: LabelledCrystals | None, seed: int
+) -> Rows:
     rng = np.random.default_rng(seed)
     if rehearsal is not None:
         column = {z: i for i, z in enumerate(rehearsal.crystals.elements)}

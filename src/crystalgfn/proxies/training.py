@@ -1,4 +1,4 @@
-"""Training of property networks: one loop for every recipe, resumable, the same result for the same seed.
+"""Training of property networks: one loop for all hyperparameters, resumable, the same result for the same seed.
 
 Each of the M members sees the training rows in its own order. An exponential moving average of the weights is what is
 validated and kept; the epoch with the lowest validation error wins.
@@ -17,49 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crystalgfn.proxies.checkpoints import load_checkpoint, save_checkpoint
-from crystalgfn.proxies.networks.features import Inputs
-from crystalgfn.proxies.networks.gap import gap_loss
-from crystalgfn.proxies.networks.proxy import ProxyNetwork, build
-from crystalgfn.proxies.networks.strain import equilibrium_loss
-from crystalgfn.proxies.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows with a target.
-
-    Attributes:
-        inputs: of N crystals.
-        target: (N,) eV/atom, or eV for the band gap.
-    """
-
-    inputs: Inputs
-    target: Tensor
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a training reads.
-
-    Attributes:
-        train: real rows.
-        validation: real rows that choose the epoch; where there are none, the last one is kept.
-        extra, extra_validation: further rows with a target, such as strained copies or compositions in no known
-            structure, or None.
-        borrowed: known compositions in the structure of another crystal and, as target, their hull energy (eV/atom),
-            or None.
-        bounded: crystals without known energy and, as target, the hull energy of their composition (eV/atom), or None.
-    """
-
-    train: Rows
-    validation: Rows
-    extra: Rows | None = None
-    extra_validation: Rows | None = None
-    bounded: Rows | None = None
-    borrowed: Rows | None = None
+from crystalgfn.proxies.data.rows import Rows, TrainingData
+from crystalgfn.proxies.hyperparameters import Hyperparameters
+from crystalgfn.proxies.networks.base import ProxyNetwork
+from crystalgfn.proxies.networks.cell import equilibrium_loss
+from crystalgfn.proxies.networks.inputs import Inputs
+from crystalgfn.proxies.networks.registry import build
 
 
 @dataclass
@@ -72,8 +35,8 @@ class Epoch:
     best: bool
 
 
-def train(
-    recipe: Recipe,
+def fit_network(
+    hyperparameters: Hyperparameters,
     data: TrainingData,
     *,
     seed: int,
@@ -82,10 +45,10 @@ def train(
     resume: bool = False,
     report: Callable[[Epoch], None] | None = None,
 ) -> tuple[ProxyNetwork, list[Epoch]]:
-    """Train a network and return it with the averaged weights of its best epoch, and the history.
+    """Fit a network and return it with the averaged weights of its best epoch, and the history.
 
     Args:
-        recipe: how.
+        hyperparameters: how.
         data: rows; see :class:`TrainingData`.
         start: a trained network to begin with, whose scaling is kept; random weights by default.
         seed: of weights and order; the same seed gives the same network on one machine and thread count.
@@ -95,7 +58,7 @@ def train(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build(recipe.network)
+        network = build(hyperparameters.network)
     if start is None:
         network.fit_scaling(data.train.inputs, data.train.target)
     else:
@@ -103,39 +66,51 @@ def train(
     average = copy.deepcopy(network)
     best = copy.deepcopy(network)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(recipe.trained == "all" or name.startswith("shape") == (recipe.trained == "shape"))
+        parameter.requires_grad_(
+            hyperparameters.trained == "all" or name.startswith("shape") == (hyperparameters.trained == "shape")
+        )
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(
+        parameters, lr=hyperparameters.learning_rate, weight_decay=hyperparameters.weight_decay, fused=True
+    )
     history: list[Epoch] = []
     scale = 1.0  # of the learning rate, under the plateau schedule
     if resume and checkpoint is not None and checkpoint.exists():
-        history, scale = load_checkpoint(checkpoint, Epoch, network, average, best, optimiser, recipe, seed)
+        history, scale = load_checkpoint(checkpoint, Epoch, network, average, best, optimiser, hyperparameters, seed)
 
-    members = recipe.network.members
-    n_real, n_extra = recipe.batch_size, recipe.extra_size
+    members = hyperparameters.network.members
+    n_real, n_extra = hyperparameters.batch_size, hyperparameters.extra_size
     steps = math.ceil(len(data.train) / n_real)
-    for number in range(len(history), recipe.epochs):
-        if history and number - _best_epoch(history) > recipe.patience:
+    for number in range(len(history), hyperparameters.epochs):
+        if history and number - _best_epoch(history) > hyperparameters.patience:
             break
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
         real = _orders(len(data.train), members, n_real * steps, generator)
         extra = _orders(len(data.extra), members, n_extra * steps, generator) if data.extra else None
-        width = (recipe.batch_size // 8) * steps
+        width = (hyperparameters.batch_size // 8) * steps
         bounded = _orders(len(data.bounded), members, width, generator) if data.bounded else None
         borrowed = _orders(len(data.borrowed), members, width, generator) if data.borrowed else None
         network.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 100_003 + number)  # dropout draws from the global generator
             for step in range(steps):
-                rate = recipe.learning_rate * scale * _rate(recipe, number * steps + step, recipe.epochs * steps)
+                rate = (
+                    hyperparameters.learning_rate
+                    * scale
+                    * _rate(hyperparameters, number * steps + step, hyperparameters.epochs * steps)
+                )
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                loss = _loss(network, recipe, data, [real, extra, bounded, borrowed], step, steps)
+                loss = _loss(network, hyperparameters, data, [real, extra, bounded, borrowed], step, steps)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 5.0)
                 optimiser.step()
-                _average(average, network, min(recipe.ema, step / (step + 10)) if number == 0 else recipe.ema)
+                _average(
+                    average,
+                    network,
+                    min(hyperparameters.ema, step / (step + 10)) if number == 0 else hyperparameters.ema,
+                )
         mae = mean_absolute_error(average, data.validation) if len(data.validation) else 0.0
         extra_mae = mean_absolute_error(average, data.extra_validation) if data.extra_validation else 0.0
         epoch = Epoch(number, mae, extra_mae, best=False)
@@ -144,10 +119,10 @@ def train(
         if epoch.best:
             best.load_state_dict(average.state_dict())
         waited = number - _best_epoch(history)
-        if recipe.schedule == "plateau" and waited >= 4 and waited % 4 == 0:
+        if hyperparameters.schedule == "plateau" and waited >= 4 and waited % 4 == 0:
             scale = scale / 2
         if checkpoint is not None:
-            save_checkpoint(checkpoint, history, scale, network, average, best, optimiser, recipe, seed)
+            save_checkpoint(checkpoint, history, scale, network, average, best, optimiser, hyperparameters, seed)
         if report is not None:
             report(epoch)
     return best.eval(), history
@@ -171,7 +146,7 @@ def mean_absolute_error(network: ProxyNetwork, rows: Rows) -> float:
 
 def _loss(
     network: ProxyNetwork,
-    recipe: Recipe,
+    hyperparameters: Hyperparameters,
     data: TrainingData,
     orders: list[Tensor | None],
     step: int,
@@ -192,20 +167,18 @@ def _loss(
             targets.append(torch.zeros(network.config.members, 0))
     terms = network.terms(_join(parts), network.tables())
     sizes = [target.shape[1] for target in targets]
-    known = sizes[0] + sizes[1]
+    labelled = sizes[0] + sizes[1]
     target = torch.cat(targets, 1)
-    if terms.logit is not None:
-        return gap_loss(terms, target, huber=recipe.huber) * network.config.members
-    loss = F.huber_loss(terms.energy[:, :known], target[:, :known], delta=recipe.huber) / recipe.huber
+    loss = network.loss(terms.first(labelled), target[:, :labelled], huber=hyperparameters.huber)
     if terms.equilibrium is not None:
-        loss = loss + recipe.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
+        loss = loss + hyperparameters.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
     above = terms.energy - target
     _, _, bounded, borrowed = above.split(sizes, 1)
     if sizes[2]:
-        loss = loss + recipe.bound_weight * F.relu(-recipe.bound_margin - bounded).mean()
+        loss = loss + hyperparameters.bound_weight * F.relu(-hyperparameters.bound_margin - bounded).mean()
     if sizes[3]:
-        outside = F.relu(-recipe.bound_margin - borrowed) + F.relu(borrowed - recipe.borrowed_margin)
-        loss = loss + recipe.borrowed_weight * outside.mean()
+        outside = F.relu(-hyperparameters.bound_margin - borrowed) + F.relu(borrowed - hyperparameters.borrowed_margin)
+        loss = loss + hyperparameters.borrowed_weight * outside.mean()
     return loss * network.config.members
 
 
@@ -235,10 +208,10 @@ def _orders(rows: int, members: int, wanted: int, generator: torch.Generator) ->
     )
 
 
-def _rate(recipe: Recipe, step: int, total: int) -> float:
+def _rate(hyperparameters: Hyperparameters, step: int, total: int) -> float:
     """Share of the peak learning rate at a step."""
     warm = min(1.0, (step + 1) / 200)
-    return warm * (0.5 + 0.5 * math.cos(math.pi * step / total)) if recipe.schedule == "cosine" else warm
+    return warm * (0.5 + 0.5 * math.cos(math.pi * step / total)) if hyperparameters.schedule == "cosine" else warm
 
 
 def _average(average: ProxyNetwork, network: ProxyNetwork, decay: float) -> None:

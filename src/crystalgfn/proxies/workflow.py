@@ -1,130 +1,249 @@
-"""A proxy from start to finish: the stages of its training, each with a checkpoint of its own."""
+"""A property model from tables to its folder: fit, card, evaluation and prediction.
+
+``crystalgfn proxy`` calls what stands here::
+
+    card = fit_model(Path("crystals.parquet"), Path("energy"), options=FitOptions(epochs=12))
+    card["metrics"]["real"]["groups"]["all"]["mae"]  # eV/atom, on test rows
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from crystalgfn.errors import ConfigError
-from crystalgfn.proxies.data.splits import Split
-from crystalgfn.proxies.data.tabledata import Table, energy_data, strain_data
-from crystalgfn.proxies.networks.proxy import ProxyNetwork, SetNetwork
-from crystalgfn.proxies.networks.strain import CellNetwork, VolumeNetwork
-from crystalgfn.proxies.recipes import BLIND, CELL, RECIPES, SETTLE, SHAPE, Recipe
-from crystalgfn.proxies.training import Epoch, train
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import ConfigError, DataError, nearest
+from crystalgfn.proxies.card_text import card_text
+from crystalgfn.proxies.cards import make_card
+from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
+from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label, find_label
+from crystalgfn.proxies.data.splits import Split, grouped_split
+from crystalgfn.proxies.domain import TrainingDomain
+from crystalgfn.proxies.ensembles import append
+from crystalgfn.proxies.evaluate import evaluate_model
+from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
+from crystalgfn.proxies.networks.base import ProxyNetwork
+from crystalgfn.proxies.networks.sets import SetNetwork
+from crystalgfn.proxies.networks.volume import VolumeNetwork
+from crystalgfn.proxies.phases import Phase, fit_phases, phases_of
+from crystalgfn.proxies.training import Epoch
+
+Report = Callable[[str, Epoch], None]
+"""Called with the name of the phase after each epoch."""
+
+Progress = Callable[[Sequence[Phase], str], AbstractContextManager[Report]]
+"""Makes a report from the phases and the unit of the label; entered while the phases run."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One training of the workflow.
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How a model is fitted; the options of ``crystalgfn proxy train``.
 
     Attributes:
-        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"`` or ``"gap"``.
-        recipe: how it is trained.
+        target: name of the label.
+        recipe: name of the recipe; by default the label's first.
+        strained: table of strained copies.
+        hull: table of entries of the convex hull, a floor under unknown compositions.
+        base: model to begin with, which saves the first phase.
+        append: model to which the members fitted here are added.
+        members: size of the ensemble; by default the recipe's.
+        seed: of weights and order, and of the split.
+        split_seed: of the split, where it is another.
+        epochs: cap on the epochs of each phase.
+        with_validation: fit the validation rows too and keep the last epoch.
+        resume: continue from the last epoch of a fit that was ended.
+        name: in the card; by default the folder's.
     """
 
-    name: str
-    recipe: Recipe
+    target: str = FORMATION_ENERGY.name
+    recipe: str | None = None
+    strained: Path | None = None
+    hull: Path | None = None
+    base: str | None = None
+    append: str | None = None
+    members: int | None = None
+    seed: int = 0
+    split_seed: int | None = None
+    epochs: int | None = None
+    with_validation: bool = False
+    resume: bool = False
+    name: str | None = None
 
 
-def stages_of(
-    recipe: str,
-    *,
-    strained: bool,
-    base: bool,
-    blind: bool = False,
-    epochs: int | None = None,
-    members: int | None = None,
-) -> list[Stage]:
-    """Return the trainings a recipe consists of.
+def fit_model(
+    data: Path, folder: Path, *, options: FitOptions | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Fit a model to a table, write its folder, and return its card.
 
     Args:
-        recipe: a name of ``RECIPES``.
-        strained: there are strained copies: the model becomes volume-aware.
-        base: a trained network is there to begin with, which saves the first stage.
-        blind: what is trained joins a volume-aware model, whose part for the cell is there.
-        epochs: cap on the epochs of every stage.
-        members: networks of the ensemble; the recipe's by default. The part that knows the cell keeps its own number.
+        data: crystals table with the column of the label.
+        folder: of the model; it appears complete, in place of an older model, or not at all. Checkpoints of the phases
+            stand beside it until then.
+        options: how; the defaults of :class:`FitOptions` if None.
+        progress: shows the epochs.
 
     Raises:
-        ConfigError: strained copies with a recipe that has no place for them.
+        ConfigError: options that do not go together, a folder that holds something else, or a model to begin with that
+            may know the test rows.
+        DataError: an unreadable table, or too few rows.
+        CheckpointError: a model that cannot be loaded, or a checkpoint of other options.
     """
-    if strained and recipe != "best":
-        raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
-    first = RECIPES[recipe]
-    if members is not None:
-        first = replace(first, network=replace(first.network, members=members))
-    stages = [] if base else [Stage("gap" if recipe == "gap" else "energy", first)]
-    if blind:
-        stages += [Stage("blind", BLIND)]
-    elif strained:
-        stages += [Stage("blind", BLIND), Stage("strain", CELL), Stage("shape", SHAPE)]
-    elif recipe == "best":
-        stages += [Stage("settle", SETTLE)]
-    if epochs is not None:
-        stages = [Stage(s.name, replace(s.recipe, epochs=min(epochs, s.recipe.epochs))) for s in stages]
-    return stages
-
-
-def train_proxy(
-    stages: list[Stage],
-    table: Table,
-    split: Split,
-    *,
-    seed: int,
-    strained: Table | None = None,
-    hull: Path | None = None,
-    base: ProxyNetwork | None = None,
-    checkpoint: Callable[[str], Path] | None = None,
-    resume: bool = False,
-    report: Callable[[str, Epoch], None] | None = None,
-) -> tuple[ProxyNetwork, dict[str, list[Epoch]]]:
-    """Run the stages and return the network with the history of each.
-
-    Args:
-        stages: of :func:`stages_of`.
-        table, split: real crystals.
-        seed: of all stages.
-        strained: strained copies, for the stage ``"strain"``.
-        hull: entries of the convex hull; see :func:`~crystalgfn.proxies.data.tabledata.energy_data`.
-        base: a trained :class:`SetNetwork`, where the stage ``"energy"`` is left out.
-        checkpoint: file of a stage's checkpoint by its name.
-        resume: continue from the checkpoints that exist.
-        report: called with the stage's name after each epoch.
-    """
-    network = base
-    cell: ProxyNetwork | None = None
-    histories: dict[str, list[Epoch]] = {}
-    for stage in stages:
-        recipe = stage.recipe
-        start: ProxyNetwork | None = None
-        of_cell = stage.name in ("strain", "shape")
-        if of_cell and strained is not None:
-            data = strain_data(table, split, recipe, strained)
-            start = cell
-        else:
-            data = energy_data(table, split, recipe, hull=hull, seed=seed)
-            if stage.name not in ("energy", "gap") and network is not None:
-                start = network
-                wanted = recipe.network
-                recipe = replace(recipe, network=replace(network.config, blind=wanted.blind, reach=wanted.reach))
-        found, histories[stage.name] = train(
-            recipe,
-            data,
-            seed=seed,
-            start=start,
-            checkpoint=checkpoint(stage.name) if checkpoint is not None else None,
-            resume=resume,
-            report=partial(report, stage.name) if report is not None else None,
+    options = options or FitOptions()
+    label = find_label(options.target)
+    recipe = _recipe(options, label, folder)
+    first = ProxyProperty.load(options.append) if options.append is not None else None
+    phases = phases_of(
+        recipe,
+        strained=options.strained is not None and first is None,
+        base=options.base is not None,
+        blind=first is not None and isinstance(first.network, VolumeNetwork),
+        epochs=options.epochs,
+        members=options.members,
+    )
+    checkpoints = {p.name: folder.with_name(f".{folder.name}.{p.name}.training.safetensors") for p in phases}
+    if not options.resume:
+        _remove(checkpoints)
+    table = read_labelled(data, label)
+    strained = read_labelled(options.strained) if options.strained is not None else None
+    split_seed = options.split_seed
+    if first is not None and split_seed is None:
+        split_seed = int(first.card["split"]["seed"])
+    split_by = options.seed if split_seed is None else split_seed
+    base = _base(options, table, split_by)
+    split = _split(data, table, seed=split_by, with_validation=options.with_validation)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with progress(phases, label.unit) if progress is not None else nullcontext() as report:
+        network, histories = fit_phases(
+            phases,
+            table,
+            split,
+            seed=options.seed,
+            strained=strained,
+            hull=options.hull,
+            base=base.network if base is not None else None,
+            checkpoint=checkpoints.__getitem__,
+            resume=options.resume,
+            report=report,
         )
-        if of_cell:
-            cell = found
-        else:
-            network = found
-    if isinstance(cell, CellNetwork) and isinstance(network, SetNetwork):
-        network = VolumeNetwork.join(network, cell)
-    if network is None:
-        raise ConfigError("nothing to train: no stage and no base")
-    return network, histories
+    if first is not None:
+        network = _appended(first, network, recipe)
+    card = make_card(
+        options.name or folder.name,
+        table,
+        recipe,
+        phases,
+        histories,
+        seed=options.seed,
+        command=_command(data, folder, options, label=label, recipe=recipe, base=base, first=first),
+        with_validation=options.with_validation,
+        strained=strained,
+        hull_sha256=file_hash(options.hull) if options.hull is not None else None,
+        label=label,
+        split_seed=split_seed,
+        appended_to=first.card if first is not None else None,
+    )
+    domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
+    save_model(folder, network, card, "", domain=domain)
+    # evaluated as it was stored, half precision included;
+    # by its full path: a folder may have the name of a model that ships
+    card["metrics"] = evaluate_model(ProxyProperty.load(folder.absolute()), table, strained)
+    save_model(folder, network, card, card_text(card), domain=domain)
+    _remove(checkpoints)
+    return card
+
+
+def evaluate_file(
+    model: ProxyProperty, data: Path, *, strained: Path | None = None
+) -> tuple[dict[str, Any], LabelledCrystals]:
+    """Return the metrics of a model on a table, see :func:`~crystalgfn.proxies.evaluate.evaluate_model`, and the table.
+
+    Raises:
+        DataError: an unreadable table.
+    """
+    table = read_labelled(data, find_label(model.card.get("target", FORMATION_ENERGY.name)))
+    return evaluate_model(model, table, read_labelled(strained) if strained is not None else None), table
+
+
+def with_prediction(model: ProxyProperty, crystals: Crystals) -> Crystals:
+    """Return the crystals with the model's prediction and its standard deviation as columns.
+
+    Raises:
+        PropertyError: a crystal holds an element that the model was not trained on.
+    """
+    mean, deviation = model.with_deviation(crystals)
+    columns = {f"{model.name} [{model.unit}]": mean, f"{model.name}_deviation [{model.unit}]": deviation}
+    return crystals.with_columns(**columns)
+
+
+def _recipe(options: FitOptions, label: Label, folder: Path) -> str:
+    """Return the name of the recipe; raise where the options do not go together."""
+    recipe = options.recipe
+    if recipe is not None and recipe not in label.recipes:
+        allowed = ", ".join(label.recipes)
+        raise ConfigError(f"unknown recipe {recipe!r}, allowed: {allowed}{nearest(recipe, label.recipes)}")
+    recipe = recipe or label.recipes[0]
+    if folder.exists() and not (folder / CARD).is_file():
+        raise ConfigError(f"{folder}: exists and is no model folder, so it is not replaced; name another")
+    if options.base is not None and recipe != "best":
+        raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
+    if options.hull is not None and label is not FORMATION_ENERGY:
+        raise ConfigError("--hull: its entries have no band gap, allowed for a formation energy")
+    return recipe
+
+
+def _base(options: FitOptions, table: LabelledCrystals, seed: int) -> ProxyProperty | None:
+    """Return the model to begin with; raise where it or the one to append to may know the test rows."""
+    base = None
+    for where in filter(None, (options.base, options.append)):
+        model = ProxyProperty.load(where)
+        if model.card["data"]["sha256"] != table.sha256 or model.card["split"]["seed"] != seed:
+            raise ConfigError(f"{where}: was trained on other data or another split, so it may know the test rows")
+        if where == options.base:
+            base = model
+    return base
+
+
+def _split(data: Path, table: LabelledCrystals, *, seed: int, with_validation: bool) -> Split:
+    """Return the split of the rows; with the validation rows among those that are fitted, if asked for."""
+    split = grouped_split(table.crystals.formulas, table.target, seed=seed)
+    if not split.validation.any() or not split.test.any():
+        raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")
+    return split.with_validation() if with_validation else split
+
+
+def _appended(first: ProxyProperty, network: ProxyNetwork, recipe: str) -> ProxyNetwork:
+    if not isinstance(network, SetNetwork):
+        raise ConfigError(f"--append: recipe {recipe!r} makes no members that join others, allowed: best")
+    return append(first.network, network)
+
+
+def _command(
+    data: Path,
+    folder: Path,
+    options: FitOptions,
+    *,
+    label: Label,
+    recipe: str,
+    base: ProxyProperty | None,
+    first: ProxyProperty | None,
+) -> str:
+    """Return the command that makes the model, with names in place of paths."""
+    words = ["crystalgfn proxy train", data.name, "-o", options.name or folder.name]
+    words += ["--recipe", recipe] if label is FORMATION_ENERGY else ["--target", label.name]
+    words += ["--strained", options.strained.name] if options.strained is not None else []
+    words += ["--base", base.name] if base is not None else []
+    words += ["--append", first.name] if first is not None else []
+    words += ["--members", str(options.members)] if options.members is not None else []
+    words += ["--hull", options.hull.name] if options.hull is not None else []
+    words += ["--with-validation"] if options.with_validation else []
+    words += ["--seed", str(options.seed)] + (["--epochs", str(options.epochs)] if options.epochs is not None else [])
+    words += ["--split-seed", str(options.split_seed)] if options.split_seed is not None and first is None else []
+    return " ".join(words)
+
+
+def _remove(checkpoints: dict[str, Path]) -> None:
+    for path in checkpoints.values():
+        path.unlink(missing_ok=True)

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
-from crystalgfn.structures.candidates.table import energy_column, ranked
+from crystalgfn.structures.candidates.table import CandidateTable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def candidates_table(rows: Iterable[Mapping[str, Any]], n: int) -> Table | None:
+def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
     """Return the ``n`` candidates of lowest energy above hull, one of each duplicate group; None if none has one.
 
     Args:
-        rows: of the table of candidates.
+        candidates: all of them.
         n: how many.
     """
     from rich.table import Table
 
-    rows = list(rows)
-    best = ranked(rows)
-    above, formation = (energy_column(best, f"{name}_") for name in ("e_above_hull", "formation_energy"))
+    best = candidates.ranked()
+    ranked = CandidateTable(tuple(best))
+    above, formation = ranked.above_hull, ranked.formation
     if formation is None:
         return None
-    method = formation.removeprefix("formation_energy_").split(" [")[0]
-    hull = next((row["hull"] for row in best if row.get("hull")), "no")
     table = Table(
-        title=f"The best {min(n, len(best))} of {len(rows)} crystals: energies by {method}, above the {hull} hull\n"
+        title=f"The best {min(n, len(best))} of {len(candidates)} crystals: "
+        f"energies by {formation.potential}, above the {ranked.hull or 'no'} hull\n"
         "(which lacks phases: the true energy above hull is this or more)",
         title_justify="left",
         box=None,
@@ -42,22 +40,22 @@ def candidates_table(rows: Iterable[Mapping[str, Any]], n: int) -> Table | None:
     ):
         table.add_column(head, justify=justify, overflow="fold", no_wrap=head == "formula")  # type: ignore[arg-type]
     for row in best[:n]:
-        group, asked = row["space_group"], row["space_group_asked"]
+        group, asked = row.space_group, row.space_group_asked
         table.add_row(
-            str(row["row"]),
-            row["formula"] + ("*" if row.get("flags") else ""),
+            str(row.row),
+            row.formula + ("*" if row.flags else ""),
             str(asked),
             f"{group} {HM_SYMBOL[group]}" if group else "-",
-            _number(row.get(above) if above else None),
-            _number(row[formation]),
-            f"{row['volume_per_atom [A^3]']:.1f}",
-            str(row["source"]).removeprefix("prototype "),
+            _number(row.energy(above), 3),
+            _number(row.energy(formation), 3),
+            _number(row.volume_per_atom, 1),
+            str(row.source).removeprefix("prototype "),
         )
-    if any(row.get("flags") for row in best[:n]):
+    if any(row.flags for row in best[:n]):
         table.caption = "* doubtful: see the column 'flags' of structures.csv; CIF files begin with the row"
         table.caption_justify = "left"
     return table
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.3f}"
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None or value != value else f"{value:.{digits}f}"

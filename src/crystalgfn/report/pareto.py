@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.rewards.reward import Term
+from crystalgfn.rewards.terms.term import Term
 
 BLOCK = 1_000
 """Samples compared with all others at once."""
@@ -30,23 +30,24 @@ def front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         block = distinct[start : start + BLOCK, None, :]
         better = np.all(distinct >= block, axis=2) & np.any(distinct > block, axis=2)
         kept[start : start + BLOCK] = ~np.any(better, axis=1)
-    found = np.zeros(len(scores), dtype=bool)
-    found[first[kept]] = True
-    return found
+    front = np.zeros(len(scores), dtype=bool)
+    front[first[kept]] = True
+    return front
 
 
 def pareto_front(crystals: Crystals, terms: Sequence[Term]) -> Crystals:
     """The samples that no other beats in every term, the best in the first term first.
 
     Args:
-        crystals: samples with the columns of the terms' properties.
-        terms: of the objective; what their goals make of the properties is compared.
+        crystals: samples with the columns that the terms are about.
+        terms: of the objective; what their goals make of these columns is compared.
 
     Raises:
         DataError: a column is missing.
     """
+    criteria = [term.criterion for term in terms]
     scores = np.stack(
-        [term.goal(torch.as_tensor(crystals.column(term.column).astype(float))).numpy() for term in terms], 1
+        [wanted.goal(torch.as_tensor(crystals.column(wanted.column).astype(float))).numpy() for wanted in criteria], 1
     )
     rows = np.flatnonzero(front(scores))
     return crystals[rows[np.argsort(-scores[rows, 0], kind="stable")]]

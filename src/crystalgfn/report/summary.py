@@ -237,14 +237,14 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]], *, rows: Sequen
 
 def _find(summary: Mapping[str, Any], path: str) -> Any:
     """Follow a dotted path; None where it leads nowhere."""
-    found: Any = summary
+    value: Any = summary
     for key in path.split("."):
-        if not isinstance(found, Mapping):
+        if not isinstance(value, Mapping):
             return None
-        if key == "method" and key not in found:
+        if key == "method" and key not in value:
             key = "column"
-        found = found.get(key)
-    return found
+        value = value.get(key)
+    return value
 
 
 def _line(cells: Sequence[str]) -> str:

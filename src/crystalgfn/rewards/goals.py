@@ -52,7 +52,7 @@ class Maximise:
 
 
 @dataclass(frozen=True)
-class Target:
+class Near:
     """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1, with exponential tails.
 
     Beyond three widths it falls exponentially: rewards of e^-200 would teach a sampler nothing but to be unstable.
@@ -112,7 +112,7 @@ class Between:
 GOALS: dict[str, Any] = {
     "minimise": Minimise,
     "maximise": Maximise,
-    "target": Target,
+    "target": Near,
     "at_most": AtMost,
     "at_least": AtLeast,
     "between": Between,
@@ -148,17 +148,17 @@ def parse_goal(written: Any) -> Goal:
         raise ConfigError(f"goal: found {written!r}, allowed: {', '.join(words)}, or a mapping such as {{at_most: 5}}")
     named = [name for name in written if name in shapes]
     if len(named) != 1:
-        found = next((str(name) for name in written), "nothing")
+        first = next((str(name) for name in written), "nothing")
         raise ConfigError(
             f"goal: found {', '.join(map(str, written)) or 'nothing'}, allowed: exactly one of {', '.join(shapes)}"
-            f"{nearest(found, shapes)}"
+            f"{nearest(first, shapes)}"
         )
     shape = GOALS[named[0]]
-    known = [f.name for f in fields(shape)]
+    keys = [f.name for f in fields(shape)]
     numbers: dict[str, Any] = {}
     for key, value in written.items():
-        if key not in known:
-            raise ConfigError(f"goal {named[0]}: unknown key {key!r}, allowed: {', '.join(known)}{nearest(key, known)}")
+        if key not in keys:
+            raise ConfigError(f"goal {named[0]}: unknown key {key!r}, allowed: {', '.join(keys)}{nearest(key, keys)}")
         pair = key == "between"
         parts = list(value) if isinstance(value, list | tuple) and pair else [value]
         good = all(isinstance(x, int | float) and not isinstance(x, bool) and isfinite(x) for x in parts)

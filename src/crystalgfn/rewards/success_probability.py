@@ -1,4 +1,4 @@
-"""The chance that a proposal becomes what is wanted, learned from proposals that were tried.
+"""The probability that a proposal becomes what is wanted, learned from proposals that were tried.
 
 How near the hull a crystal ends is decided by its energy, but also by whether its structure can be found: cells of many
 atoms and elements have more minima than any search sees. Energies alone do not tell: predicted energies above hull of
@@ -22,7 +22,7 @@ from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_json
 
 RIDGE = 3.0
 """Penalty on the squares of the weights of standardised features."""
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Chance:
+class SuccessProbability:
     """P(success) = sigmoid(bias + weights . features).
 
     Features are the number of elements, the logarithm of the number of atoms in the primitive cell, and for each of
@@ -55,26 +55,26 @@ class Chance:
     successes: int
 
     def __call__(self, crystals: Crystals) -> Tensor:
-        """Return the chance of B crystals, (B,) float32, on their device."""
+        """Return the success probability of B crystals, ``(B,)`` float32, on their device."""
         features = _features(crystals, [atomic_number(symbol) for symbol in self.elements])
         standard = (features - torch.tensor(self.mean)) / torch.tensor(self.spread)
         return torch.sigmoid(standard @ torch.tensor(self.weights) + self.bias).float().to(crystals.counts.device)
 
     @classmethod
-    def fit(cls, crystals: Crystals, success: npt.NDArray[np.bool_]) -> Chance:
+    def fit(cls, crystals: Crystals, success: npt.NDArray[np.bool_]) -> SuccessProbability:
         """Fit to N crystals that were tried; Newton's method, which has one answer.
 
-        One success and one failure are added, spread evenly, so that no outcome leaves the chance at 0 or 1.
+        One success and one failure are added, spread evenly, so that no outcome leaves the probability at 0 or 1.
 
         Raises:
             DataError: no crystals, or not one success flag for each.
         """
         if not len(crystals) or success.shape != (len(crystals),):
             raise DataError(f"{len(crystals)} crystals and outcomes of shape {success.shape}, allowed: one for each")
-        found = _features(crystals, list(crystals.elements)).double().numpy()
-        mean, spread = found.mean(0), found.std(0) + 1e-9
-        size = found.shape[1]
-        rows = np.column_stack([(found - mean) / spread, np.ones(len(found))])
+        features = _features(crystals, list(crystals.elements)).double().numpy()
+        mean, spread = features.mean(0), features.std(0) + 1e-9
+        size = features.shape[1]
+        rows = np.column_stack([(features - mean) / spread, np.ones(len(features))])
         target = (success.astype(float) * len(success) + 1) / (len(success) + 2)
         penalty = np.diag([RIDGE] * size + [1e-6])
         weights = np.zeros(size + 1)
@@ -89,11 +89,10 @@ class Chance:
 
     def save(self, path: Path) -> None:
         """Write as JSON, atomically."""
-        with write_atomically(path) as stream:
-            stream.write(json.dumps(asdict(self), indent=1).encode())
+        write_json(path, asdict(self))
 
     @classmethod
-    def load(cls, path: str | Path) -> Chance:
+    def load(cls, path: str | Path) -> SuccessProbability:
         """Read what :meth:`save` wrote.
 
         Raises:
@@ -103,15 +102,16 @@ class Chance:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             mean, spread, weights = (tuple(content[name]) for name in ("mean", "spread", "weights"))
             counted = int(content["rows"]), int(content["successes"])
-            chance = cls(tuple(content["elements"]), mean, spread, weights, float(content["bias"]), *counted)
-            fits = len(chance.mean) == len(chance.spread) == len(chance.weights) == 2 + len(chance.elements)
-            numbers = [float(x) for x in (*chance.mean, *chance.spread, *chance.weights, chance.bias)]
-            if not fits or not np.isfinite(numbers).all() or min(chance.spread) <= 0:
+            model = cls(tuple(content["elements"]), mean, spread, weights, float(content["bias"]), *counted)
+            fits = len(model.mean) == len(model.spread) == len(model.weights) == 2 + len(model.elements)
+            numbers = [float(x) for x in (*model.mean, *model.spread, *model.weights, model.bias)]
+            if not fits or not np.isfinite(numbers).all() or min(model.spread) <= 0:
                 raise ValueError("numbers that do not fit")
-            [atomic_number(symbol) for symbol in chance.elements]
+            [atomic_number(symbol) for symbol in model.elements]
         except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
-            raise DataError(f"{path}: no model of chances ({error}), allowed: what crystalgfn loop wrote") from None
-        return chance
+            message = f"{path}: no model of success probabilities ({error}), allowed: what crystalgfn loop wrote"
+            raise DataError(message) from None
+        return model
 
 
 def _features(crystals: Crystals, elements: list[int]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -17,20 +19,16 @@ from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.properties.registry import resolve
-from crystalgfn.rewards.goals import parse_goal
-from crystalgfn.rewards.reward import Reward, Stability, Term
-from crystalgfn.rewards.success_probability import Chance
+from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.terms.term import Surroundings
 from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.spaces.states import CrystalStates
-from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.hull import Hull
 
-WEIGHTS = "policy.safetensors"
+POLICY = "policy.safetensors"
 """File of a run folder that holds the weights to sample with."""
 
 
@@ -60,7 +58,7 @@ def build_lattice(lattice: LatticeConfig, bounds: LatticeBounds) -> LatticeDecod
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
     """The policies with random weights from the configuration's seed; the global generator is left as it was."""
     options = PolicyOptions(
-        **config.policy.model_dump(), flow=config.training.objective == "subtb", conditions=config.conditions
+        **config.policy.model_dump(), flow=config.training.objective.flows, conditions=config.conditions
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -79,57 +77,46 @@ def weights_of(where: str | Path) -> Path:
         if len(folder.parts) > 1:
             raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
         folder = preset_path(str(where))
-    if not (folder / WEIGHTS).is_file():
-        with_weights = [p for p in presets() if (preset_path(p) / WEIGHTS).is_file()]
+    if not (folder / POLICY).is_file():
+        with_weights = [p for p in presets() if (preset_path(p) / POLICY).is_file()]
         raise CheckpointError(
-            f"{where}: no trained weights ({WEIGHTS}); train it (crystalgfn train {where} -o RUN), or use one of: "
+            f"{where}: no trained weights ({POLICY}); train it (crystalgfn train {where} -o RUN), or use one of: "
             f"{', '.join(with_weights)}"
         )
-    return folder / WEIGHTS
+    return folder / POLICY
+
+
+def build_reward(config: Config, elements: Iterable[int]) -> Reward:
+    """The sum of the objective's terms.
+
+    Args:
+        config: of the run.
+        elements: atomic numbers of the space.
+
+    Raises:
+        CrystalGFNError: a term cannot be made; see the kinds in :mod:`crystalgfn.rewards.terms.registry`.
+    """
+    surroundings = Surroundings([SYMBOLS[z] for z in elements], config.first_property)
+    return Reward([term.build(surroundings) for term in config.objective])
 
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
-    """The reward as a target over the space."""
-    terms = [
-        Term(resolve(term.property), parse_goal(term.goal), term.strength, term.caution, term.weights)
-        for term in config.objective
-    ]
-    chance = Chance.load(config.chance.model) if config.chance is not None else None
-    power = config.chance.power if config.chance is not None else 1.0
-    return CrystalTarget(space, Reward(terms, build_stability(config, terms[0], space), chance, power))
-
-
-def build_stability(config: Config, term: Term, space: CrystalSpace) -> Stability | None:
-    """The term of a reward that asks for crystals near the hull, or None.
-
-    Raises:
-        ConfigError: the first term's property is no energy per atom, or the hull lacks an element of the space.
-        DataError: the hull cannot be read.
-    """
-    asked = config.stability
-    if asked is None:
-        return None
-    name, unit = term.prop.name, term.prop.unit
-    if unit != "eV/atom":
-        found = f"in {unit}" if unit else "a pure number"
-        raise ConfigError(f"stability: the first term, {name!r}, is {found}, allowed: a formation energy in eV/atom")
-    hull = Hull.load(asked.hull)
-    unknown = hull.missing(SYMBOLS[z] for z in space.elements)
-    if unknown:
-        raise ConfigError(f"stability.hull: {asked.hull} has no phase with {', '.join(unknown)}, allowed: another hull")
-    return Stability(Facets(hull), asked.beta, asked.floor)
+    """The reward as a target over the space; errors as of :func:`build_reward`."""
+    return CrystalTarget(space, build_reward(config, space.elements))
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:
     """The trainer's numbers."""
-    values = config.model_dump(exclude={"start", "replay", "data", "checkpoint_every", "log_every", "rollout_batches"})
+    own = {f.name: getattr(config, f.name) for f in fields(TrainingRecipe) if f.name in TrainingConfig.model_fields}
     return TrainingRecipe(
-        **values,
-        rollout_batches=config.rollout_batches or usual_rollout(config.batch_size),
-        replay_share=config.replay.share,
-        replay_capacity=config.replay.capacity,
-        replay_start=config.replay.start,
-        data_share=config.data.share if config.data else 0.0,
+        **{
+            **own,
+            "rollout_batches": config.rollout_batches or usual_rollout(config.batch_size),
+            "replay_share": config.replay.share,
+            "replay_capacity": config.replay.capacity,
+            "replay_start": config.replay.start,
+            "data_share": config.data.share if config.data else 0.0,
+        }
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Generator
 
-from crystalgfn.config import Config, load_config
+from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
@@ -95,15 +95,15 @@ class Model:
         condition = self._condition.expand(n, -1) if self._condition is not None else None
         trajectories = self.policy.sample(n, self.space, condition=condition, generator=generator)
         scores = self.policy.score(trajectories, self.space)
-        crystals, log_reward, columns = self.target.evaluate(trajectories.states, condition)
+        evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
+        log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
+        columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # as it is, where a term asked for it
         numbers = {
             "log_reward": log_reward,
             "log_pf": scores.log_pf_sum,
             "log_pb": scores.log_pb_sum,
             "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
         }
-        if DOMAIN not in columns:  # a term of the objective may have asked for it
-            columns[DOMAIN] = self._domain(crystals).cpu().numpy()
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
@@ -135,10 +135,10 @@ class Model:
             minus log Z for a perfect model.
         """
         states, rows = self.space.states(crystals)
-        found = crystals[rows.cpu().numpy()]
+        inside = crystals[rows.cpu().numpy()]
         if not len(rows):
             none = np.zeros(0)
-            return found.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
+            return inside.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
         generator = Generator(device=self.space.device).manual_seed(seed)
         log_p, error = log_likelihood(
             self.policy,
@@ -154,7 +154,7 @@ class Model:
             "log_likelihood_error": error,
             "log_reward": self.target.log_reward(states, condition),
         }
-        return found.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
+        return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def weighted(self, **weights: float) -> Model:
         """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.
@@ -224,7 +224,7 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
         CheckpointError: the weights are missing or do not fit.
     """
     weights = weights_of(where)
-    config = load_config(weights.parent / "config.yaml")
+    config = load_config(weights.parent / CONFIG)
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     load_policy(weights, policy)

@@ -6,7 +6,6 @@ policy.safetensors (weights to sample from) and versions.json.
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 from collections.abc import Callable
@@ -18,15 +17,14 @@ from typing import IO, Any
 import torch
 
 from crystalgfn import __version__
-from crystalgfn.config import Config, read_config
+from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.errors import CheckpointError, ConfigError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_json, write_text
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.trainer import Progress, Trainer
-from crystalgfn.runs.build import build_trainer
+from crystalgfn.runs.build import POLICY, build_trainer
 
-CONFIG, METRICS, VERSIONS = "config.yaml", "metrics.csv", "versions.json"
-CHECKPOINT, POLICY = "checkpoint.safetensors", "policy.safetensors"
+METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
 """What TensorBoard is told."""
 _HEADER = ",".join(f.name for f in fields(Progress))
@@ -61,13 +59,13 @@ def train(
     trainer = build_trainer(config, device=device)  # what cannot be built leaves no folder behind
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / CONFIG).is_file():
-        _write_text(folder / CONFIG, config.to_yaml())
+        write_text(folder / CONFIG, config.to_yaml())
     if resume and (folder / CHECKPOINT).is_file():
         header = load_checkpoint(folder / CHECKPOINT, trainer)
         if header.get("crystalgfn") != __version__:
             raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
     _keep_metrics(folder / METRICS, trainer.iteration)
-    _write_text(folder / VERSIONS, json.dumps(_versions(), indent=2))
+    write_json(folder / VERSIONS, _versions(), indent=2)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
     writer = _tensorboard(folder) if tensorboard else None
@@ -119,22 +117,17 @@ def _keep_metrics(path: Path, iteration: int) -> None:
     """Keep the header and the rows up to ``iteration``."""
     rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
     kept = [row for row in rows if row.count(",") == _HEADER.count(",") and float(row.split(",")[0]) <= iteration]
-    _write_text(path, "\n".join([_HEADER, *kept]) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    with write_atomically(path) as file:
-        file.write(text.encode())
+    write_text(path, "\n".join([_HEADER, *kept]) + "\n")
 
 
 def _versions() -> dict[str, str]:
-    found = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    versions = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -9,6 +9,7 @@ from math import log, radians, sin
 import torch
 from torch import Tensor
 
+from crystalgfn.crystallography.lattices import angle_factor
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice import HEXAGONAL, MONOCLINIC, RHOMBOHEDRAL, TRICLINIC, TRIGONAL
@@ -28,12 +29,6 @@ def within(interval: tuple[float, float], bound: tuple[float, float] | None) -> 
     if bound is None:
         return interval
     return max(interval[0], bound[0] * (1 + ROUNDING)), min(interval[1], bound[1] * (1 - ROUNDING))
-
-
-def angle_factor(angles: Tensor) -> Tensor:
-    """Volume of a cell with unit lengths and angles ``(B, 3)`` in degree, ``(B,)``."""
-    cosines = torch.cos(torch.deg2rad(angles))
-    return torch.sqrt(1 + 2 * cosines.prod(1) - cosines.square().sum(1))
 
 
 @dataclass(frozen=True)

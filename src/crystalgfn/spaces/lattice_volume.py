@@ -11,12 +11,12 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from crystalgfn.crystallography.lattices import hexagonal_to_rhombohedral
-from crystalgfn.crystals.crystal import GRAMS_PER_CM3
+from crystalgfn.crystallography.elements import GRAMS_PER_CM3
+from crystalgfn.crystallography.lattices import angle_factor, hexagonal_to_rhombohedral
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.constraints.lattice_bounds import MAX_AXIS_RATIO, NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.lattice import CUBIC, FREE, ORTHORHOMBIC, RHOMBOHEDRAL, CellContents, LatticeDecoder
-from crystalgfn.spaces.lattice_angles import MONOCLINIC_ANGLES, ROUNDING, CellAngles, angle_factor
+from crystalgfn.spaces.lattice_angles import MONOCLINIC_ANGLES, ROUNDING, CellAngles
 
 SLIVER = log(1.1)
 """Width (log) that is left at least of the volumes within hard bounds where these lie beside the automatic band."""

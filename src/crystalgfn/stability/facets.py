@@ -2,7 +2,8 @@
 
 The lower convex hull of a chemical system is the largest of the affine functions of its facets, so once the facets of a
 system are known (Qhull, some ms), a hull energy is a product and a maximum. The linear program of
-:class:`~crystalgfn.stability.hull.Hull` gives the same values, one composition at a time.
+:class:`~crystalgfn.stability.hull.Hull` gives the same values, one composition at a time, and answers for the systems
+whose facets Qhull cannot find (energies so unlike that the hull is flat to its precision).
 """
 
 from __future__ import annotations
@@ -54,8 +55,11 @@ class Facets:
         fractions = shown.double() / shown.sum(1, keepdim=True)
         held = self._elements[slot]  # (B, K)
         there = fractions.gather(1, place[held]) * (held > 0)
-        found = (self._planes[slot] @ there[..., None]).squeeze(-1).amax(1)
-        return found.to(counts.device)
+        energies = (self._planes[slot] @ there[..., None]).squeeze(-1).amax(1)
+        rows = torch.isnan(energies).nonzero().squeeze(1)
+        if len(rows):
+            energies[rows] = torch.as_tensor(self.hull.energies(elements, shown[rows].numpy()))
+        return energies.to(counts.device)
 
     def _slot(self, system: tuple[int, ...]) -> int:
         if system not in self._slots:
@@ -80,13 +84,13 @@ def _padded(planes: Tensor, facets: int, width: int) -> Tensor:
 
 
 def _planes(fractions: NDArray[np.float64], energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the bottom of the hull as (F, E): the energy per atom of each element on each facet, eV.
+    """Return the bottom of the hull as (F, E): the energy per atom of each element on each facet, eV; or one of NaN.
 
     Args:
         fractions: (P, E) of each phase, with a pure phase of every element.
         energies: (P,) eV/atom.
     """
-    from scipy.spatial import ConvexHull
+    from scipy.spatial import ConvexHull, QhullError
 
     size = fractions.shape[1]
     ground = np.array([energies[fractions[:, i] > 1 - 1e-9].min() for i in range(size)])
@@ -97,8 +101,13 @@ def _planes(fractions: NDArray[np.float64], energies: NDArray[np.float64]) -> ND
     low = relative < -1e-12
     points = np.concatenate([fractions[low], np.eye(size), np.full((1, size), 1 / size)])
     heights = np.concatenate([relative[low], np.zeros(size), [1.0]])
-    body = ConvexHull(np.column_stack([points[:, :-1], heights]))
-    normals = body.equations[body.equations[:, -2] < -_FLAT]
+    try:
+        equations = ConvexHull(np.column_stack([points[:, :-1], heights])).equations
+    except QhullError:
+        equations = np.zeros((0, size + 1))
+    normals = equations[equations[:, -2] < -_FLAT]
+    if not len(normals):
+        return np.full((1, size), np.nan)
     slopes = -normals / normals[:, [-2]]  # height = slopes of the first E - 1 fractions, and the constant
     constant = slopes[:, [-1]]
     return np.asarray(np.concatenate([slopes[:, :-2] + constant, constant], axis=1) + ground)

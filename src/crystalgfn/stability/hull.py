@@ -8,22 +8,18 @@ the distance to the true hull: phases that it lacks can only move the hull down 
 
 from __future__ import annotations
 
-import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
-from crystalgfn.errors import DataError, nearest
+from crystalgfn.errors import DataError
 
 Floats = NDArray[np.float64]
 System = frozenset[int]
@@ -34,8 +30,6 @@ Key = tuple[tuple[int, float], ...]
 
 Phase = tuple[Mapping[str, float], float]
 """Counts by element symbol, and formation energy in eV/atom."""
-
-COLUMNS = ("elements", "formation_energy_per_atom")
 
 _KEPT_SYSTEMS = 4096
 _FEW = 10
@@ -77,6 +71,8 @@ class Hull:
         phases: counts by symbol and formation energy (eV/atom).
         name: for reports, such as ``"builtin"``.
 
+    Hulls by name, and those of a table: :mod:`.load`.
+
     Raises:
         DataError: an unknown element, a count or an energy that is not a finite number.
     """
@@ -103,68 +99,6 @@ class Hull:
         """How many compositions the hull holds, pure elements with them."""
         return sum(map(len, self._systems.values()))
 
-    @classmethod
-    def load(cls, source: str | Path, *, api_key: str | None = None) -> Hull:
-        """Return a hull: ``"builtin"``, ``"mp"`` (the Materials Project, with the user's key) or a table file.
-
-        Raises:
-            DataError: unreadable file, missing column, no key, or mp-api is not installed.
-        """
-        if str(source) == "builtin":
-            return cls.builtin()
-        if str(source) == "mp":
-            from crystalgfn.stability.materials_project import MaterialsProjectHull
-
-            return MaterialsProjectHull(api_key=api_key)
-        if not Path(source).suffix:
-            named = nearest(str(source), ("builtin", "mp"))
-            raise DataError(f"unknown hull {str(source)!r}{named}, allowed: builtin, mp, or a table (.parquet, .csv)")
-        return cls.from_file(source)
-
-    @classmethod
-    def builtin(cls) -> Hull:
-        """Return the hull that ships: prototypes relaxed with CHGNet by ``scripts/build_hull.py``, 12 elements.
-
-        Against the real hull at 520 compositions its hull energy is off by 0.140 eV/atom on average (median 0.069;
-        0.083 in the 41 % whose chemical system it holds a phase of), too high by more than 0.025 at 74 % of them and
-        too low at 3 %: ``python benchmarks/hull.py HULL_ENTRIES.parquet``. Good enough to reject, not to claim
-        stability.
-        """
-        content = json.loads((files("crystalgfn.stability") / "data" / "hull.json").read_text())
-        return cls(((entry["counts"], entry["energy"]) for entry in content["entries"]), name="builtin")
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> Hull:
-        """Read a table (.parquet, .csv) with ``elements`` (JSON counts) and ``formation_energy_per_atom`` (eV/atom).
-
-        Where there is a column ``e_above_hull`` (eV/atom), formation energy minus it is taken too: that is the energy
-        of the full hull, from which the rows may be a selection, at the row's composition.
-
-        Raises:
-            DataError: unreadable file, missing column, or an impossible row, by number.
-        """
-        from crystalgfn.crystals.tables.files import read_table
-
-        path = Path(path)
-        table = read_table(path)
-        missing = [name for name in COLUMNS if name not in table.column_names]
-        if missing:
-            raise DataError(f"{path.name}: no column {missing[0]!r}, allowed: a table with {', '.join(COLUMNS)}")
-        energies = _numbers(path, table, "formation_energy_per_atom")
-        above = _numbers(path, table, "e_above_hull") if "e_above_hull" in table.column_names else 0 * energies
-        # the implied point is never above the entry itself, so it replaces it
-        lowest = energies - np.maximum(np.nan_to_num(above), 0)
-        phases = []
-        for number, (text, energy) in enumerate(zip(table["elements"].to_pylist(), lowest.tolist(), strict=True)):
-            if not math.isfinite(energy):
-                continue
-            try:
-                counts = json.loads(text)
-                phases.append(({str(k): float(v) for k, v in counts.items()}, energy))
-            except (TypeError, ValueError, AttributeError):
-                raise DataError(f"{path.name}: row {number}: elements {text!r}, allowed: JSON counts") from None
-        return cls(phases, name=path.name)
-
     def energy_above_hull(self, counts: Mapping[str, float], formation_energy: float) -> HullEnergy:
         """Return how far a crystal lies above the hull, eV/atom, or why that cannot be said.
 
@@ -190,6 +124,26 @@ class Hull:
             return HullEnergy(math.nan, f"the hull {self.name!r} has no mixture of this composition")
         products = {_formula(columns.compositions[i]): float(shares[i]) for i in np.flatnonzero(shares > 1e-9)}
         return HullEnergy(formation_energy - energy, "", energy, products)
+
+    def energies(self, elements: Sequence[int], counts: NDArray[np.int64]) -> Floats:
+        """Return the energy of the hull (B,), eV/atom, at compositions: a linear program each.
+
+        :class:`~crystalgfn.stability.facets.Facets` gives the same values, many at a time.
+
+        Args:
+            elements: D atomic numbers.
+            counts: (B, D) atoms of each.
+
+        Raises:
+            DataError: the hull has no answer for a composition.
+        """
+        energies = np.zeros(len(counts))
+        for row, held in enumerate(counts):
+            answer = self.energy_above_hull({SYMBOLS[z]: int(n) for z, n in zip(elements, held, strict=True)}, 0.0)
+            if answer.reason:
+                raise DataError(answer.reason)
+            energies[row] = answer.hull
+        return energies
 
     def phases_of(self, system: Sequence[int]) -> tuple[Floats, Floats]:
         """Return fractions (P, E) over the sorted elements, and energies (P,), of all phases of a chemical system.
@@ -274,10 +228,3 @@ def _formula(composition: Key) -> str:
 
     amounts = Composition({SYMBOLS[z]: fraction for z, fraction in composition})
     return str(amounts.get_integer_formula_and_factor(max_denominator=1000)[0])
-
-
-def _numbers(path: Path, table: Any, name: str) -> Floats:
-    try:
-        return table[name].to_numpy().astype(float)
-    except (TypeError, ValueError):
-        raise DataError(f"{path.name}: column {name!r} holds text, allowed: numbers in eV/atom") from None

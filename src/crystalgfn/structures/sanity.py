@@ -1,4 +1,4 @@
-"""Gates: what a structure must satisfy before and after a potential is believed.
+"""Sanity checks: what a structure must satisfy before and after a potential is believed.
 
 Machine-learned potentials have no dependable repulsive wall: atoms 0.1 A apart came out of a relaxation with ordinary
 energies. Distances are therefore checked against covalent radii, energies and volumes against ranges that real crystals
@@ -16,30 +16,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME, PROPERTIES, PROPERTY_NAMES
+from crystalgfn.crystallography.elements import (
+    ATOMIC_MASS,
+    ATOMIC_RADIUS,
+    ATOMIC_VOLUME,
+    COVALENT_RADIUS,
+    GRAMS_PER_CM3,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Floats = NDArray[np.float64]
 
-COVALENT_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
-"""(119,) covalent radii in A (Cordero et al., Dalton Trans. 2008, 2832; high spin for Mn, Fe, Co)."""
-
-ATOMIC_RADIUS: Floats = PROPERTIES[:, PROPERTY_NAMES.index("atomic_radius_A")]
-"""(119,) pymatgen's atomic radii in A; what is unknown takes the value of the nearest period."""
-
 MIN_DISTANCE_RATIO = 0.6
 """Least distance over the sum of covalent radii.
 
 Of 32,162 real crystals (Materials Project and WBM) 99.99 % are at or above 0.6, 99.83 % above 0.65 and 99.37 % above
-0.7; the least is 0.596, the median 0.91. Measured by ``python benchmarks/gates.py STRUCTURES.parquet``.
+0.7; the least is 0.596, the median 0.91. Measured by ``python benchmarks/sanity.py STRUCTURES.parquet``.
 """
 
 FORMATION_ENERGY_RANGE = (-5.0, 2.0)
 """Formation energies (eV/atom) that are believed.
 
-Real crystals: -4.47 to 5.15, and 99.98 % of 32,162 in this range; ``python benchmarks/gates.py STRUCTURES.parquet
+Real crystals: -4.47 to 5.15, and 99.98 % of 32,162 in this range; ``python benchmarks/sanity.py STRUCTURES.parquet
 --table CRYSTALS.parquet``.
 """
 
@@ -54,12 +54,12 @@ _BLOCK = 1_000_000  # pairs times images in one go: 24 MB
 
 
 @dataclass(frozen=True)
-class Gate:
-    """The verdict of a gate.
+class Verdict:
+    """The verdict of a sanity check.
 
     Attributes:
         passed: whether the structure may go on.
-        value: what was measured, in the unit of the gate; NaN where nothing could be.
+        value: what was measured, in the unit of the check; NaN where nothing could be.
         reason: what was found and what is allowed; empty if passed.
     """
 
@@ -130,44 +130,44 @@ def distance_ratio(structure: Structure) -> float:
     return float((nearest_distances(structure) / (radii[:, None] + radii)).min())
 
 
-def distance_gate(structure: Structure, *, threshold: float = MIN_DISTANCE_RATIO) -> Gate:
+def check_distances(structure: Structure, *, threshold: float = MIN_DISTANCE_RATIO) -> Verdict:
     """Check the least ratio of a distance to the sum of covalent radii; see :func:`distance_ratio`."""
     ratio = distance_ratio(structure)
     if ratio >= threshold:
-        return Gate(True, ratio)
-    return Gate(False, ratio, f"atoms too near: {ratio:.2f} of the covalent radii, allowed: at least {threshold:g}")
+        return Verdict(True, ratio)
+    return Verdict(False, ratio, f"atoms too near: {ratio:.2f} of the covalent radii, allowed: at least {threshold:g}")
 
 
-def formation_energy_gate(value: float, *, allowed: tuple[float, float] = FORMATION_ENERGY_RANGE) -> Gate:
+def check_formation_energy(value: float, *, allowed: tuple[float, float] = FORMATION_ENERGY_RANGE) -> Verdict:
     """Check a formation energy, eV/atom."""
     return _range(value, allowed, "formation energy", "eV/atom")
 
 
-def volume_change_gate(value: float, *, allowed: tuple[float, float] = VOLUME_CHANGE_RANGE) -> Gate:
+def check_volume_change(value: float, *, allowed: tuple[float, float] = VOLUME_CHANGE_RANGE) -> Verdict:
     """Check a relative change of volume (0: none, 1: doubled)."""
     return _range(value, allowed, "volume change", "")
 
 
-def volume_ratio_gate(structure: Structure, *, allowed: tuple[float, float] = VOLUME_RATIO_RANGE) -> Gate:
+def check_volume_ratio(structure: Structure, *, allowed: tuple[float, float] = VOLUME_RATIO_RANGE) -> Verdict:
     """Check the volume over the additive estimate from the composition."""
     estimate = float(ATOMIC_VOLUME[np.asarray(structure.atomic_numbers)].sum())
     return _range(float(structure.volume) / estimate, allowed, "volume over its estimate", "")
 
 
-def cdvae_valid(structure: Structure) -> Gate:
+def cdvae_valid(structure: Structure) -> Verdict:
     """Check CDVAE's structural validity: every pair at least 0.5 A apart, volume at least 0.1 A^3.
 
     Xie et al., arXiv:2110.06197; as there, an atom and its own images are not a pair.
     """
     if not structure.volume >= 0.1:
-        return Gate(False, float(structure.volume), "volume below 0.1 A^3")
+        return Verdict(False, float(structure.volume), "volume below 0.1 A^3")
     distances = nearest_distances(structure)
     np.fill_diagonal(distances, np.inf)
     least = float(distances.min())
-    return Gate(least >= 0.5, least, "" if least >= 0.5 else f"atoms {least:.2f} A apart, allowed: at least 0.5 A")
+    return Verdict(least >= 0.5, least, "" if least >= 0.5 else f"atoms {least:.2f} A apart, allowed: at least 0.5 A")
 
 
-def lemat_valid(structure: Structure) -> Gate:
+def lemat_valid(structure: Structure) -> Verdict:
     """Check LeMat-GenBench's structural validity; ``value`` is the least distance over what is asked for.
 
     Distances at least 0.5 (0.7 A + r_i + r_j) with pymatgen's atomic radii, density 0.01 to 25 g/cm3, number density
@@ -176,8 +176,8 @@ def lemat_valid(structure: Structure) -> Gate:
     numbers = np.asarray(structure.atomic_numbers)
     volume = float(structure.volume)
     if not volume > 1:
-        return Gate(False, math.nan, f"volume {volume:.3g} A^3, allowed: more than 1")
-    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+        return Verdict(False, math.nan, f"volume {volume:.3g} A^3, allowed: more than 1")
+    density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     radii = ATOMIC_RADIUS[numbers]
     ratio = float((nearest_distances(structure) / (0.5 * (0.7 + radii[:, None] + radii))).min())
     lengths = np.asarray(structure.lattice.abc)
@@ -192,15 +192,15 @@ def lemat_valid(structure: Structure) -> Gate:
     )
     for passed, reason in checks:
         if not passed:
-            return Gate(False, ratio, reason)
-    return Gate(True, ratio) if _reads_back(structure) else Gate(False, ratio, "the CIF file does not read back")
+            return Verdict(False, ratio, reason)
+    return Verdict(True, ratio) if _reads_back(structure) else Verdict(False, ratio, "the CIF file does not read back")
 
 
-def _range(value: float, allowed: tuple[float, float], what: str, unit: str) -> Gate:
+def _range(value: float, allowed: tuple[float, float], what: str, unit: str) -> Verdict:
     low, high = allowed
     if low <= value <= high:
-        return Gate(True, value)
-    return Gate(False, value, f"{what} {value:.3g} {unit}".rstrip() + f", allowed: {low:g} to {high:g}")
+        return Verdict(True, value)
+    return Verdict(False, value, f"{what} {value:.3g} {unit}".rstrip() + f", allowed: {low:g} to {high:g}")
 
 
 def _reads_back(structure: Any) -> bool:

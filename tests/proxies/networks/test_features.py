@@ -5,7 +5,8 @@ import torch
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
-from crystalgfn.proxies.networks.features import EQUILIBRIUM, LATTICE_COLUMNS, N_DESCRIPTORS, Featuriser
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.networks.inputs import EQUILIBRIUM, LATTICE_COLUMNS, N_DESCRIPTORS
 from property_data import cubic, one
 
 CELL = (4.1, 5.2, 6.3, 90.0, 104.0, 90.0)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 import typer
+from composition_constraints import composition_constraints
+from even_constraint import Even
 from typer.testing import CliRunner
 
-from composition_constraints import composition_constraints
 from crystalgfn.cli.limits import asked_limits, with_limits
 from crystalgfn.config import parse_config
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -26,10 +27,9 @@ from crystalgfn.spaces.composition import CompositionSpace
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS, with_values
 from crystalgfn.spaces.crystal import formula_order
 from direct_compositions import enumerate_by_masks, enumerate_directly
-from even_constraint import Even
 from policy_setup import random_policy
 
-REFERENCE = Path(__file__).resolve().parents[3] / "scripts" / "build_config_reference.py"
+REFERENCE = Path(__file__).resolve().parents[3] / "scripts" / "docs" / "build_config_reference.py"
 SECTION = {
     "elements": ["H", "O", "Fe"],
     "space_groups": [2, 62, 139, 225],
@@ -65,7 +65,7 @@ def even_in(crystals, numbers):
 
 
 def test_the_documentation_shows_this_class():
-    page = (REFERENCE.parents[1] / "docs" / "wishes.md").read_text(encoding="utf-8")
+    page = (REFERENCE.parents[2] / "docs" / "wishes.md").read_text(encoding="utf-8")
     shown = page.partition("+++ spaces/constraints/even.py\n")[2].partition("+++")[0]
     assert "\n".join(line[1:] for line in shown.splitlines()) + "\n" == inspect.getsource(Even)
 

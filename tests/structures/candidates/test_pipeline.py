@@ -11,16 +11,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from ase.calculators.lj import LennardJones
 
 from crystalgfn.cli import main
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.structures import place
 from crystalgfn.structures.candidates.folder import RunFolder
+from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 
 pytest.importorskip("chgnet")
 
-HERE = Path(__file__).parents[2]
+HELPERS = Path(__file__).parents[2] / "helpers"
 QUICK = ["--starts", "3", "--relaxed", "1", "--steps", "15", "--hull", "builtin", "--library", "none"]
 
 
@@ -42,7 +44,7 @@ def command(*arguments):
 
 
 def call(*arguments, **more):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])}
     return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment, **more)
 
 
@@ -198,8 +200,48 @@ def test_a_folder_with_other_files_is_left_alone(salts, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def same_files(one, other):
+    """The names of the files of two folders, which hold the same apart from what depends on the clock."""
+    names = sorted(str(path.relative_to(one)) for path in one.rglob("*") if path.is_file())
+    assert names == sorted(str(path.relative_to(other)) for path in other.rglob("*") if path.is_file())
+    for name in names:
+        if name.startswith("structures."):
+            continue
+        texts = [(folder / name).read_text() for folder in (one, other)]
+        if name.startswith("parts/"):
+            parts = [json.loads(text) for text in texts]
+            for part in parts:
+                part["row"] = {key: value for key, value in part["row"].items() if not key.startswith("seconds")}
+            texts = [json.dumps(part) for part in parts]
+        assert texts[0] == texts[1], name
+    for read, name in ((pd.read_parquet, "structures.parquet"), (pd.read_csv, "structures.csv")):
+        frames = [read(folder / name) for folder in (one, other)]
+        kept = [frame[[column for column in frame if not column.startswith("seconds")]] for frame in frames]
+        pd.testing.assert_frame_equal(*kept, check_exact=True)
+    return names
+
+
+def test_python_writes_what_the_command_writes(salts, finished, tmp_path):
+    placed = place(Crystals.from_file(salts), seed=0, placements=3, library=None)
+    structures = placed.relax("chgnet", relaxed=1, steps=15)
+    names = same_files(structures.write(tmp_path / "out"), finished[0])
+    assert {"manifest.json", "all.extxyz", "structures.parquet", "structures.csv", "parts/00000000.json"} <= set(names)
+    written = pd.read_parquet(tmp_path / "out" / "structures.parquet")
+    assert structures.to_dataframe()["match_group"].tolist() == written["match_group"].tolist() == [0, 1, 2]
+    with pytest.raises(DataError, match="holds a run already"):
+        structures.write(tmp_path / "out")
+
+
+def test_loaded_tools_are_not_shared_among_processes(salts):
+    placed = place(Crystals.from_file(salts), seed=0, placements=2, library=None)
+    with pytest.raises(DataError, match="found 2 for what is loaded already"):
+        placed.relax(CalculatorPotential("lj", LennardJones()), workers=2)
+    with pytest.raises(DataError, match="workers: found 0"):
+        placed.relax(workers=0)
+
+
 def test_in_python():
-    structures = place(cubic(*SALTS)[[0]], seed=0, starts=3, library=None).relax("chgnet", relaxed=1, steps=15)
+    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax("chgnet", relaxed=1, steps=15)
     assert structures[0].structure.composition.reduced_formula == "MgO"
     assert structures[0].atoms.get_chemical_formula() == "MgO"
     assert structures.best() == [structures[0]]
@@ -211,7 +253,7 @@ def test_parts_are_whole(finished):
     manifest = json.loads((folder / "manifest.json").read_text())
     again = RunFolder(folder, manifest, resume=True)
     assert again.done() == {0, 1, 2}
-    assert [candidate.row["row"] for candidate in again.candidates()] == [0, 1, 2]
+    assert [candidate.row.row for candidate in again.candidates()] == [0, 1, 2]
 
 
 def test_results_become_training_rows(finished, tmp_path, capsys):

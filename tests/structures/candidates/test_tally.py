@@ -4,7 +4,15 @@ import math
 
 import pytest
 
+from crystalgfn.structures.candidates.schema import EnergyColumn, Row
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import tally
+
+COLUMN = EnergyColumn.parse("e_above_hull_chgnet [eV/atom]", hull="builtin")
+
+
+def table(rows):
+    return CandidateTable(tuple(Row.from_cells(cells, {COLUMN.name: COLUMN}) for cells in rows))
 
 
 def row(number, **more):
@@ -24,7 +32,7 @@ def test_shares_of_what_went_in():
         {"row": 6, "status": "failed", "space_group_asked": 2, "seconds": 4.0},
         row(7, lemat_valid=False, **{"e_above_hull_chgnet [eV/atom]": 0.5}),
     ]
-    found = tally(rows)
+    found = tally(table(rows))
     assert found["crystals"] == 8
     assert found["relaxed"] == 7 / 8
     assert found["lemat_valid"] == 6 / 8
@@ -38,9 +46,9 @@ def test_shares_of_what_went_in():
 
 def test_what_was_not_measured_is_not_a_zero():
     rows = [{k: v for k, v in row(i).items() if k != "novel"} for i in range(3)]
-    found = tally(rows)
+    found = tally(table(rows))
     assert found["stable_0.1"] == 1
     assert math.isnan(found["sun_0.1"])
     assert math.isnan(found["novel"])
-    assert math.isnan(tally([{**r, "e_above_hull_chgnet [eV/atom]": math.nan} for r in rows])["stable_0"])
-    assert tally([])["crystals"] == 0
+    assert math.isnan(tally(table([{**r, "e_above_hull_chgnet [eV/atom]": math.nan} for r in rows]))["stable_0"])
+    assert tally(table([]))["crystals"] == 0

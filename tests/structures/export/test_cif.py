@@ -1,4 +1,4 @@
-"""CIF files of every space group are read back to the same group by pymatgen and by ASE; extXYZ survives a kill."""
+"""CIF files of every space group are read back to the same group by pymatgen and by ASE."""
 
 import io
 import warnings
@@ -12,9 +12,10 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
+from crystalgfn.crystallography.symmetry.search import find_group
+from crystalgfn.crystallography.symmetry.standard import symmetrise
 from crystalgfn.errors import DataError
 from crystalgfn.structures.export import cif as export
-from crystalgfn.structures.relaxing.relax import find_group
 from crystalgfn.structures.sanity import nearest_distances
 
 ROCK_SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -80,7 +81,7 @@ def test_wyckoff_letters_and_multiplicities():
     spinel = Structure.from_spacegroup(
         "Fd-3m:2", Lattice.cubic(8.08), ["Mg", "Al", "O"], [[1 / 8, 1 / 8, 1 / 8], [0.5, 0.5, 0.5], [0.26, 0.26, 0.26]]
     )
-    found = export.symmetrise(spinel.get_primitive_structure(tolerance=0.01), symprec=0.01)
+    found = symmetrise(spinel.get_primitive_structure(tolerance=0.01), symprec=0.01)
     assert {(s.symbol, s.wyckoff, s.multiplicity) for s in found.sites} <= {
         ("Mg", "a", 8), ("Mg", "b", 8), ("Al", "c", 16), ("Al", "d", 16), ("O", "e", 32),
     }  # fmt: skip
@@ -98,7 +99,7 @@ def test_noise_is_averaged_away_and_p1_stays_p1():
     assert find_group(Structure.from_str(text, fmt="cif"), 1e-4) == 225
     random = Structure(Lattice.from_parameters(5, 6, 7, 80, 95, 100), ["Li", "O", "F"], np.eye(3) * 0.3 + 0.1)
     assert find_group(random, 0.1) in (1, 8) or "'P 1'" in export.to_cif(random)
-    assert export.symmetrise(crystal(1)).space_group == 1
+    assert symmetrise(crystal(1)).space_group == 1
 
 
 def test_atoms_on_top_of_each_other_are_an_error():
@@ -113,23 +114,3 @@ def test_writing_is_atomic(tmp_path):
     with pytest.raises(DataError, match="no folder"):
         export.write_cif(tmp_path / "none" / "salt.cif", ROCK_SALT)
     assert [p.name for p in tmp_path.iterdir()] == ["salt.cif"]
-
-
-def test_extxyz_frames_and_repair(tmp_path):
-    path = tmp_path / "all.extxyz"
-    assert export.repair_extxyz(path) == 0
-    for k in range(3):
-        export.append_extxyz(path, ROCK_SALT, {"id": f"c{k}", "energy_chgnet": -3.5 + k})
-    whole = path.read_bytes()
-    for cut in (1, 30, 200, len(whole) // 2):
-        path.write_bytes(whole[:-cut])
-        frames = export.repair_extxyz(path)
-        assert frames == len(ase.io.read(path, index=":"))
-        assert frames < 3
-    path.write_bytes(whole)
-    assert export.repair_extxyz(path) == 3
-    last = ase.io.read(path, index=-1)
-    assert last.info["energy_chgnet"] == -1.5
-    assert last.get_chemical_formula() == "Cl4Na4"
-    export.write_extxyz(path, [ROCK_SALT], [{"id": "x"}])
-    assert len(ase.io.read(path, index=":")) == 1

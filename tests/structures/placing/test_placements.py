@@ -12,6 +12,7 @@ from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYS
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 from crystalgfn.structures.placing.placements import Placement, place
+from crystalgfn.structures.placing.prototype_files import load_library
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from structure_setup import LATTICES
 
@@ -58,7 +59,7 @@ def test_random_structures_have_group_counts_and_lattice(number):
 
 
 def test_prototypes_come_first_and_are_exact():
-    library = PrototypeLibrary.builtin()
+    library = load_library("builtin")
     best, *others = place(*SPINEL, starts=8, seed=0, library=library)
     assert best.source == "prototype A2BC4_cF56_227_d_a_e"
     assert [site for site in best.assignment.sites if site[0] != 8] == [(12, "a"), (13, "d")]
@@ -70,7 +71,7 @@ def test_prototypes_come_first_and_are_exact():
 
 
 def test_an_excluded_formula_gives_no_prototype():
-    library = PrototypeLibrary.builtin()
+    library = load_library("builtin")
     with_it = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, starts=8, seed=0, library=library)
     without = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, starts=8, seed=0, library=library, exclude_formula="Si2")
     assert len(with_it) == len(without) == 1

@@ -11,15 +11,16 @@ from pymatgen.core import Lattice, Structure
 
 from crystalgfn.errors import DataError
 from crystalgfn.structures.placing import prototype_files
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary, prototype_of
+from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from crystalgfn.structures.placing.random_placement import starts_at
+from crystalgfn.structures.placing.recognition import prototype_of
 
 MATCHER = StructureMatcher(0.02, 0.02, 0.5)
 
 
 @pytest.fixture(scope="module")
 def aflow() -> PrototypeLibrary:
-    return PrototypeLibrary.builtin()
+    return prototype_files.load_library("builtin")
 
 
 def rebuilt(prototype) -> Structure:
@@ -49,11 +50,7 @@ def test_a_prototype_gives_its_structure_back_from_any_description(aflow):
 def test_aflow_prototypes_are_there_with_their_licence(aflow):
     assert sum(not p.id.startswith("crystalgfn") for p in aflow.prototypes) == 288
     assert {1, 62, 166, 194, 225, 227} <= {p.space_group for p in aflow.prototypes} | {1}
-    path = (
-        PrototypeLibrary.builtin.__func__.__globals__["files"]("crystalgfn.structures.placing")
-        / "data/prototypes.parquet"
-    )
-    assert "MIT" in prototype_files.about(path)["licence"]
+    assert "MIT" in prototype_files.about(prototype_files.BUILTIN_FILE)["licence"]
 
 
 def test_equal_counts_are_exchanged_both_ways_and_the_more_alike_comes_first(aflow):
@@ -90,8 +87,8 @@ def test_excluded_formulas_are_left_out(aflow):
 
 def test_libraries_are_saved_loaded_and_joined(aflow, tmp_path):
     few = PrototypeLibrary(aflow.prototypes[:5])
-    few.save(tmp_path / "few.parquet")
-    assert PrototypeLibrary.load(tmp_path / "few.parquet").prototypes == few.prototypes
+    prototype_files.write(few, tmp_path / "few.parquet")
+    assert prototype_files.load_library(tmp_path / "few.parquet").prototypes == few.prototypes
     assert len(few + few) == 10
 
 
@@ -109,16 +106,16 @@ def test_a_table_of_structures_becomes_a_library(aflow, tmp_path):
         )
     rows.append({"material_id": "broken", "numbers": [8], "cell": [0.0] * 9, "fractional": [0.0] * 3})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "structures.parquet")
-    library = PrototypeLibrary.from_structures(tmp_path / "structures.parquet")
+    library = prototype_files.from_structures(tmp_path / "structures.parquet")
     assert [p.id for p in library.prototypes] == [row["material_id"] for row in rows[:-1]]
     assert [p.space_group for p in library.prototypes] == [p.space_group for p in aflow.prototypes[100:104]]
 
 
 def test_bad_files_are_named(tmp_path):
     with pytest.raises(DataError, match=r"none\.parquet: cannot be read"):
-        PrototypeLibrary.load(tmp_path / "none.parquet")
+        prototype_files.load_library(tmp_path / "none.parquet")
     pq.write_table(pa.table({"id": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(DataError, match=r"other\.parquet: has no column formula"):
-        PrototypeLibrary.load(tmp_path / "other.parquet")
+        prototype_files.load_library(tmp_path / "other.parquet")
     with pytest.raises(DataError, match="has no column cell"):
-        PrototypeLibrary.from_structures(tmp_path / "other.parquet")
+        prototype_files.from_structures(tmp_path / "other.parquet")

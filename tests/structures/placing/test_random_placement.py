@@ -8,11 +8,12 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from crystalgfn.crystallography.cells import cell_vectors, checked_lattice, primitive_basis, primitive_cell
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
-from crystalgfn.structures.placing.random_placement import COVALENT_RADIUS, Starts, random_starts
+from crystalgfn.structures.placing.random_placement import Starts, random_starts
 from structure_setup import LATTICES
 
 OLIVINE = Assignment(62, ((12, "a"), (12, "c"), (14, "c"), (8, "c"), (8, "c"), (8, "d")))

@@ -9,9 +9,9 @@ from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
 
 from crystalgfn.errors import DataError, PropertyError
-from crystalgfn.structures.relaxing.chgnet import CHGNetPotential
-from crystalgfn.structures.relaxing.potentials import load_potential
-from crystalgfn.structures.relaxing.references import References
+from crystalgfn.structures.relaxing.potentials.chgnet import CHGNetPotential
+from crystalgfn.structures.relaxing.potentials.references import References
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
 SALT = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.5), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])

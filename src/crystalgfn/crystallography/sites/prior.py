@@ -7,7 +7,7 @@ The log weight of an assignment is a sum over its orbits of
 with m the multiplicity and c the lattice points of the conventional cell. Positions that the normalizer of the group
 exchanges share a bias; positions rarely met in the data have one near 0, and the other terms speak for them. Fitted to
 real crystals by maximum conditional likelihood (the true assignment among all with the same group and counts) with
-``scripts/fit_site_prior.py``, whose output is ``data/site_prior.json``.
+``scripts/data/fit_site_prior.py``, whose output is ``data/site_prior.json``.
 """
 
 from __future__ import annotations

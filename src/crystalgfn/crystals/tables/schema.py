@@ -59,28 +59,57 @@ METADATA_KEY = b"crystalgfn"
 
 
 class Batch(Protocol):
-    """What a table asks of B crystals; :class:`~crystalgfn.crystals.crystal.Crystals` documents each."""
+    """What a table is made from: B crystals, such as :class:`~crystalgfn.crystals.crystal.Crystals`."""
 
     @property
-    def elements(self) -> tuple[int, ...]: ...  # noqa: D102
+    def elements(self) -> tuple[int, ...]:
+        """(D,) atomic numbers: what the columns of ``counts`` stand for."""
+        ...
+
     @property
-    def space_group(self) -> Tensor: ...  # noqa: D102
+    def space_group(self) -> Tensor:
+        """(B,) int64, international number."""
+        ...
+
     @property
-    def counts(self) -> Tensor: ...  # noqa: D102
+    def counts(self) -> Tensor:
+        """(B, D) int64, atoms in the conventional cell."""
+        ...
+
     @property
-    def lattice(self) -> Tensor: ...  # noqa: D102
+    def lattice(self) -> Tensor:
+        """(B, 6) float64, A and degree, of the conventional cell."""
+        ...
+
     @property
-    def columns(self) -> Mapping[str, np.ndarray]: ...  # noqa: D102
+    def columns(self) -> Mapping[str, np.ndarray]:
+        """Further columns by name, each (B,)."""
+        ...
+
     @property
-    def n_atoms(self) -> Tensor: ...  # noqa: D102
+    def n_atoms(self) -> Tensor:
+        """(B,) int64, atoms in the conventional cell."""
+        ...
+
     @property
-    def volume_per_atom(self) -> Tensor: ...  # noqa: D102
+    def volume_per_atom(self) -> Tensor:
+        """(B,) float64, A^3/atom."""
+        ...
+
     @property
-    def density(self) -> Tensor: ...  # noqa: D102
+    def density(self) -> Tensor:
+        """(B,) float64, g/cm3."""
+        ...
+
     @property
-    def formulas(self) -> list[str]: ...  # noqa: D102
+    def formulas(self) -> list[str]:
+        """(B,) reduced formulas."""
+        ...
+
     @property
-    def elements_json(self) -> list[str]: ...  # noqa: D102
+    def elements_json(self) -> list[str]:
+        """(B,) counts by symbol, as JSON."""
+        ...
 
 
 def name_with_unit(name: str, unit: str) -> str:

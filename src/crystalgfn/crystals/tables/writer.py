@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from crystalgfn.crystals.tables import files
 from crystalgfn.crystals.tables.schema import Batch, to_table
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_atomically, write_json
 
 ROW_GROUP = 65_536
 """Rows of the final file's row groups, at least."""
@@ -150,8 +150,7 @@ class PartWriter:
                 )
             if found is None:
                 self._remove_parts()
-                with write_atomically(self._manifest) as stream:
-                    stream.write(json.dumps(manifest, indent=1).encode())
+                write_json(self._manifest, manifest)
             while (part := self._part(self.parts)).exists():
                 self._schema, rows = _read_footer(part)
                 self.rows += rows

@@ -8,13 +8,18 @@ margin below it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from crystalgfn.crystallography import space_groups
-from crystalgfn.crystallography.elements import ATOMIC_VOLUME
+from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
+from crystalgfn.crystallography.lattices import angle_factor
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.stability.hull import Hull
 
 MAX_COUNT = 16
 MAX_ELEMENTS = 5
@@ -64,44 +69,26 @@ def random_cells(
     angles[system == 1] = rng.uniform(70, 110, size=(int((system == 1).sum()), 3))
     angles[system == 2, 1] = rng.uniform(90, 125, size=int((system == 2).sum()))
     angles[(system >= 5) & (system <= 7), 2] = 120.0
-    cosines = np.cos(np.radians(angles))
-    unit = np.sqrt(1 + 2 * cosines.prod(1) - np.square(cosines).sum(1))
+    unit = angle_factor(torch.from_numpy(angles)).numpy()
     lengths = np.exp(logs) * (volume / (np.exp(logs.sum(1)) * unit))[:, None] ** (1 / 3)
     return np.concatenate([lengths, angles], axis=1)
 
 
-class Hull:
-    """Convex hull of formation energies over compositions; elements stand at 0 eV/atom.
+def hull_energies(
+    elements: Sequence[int],
+    counts: npt.NDArray[np.int64],
+    energy: npt.NDArray[np.float64],
+    asked: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Return the energy (B,), eV/atom, of the hull of known entries at other compositions; elements stand at 0.
 
     Args:
+        elements: D atomic numbers.
         counts: (N, D) atoms of each entry.
         energy: (N,) formation energy, eV/atom.
+        asked: (B, D) atoms of each composition.
     """
-
-    def __init__(self, counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64]) -> None:
-        fractions = counts / counts.sum(1, keepdims=True)
-        order = np.lexsort((energy, *np.round(fractions, 6).T))
-        ordered = np.round(fractions[order], 6)
-        first = np.ones(len(order), dtype=bool)
-        first[1:] = (ordered[1:] != ordered[:-1]).any(1)
-        lowest = order[first]  # of each composition
-        lowest = lowest[energy[lowest] < 0]
-        self._fractions = fractions[lowest]
-        self._energy = energy[lowest]
-        self._present = self._fractions > 0
-
-    def energy(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Hull energy (B,), eV/atom, at compositions ``counts`` (B, D): a linear programme each."""
-        from scipy.optimize import linprog
-
-        out = np.zeros(len(counts))
-        for row, count in enumerate(counts):
-            inside = ~(self._present & (count == 0)).any(1)
-            if not inside.any():
-                continue
-            used = count > 0
-            matrix = np.concatenate([self._fractions[inside][:, used], np.eye(int(used.sum()))]).T
-            cost = np.concatenate([self._energy[inside], np.zeros(int(used.sum()))])
-            solved = linprog(cost, A_eq=matrix, b_eq=count[used] / count.sum(), bounds=(0, None), method="highs")
-            out[row] = min(0.0, float(solved.fun)) if solved.status == 0 else 0.0
-        return out
+    symbols = [SYMBOLS[z] for z in elements]
+    known = ((dict(zip(symbols, row, strict=True)), e) for row, e in zip(counts.tolist(), energy.tolist(), strict=True))
+    hull = Hull(chain((({symbol: 1}, 0.0) for symbol in symbols), known), name="training rows")
+    return np.minimum(hull.energies(elements, asked), 0.0)

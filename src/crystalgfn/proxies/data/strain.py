@@ -23,6 +23,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from crystalgfn.crystallography.cells import lattice_parameters
+from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS, cell_volume
+from crystalgfn.crystallography.symmetry.search import find_symmetry
+from crystalgfn.errors import DataError
 
 ISOTROPIC_VOLUME_RATIO = (0.5, 2.5)
 SHAPE_VOLUME_RATIO = (0.6, 1.8)
@@ -74,19 +80,11 @@ def standardise(numbers: Array, cell: Array, fractional: Array, space_group: int
 
     numbers (n,), cell (9,) or (3, 3) rows in A, fractional (n, 3); ``lattice`` (6,) and ``space_group`` are the row's.
     """
-    import moyopy
-
     cell = np.asarray(cell, dtype=float).reshape(3, 3)
     positions = np.asarray([list(x) for x in np.asarray(fractional).reshape(-1, 3)], dtype=float)
     try:
-        found = moyopy.MoyoDataset(
-            moyopy.Cell(cell.tolist(), positions.tolist(), [int(z) for z in numbers]),
-            symprec=0.05,
-            setting=moyopy.Setting.standard(),
-        )
-    except BaseException as error:  # moyopy raises bare Rust errors on degenerate cells
-        if isinstance(error, KeyboardInterrupt):
-            raise
+        found = find_symmetry(cell, positions, numbers, symprec=0.05)
+    except DataError:
         return None
     matrix = np.asarray(found.std_cell.basis)
     primitive = found.prim_std_cell
@@ -105,18 +103,9 @@ def standardise(numbers: Array, cell: Array, fractional: Array, space_group: int
     )
 
 
-def lattice_parameters(matrix: Array) -> Array:
-    """Return a, b, c (A), alpha, beta, gamma (degree), (6,), of the row vectors ``matrix`` (3, 3) (A)."""
-    lengths = np.linalg.norm(matrix, axis=1)
-    a, b, c = matrix / lengths[:, None]
-    cosines = np.clip([b @ c, a @ c, a @ b], -1, 1)
-    return np.concatenate([lengths, np.degrees(np.arccos(cosines))])
-
-
-def cell_volume(lattice: Array) -> float:
-    """Return the volume (A^3) of the cell ``lattice`` (6,) (A, degree); 0 where the angles make no cell."""
-    ca, cb, cg = np.cos(np.radians(lattice[3:]))
-    return float(np.prod(lattice[:3]) * math.sqrt(max(0.0, 1 - ca * ca - cb * cb - cg * cg + 2 * ca * cb * cg)))
+def _volume(lattice: Array) -> float:
+    """Return the volume (A^3) of one cell (6,) (A, degree); NaN where the angles make no cell."""
+    return float(cell_volume(torch.from_numpy(lattice)))
 
 
 def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator) -> Array:
@@ -125,7 +114,7 @@ def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator
     ``kind`` is ``"isotropic"``, ``"shape"`` or ``"stretch"``; see the module's docstring for the distributions.
     """
     low, high = ISOTROPIC_VOLUME_RATIO if kind == "isotropic" else SHAPE_VOLUME_RATIO
-    target = cell_volume(lattice) * math.exp(rng.uniform(math.log(low), math.log(high)))
+    target = _volume(lattice) * math.exp(rng.uniform(math.log(low), math.log(high)))
     new = np.array(lattice, dtype=float)
     if kind != "isotropic":
         limit, turn = math.log(AXIAL_FACTOR[kind]), ANGLE_CHANGE[kind]
@@ -140,10 +129,10 @@ def strain(space_group: int, lattice: Array, kind: str, rng: np.random.Generator
             for _ in range(100):
                 angles = np.clip(new[3:] + rng.uniform(-1, 1, size=3) * turn, 50.0, 130.0)
                 trial = np.concatenate([new[:3], angles])
-                if cell_volume(trial) > 0.3 * np.prod(trial[:3]):
+                if _volume(trial) > 0.3 * np.prod(trial[:3]):
                     new = trial
                     break
-    new[:3] *= (target / cell_volume(new)) ** (1 / 3)
+    new[:3] *= (target / _volume(new)) ** (1 / 3)
     return new
 
 
@@ -172,7 +161,7 @@ def label(
     """
     jobs: list[tuple[dict[str, Any], str, Array, Any, Any]] = []
     for row in rows:
-        lattice = np.array([row[key] for key in ("a", "b", "c", "alpha", "beta", "gamma")], dtype=float)
+        lattice = np.array([row[key] for key in LATTICE_PARAMETERS], dtype=float)
         base = standardise(row["numbers"], row["cell"], row["fractional"], int(row["spacegroup"]), lattice)
         if base is None:
             continue
@@ -190,7 +179,7 @@ def label(
         change = energies[id(strained)] - energies[id(reference)]
         if not math.isfinite(change):
             continue
-        lattice = np.array([row[key] for key in ("a", "b", "c", "alpha", "beta", "gamma")], dtype=float)
+        lattice = np.array([row[key] for key in LATTICE_PARAMETERS], dtype=float)
         out.append(
             {
                 "material_id": row["material_id"],
@@ -198,9 +187,9 @@ def label(
                 "kind": kind,
                 "elements": row["elements"] if isinstance(row["elements"], str) else json.dumps(row["elements"]),
                 "spacegroup": int(row["spacegroup"]),
-                **dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), map(float, new), strict=True)),
+                **dict(zip(LATTICE_PARAMETERS, map(float, new), strict=True)),
                 "n_atoms": int(row["n_atoms"]),
-                "volume_ratio": cell_volume(new) / cell_volume(lattice),
+                "volume_ratio": _volume(new) / _volume(lattice),
                 "energy_change": change,
                 "formation_energy_per_atom": float(row["formation_energy_per_atom"]) + change,
             }

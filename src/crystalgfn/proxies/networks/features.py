@@ -4,12 +4,10 @@ Nothing here is learned. Everything is batched; what depends on the element list
 :class:`Featuriser`. Elements of a crystal are listed by rising electronegativity, so the result does not depend on the
 order of the columns of ``counts``, nor on columns of zeros. Fractions, descriptors of the composition and the volume
 ratio do not change when a cell is multiplied; the number of atoms of the conventional cell, which space group and
-Wyckoff positions fix, is told apart in features of its own.
+Wyckoff positions fix, has features of its own.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography import space_groups
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
+from crystalgfn.proxies.networks.inputs import CELL_SCALE, CELL_SHIFT, Inputs
 
 LOG_PROPERTIES = ("melting_point_K", "boiling_point_K", "molar_volume_cm3_per_mol", "thermal_conductivity_W_per_mK")
 """Properties that span decades and enter as logarithms."""
@@ -29,93 +28,8 @@ VOLUME_RATIO_RANGE = (0.35, 3.2)
 AXIAL_RANGE = 12.0
 """Axial ratios are clamped to [1/12, 12], which holds more than 99.9 % of real crystals."""
 
-N_DESCRIPTORS = 26
-"""Scalar descriptors a crystal besides those of its composition's element properties."""
-
 ABSENT = 1e6
 """Added where there is no element, so that it is never the lowest."""
-
-CELL_SCALE = (2.0, 4.0, 1.0, 1 / 3, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
-CELL_SHIFT = (0.0, 0.0, 0.0, 0.0, 0.0, -5.6, 0.0, -2.8, -2.4, 0.0, 0.0)
-"""Linear maps of the first eleven descriptors to numbers of order one."""
-
-LATTICE_COLUMNS = (0, 1, 2, 3, 4, 5, 6, *range(10, 20))
-"""Descriptors that depend on the cell; the others follow from space group and counts."""
-
-SHAPE_COLUMNS = (6, *range(10, 20))
-"""Descriptors of the cell that do not depend on its volume."""
-
-SIZE_COLUMNS = (7, 8, 9)
-"""Descriptors that depend on the number of atoms in the cell."""
-
-ESTIMATE_COLUMN = 25
-"""Descriptor that holds the log of the additive estimate of the volume, A^3 per atom."""
-
-EQUILIBRIUM = (0, 11, 12, 13, 17, 18, 19)
-"""Descriptors that say where the cell stands: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a network reads, for B crystals with at most K elements each.
-
-    Attributes:
-        atomic_numbers: (B, K) int64, by rising electronegativity, 0 where there is no element.
-        amounts: (B, K, 4) float32: fraction, its square root, log of atoms per primitive and per reduced cell.
-        fractions: (B, K) float32, 0 where there is no element; rows sum to 1.
-        space_group: (B,) int64.
-        descriptors: (B, N_DESCRIPTORS + 4 F) float32: cell, volume and size, then mean, deviation, lowest and highest
-            of the F element properties.
-        lattice: (B, 6) float32: a, b, c (A), alpha, beta, gamma (degree), as the Table 1 network reads it.
-    """
-
-    atomic_numbers: Tensor
-    amounts: Tensor
-    fractions: Tensor
-    space_group: Tensor
-    descriptors: Tensor
-    lattice: Tensor
-
-    def __getitem__(self, index: Tensor) -> Inputs:
-        """Return the rows ``index`` (..., ) of every field; a (M, b) index gives fields (M, b, ...)."""
-        return replace(self, **{name: value[index] for name, value in vars(self).items()})
-
-    def __len__(self) -> int:
-        return int(self.space_group.shape[0])
-
-    def for_all_members(self) -> Inputs:
-        """Give every field a leading dimension of 1: the same batch for all members of an ensemble."""
-        return replace(self, **{name: value[None] for name, value in vars(self).items()})
-
-    def with_structure(self, other: Inputs) -> Inputs:
-        """Return the same compositions in the structures of ``other``, whose fractions are the same, row by row."""
-        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
-        descriptors = self.descriptors.clone()
-        descriptors[:, columns] = other.descriptors[:, columns]
-        amounts = self.amounts.clone()
-        width = min(amounts.shape[1], other.amounts.shape[1])
-        amounts[:, :width, 2] = other.amounts[:, :width, 2]
-        return replace(self, descriptors=descriptors, amounts=amounts, space_group=other.space_group)
-
-    def with_volume(self, log_ratio: Tensor) -> Inputs:
-        """Return the crystals with descriptors of another volume; its log (B,) over the additive estimate is given."""
-        inverse = torch.exp(-log_ratio)
-        per_atom = log_ratio + self.descriptors[:, ESTIMATE_COLUMN]
-        columns = [log_ratio, log_ratio.square(), inverse, inverse.square(), torch.exp(log_ratio), per_atom]
-        number = len(columns)
-        descriptors = self.descriptors.clone()
-        scale, shift = torch.tensor(CELL_SCALE[:number]), torch.tensor(CELL_SHIFT[:number])
-        descriptors[:, :number] = torch.addcmul(shift, torch.stack(columns, 1), scale)
-        return replace(self, descriptors=descriptors)
-
-    def without_structure(self, descriptors: Tensor) -> Inputs:
-        """Return the same compositions in no known structure: space group 0, usual ``descriptors`` (N,)."""
-        columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
-        blank = self.descriptors.clone()
-        blank[:, columns] = descriptors[columns]
-        amounts = self.amounts.clone()
-        amounts[..., 2] = 0
-        return replace(self, descriptors=blank, amounts=amounts, space_group=torch.zeros_like(self.space_group))
 
 
 def element_property_table() -> np.ndarray:
@@ -124,8 +38,8 @@ def element_property_table() -> np.ndarray:
     for name in LOG_PROPERTIES:
         column = element_tables.PROPERTY_NAMES.index(name)
         table[1:, column] = np.log(np.maximum(table[1:, column], 1e-3))
-    known = table[1:104]
-    table = np.clip((table - known.mean(0)) / np.maximum(known.std(0), 1e-9), -3, 3)
+    natural = table[1:104]
+    table = np.clip((table - natural.mean(0)) / np.maximum(natural.std(0), 1e-9), -3, 3)
     table[0] = 0
     return table.astype(np.float32)
 
@@ -177,14 +91,14 @@ class Featuriser:
         properties, volumes, centering, scale, shift = self._tables[device]
 
         ordered = crystals.counts.index_select(1, order).to(torch.float32)
-        held = ordered.clamp(max=1)
-        n_elements = held.sum(1)
+        occurrence = ordered.clamp(max=1)
+        n_elements = occurrence.sum(1)
         if len(crystals) and not bool(n_elements.amin() > 0):
             row = int((n_elements <= 0).nonzero()[0])
             raise PropertyError(f"crystal {row} of the batch has no atoms, allowed: 1 or more")
         widest = int(n_elements.amax()) if len(crystals) else 1
-        # the highest priorities are the elements that are there, in order; what pads the rest has no atoms
-        position = (held * priority).topk(widest, dim=1).indices
+        # elements that occur have the highest priorities, in order; columns that pad the rest have no atoms
+        position = (occurrence * priority).topk(widest, dim=1).indices
         counts = ordered.gather(1, position)
         present = counts.clamp(max=1)
         atomic_numbers = numbers[position] * present.to(torch.int64)

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from crystalgfn.proxies.networks.features import Inputs
-from crystalgfn.proxies.networks.members import MemberLinear, Terms
-from crystalgfn.proxies.networks.proxy import NetworkConfig, SetNetwork
+from crystalgfn.proxies.networks.base import NetworkConfig
+from crystalgfn.proxies.networks.inputs import Inputs
+from crystalgfn.proxies.networks.layers import MemberLinear
+from crystalgfn.proxies.networks.sets import SetNetwork
+from crystalgfn.proxies.networks.terms import Terms
 
 METAL = 0.05
 """eV; crystals with a smaller gap count as metals."""
@@ -28,12 +30,14 @@ BEND = 6.0
 class GapNetwork(SetNetwork):
     """Ensemble of M networks for the band gap, eV; see the module's docstring."""
 
+    tells_metals = True
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         self.out = MemberLinear(config.members, config.hidden, 2, scale=0.3)
 
     def fit_scaling(self, inputs: Inputs, target: Tensor) -> None:
-        """Set the scaling buffers from training inputs and their target (N,) in eV; that of non-metals alone."""
+        """Set the scaling buffers from training inputs and their target (N,) in eV, of which the non-metals count."""
         super().fit_scaling(inputs, target)
         gaps = target[target > METAL]
         if len(gaps) > 1:
@@ -46,6 +50,10 @@ class GapNetwork(SetNetwork):
         logit = raw[..., 0]
         gap = F.softplus(raw[..., 1] * self.target_std + self.target_mean, beta=BEND)
         return Terms(torch.sigmoid(logit) * gap, logit=logit, gap=gap)
+
+    def loss(self, terms: Terms, target: Tensor, *, huber: float) -> Tensor:
+        """Loss of predictions for labelled rows: :func:`gap_loss`."""
+        return gap_loss(terms, target, huber=huber)
 
 
 def gap_loss(terms: Terms, target: Tensor, *, huber: float) -> Tensor:

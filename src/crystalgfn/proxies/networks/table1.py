@@ -1,4 +1,4 @@
-"""The property network of the paper."""
+"""The property network of the paper (appendix D, Table 1)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crystalgfn.proxies.networks.features import Inputs
-from crystalgfn.proxies.networks.members import MemberEmbedding, MemberLinear, look_up
-from crystalgfn.proxies.networks.proxy import NetworkConfig, ProxyNetwork
+from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
+from crystalgfn.proxies.networks.inputs import Inputs
+from crystalgfn.proxies.networks.layers import MemberEmbedding, MemberLinear, look_up
 
 
 class Table1Network(ProxyNetwork):

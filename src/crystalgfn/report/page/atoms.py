@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES, SYMBOLS
+from crystalgfn.crystallography.elements import COVALENT_RADIUS, SYMBOLS
 from crystalgfn.evaluation.inputs import Data
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def _colour(symbol: str) -> str:
 
 
 def _radius(symbol: str) -> float:
-    return round(float(PROPERTIES[SYMBOLS.index(symbol), PROPERTY_NAMES.index("covalent_radius_A")]), 2)
+    return round(float(COVALENT_RADIUS[SYMBOLS.index(symbol)]), 2)

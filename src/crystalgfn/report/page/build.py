@@ -49,7 +49,7 @@ def report(
         DataError: nothing to report on.
     """
     references = references or References()
-    found = evaluate(data, references, smact=smact)
+    summary = evaluate(data, references, smact=smact)
     data = with_references(data, references)
     if not len(data.crystals):
         raise DataError(f"{data.name}: no crystal that could be read, allowed: 1 or more")
@@ -67,7 +67,7 @@ def report(
         Section(
             "candidates",
             "Candidates",
-            parts.broken(found) + (asset("viewer.html") if atoms else "") + asset("candidates.html"),
+            parts.broken(summary) + (asset("viewer.html") if atoms else "") + asset("candidates.html"),
         ),
         *figure_sections(series),
     ]
@@ -77,10 +77,10 @@ def report(
     if metrics:
         sections.append(Section("training", "Training", "", energies.training(metrics)))
     sections.append(
-        Section("numbers", "All numbers", folded("Every number with its method", parts.numbers({data.name: found})))
+        Section("numbers", "All numbers", folded("Every number with its method", parts.numbers({data.name: summary})))
     )
-    sections.append(Section("provenance", "Provenance", _provenance(data, found)))
-    return Page(data.name, _lead(data, found), parts.tiles(found, source.split(",")[0]), sections, content)
+    sections.append(Section("provenance", "Provenance", _provenance(data, summary)))
+    return Page(data.name, _lead(data, summary), parts.tiles(summary, source.split(",")[0]), sections, content)
 
 
 def compare(items: Sequence[Data], references: References | None = None, *, smact: bool = True) -> Page:
@@ -98,17 +98,17 @@ def compare(items: Sequence[Data], references: References | None = None, *, smac
     if len(items) < 2 or len(set(names)) < len(names):
         raise DataError(f"compare: found {', '.join(names)}, allowed: two or more with different names")
     references = references or References()
-    found = {item.name: evaluate(item, references, smact=smact) for item in items}
+    summaries = {item.name: evaluate(item, references, smact=smact) for item in items}
     series = [Series(item.name, item.crystals, item.methods) for item in items if len(item.crystals)]
     if references.crystals is not None:
         series.append(Series(references.name, references.crystals))
-    tiles = [(item.name, f"{len(item.crystals):,}", _headline(item, found[item.name])) for item in items]
-    warnings = "".join(parts.broken(one) for one in found.values())
+    tiles = [(item.name, f"{len(item.crystals):,}", _headline(item, summaries[item.name])) for item in items]
+    warnings = "".join(parts.broken(one) for one in summaries.values())
     origin = "".join(folded(item.name, definition_list(item.provenance)) for item in items)
     sections = [
-        Section("numbers", "Numbers", warnings + parts.numbers(found)),
+        Section("numbers", "Numbers", warnings + parts.numbers(summaries)),
         *figure_sections(series),
-        Section("provenance", "Provenance", origin + definition_list(_versions(next(iter(found.values()))))),
+        Section("provenance", "Provenance", origin + definition_list(_versions(next(iter(summaries.values()))))),
     ]
     lead = "The same numbers and figures for each. A difference of energies means something only where methods agree."
     return Page(" · ".join(names), lead, tiles, sections)
@@ -146,7 +146,7 @@ def _files(data: Data, order: Sequence[int]) -> dict[int, str]:
     return {row: data.candidates.cifs[row] for row in order[:MOST_FILES] if row in data.candidates.cifs}
 
 
-def _lead(data: Data, found: Mapping[str, Any]) -> str:
+def _lead(data: Data, summary: Mapping[str, Any]) -> str:
     if data.candidates is not None:
         potential = data.provenance.get("potential")
         how = f"relaxed with {potential}" if potential else "as their files give them"
@@ -157,32 +157,34 @@ def _lead(data: Data, found: Mapping[str, Any]) -> str:
     return f"{len(data.crystals):,} crystals: space group, composition and cell; no atoms are placed yet.{source}"
 
 
-def _headline(data: Data, found: Mapping[str, Any]) -> str:
+def _headline(data: Data, summary: Mapping[str, Any]) -> str:
     if data.candidates is not None:
-        return f"structures; {parts.percent(parts.value(found, 'stability.stable_0.1'))} within 0.1 eV/atom of the hull"
-    median = parts.value(found, "energy.median")
+        return (
+            f"structures; {parts.percent(parts.value(summary, 'stability.stable_0.1'))} within 0.1 eV/atom of the hull"
+        )
+    median = parts.value(summary, "energy.median")
     energy = "" if median is None else f"; median energy {median:.2f} eV/atom".replace("-", "−")
-    return f"crystals in {parts.value(found, 'diversity.n_space_groups')} space groups{energy}"
+    return f"crystals in {parts.value(summary, 'diversity.n_space_groups')} space groups{energy}"
 
 
-def _provenance(data: Data, found: Mapping[str, Any]) -> str:
+def _provenance(data: Data, summary: Mapping[str, Any]) -> str:
     plain = {
         key: Path(value).name if str(value).startswith("/") else value
         for key, value in data.provenance.items()
         if not (isinstance(value, str) and "\n" in value)
     }
     energies_of = {f"energies in “{name.strip()}”": method for name, method in data.methods.items()}
-    facts = {**plain, **energies_of, "reference": found["reference"] or "none", **_versions(found)}
+    facts = {**plain, **energies_of, "reference": summary["reference"] or "none", **_versions(summary)}
     texts = [(key, value) for key, value in data.provenance.items() if isinstance(value, str) and "\n" in value]
     more = "".join(folded(key, f"<pre tabindex=0>{html.escape(value)}</pre>") for key, value in texts)
     return f"<div class=card>{definition_list(facts)}</div>{more}"
 
 
-def _versions(found: Mapping[str, Any]) -> dict[str, str]:
-    held = {"made": found["made"], "crystalgfn": found["crystalgfn"], "python": platform.python_version()}
+def _versions(summary: Mapping[str, Any]) -> dict[str, str]:
+    versions = {"made": summary["made"], "crystalgfn": summary["crystalgfn"], "python": platform.python_version()}
     for package in LIBRARIES:
         try:
-            held[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return held
+    return versions

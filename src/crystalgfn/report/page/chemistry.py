@@ -19,14 +19,14 @@ ROWS, COLUMNS = 9, 18
 def figures(series: Sequence[Series]) -> list[Figure]:
     """Return the figures of composition; the first series is the one that single plots show."""
     first = series[0]
-    found: list[Figure | None] = [
+    drawn: list[Figure | None] = [
         periodic_table(first, by="presence"),
         periodic_table(first, by="atoms"),
         *(periodic_table(other, by="presence", key=f"presence-{i}") for i, other in enumerate(series[1:], 1)),
         together(first),
         number_of_elements(series),
     ]
-    return [figure for figure in found if figure is not None]
+    return [figure for figure in drawn if figure is not None]
 
 
 def shares(series: Series) -> tuple[Floats, Floats]:
@@ -109,8 +109,8 @@ def together(series: Series) -> Figure | None:
     if len(chosen) < 2:
         return None
     columns = [series.crystals.elements.index(z) for z in chosen]
-    held = (series.crystals.counts.cpu().numpy()[:, columns] > 0).astype(float)
-    joint = held.T @ held / len(held)
+    present = (series.crystals.counts.cpu().numpy()[:, columns] > 0).astype(float)
+    joint = present.T @ present / len(present)
     expected = np.outer(presence[chosen], presence[chosen])
     lift = joint / expected
     names = [SYMBOLS[z] for z in chosen]

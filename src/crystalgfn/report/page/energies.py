@@ -10,6 +10,7 @@ import numpy as np
 from crystalgfn.crystals.tables import unit_of
 from crystalgfn.evaluation.distributions import formation_energy
 from crystalgfn.report.page.figure import Figure, Floats, Series, axis, histogram, rounded, thinned
+from crystalgfn.structures.candidates.schema import INPUT, EnergyColumn, Quantity
 from crystalgfn.structures.candidates.tally import THRESHOLDS
 
 
@@ -58,10 +59,17 @@ def hull_column(series: Series) -> str | None:
         (
             name
             for name, held in series.crystals.columns.items()
-            if "e_above_hull" in name and held.dtype.kind in "fi" and np.isfinite(held).any()
+            if _is_above_hull(name) and held.dtype.kind in "fi" and np.isfinite(held).any()
         ),
         None,
     )
+
+
+def _is_above_hull(name: str) -> bool:
+    """Whether a column holds energies above hull: those of candidates name the potential, other tables need not."""
+    column = EnergyColumn.parse(name.removeprefix(INPUT))
+    above = Quantity.ABOVE_HULL
+    return column.quantity is above if column is not None else name.removeprefix(INPUT).split(" [")[0] == above
 
 
 def _hull_histogram(series: Sequence[Series]) -> Figure | None:
@@ -97,7 +105,7 @@ def _hull_scatter(series: Series) -> Figure | None:
 
 
 def _agreement(series: Series) -> Figure | None:
-    before = next((name for name in series.crystals.columns if name.startswith("input formation_energy")), None)
+    before = next((name for name in series.crystals.columns if name.startswith(f"{INPUT}{Quantity.FORMATION}")), None)
     after = formation_energy(series.crystals)
     if before is None or after is None or after == before:
         return None

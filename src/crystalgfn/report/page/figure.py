@@ -100,33 +100,33 @@ def histogram(
         integers: one bin a number.
         small: of the figure.
     """
-    finite = [(name, held[np.isfinite(held)]) for name, held in values]
-    finite = [(name, held) for name, held in finite if len(held)]
+    finite = [(name, numbers[np.isfinite(numbers)]) for name, numbers in values]
+    finite = [(name, numbers) for name, numbers in finite if len(numbers)]
     if not finite:
         return None
-    low, high = limits or spread([held for _, held in finite], most)
+    low, high = limits or spread([numbers for _, numbers in finite], most)
     if integers:
         edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     else:
         edges = np.linspace(low, high, BINS + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     traces, words, outside = [], [], 0.0
-    for name, held in finite:
-        counts, _ = np.histogram(held, edges)
-        outside = max(outside, 1 - counts.sum() / len(held))
+    for name, numbers in finite:
+        counts, _ = np.histogram(numbers, edges)
+        outside = max(outside, 1 - counts.sum() / len(numbers))
         traces.append(
             {
                 "type": "scatter",
                 "mode": "lines",
                 "name": name,
                 "x": rounded(centres),
-                "y": rounded(100 * counts / len(held), 4),
+                "y": rounded(100 * counts / len(numbers), 4),
                 "line": {"shape": "hvh", "width": 2},
                 "fill": "tozeroy",
                 "hovertemplate": f"%{{x}}: %{{y:.2f}} %<extra>{name}</extra>",
             }
         )
-        p5, p50, p95 = np.percentile(held, (5, 50, 95))
+        p5, p50, p95 = np.percentile(numbers, (5, 50, 95))
         words.append(f"{name}: median {p50:.3g}, 5 % below {p5:.3g}, 5 % above {p95:.3g}")
     layout = {
         "xaxis": axis(label),
@@ -139,14 +139,14 @@ def histogram(
     return Figure(key, title, caption + beyond, alt, traces, layout, small=small)
 
 
-def spread(held: Sequence[Floats], most: float | None = None) -> tuple[float, float]:
+def spread(samples: Sequence[Floats], most: float | None = None) -> tuple[float, float]:
     """Return the ends of an axis that shows 0.2 to 99.8 % of each of several sets of finite numbers, not all empty.
 
     Args:
-        held: the numbers, (n,) each.
+        samples: numbers, (n,) each.
         most: where the axis ends at the latest.
     """
-    ends = [np.percentile(values, (0.2, 99.8)) for values in held if len(values)]
+    ends = [np.percentile(values, (0.2, 99.8)) for values in samples if len(values)]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
     high = high if most is None or low >= most else min(high, most)
     if not high > low:
@@ -157,15 +157,15 @@ def spread(held: Sequence[Floats], most: float | None = None) -> tuple[float, fl
 
 
 def _marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[str, Any]:
-    held = [(x, label) for x, label in lines if low <= x <= high]
+    inside = [(x, label) for x, label in lines if low <= x <= high]
     return {
         "shapes": [
             {"type": "line", "x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper", "line": {"width": 1, "dash": "dot"}}
-            for x, _ in held
+            for x, _ in inside
         ],
         "annotations": [
             {"x": x, "y": 1, "yref": "paper", "text": label, "showarrow": False, "xanchor": "left", "yanchor": "top"}
-            for x, label in held
+            for x, label in inside
         ],
     }
 

@@ -14,8 +14,8 @@ from crystalgfn.report.page.figure import Figure, Floats, Series, axis, histogra
 def figures(series: Sequence[Series]) -> list[Figure]:
     """Return the figures of cells."""
     lattices = {one.name: one.crystals.lattice.cpu().numpy() for one in series}
-    ratios = [(name, held[:, :3].max(1) / held[:, :3].min(1)) for name, held in lattices.items()]
-    found = [
+    ratios = [(name, lattice[:, :3].max(1) / lattice[:, :3].min(1)) for name, lattice in lattices.items()]
+    panels = [
         volume(series),
         histogram(
             "volume-ratio",
@@ -45,17 +45,17 @@ def figures(series: Sequence[Series]) -> list[Figure]:
         *_lengths(lattices),
         *_angles(lattices),
     ]
-    return [figure for figure in found if figure is not None]
+    return [figure for figure in panels if figure is not None]
 
 
 def _lengths(lattices: Mapping[str, Floats]) -> list[Figure | None]:
     """A small figure for each of a, b and c, all with one axis."""
-    ends = _common([held[:, :3] for held in lattices.values()])
+    ends = _common([lattice[:, :3] for lattice in lattices.values()])
     return [
         histogram(
             f"length-{name}",
             f"Length {name}",
-            [(one, held[:, column]) for one, held in lattices.items()],
+            [(one, lattice[:, column]) for one, lattice in lattices.items()],
             f"{name} (Å)",
             caption="Of the conventional cell.",
             limits=ends,
@@ -67,23 +67,23 @@ def _lengths(lattices: Mapping[str, Floats]) -> list[Figure | None]:
 
 def _angles(lattices: Mapping[str, Floats]) -> list[Figure | None]:
     """A small figure for each angle, all with one axis, of those that are neither 90 nor 120 degree."""
-    ends = _common([held[:, 3:][_free(held[:, 3:])] for held in lattices.values()])
-    found = []
+    ends = _common([lattice[:, 3:][_free(lattice[:, 3:])] for lattice in lattices.values()])
+    panels = []
     for column, (name, letter) in enumerate((("alpha", "α"), ("beta", "β"), ("gamma", "γ")), 3):
-        values = {one: held[:, column] for one, held in lattices.items()}
-        left_out = ", ".join(f"{one} {100 * (1 - _free(held).mean()):.0f} %" for one, held in values.items())
-        found.append(
+        values = {one: lattice[:, column] for one, lattice in lattices.items()}
+        left_out = ", ".join(f"{one} {100 * (1 - _free(lattice).mean()):.0f} %" for one, lattice in values.items())
+        panels.append(
             histogram(
                 f"angle-{name}",
                 f"Angle {letter}",
-                [(one, held[_free(held)]) for one, held in values.items()],
+                [(one, lattice[_free(lattice)]) for one, lattice in values.items()],
                 f"{letter} (°)",
                 caption=f"90° and 120°, mostly fixed by symmetry, are left out: {left_out}.",
                 limits=ends,
                 small=True,
             )
         )
-    return found
+    return panels
 
 
 def _free(angles: Floats) -> NDArray[np.bool_]:
@@ -91,8 +91,8 @@ def _free(angles: Floats) -> NDArray[np.bool_]:
     return free
 
 
-def _common(held: Sequence[Floats]) -> tuple[float, float] | None:
-    finite = [values[np.isfinite(values)] for values in held]
+def _common(samples: Sequence[Floats]) -> tuple[float, float] | None:
+    finite = [values[np.isfinite(values)] for values in samples]
     return spread(finite) if any(len(values) for values in finite) else None
 
 

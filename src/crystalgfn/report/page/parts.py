@@ -6,13 +6,13 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Found = Mapping[str, Any]
+Summary = Mapping[str, Any]
 
 
-def value(found: Found, path: str) -> float | None:
+def value(summary: Summary, path: str) -> float | None:
     """Return a number of :func:`crystalgfn.evaluation.inputs.evaluate` by group and name, or None."""
     group, name = path.split(".", 1)
-    number = found["metrics"].get(group, {}).get(name)
+    number = summary["metrics"].get(group, {}).get(name)
     return None if number is None else number["value"]
 
 
@@ -21,60 +21,64 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
-def tiles(found: Found, energy_note: str) -> list[tuple[str, str, str]]:
+def tiles(summary: Summary, energy_note: str) -> list[tuple[str, str, str]]:
     """Return the numbers that are read first: label, value, note."""
-    if "outcome" in found["metrics"]:
-        return _structure_tiles(found)
-    n = found["metrics"]["uniqueness"]["modes"]["n"]
+    if "outcome" in summary["metrics"]:
+        return _structure_tiles(summary)
+    n = summary["metrics"]["uniqueness"]["modes"]["n"]
     out = [
-        ("Crystals", f"{n:,}", f"{value(found, 'uniqueness.modes'):,} distinct formulas and groups"),
+        ("Crystals", f"{n:,}", f"{value(summary, 'uniqueness.modes'):,} distinct formulas and groups"),
         (
             "Space groups",
-            f"{value(found, 'diversity.n_space_groups')} of 230",
-            f"{value(found, 'diversity.n_elements')} elements",
+            f"{value(summary, 'diversity.n_space_groups')} of 230",
+            f"{value(summary, 'diversity.n_elements')} elements",
         ),
-        ("Plausible cells", percent(value(found, "validity.plausible")), "5 to 60 Å³/atom, no length below 2 Å"),
-        ("Charge neutral", percent(value(found, "validity.neutral_per_element")), "one oxidation state an element"),
+        ("Plausible cells", percent(value(summary, "validity.plausible")), "5 to 60 Å³/atom, no length below 2 Å"),
+        (
+            "Charge neutral",
+            percent(value(summary, "validity.neutral_per_element")),
+            "one oxidation state an element",
+        ),
     ]
-    if (median := value(found, "energy.median")) is not None:
+    if (median := value(summary, "energy.median")) is not None:
         out.insert(1, ("Median energy, eV/atom", f"{median:.2f}".replace("-", "−"), energy_note))
-    if (smact := value(found, "validity.smact")) is not None:
+    if (smact := value(summary, "validity.smact")) is not None:
         out.append(("SMACT valid", percent(smact), "oxidation states smact14"))
-    if (ess := value(found, "weights.ess")) is not None:
-        log_z, elbo = value(found, "weights.log_z"), value(found, "weights.elbo")
+    if (ess := value(summary, "weights.ess")) is not None:
+        log_z, elbo = value(summary, "weights.log_z"), value(summary, "weights.elbo")
         note = f"log Z {log_z:.2f}, lower bound {elbo:.2f}" if log_z is not None and elbo is not None else ""
         out.append(("Effective sample size", percent(ess), note))
-    if (new := value(found, "reference.novel_formula")) is not None:
-        out.append(("New formulas", percent(new), f"not in {found['reference']}"))
+    if (new := value(summary, "reference.novel_formula")) is not None:
+        out.append(("New formulas", percent(new), f"not in {summary['reference']}"))
     return out
 
 
-def _structure_tiles(found: Found) -> list[tuple[str, str, str]]:
-    n = value(found, "outcome.submitted")
-    stability = found["metrics"]["stability"]
+def _structure_tiles(summary: Summary) -> list[tuple[str, str, str]]:
+    n = value(summary, "outcome.submitted")
+    stability = summary["metrics"]["stability"]
     out = [
-        ("Structures", percent(value(found, "outcome.structures")), f"of {n:,} crystals handed in"),
-        ("Valid", percent(value(found, "validity.lemat")), "by LeMat-GenBench's rules"),
-        ("Unique", percent(value(found, "uniqueness.unique")), "pymatgen StructureMatcher"),
+        ("Structures", percent(value(summary, "outcome.structures")), f"of {n:,} crystals handed in"),
+        ("Valid", percent(value(summary, "validity.lemat")), "by LeMat-GenBench's rules"),
+        ("Unique", percent(value(summary, "uniqueness.unique")), "pymatgen StructureMatcher"),
     ]
-    if (new := value(found, "uniqueness.novel")) is not None:
+    if (new := value(summary, "uniqueness.novel")) is not None:
         out.append(("Novel", percent(new), "no match among known structures"))
     if stability["stable_0.1"]["value"] is not None:
         near = stability["stable_0.1"]["method"].removeprefix("share: ").split(" energy")[0]
-        out.append(("Within 0.1 eV/atom of the hull", percent(value(found, "stability.stable_0.1")), f"by {near}"))
-        out.append(("On the hull", percent(value(found, "stability.stable_0")), f"by {near}, not DFT"))
-    if (sun := value(found, "stability.sun_0.1")) is not None:
+        out.append(("Within 0.1 eV/atom of the hull", percent(value(summary, "stability.stable_0.1")), f"by {near}"))
+        out.append(("On the hull", percent(value(summary, "stability.stable_0")), f"by {near}, not DFT"))
+    if (sun := value(summary, "stability.sun_0.1")) is not None:
         out.append(("S.U.N. at 0.1 eV/atom", percent(sun), "stable, unique, novel; of all handed in"))
     return out
 
 
-def numbers(summaries: Mapping[str, Found]) -> str:
+def numbers(summaries: Mapping[str, Summary]) -> str:
     """Return all numbers as an HTML table, a column an input, each with its method, or methods where they differ."""
     names = list(summaries)
     groups: dict[str, dict[str, dict[str, str]]] = {}
-    for source, found in summaries.items():
-        for group, held in found["metrics"].items():
-            for name, number in held.items():
+    for source, summary in summaries.items():
+        for group, entries in summary["metrics"].items():
+            for name, number in entries.items():
                 groups.setdefault(group, {}).setdefault(name, {})[source] = number["method"]
     rows = []
     for group, methods_of in groups.items():
@@ -95,23 +99,23 @@ def _methods(by_source: Mapping[str, str]) -> str:
     return "<br>".join(html.escape(f"{source}: {method}") for source, method in by_source.items())
 
 
-def _written(found: Found, group: str, name: str) -> str:
-    number = found["metrics"].get(group, {}).get(name)
+def _written(summary: Summary, group: str, name: str) -> str:
+    number = summary["metrics"].get(group, {}).get(name)
     if number is None or number["value"] is None:
         return "–"
-    held = number["value"]
-    if isinstance(held, int):
-        return f"{held:,}"
-    share = "share" in number["method"].split(":")[0].split(" of ")[0] and 0 <= held <= 1
-    return percent(held) if share else f"{held:.4g}".replace("-", "−")
+    shown = number["value"]
+    if isinstance(shown, int):
+        return f"{shown:,}"
+    share = "share" in number["method"].split(":")[0].split(" of ")[0] and 0 <= shown <= 1
+    return percent(shown) if share else f"{shown:.4g}".replace("-", "−")
 
 
-def broken(found: Found) -> str:
+def broken(summary: Summary) -> str:
     """Return a warning that names the files that could not be read, or nothing."""
-    if not found["broken"]:
+    if not summary["broken"]:
         return ""
-    held: Sequence[tuple[str, str]] = list(found["broken"].items())
-    listed = "".join(f"<li>{html.escape(file)}: {html.escape(reason)}</li>" for file, reason in held[:200])
-    more = f"<li>and {len(held) - 200} more</li>" if len(held) > 200 else ""
-    head = f"{len(held)} files could not be read"
+    files: Sequence[tuple[str, str]] = list(summary["broken"].items())
+    listed = "".join(f"<li>{html.escape(file)}: {html.escape(reason)}</li>" for file, reason in files[:200])
+    more = f"<li>and {len(files) - 200} more</li>" if len(files) > 200 else ""
+    head = f"{len(files)} files could not be read"
     return f"<details class=warning><summary>{head}</summary><ul>{listed}{more}</ul></details>"

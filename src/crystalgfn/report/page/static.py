@@ -137,14 +137,14 @@ def _heatmap(figure: Figure, axes: Axes) -> None:
 
 
 def _axis(axes: Axes, figure: Figure, name: str) -> None:
-    held = figure.layout.get(f"{name}axis", {})
-    getattr(axes, f"set_{name}label")(held.get("title", {}).get("text", ""))
-    logarithmic = held.get("type") == "log"
+    settings = figure.layout.get(f"{name}axis", {})
+    getattr(axes, f"set_{name}label")(settings.get("title", {}).get("text", ""))
+    logarithmic = settings.get("type") == "log"
     if logarithmic:
         getattr(axes, f"set_{name}scale")("log")
-    if "range" in held:  # plotly gives the exponents of a logarithmic axis
-        getattr(axes, f"set_{name}lim")(*(10.0**end if logarithmic else end for end in held["range"]))
-    if name == "y" and held.get("rangemode") == "tozero":
+    if "range" in settings:  # plotly gives the exponents of a logarithmic axis
+        getattr(axes, f"set_{name}lim")(*(10.0**end if logarithmic else end for end in settings["range"]))
+    if name == "y" and settings.get("rangemode") == "tozero":
         axes.set_ylim(bottom=0)
 
 

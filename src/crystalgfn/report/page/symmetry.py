@@ -21,22 +21,22 @@ def groups(series: Sequence[Series]) -> Figure:
     traces, words = [], []
     for one in series:
         numbers = np.bincount(one.crystals.space_group.cpu().numpy(), minlength=231)[1:]
-        held = np.flatnonzero(numbers)
-        share = 100 * numbers[held] / max(len(one.crystals), 1)
+        groups = np.flatnonzero(numbers)
+        share = 100 * numbers[groups] / max(len(one.crystals), 1)
         traces.append(
             {
                 "type": "bar",
                 "name": one.name,
-                "x": (held + 1).tolist(),
+                "x": (groups + 1).tolist(),
                 "y": rounded(share, 3),
-                "text": [HM_SYMBOL[group + 1] for group in held.tolist()],
+                "text": [HM_SYMBOL[group + 1] for group in groups.tolist()],
                 "textposition": "none",
                 "opacity": 0.7 if len(series) > 1 else 1,
                 "hovertemplate": f"%{{x}} %{{text}}: %{{y}} %<extra>{one.name}</extra>",
             }
         )
-        most = held[np.argsort(-share)[:3]].tolist()
-        words.append(f"{one.name}: {len(held)} of 230, most often " + ", ".join(HM_SYMBOL[g + 1] for g in most))
+        most = groups[np.argsort(-share)[:3]].tolist()
+        words.append(f"{one.name}: {len(groups)} of 230, most often " + ", ".join(HM_SYMBOL[g + 1] for g in most))
     layout = {
         "xaxis": axis("international number", range=[0, 231]),
         "yaxis": axis("crystals (%)"),

@@ -26,7 +26,7 @@ FROM_ROWS = (
     ("space_group_asked", "group asked for"),
     ("decomposition", "decomposes to"),
 )
-"""Columns of candidates that the table takes over, with their headings."""
+"""Fields of candidates' rows that the table takes over, with their headings."""
 
 
 def table(data: Data) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def ranking(data: Data) -> np.ndarray:
         values = np.arange(len(crystals), dtype=float)
     doubtful = np.zeros(len(crystals), dtype=bool)
     if data.candidates is not None:
-        flags = {row["row"]: bool(row.get("flags")) for row in data.candidates.rows}
+        flags = {row.row: bool(row.flags) for row in data.candidates.rows}
         doubtful = np.array([flags.get(row, False) for row in data.rows], dtype=bool)
     return np.lexsort((np.arange(len(values)), np.where(np.isfinite(values), values, np.inf), doubtful))
 
@@ -97,10 +97,10 @@ def _texts(data: Data, rows: list[int]) -> list[dict[str, Any]]:
             for name, values in data.crystals.columns.items()
             if values.dtype.kind == "O"
         ]
-    by_row = {row["row"]: row for row in data.candidates.rows}
+    by_row = {row.row: row for row in data.candidates.rows}
     found = []
     for key, label in FROM_ROWS:
-        values = [by_row[row].get(key) for row in rows]
+        values = [getattr(by_row[row], key) for row in rows]
         if any(value not in (None, "") for value in values):
             texts = ["" if value is None else str(value) for value in values]
             found.append(_column(key, label, texts, kind="text"))

@@ -1,11 +1,10 @@
-"""What the candidates of a round teach: energies for the property model, successes for the chance."""
+"""What the candidates of a round teach: energies for the property model, successes for the success probability."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,8 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.tabledata import Table, file_hash, read_table
-from crystalgfn.structures.candidates.table import energy_column, read_rows
+from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
+from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import succeeded
 
 CRYSTALS, ROWS = "crystals.parquet", "rows.parquet"
@@ -39,8 +38,8 @@ class Learned:
         success: whether each came out stable within :data:`STABLE`, unique and (where that is known) novel.
     """
 
-    outcomes: Table
-    rows: Table
+    outcomes: LabelledCrystals
+    rows: LabelledCrystals
     tried: Crystals
     success: NDArray[np.bool_]
 
@@ -57,21 +56,16 @@ def learn(candidates: Path, where: Path) -> Learned:
     """
     if not (where / ROWS).is_file():
         import_source(CandidateFolder(candidates, flagged=True), where / ROWS)
-    rows = read_rows(candidates / "structures.parquet")
-    name = energy_column(rows, "formation_energy_") or ""
-    above = energy_column(rows, "e_above_hull_") or ""
-    usable = [row for row in rows if _finite(row.get(name)) and _finite(row.get(above))]
+    table = CandidateTable.read(candidates / "structures.parquet")
+    formation, above = table.formation, table.above_hull
+    usable = [r for r in table.rows if math.isfinite(r.energy(formation)) and math.isfinite(r.energy(above))]
     if not usable:
         raise DataError(f"{candidates}: no candidate with an energy above hull, allowed: 1 or more")
-    energy = np.array([[row[name], row[above]] for row in usable], dtype=float)
+    energy = np.array([[row.energy(formation), row.energy(above)] for row in usable], dtype=float)
     sampled = replace(Crystals.from_file(where / CRYSTALS), columns={})
-    crystals = sampled[[row["row"] for row in usable]]
+    crystals = sampled[[row.row for row in usable]]
     # whatever lies far above the hull is of no use, however far: how far is the luck of the search
     target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
-    outcomes = Table(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
-    success = np.array([succeeded(row, above, STABLE) for row in rows], dtype=bool)
-    return Learned(outcomes, read_table(where / ROWS), sampled[[row["row"] for row in rows]], success)
-
-
-def _finite(value: Any) -> bool:
-    return value is not None and math.isfinite(value)
+    outcomes = LabelledCrystals(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
+    success = np.array([succeeded(row, above, STABLE) for row in table.rows], dtype=bool)
+    return Learned(outcomes, read_labelled(where / ROWS), sampled[[row.row for row in table.rows]], success)

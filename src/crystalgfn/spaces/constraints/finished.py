@@ -86,7 +86,10 @@ class FinishedCrystals:
 
     @cached_property
     def volume(self) -> Floats:
-        """``(B,)`` A^3, by the determinant of the metric tensor; NaN where there is no cell."""
+        """``(B,)`` A^3, by the determinant of the metric tensor; NaN where there is no cell.
+
+        Not the function that the sampler uses, on purpose: a check must not share its mistakes.
+        """
         cosines = np.ones((len(self), 3, 3))
         for (i, j), column in (((1, 2), 0), ((0, 2), 1), ((0, 1), 2)):
             cosines[:, i, j] = cosines[:, j, i] = np.cos(np.radians(self.angles[:, column]))

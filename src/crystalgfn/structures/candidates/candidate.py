@@ -15,20 +15,25 @@ from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import sanity
-from crystalgfn.structures.candidates.requests import Recipe, Request
-from crystalgfn.structures.candidates.search import WITHOUT_SYMMETRY, best_of, place_request, place_without_symmetry
-from crystalgfn.structures.placing.placements import Placement
-from crystalgfn.structures.relaxing.potentials import Potential
-from crystalgfn.structures.relaxing.relaxed import Relaxed
+from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.search import (
+    WITHOUT_SYMMETRY,
+    PlacedRequest,
+    best_of,
+    place_request,
+    place_without_symmetry,
+)
+from crystalgfn.structures.export.extxyz import to_atoms
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed
+from crystalgfn.structures.relaxing.second_opinion import opinion
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
 
     from crystalgfn.structures.placing.prototypes import PrototypeLibrary
-    from crystalgfn.structures.relaxing.second_opinion import SevenNetPotential
-
-PLACED, RELAXED, FAILED = "placed", "relaxed", "failed"
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,17 @@ class Candidate:
     """What became of a crystal.
 
     Attributes:
-        row: flat values, see :mod:`crystalgfn.structures.candidates.table`.
+        row: in numbers.
         structure: pymatgen structure of the primitive cell, or None.
         symprec: tolerance (A) at which it has the space group of the row.
-        stages: how it came there: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with its symmetry kept,
-            where that is not the result.
+        intermediates: structures on the way: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with its
+            symmetry kept, where that is not the result.
     """
 
-    row: dict[str, Any]
+    row: Row
     structure: Structure | None = None
     symprec: float = 0.01
-    stages: Mapping[str, Structure] = field(default_factory=dict)
+    intermediates: Mapping[str, Structure] = field(default_factory=dict)
 
     @property
     def atoms(self) -> Atoms:
@@ -55,10 +60,8 @@ class Candidate:
         Raises:
             CrystalGFNError: there is no structure.
         """
-        from crystalgfn.structures.export.cif import to_atoms
-
         if self.structure is None:
-            raise CrystalGFNError(f"row {self.row['row']} has no structure: {self.row['reason']}")
+            raise CrystalGFNError(f"row {self.row.row} has no structure: {self.row.reason}")
         return to_atoms(self.structure)
 
     @property
@@ -67,129 +70,157 @@ class Candidate:
         return self.structure is not None
 
 
-def realise(
-    request: Request,
-    recipe: Recipe,
-    potential: Potential | None = None,
-    hull: Hull | None = None,
-    library: PrototypeLibrary | None = None,
-    *,
-    second: SevenNetPotential | None = None,
-    placed: tuple[list[Placement], str] | None = None,
-) -> Candidate:
-    """Work on one crystal.
+@dataclass(frozen=True)
+class Bench:
+    """All that the work on a crystal takes, loaded; called with a crystal it gives the candidate.
 
-    Args:
-        request: the crystal.
-        recipe: how.
+    Attributes:
+        settings: of the search for its structure.
         potential: for screening and relaxation; None stops after placing.
         hull: for stability; None leaves it out.
         library: prototypes to place atoms by.
         second: another potential that judges what came out; a disagreement is a flag.
-        placed: what :func:`place_request` gave, if it was called before.
     """
-    start = time.monotonic()
-    placements, reason = placed if placed is not None else place_request(request, recipe, library)
-    row = _row(request, len(placements))
-    if not placements:
-        return Candidate(_ended(row, FAILED, reason, start))
-    if potential is None:
-        chosen = placements[0]
-        row |= _structure_columns(chosen.structure) | {"source": chosen.source, "space_group": request.space_group}
-        return Candidate(_ended(row, PLACED, "", start), chosen.structure)
-    best, failures = best_of(request, recipe, potential, placements)
-    if best is None and placements[0].source != WITHOUT_SYMMETRY:
-        best, _ = best_of(request, recipe, potential, place_without_symmetry(request, recipe))
-    if best is None:
-        return Candidate(_ended(row, FAILED, "; ".join(failures), start))
-    placement, relaxed = best
-    row |= {"source": placement.source} | _relaxed_columns(relaxed, potential) | _structure_columns(relaxed.structure)
-    row |= _stability_columns(relaxed.structure, row, potential, hull)
-    flags = list(_flags(relaxed, row, potential))
-    if second is not None:
-        opinion = second.opinion(relaxed.structure, row[f"formation_energy_{potential.name} [eV/atom]"])
-        row[f"formation_energy_{second.name} [eV/atom]"] = opinion.formation_energy
-        flags += [opinion.reason] if opinion.flagged else []
-    row["flags"] = "; ".join(flags)
-    stages = {"placed": placement.structure}
-    if relaxed.symmetric is not None and relaxed.chosen == "free":
-        stages["symmetric"] = relaxed.symmetric.structure
-    return Candidate(_ended(row, RELAXED, "", start), relaxed.structure, relaxed.symprec, stages)
+
+    settings: SearchSettings
+    potential: Potential | None = None
+    hull: Hull | None = None
+    library: PrototypeLibrary | None = None
+    second: Potential | None = None
+
+    def __call__(self, task: Request | PlacedRequest) -> Candidate:
+        """Return the candidate of a crystal, whose atoms are placed first if they are not."""
+        start = time.monotonic()
+        placed = task if isinstance(task, PlacedRequest) else place_request(task, self.settings, self.library)
+        row = _asked(placed.request, len(placed.placements))
+        if not placed.placements:
+            return Candidate(_ended(row, Status.FAILED, start, placed.reason))
+        if self.potential is None:
+            chosen = placed.placements[0]
+            row = replace(row, source=chosen.source, space_group=placed.request.space_group)
+            return Candidate(_ended(_described(row, chosen.structure), Status.PLACED, start), chosen.structure)
+        return self._relaxed(placed, row, self.potential, start)
+
+    def _relaxed(self, placed: PlacedRequest, row: Row, potential: Potential, start: float) -> Candidate:
+        request, placements = placed.request, placed.placements
+        best, failures = best_of(request, self.settings, potential, placements)
+        if best is None and placements[0].source != WITHOUT_SYMMETRY:
+            best, _ = best_of(request, self.settings, potential, place_without_symmetry(request, self.settings))
+        if best is None:
+            return Candidate(_ended(row, Status.FAILED, start, "; ".join(failures)))
+        placement, relaxed = best
+        formation = potential.formation_energy(relaxed.structure, relaxed.energy)
+        row = replace(row, source=placement.source, **_columns_of(relaxed))
+        row = replace(row, energies=_energies(relaxed, potential, formation.value))
+        row = _judged(_described(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull)
+        flags = list(_flags(relaxed, formation.value))
+        if self.second is not None:
+            view = opinion(self.second, relaxed.structure, formation.value)
+            column = EnergyColumn(Quantity.FORMATION, self.second.name)
+            row = replace(row, energies={**row.energies, column: view.formation_energy})
+            flags += [view.reason] if view.flagged else []
+        intermediates = {"placed": placement.structure}
+        if relaxed.symmetric is not None and relaxed.chosen == "free":
+            intermediates["symmetric"] = relaxed.symmetric.structure
+        row = _ended(replace(row, flags="; ".join(flags)), Status.RELAXED, start)
+        return Candidate(row, relaxed.structure, relaxed.symprec, intermediates)
 
 
-def _row(request: Request, starts: int) -> dict[str, Any]:
-    counts = {SYMBOLS[z]: n for z, n in request.counts.items()}
-    known = {f"input {name}": value for name, value in request.known.items()}
-    return {
-        "row": request.row,
-        "formula": request.formula,
-        "counts": counts,
-        "space_group_asked": request.space_group,
-        "starts": starts,
-        **known,
+def failed(task: Request | PlacedRequest, reason: str) -> Candidate:
+    """A candidate for a crystal on which nothing could be done, such as one whose process died."""
+    request = task.request if isinstance(task, PlacedRequest) else task
+    return Candidate(_ended(_asked(replace(request, inputs={}), 0), Status.FAILED, time.monotonic(), reason))
+
+
+def _asked(request: Request, placements: int) -> Row:
+    return Row(
+        row=request.row,
+        formula=request.formula,
+        counts={SYMBOLS[z]: n for z, n in request.counts.items()},
+        space_group_asked=request.space_group,
+        initial_placements=placements,
+        inputs=request.inputs,
+    )
+
+
+def _ended(row: Row, status: Status, start: float, reason: str = "") -> Row:
+    return replace(row, status=status, reason=reason, seconds=time.monotonic() - start)
+
+
+def _described(row: Row, structure: Structure) -> Row:
+    return replace(
+        row,
+        n_atoms_primitive=len(structure),
+        volume_per_atom=float(structure.volume) / len(structure),
+        density=float(structure.density),
+        min_distance=float(sanity.nearest_distances(structure).min()),
+        min_distance_ratio=sanity.distance_ratio(structure),
+        cdvae_valid=bool(sanity.cdvae_valid(structure)),
+        lemat_valid=bool(sanity.lemat_valid(structure)),
+    )
+
+
+def _columns_of(relaxed: Relaxed) -> dict[str, Any]:
+    """Columns of a row that say how its structure was relaxed."""
+    columns = {
+        "space_group": relaxed.space_group,
+        "converged": relaxed.converged,
+        "chosen": relaxed.chosen,
+        "space_group_initial": relaxed.space_group_initial,
+        "volume_factor": relaxed.volume_factor,
+        "volume_change": relaxed.volume_change,
+        "relaxation_volume_change": relaxed.relaxation_volume_change,
+        "distance_ratio_initial": relaxed.distance_ratio_initial,
+        "seconds_relax": relaxed.seconds,
     }
+    for name, run in (("symmetric", relaxed.symmetric), ("free", relaxed.free)):
+        columns[f"space_group_{name}"] = run.space_group if run else 0
+        columns[f"steps_{name}"] = run.steps if run else 0
+        columns[f"converged_{name}"] = bool(run and run.converged)
+        columns[f"failure_{name}"] = run.failure if run else ""
+    return columns
 
 
-def _ended(row: dict[str, Any], status: str, reason: str, start: float) -> dict[str, Any]:
-    return {**row, "status": status, "reason": reason, "seconds": time.monotonic() - start}
-
-
-def _structure_columns(structure: Structure) -> dict[str, Any]:
-    distances = sanity.nearest_distances(structure)
-    return {
-        "n_atoms_primitive": len(structure),
-        "volume_per_atom [A^3]": float(structure.volume) / len(structure),
-        "density [g/cm^3]": float(structure.density),
-        "min_distance [A]": float(distances.min()),
-        "min_distance_ratio": sanity.distance_ratio(structure),
-        "cdvae_valid": bool(sanity.cdvae_valid(structure)),
-        "lemat_valid": bool(sanity.lemat_valid(structure)),
+def _energies(relaxed: Relaxed, potential: Potential, formation: float) -> dict[EnergyColumn, float]:
+    energies = {
+        Quantity.TOTAL: relaxed.energy,
+        Quantity.INITIAL: relaxed.energy_initial,
+        Quantity.SYMMETRIC: _energy(relaxed.symmetric),
+        Quantity.FREE: _energy(relaxed.free),
+        Quantity.FORMATION: formation,
     }
+    return {EnergyColumn(quantity, potential.name): energy for quantity, energy in energies.items()}
 
 
-def _relaxed_columns(relaxed: Relaxed, potential: Potential) -> dict[str, Any]:
-    row = relaxed.to_row()
-    formation = potential.formation_energy(relaxed.structure, relaxed.energy)
-    energies = {name: row.pop(name) for name in list(row) if name.startswith("energy")}
-    row.pop("failure")
-    row.pop("distance_ratio")
-    return {
-        **row,
-        **{f"{name}_{potential.name} [eV/atom]": value for name, value in energies.items()},
-        f"formation_energy_{potential.name} [eV/atom]": formation.value,
-    }
+def _energy(run: Relaxation | None) -> float:
+    return run.energy if run else math.nan
 
 
-def _stability_columns(
-    structure: Structure, row: Mapping[str, Any], potential: Potential, hull: Hull | None
-) -> dict[str, Any]:
-    column = f"e_above_hull_{potential.name} [eV/atom]"
-    formation = row[f"formation_energy_{potential.name} [eV/atom]"]
+def _judged(row: Row, structure: Structure, formation: float, potential: Potential, hull: Hull | None) -> Row:
+    """The row with its energy above hull, or the reason why there is none."""
+    name, value, shares = "" if hull is None else hull.name, math.nan, ""
     if hull is None:
-        return {column: math.nan, "hull": "", "hull_reason": "no hull was asked for", "decomposition": ""}
-    if not math.isfinite(formation):
+        reason = "no hull was asked for"
+    elif not math.isfinite(formation):
         reason = potential.formation_energy(structure, 0.0).reason or "no energy"
-        return {column: math.nan, "hull": hull.name, "hull_reason": reason, "decomposition": ""}
-    found = hull.energy_above_hull(structure.composition.get_el_amt_dict(), formation)
-    shares = " + ".join(f"{share:.3g} {formula}" for formula, share in found.decomposition.items())
-    return {column: found.value, "hull": hull.name, "hull_reason": found.reason, "decomposition": shares}
+    else:
+        above = hull.energy_above_hull(structure.composition.get_el_amt_dict(), formation)
+        value, reason = above.value, above.reason
+        shares = " + ".join(f"{share:.3g} {formula}" for formula, share in above.decomposition.items())
+    column = EnergyColumn(Quantity.ABOVE_HULL, potential.name, name)
+    energies = {**row.energies, column: value}
+    return replace(row, energies=energies, hull=name, hull_reason=reason, decomposition=shares)
 
 
-def _flags(relaxed: Relaxed, row: Mapping[str, Any], potential: Potential) -> Iterator[str]:
+def _flags(relaxed: Relaxed, formation: float) -> Iterator[str]:
     """What makes a result doubtful; it stays in the table."""
     if not relaxed.converged:
         yield relaxed.failure or "not converged"
-    formation = row[f"formation_energy_{potential.name} [eV/atom]"]
-    if math.isfinite(formation) and not (gate := sanity.formation_energy_gate(formation)):
-        yield gate.reason
-    for gate in (
-        sanity.volume_change_gate(relaxed.relaxation_volume_change),
-        sanity.volume_ratio_gate(relaxed.structure),
+    if math.isfinite(formation) and not (verdict := sanity.check_formation_energy(formation)):
+        yield verdict.reason
+    for verdict in (
+        sanity.check_volume_change(relaxed.relaxation_volume_change),
+        sanity.check_volume_ratio(relaxed.structure),
     ):
-        if not gate:
-            yield gate.reason
-
-
-def failed(request: Request, reason: str) -> Candidate:
-    """A candidate for a crystal on which nothing could be done, such as one whose process died."""
-    return Candidate(_ended(_row(replace(request, known={}), 0), FAILED, reason, time.monotonic()))
+        if not verdict:
+            yield verdict.reason

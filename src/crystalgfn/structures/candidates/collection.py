@@ -1,78 +1,136 @@
-"""Crystals with atoms, in Python: ``place(model.sample(100), seed=0).relax("chgnet")[0].structure``."""
+"""Crystals with atoms, in Python: ``place(model.sample(100), seed=0).relax("chgnet").write("candidates")``.
+
+The path is that of ``crystalgfn structures``: the same workers, duplicates, second opinion and files.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import DataError
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates.candidate import Candidate, realise
-from crystalgfn.structures.candidates.requests import Recipe, Request, requests
-from crystalgfn.structures.candidates.search import place_request
-from crystalgfn.structures.candidates.table import ranked
+from crystalgfn.stability.load import load_hull
+from crystalgfn.structures.candidates.candidate import Bench, Candidate
+from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.folder import RunFolder
+from crystalgfn.structures.candidates.matching import match_structures
+from crystalgfn.structures.candidates.pipeline import candidates, check_workers, manifest
+from crystalgfn.structures.candidates.requests import SearchSettings, requests
+from crystalgfn.structures.candidates.search import PlacedRequest, place_request
+from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.workers import Tools, check_second
 from crystalgfn.structures.placing.placements import Placement
-from crystalgfn.structures.placing.prototypes import PrototypeLibrary, load_library
-from crystalgfn.structures.relaxing.potentials import Potential, load_potential
+from crystalgfn.structures.placing.prototype_files import load_library
+from crystalgfn.structures.placing.prototypes import PrototypeLibrary
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
 if TYPE_CHECKING:
     import pandas as pd
 
+GIVEN = "given"
+"""What a manifest says of prototypes that were loaded already."""
+
 
 @dataclass(frozen=True)
 class Placed:
-    """Ways to place the atoms of crystals, best first.
+    """Crystals with the initial placements of their atoms, best first.
 
     Attributes:
-        requests: the crystals.
-        placements: of each, with the reason where there is none.
-        recipe: how they were placed.
+        crystals: each with its placements, or the reason why there is none.
+        settings: how they were placed.
+        library: name of the prototypes that they were placed by; empty for none.
     """
 
-    requests: tuple[Request, ...]
-    placements: tuple[tuple[list[Placement], str], ...]
-    recipe: Recipe
+    crystals: tuple[PlacedRequest, ...]
+    settings: SearchSettings
+    library: str = ""
 
     def __len__(self) -> int:
-        return len(self.requests)
+        return len(self.crystals)
 
     def __getitem__(self, index: int) -> list[Placement]:
-        return self.placements[index][0]
+        return list(self.crystals[index].placements)
 
     def relax(
         self,
-        potential: str | Potential = "chgnet",
+        potential: str | Potential | None = "chgnet",
         *,
+        references: str | Path | None = None,
         hull: str | Path | Hull | None = "builtin",
+        second_opinion: str | Potential | None = None,
+        second_references: str | Path | None = None,
+        compare: str | Path | Reference | None = None,
+        tried: int = 8,
         relaxed: int = 2,
         steps: int = 100,
         free_steps: int = 100,
+        time_limit_s: float = 300.0,
+        workers: int = 1,
     ) -> Structures:
         """Relax the best placements of each crystal and say how stable it is.
 
         Args:
-            potential: ``"chgnet"``, ``"module:factory"`` of an ASE calculator, or a loaded one.
+            potential: one of :data:`~crystalgfn.structures.relaxing.potentials.registry.POTENTIALS`,
+                ``"module:factory"`` of an ASE calculator, a loaded one, or None to take the best placement as it is.
+            references: file of elemental references of a potential by name.
             hull: ``"builtin"``, ``"mp"``, a table of phases, a loaded one, or None.
-            relaxed: placements to relax of each crystal, those of lowest energy.
+            second_opinion: another potential that judges what came out.
+            second_references: its file of elemental references.
+            compare: known structures, for novelty: a table with material_id, numbers, cell and fractional.
+            tried: placements of each crystal to relax for some steps.
+            relaxed: of those, how many to relax to the end, those of lowest energy.
             steps, free_steps: most steps with the symmetry kept, and without.
+            time_limit_s: wall seconds for each relaxation.
+            workers: processes; more than one load everything by name. Their number changes nothing but the time.
 
         Raises:
-            PropertyError: the potential cannot be loaded.
-            DataError: the hull cannot be read.
+            PropertyError: a potential cannot be loaded.
+            DataError: hull or known structures cannot be read, or several workers are to share what is loaded.
         """
-        recipe = replace(self.recipe, relaxed=relaxed, steps=steps, free_steps=free_steps)
-        model = load_potential(potential) if isinstance(potential, str) else potential
-        phases = Hull.load(hull) if isinstance(hull, str | Path) else hull
-        work = zip(self.requests, self.placements, strict=True)
-        return Structures(
-            tuple(
-                realise(request, recipe, model, phases, placed=placed)
-                for request, placed in track(work, len(self), "relaxing", "crystals")
-            )
+        check_workers(workers)
+        reference = Reference(compare) if isinstance(compare, str | Path) else compare
+        settings = replace(
+            self.settings,
+            tried=tried,
+            relaxed=relaxed,
+            steps=steps,
+            free_steps=free_steps,
+            time_limit_s=time_limit_s,
         )
+        if potential is None:
+            hull = second_opinion = None
+        loaded = [x for x in (potential, hull, second_opinion) if not (x is None or isinstance(x, str | Path))]
+        if workers > 1 and (loaded or self.library == GIVEN):
+            raise DataError(f"workers: found {workers} for what is loaded already, allowed: 1, or everything by name")
+        tools = Tools(
+            potential=_name(potential),
+            references=None if references is None else str(references),
+            hull=_name(hull),
+            library=self.library,
+            second=_name(second_opinion),
+            second_references=None if second_references is None else str(second_references),
+        )
+        if potential is not None:
+            check_second(tools.potential, tools.second)
+        here = Bench(
+            settings,
+            load_potential(potential, references=references) if isinstance(potential, str) else potential,
+            load_hull(hull) if isinstance(hull, str | Path) else hull,
+            None,  # the atoms are placed
+            load_potential(second_opinion, references=second_references)
+            if isinstance(second_opinion, str)
+            else second_opinion,
+        )
+        done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, here=here)
+        asked = manifest((placed.request for placed in self.crystals), len(self), tools, settings)
+        return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), asked, reference)
 
 
 @dataclass(frozen=True)
@@ -81,9 +139,13 @@ class Structures:
 
     Attributes:
         candidates: in the order of the crystals.
+        manifest: what was asked for.
+        reference: known structures that they are compared with, or None.
     """
 
     candidates: tuple[Candidate, ...]
+    manifest: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    reference: Reference | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -94,35 +156,73 @@ class Structures:
     def __iter__(self) -> Iterator[Candidate]:
         return iter(self.candidates)
 
+    @cached_property
+    def table(self) -> CandidateTable:
+        """The table of the candidates, with duplicates and novelty; failed ones with their reasons."""
+        structures = {c.row.row: c.structure for c in self.candidates if c.structure is not None}
+        formulas = {row: structure.composition.reduced_formula for row, structure in structures.items()}
+        matches = match_structures(formulas, structures.__getitem__, self.reference)
+        rows = (candidate.row for candidate in self.candidates)
+        return CandidateTable(tuple(matches[row.row].fill(row) if row.row in matches else row for row in rows))
+
     def best(self) -> list[Candidate]:
-        """Those with an energy above hull, lowest first; doubtful ones (flags) at the end."""
-        rows = ranked(candidate.row for candidate in self.candidates)
-        by_row = {candidate.row["row"]: candidate for candidate in self.candidates}
-        return [by_row[row["row"]] for row in rows]
+        """Those with an energy above hull, lowest first, one of each group of duplicates; doubtful ones at the end."""
+        by_row = {candidate.row.row: candidate for candidate in self.candidates}
+        return [by_row[row.row] for row in self.table.ranked()]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the table of :mod:`crystalgfn.structures.candidates.table`, failed ones with their reasons."""
+        """Return the table as a pandas frame, a column for everything that was measured."""
         import pandas as pd
 
-        return pd.DataFrame([candidate.row for candidate in self.candidates])
+        return pd.DataFrame([row.cells() for row in self.table.rows])
+
+    def write(self, folder: str | Path) -> Path:
+        """Write what ``crystalgfn structures`` writes; see :mod:`crystalgfn.structures.candidates.folder`.
+
+        Args:
+            folder: new or empty.
+
+        Returns:
+            the folder.
+
+        Raises:
+            DataError: the folder holds other files, or cannot be written.
+        """
+        target = RunFolder(folder, self.manifest, resume=False)
+        for candidate in self.candidates:
+            target.write(candidate)
+        target.finish(self.reference)
+        return target.path
 
 
 def place(
-    crystals: Crystals, *, seed: int = 0, starts: int = 30, library: str | Path | PrototypeLibrary | None = "builtin"
+    crystals: Crystals,
+    *,
+    seed: int = 0,
+    placements: int = 30,
+    library: str | Path | PrototypeLibrary | None = "builtin",
 ) -> Placed:
     """Place the atoms of each crystal on Wyckoff positions of its space group, in several ways.
 
     Args:
-        crystals: B of them.
-        seed: same seed, same coordinates.
-        starts: ways to place the atoms of each.
+        crystals: B crystals.
+        seed: the same seed gives the same coordinates.
+        placements: initial placements of the atoms of each.
         library: prototypes to place them by: ``"builtin"``, a file, or None for random coordinates alone.
 
     Returns:
         placements, whose method ``relax`` gives structures with their stability.
     """
-    recipe = Recipe(starts=starts, seed=seed)
-    known = load_library(library) if isinstance(library, str | Path) else library
+    settings = SearchSettings(placements=placements, seed=seed)
+    prototypes = load_library(library) if isinstance(library, str | Path) else library
     asked = tuple(requests(crystals))
-    found = tuple(place_request(r, recipe, known) for r in track(asked, len(asked), "placing", "crystals"))
-    return Placed(asked, found, recipe)
+    placed = (place_request(one, settings, prototypes) for one in track(asked, len(asked), "placing", "crystals"))
+    name = "" if library is None else str(library) if isinstance(library, str | Path) else GIVEN
+    return Placed(tuple(placed), settings, name)
+
+
+def _name(given: Any) -> str:
+    """The name of a potential or hull, loaded or not; empty for none."""
+    if given is None:
+        return ""
+    return str(given) if isinstance(given, str | Path) else str(given.name)

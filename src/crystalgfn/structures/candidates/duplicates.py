@@ -52,9 +52,9 @@ class Tolerances:
 
 def reduced_formula(numbers: Sequence[int] | NDArray[np.int64]) -> Formula:
     """Return the reduced formula of atoms given by their atomic numbers (n,)."""
-    found, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
+    kinds, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
     divisor = int(np.gcd.reduce(counts)) if len(counts) else 1
-    return tuple((int(z), int(n) // divisor) for z, n in zip(found, counts, strict=True))
+    return tuple((int(z), int(n) // divisor) for z, n in zip(kinds, counts, strict=True))
 
 
 def duplicate_groups(structures: Sequence[Structure | None], *, tolerances: Tolerances | None = None) -> list[int]:

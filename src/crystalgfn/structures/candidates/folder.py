@@ -11,17 +11,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.atomic import write_atomically, write_json, write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.structures.candidates.candidate import Candidate
-from crystalgfn.structures.export.cif import append_extxyz, write_cif
+from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.matching import match_structures
+from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, Row
+from crystalgfn.structures.candidates.table import write_tables
+from crystalgfn.structures.export.formats import FORMATS, Exported
 from crystalgfn.structures.quiet import quiet
 
-PARTS, CIF, MANIFEST, FRAMES = "parts", "cif", "manifest.json", "all.extxyz"
+PARTS, MANIFEST = "parts", "manifest.json"
 
 
 class RunFolder:
@@ -39,7 +44,7 @@ class RunFolder:
     def __init__(self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool) -> None:
         self.path = Path(path)
         open_folder(self.path, MANIFEST, manifest, resume=resume)
-        for name in (PARTS, CIF):
+        for name in (PARTS, *(suffix for suffix, form in FORMATS.items() if not form.together)):
             (self.path / name).mkdir(exist_ok=True)
 
     def done(self) -> set[int]:
@@ -47,18 +52,22 @@ class RunFolder:
         return {int(path.stem) for path in (self.path / PARTS).glob("*.json")}
 
     def write(self, candidate: Candidate) -> None:
-        """Write the CIF of a candidate, then its part: a part on disk means that both are."""
-        row = dict(candidate.row)
-        if candidate.structure is not None:
-            name = f"{row['row']:08d}_{row['formula']}_{row.get('space_group') or 0}.cif"
-            row["cif"] = f"{CIF}/{name}"
-            with quiet():
-                write_cif(self.path / CIF / name, candidate.structure, symprec=candidate.symprec)
-        part = {"row": row, "symprec": candidate.symprec}
-        if candidate.structure is not None:
-            part["structure"] = candidate.structure.as_dict()
-            part["stages"] = {name: structure.as_dict() for name, structure in candidate.stages.items()}
-        _write(self.path / PARTS / f"{row['row']:08d}.json", json.dumps(part, allow_nan=True))
+        """Write the files of a candidate, then its part: a part on disk means that all are."""
+        row, structure = candidate.row, candidate.structure
+        part: dict[str, Any] = {"symprec": candidate.symprec}
+        if structure is not None:
+            name = f"{row.row:08d}_{row.formula}_{row.space_group or 0}"
+            row = replace(row, cif=f"cif/{name}.cif")
+            for suffix, form in FORMATS.items():
+                if not form.together:
+                    with quiet():
+                        text = form.text(Exported(structure, candidate.symprec, _info(row)))
+                    write_text(self.path / suffix / f"{name}.{suffix}", text)
+            part["structure"] = structure.as_dict()
+            part["stages"] = {name: other.as_dict() for name, other in candidate.intermediates.items()}
+        part["columns"] = {column.name: column.metadata() for column in row.energies}
+        part["row"] = row.cells()
+        write_json(self.path / PARTS / f"{row.row:08d}.json", part, indent=None)
 
     def read(self, row: int) -> Candidate:
         """Read the candidate of a row.
@@ -71,15 +80,15 @@ class RunFolder:
         part = self._part(row)
         try:
             structure = Structure.from_dict(part["structure"]) if "structure" in part else None
-            stages = {name: Structure.from_dict(held) for name, held in part.get("stages", {}).items()}
-            return Candidate(part["row"], structure, float(part["symprec"]), stages)
+            intermediates = {name: Structure.from_dict(other) for name, other in part.get("stages", {}).items()}
+            return Candidate(_row(part), structure, float(part["symprec"]), intermediates)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[Row]:
         """Yield the rows of all candidates in order; structures are not built."""
         for row in sorted(self.done()):
-            yield self._part(row)["row"]
+            yield _row(self._part(row))
 
     def _part(self, row: int) -> dict[str, Any]:
         path = self.path / PARTS / f"{row:08d}.json"
@@ -94,29 +103,55 @@ class RunFolder:
         for row in sorted(self.done()):
             yield self.read(row)
 
-    def write_frames(self) -> None:
-        """Write all structures into one extXYZ file, atomically."""
-        partial = self.path / f"{FRAMES}.partial"
-        partial.unlink(missing_ok=True)
-        partial.touch()
-        for candidate in self.candidates():
-            if candidate.structure is not None:
-                keep = ("row", "formula", "space_group", "status", "flags")
-                info = {key: value for key, value in candidate.row.items() if key in keep or "[eV/atom]" in key}
-                info = {_key(key): value for key, value in info.items() if value not in ("", None) and not _nan(value)}
-                append_extxyz(partial, candidate.structure, info)
-        partial.replace(self.path / FRAMES)
+    def finish(self, reference: Reference | None = None) -> None:
+        """Write what is of all candidates together: the tables, and one file a format that takes them so.
+
+        Args:
+            reference: known crystals that candidates are compared with, or None.
+        """
+        for suffix, form in FORMATS.items():
+            if form.together:
+                with write_atomically(self.path / f"all.{suffix}") as stream:
+                    for candidate in self.candidates():
+                        if candidate.structure is not None:
+                            exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row))
+                            stream.write(form.text(exported).encode())
+        formulas = {c.row.row: c.structure.composition.reduced_formula for c in self.candidates() if c.structure}
+        matches = match_structures(formulas, self._structure, reference)
+        write_tables(
+            self.path, lambda: (matches[row.row].fill(row) if row.row in matches else row for row in self.rows())
+        )
+
+    def _structure(self, row: int) -> Any:
+        return self.read(row).structure
 
 
-def _key(name: str) -> str:
-    """A key of an extXYZ comment line: no blanks and no brackets."""
-    return name.replace(" [eV/atom]", "_per_atom").replace(" ", "_")
+def _row(part: Mapping[str, Any]) -> Row:
+    """The row of a part; one that was written before parts described their columns goes by the names."""
+    cells, described = part["row"], part.get("columns", {})
+    hull = str(cells.get("hull") or "")
+    columns = {name: EnergyColumn.from_metadata(described.get(name, {})) for name in cells}
+    named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
+    return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})
 
 
-def _nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _write(path: Path, text: str) -> None:
-    with write_atomically(path) as stream:
-        stream.write(text.encode())
+def _info(row: Row) -> dict[str, Any]:
+    """What a frame says of its structure; keys of an extXYZ comment line have no blanks and no brackets."""
+    suffix = f" [{UNIT}]"
+    inputs = {f"{INPUT}{name}": value for name, value in row.inputs.items() if name.endswith(suffix)}
+    energies = {column.name: value for column, value in row.energies.items()}
+    info = {
+        "row": row.row,
+        "formula": row.formula,
+        **inputs,
+        "space_group": row.space_group,
+        **energies,
+        "flags": row.flags,
+        "status": str(row.status),
+    }
+    named = {name.replace(suffix, "_per_atom").replace(" ", "_"): value for name, value in info.items()}
+    return {
+        name: value
+        for name, value in named.items()
+        if value not in ("", None) and not (isinstance(value, float) and math.isnan(value))
+    }

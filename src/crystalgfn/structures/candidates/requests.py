@@ -1,27 +1,29 @@
-"""What is asked for: crystals of a table, and how each is worked on."""
+"""What is asked for: crystals of a table, and how a structure is searched for each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
 from crystalgfn.crystals.crystal import Crystals
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How each crystal is worked on.
+class SearchSettings:
+    """How a structure is searched for each crystal.
 
     Attributes:
-        starts: ways to place its atoms that are looked at.
-        tried: how many of them are relaxed for :data:`TRY_STEPS` steps.
-        relaxed: how many of those are relaxed to the end; up to :data:`SPARE` more where one fails.
+        placements: initial placements of its atoms that are looked at.
+        tried: how many of them are relaxed for :data:`~.search.TRY_STEPS` steps.
+        relaxed: how many of those are relaxed to the end; up to :data:`~.search.SPARE` more where one fails.
         steps, free_steps: most steps with the symmetry kept, and without.
         time_limit_s: wall seconds for each relaxation.
         seed: of everything drawn; a row of the table has its own stream, whatever else is in the table.
     """
 
-    starts: int = 30
+    placements: int = 30
     tried: int = 8
     relaxed: int = 2
     steps: int = 100
@@ -40,7 +42,7 @@ class Request:
         space_group: international number.
         counts: atoms of each atomic number in the conventional cell.
         lattice: a, b, c in A, alpha, beta, gamma in degree.
-        known: numbers of its further columns, such as properties that a proxy predicted.
+        inputs: numbers of its further columns, such as properties that a proxy predicted.
         failure: why the row cannot be used; empty otherwise.
     """
 
@@ -49,7 +51,7 @@ class Request:
     space_group: int = 0
     counts: Mapping[int, int] = field(default_factory=dict)
     lattice: tuple[float, ...] = ()
-    known: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
 
 
@@ -66,5 +68,13 @@ def requests(crystals: Crystals, *, first: int = 0) -> Iterator[Request]:
             space_group=groups[i],
             counts={z: n for z, n in zip(symbols, counts[i], strict=True) if n},
             lattice=tuple(lattices[i]),
-            known={name: float(values[i]) for name, values in numeric.items()},
+            inputs={name: float(values[i]) for name, values in numeric.items()},
         )
+
+
+def digest(asked: Iterable[Request]) -> str:
+    """Return the SHA-256 of crystals: the same for a table in any format and for the crystals in memory."""
+    sha = hashlib.sha256()
+    for request in asked:
+        sha.update(json.dumps(asdict(request), sort_keys=True).encode())
+    return sha.hexdigest()

@@ -1,6 +1,6 @@
-"""From a crystal to the best of its structures: place atoms in many ways, tell the starts apart, relax a few.
+"""From a crystal to the best of its structures: place atoms in many ways, tell the placements apart, relax a few.
 
-Energies of all starts, then of the better ones at other volumes, then some steps of relaxation for the best
+Energies of all placements, then of the better ones at other volumes, then some steps of relaxation for the best
 (successive halving), then the best of those to the end.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,76 +17,90 @@ from crystalgfn.crystallography.cells import cell_vectors, checked_lattice, prim
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.structures import sanity
-from crystalgfn.structures.candidates.requests import Recipe, Request
+from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.placing.placements import Placement, place
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from crystalgfn.structures.quiet import quiet
-from crystalgfn.structures.relaxing.potentials import Potential
-from crystalgfn.structures.relaxing.relax import begin, relax
-from crystalgfn.structures.relaxing.relaxed import Relaxed
+from crystalgfn.structures.relaxing.potentials.potential import Potential
+from crystalgfn.structures.relaxing.relaxation import Relaxed, Schedule
 from crystalgfn.structures.relaxing.volumes import scaled
 
 SCREEN_VOLUMES = (0.8, 1.25)
-"""Further volumes over the given one at which the better starts are looked at; the lowest energy counts."""
+"""Further volumes over the given one at which the better placements are looked at; the lowest energy counts."""
 
 LOOKED_AT_AGAIN = 0.34
-"""Part of the starts that is looked at in the further volumes."""
+"""Part of the placements that is looked at in the further volumes."""
 
 MAX_ATOMS = 200
 """Atoms in the conventional cell beyond which nothing is placed: one energy would take seconds."""
 
 TRY_STEPS = 8
-"""Steps after which starts are compared again."""
+"""Steps after which placements are compared again."""
 
 SPARE = 2
-"""Starts relaxed in place of those that fail."""
+"""Placements relaxed in place of those that fail."""
 
 WITHOUT_SYMMETRY = "random, symmetry dropped"
 """Source of placements in P1, where none in the group asked for gave a crystal."""
 
 
-def place_request(
-    request: Request, recipe: Recipe, library: PrototypeLibrary | None = None
-) -> tuple[list[Placement], str]:
+@dataclass(frozen=True)
+class PlacedRequest:
+    """A crystal with the initial placements of its atoms.
+
+    Attributes:
+        request: the crystal.
+        placements: best first.
+        reason: why there is none; empty otherwise.
+    """
+
+    request: Request
+    placements: tuple[Placement, ...]
+    reason: str = ""
+
+
+def place_request(request: Request, settings: SearchSettings, library: PrototypeLibrary | None = None) -> PlacedRequest:
     """Return the placements of a crystal, best first, or none and the reason."""
     if request.failure:
-        return [], request.failure
+        return PlacedRequest(request, (), request.failure)
     atoms = sum(request.counts.values())
     if atoms > MAX_ATOMS:
-        return [], f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
-    return _placed(
+        reason = f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
+        return PlacedRequest(request, (), reason)
+    placements, reason = _placed(
         lambda: (
             place(
                 request.space_group,
                 request.counts,
                 request.lattice,
-                starts=recipe.starts,
-                seed=_seed(recipe.seed, request.row),
+                starts=settings.placements,
+                seed=_seed(settings.seed, request.row),
                 library=library,
             )
-            or _in_p1(request, recipe)
+            or _in_p1(request, settings)
         )
     )
+    return PlacedRequest(request, tuple(placements), reason)
 
 
-def place_without_symmetry(request: Request, recipe: Recipe) -> list[Placement]:
+def place_without_symmetry(request: Request, settings: SearchSettings) -> list[Placement]:
     """Place the atoms of a crystal's primitive cell in P1: for groups whose positions bring atoms too near."""
-    return _placed(lambda: _in_p1(request, recipe))[0]
+    return _placed(lambda: _in_p1(request, settings))[0]
 
 
-def _placed(way: Callable[[], list[Placement]]) -> tuple[list[Placement], str]:
-    """Return what a way to place atoms gives, or none and the reason: one crystal never stops a run."""
+def _placed(placing: Callable[[], list[Placement]]) -> tuple[list[Placement], str]:
+    """Return the placements that a function gives, or none and the reason: one crystal never stops a run."""
     try:
         with quiet():
-            found = way()
+            placements = placing()
     except CrystalGFNError as error:
         return [], str(error)
     except Exception as error:
         return [], f"{type(error).__name__}: {error}"
-    return found, "" if found else "no way to place the atoms was found"
+    return placements, "" if placements else "no way to place the atoms was found"
 
 
-def _in_p1(request: Request, recipe: Recipe) -> list[Placement]:
+def _in_p1(request: Request, settings: SearchSettings) -> list[Placement]:
     from pymatgen.core import Lattice
 
     cell = primitive_cell(request.space_group, cell_vectors(checked_lattice(request.space_group, request.lattice)))
@@ -97,40 +111,44 @@ def _in_p1(request: Request, recipe: Recipe) -> list[Placement]:
             1,
             {z: n // points for z, n in request.counts.items()},
             Lattice(cell).parameters,
-            starts=max(1, recipe.starts // 2),
-            seed=_seed(recipe.seed, request.row, 2),
+            starts=max(1, settings.placements // 2),
+            seed=_seed(settings.seed, request.row, 2),
         )
     ]
 
 
 def best_of(
-    request: Request, recipe: Recipe, potential: Potential, placements: Sequence[Placement]
+    request: Request, settings: SearchSettings, potential: Potential, placements: Sequence[Placement]
 ) -> tuple[tuple[Placement, Relaxed] | None, list[str]]:
-    """Relax the placements of lowest energy; the lowest that passes the gate, or None, and why others failed."""
+    """Relax the placements of lowest energy; the lowest with sensible distances, or None, and why others failed."""
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
-    kept = screen(placements, potential, max(recipe.tried, recipe.relaxed + SPARE))
-    begun = [(begin(placement.structure, potential, steps=TRY_STEPS), placement) for placement in kept]
-    begun.sort(key=lambda pair: pair[0].energy)
-    for tried, (start, placement) in enumerate(begun[: recipe.relaxed + SPARE]):
-        if tried - len(failures) == recipe.relaxed:
-            break
-        relaxed = relax(
-            placement.structure,
-            potential,
-            start=start,
-            seed=_seed(recipe.seed, request.row, 1),
-            steps=recipe.steps,
-            free_steps=recipe.free_steps,
-            time_limit_s=recipe.time_limit_s,
+    kept = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    if not kept:
+        return None, ["the potential gives no energy of any placement"]
+    prerelaxed = potential.prerelax([placement.structure for placement in kept], steps=TRY_STEPS)
+    begun = sorted(zip(prerelaxed, kept, strict=True), key=lambda pair: pair[0].energy)[: settings.relaxed + SPARE]
+    schedule = Schedule(settings.steps, settings.free_steps, time_limit_s=settings.time_limit_s)
+    succeeded = 0
+    while begun and succeeded < settings.relaxed:
+        # as many at once as are still wanted: the spare ones only where some fail
+        batch, begun = begun[: settings.relaxed - succeeded], begun[settings.relaxed - succeeded :]
+        results = potential.relax(
+            [placement.structure for _, placement in batch],
+            seed=_seed(settings.seed, request.row, 1),
+            schedule=schedule,
+            prerelaxed=[start for start, _ in batch],
         )
-        gate = sanity.distance_gate(relaxed.structure)
-        if relaxed.failure and not math.isfinite(relaxed.energy):
-            failures.append(relaxed.failure)
-        elif not gate:
-            failures.append(gate.reason)
-        elif best is None or relaxed.energy < best[1].energy:
-            best = placement, relaxed
+        for (_, placement), relaxed in zip(batch, results, strict=True):
+            verdict = sanity.check_distances(relaxed.structure)
+            if relaxed.failure and not math.isfinite(relaxed.energy):
+                failures.append(relaxed.failure)
+            elif not verdict:
+                failures.append(verdict.reason)
+            else:
+                succeeded += 1
+                if best is None or relaxed.energy < best[1].energy:
+                    best = placement, relaxed
     return best, list(dict.fromkeys(failures))
 
 
@@ -138,7 +156,7 @@ def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> 
     """Return the placements of lowest energy, lowest first.
 
     All are looked at in the given volume, and the lowest :data:`LOOKED_AT_AGAIN` of them at :data:`SCREEN_VOLUMES` too.
-    Volumes at which atoms would be nearer than the distance gate allows do not count, unless that leaves none.
+    Volumes at which atoms would be nearer than the check of distances allows do not count, unless that leaves none.
     """
     lowest = _energies(placements, potential, (1.0,))
     again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(LOOKED_AT_AGAIN * len(placements)))]

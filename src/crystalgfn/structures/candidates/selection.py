@@ -45,9 +45,9 @@ def most_promising(
             for composition, value in zip(crystals.compositions, predicted.tolist(), strict=True)
         ]
     )
-    known = np.isfinite(above)
+    covered = np.isfinite(above)
     atoms = crystals.n_atoms.numpy() // CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
-    order = np.lexsort((np.where(known, above, predicted), ~known))
+    order = np.lexsort((np.where(covered, above, predicted), ~covered))
     if max_atoms is not None:
         order = order[atoms[order] <= max_atoms]
     formulas, groups = crystals.formulas, crystals.space_group.tolist()

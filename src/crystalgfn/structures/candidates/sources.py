@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +18,28 @@ from crystalgfn.structures.candidates.requests import Request, requests
 CHUNK = 1_000
 
 
-def read_requests(path: str | Path, n: int | None = None) -> tuple[int, Iterator[Request]]:
-    """Return how many rows a crystals table has, up to ``n``, and its rows.
+@dataclass(frozen=True)
+class TableRequests:
+    """The rows of a crystals table, as often as they are iterated over.
+
+    Attributes:
+        table: arrow table.
+        source: its name, for messages.
+    """
+
+    table: pa.Table
+    source: str
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __iter__(self) -> Iterator[Request]:
+        for start in range(0, len(self), CHUNK):
+            yield from _chunk(self.table.slice(start, CHUNK), self.source, start)
+
+
+def read_requests(path: str | Path, n: int | None = None) -> TableRequests:
+    """Return the rows of a crystals table, up to ``n``.
 
     Raises:
         DataError: an unreadable file, or columns that are missing. A wrong value is the reason of its row.
@@ -28,12 +49,7 @@ def read_requests(path: str | Path, n: int | None = None) -> tuple[int, Iterator
     if n is not None:
         table = table.slice(0, n)
     from_table(table.slice(0, 0), path.name)  # the columns alone
-    return table.num_rows, _requests(table, path.name)
-
-
-def _requests(table: pa.Table, source: str) -> Iterator[Request]:
-    for start in range(0, table.num_rows, CHUNK):
-        yield from _chunk(table.slice(start, CHUNK), source, start)
+    return TableRequests(table, path.name)
 
 
 def _chunk(table: pa.Table, source: str, first: int) -> Iterator[Request]:

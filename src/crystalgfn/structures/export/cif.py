@@ -1,31 +1,26 @@
-"""Files: symmetrised CIF with space group and Wyckoff letters, and extXYZ.
+"""Symmetrised CIF with space group and Wyckoff letters.
 
-A CIF holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
+It holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
 groups, second origin), the symmetry operations, and one atom an orbit, so that any reader rebuilds the same crystal and
 finds the same space group.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import re
-from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+import torch
 
-from crystalgfn.crystallography.cells import cell_vectors
-from crystalgfn.crystallography.elements import ATOMIC_MASS
-from crystalgfn.crystallography.symmetry import SYMPREC, operations, symmetrise
-from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically
+from crystalgfn.crystallography.elements import ATOMIC_MASS, GRAMS_PER_CM3
+from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystallography.symmetry.standard import SYMPREC, operations, symmetrise
+from crystalgfn.files.atomic import write_text
 
 if TYPE_CHECKING:
-    from ase import Atoms
     from pymatgen.core import Structure
 
 
@@ -40,23 +35,23 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     Raises:
         DataError: no space group can be assigned.
     """
-    found = symmetrise(structure, symprec=symprec)
+    crystal = symmetrise(structure, symprec=symprec)
     formula = structure.composition.reduced_formula
     label = re.sub(r"[^\w.-]", "_", name or formula)
-    numbers, _ = found.positions()
-    volume = float(np.linalg.det(cell_vectors(np.array(found.lattice))))
-    density = float(ATOMIC_MASS[numbers].sum()) * 1.66053906660 / volume
+    numbers, _ = crystal.positions()
+    volume = float(cell_volume(torch.tensor(crystal.lattice, dtype=torch.float64)))
+    density = float(ATOMIC_MASS[numbers].sum()) * GRAMS_PER_CM3 / volume
     counts = structure.composition.reduced_composition.get_el_amt_dict()
     units = len(numbers) / sum(counts.values())
     cell = zip(
-        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), found.lattice, strict=True
+        ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma"), crystal.lattice, strict=True
     )
     lines = [
         f"data_{label}",
-        f"_symmetry_space_group_name_H-M   '{found.symbol}'",
+        f"_symmetry_space_group_name_H-M   '{crystal.symbol}'",
         *(f"_cell_{key}   {value:.8f}" for key, value in cell),
-        f"_symmetry_Int_Tables_number   {found.space_group}",
-        f"_space_group_IT_number   {found.space_group}",
+        f"_symmetry_Int_Tables_number   {crystal.space_group}",
+        f"_space_group_IT_number   {crystal.space_group}",
         f"_chemical_formula_structural   {formula}",
         "_chemical_formula_sum   '" + " ".join(f"{e}{n * units:g}" for e, n in counts.items()) + "'",
         f"_cell_volume   {volume:.8f}",
@@ -65,7 +60,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
         "loop_",
         " _symmetry_equiv_pos_site_id",
         " _symmetry_equiv_pos_as_xyz",
-        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(found.space_group), 1)),
+        *(f"  {i}  '{text}'" for i, text in enumerate(_operation_texts(crystal.space_group), 1)),
         "loop_",
         " _atom_site_type_symbol",
         " _atom_site_label",
@@ -79,7 +74,7 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
             f"  {s.symbol}  {s.symbol}{i}  {s.multiplicity}  {s.wyckoff}  "
             + "  ".join(f"{c:.10f}" for c in s.position)
             + "  1"
-            for i, s in enumerate(found.sites)
+            for i, s in enumerate(crystal.sites)
         ),
     ]
     return "\n".join(lines) + "\n"
@@ -91,82 +86,7 @@ def write_cif(path: str | Path, structure: Structure, *, symprec: float = SYMPRE
     Raises:
         DataError: no space group can be assigned, or the file cannot be written.
     """
-    text = to_cif(structure, symprec=symprec, name=name)
-    with write_atomically(Path(path)) as stream:
-        stream.write(text.encode())
-
-
-def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None) -> Atoms:
-    """Return an ASE Atoms object, with values such as energies (eV/atom) in its ``info``."""
-    from pymatgen.io.ase import AseAtomsAdaptor
-
-    atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    atoms.info = dict(info or {})
-    return atoms
-
-
-def write_extxyz(
-    path: str | Path, structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None = None
-) -> None:
-    """Write all structures as frames of one extXYZ file, atomically; ``infos`` go into the comment lines.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    text = _frames(structures, infos)
-    with write_atomically(Path(path)) as stream:
-        stream.write(text.encode())
-
-
-def append_extxyz(path: str | Path, structure: Structure, info: Mapping[str, Any] | None = None) -> None:
-    """Add a frame to an extXYZ file and wait until it is on disk.
-
-    After a kill the last frame may be incomplete: call :func:`repair_extxyz` before going on.
-
-    Raises:
-        DataError: the file cannot be written.
-    """
-    text = _frames([structure], None if info is None else [info])
-    try:
-        with Path(path).open("ab") as stream:
-            stream.write(text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def repair_extxyz(path: str | Path) -> int:
-    """Cut an incomplete last frame off an extXYZ file; return how many whole frames it holds.
-
-    Raises:
-        DataError: the file cannot be read or written.
-    """
-    path = Path(path)
-    if not path.exists():
-        return 0
-    frames = end = 0
-    try:
-        with path.open("rb+") as stream:
-            while head := stream.readline():
-                if not head.strip().isdigit():
-                    break
-                lines = [stream.readline() for _ in range(int(head) + 1)]
-                if not all(line.endswith(b"\n") for line in lines):
-                    break
-                frames, end = frames + 1, stream.tell()
-            stream.truncate(end)
-    except OSError as error:
-        raise DataError(f"cannot repair {path}: {error.strerror or error}") from error
-    return frames
-
-
-def _frames(structures: Sequence[Structure], infos: Sequence[Mapping[str, Any]] | None) -> str:
-    from ase.io.extxyz import write_extxyz as write
-
-    stream = io.StringIO()
-    write(stream, [to_atoms(s, i) for s, i in zip(structures, infos or [{}] * len(structures), strict=True)])
-    return stream.getvalue()
+    write_text(Path(path), to_cif(structure, symprec=symprec, name=name))
 
 
 @lru_cache(maxsize=230)

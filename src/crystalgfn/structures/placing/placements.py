@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import moyopy
 import numpy as np
 
 from crystalgfn.crystallography.cells import Array, cell_vectors, checked_lattice
@@ -24,6 +23,7 @@ from crystalgfn.crystallography.sites.assignments import (
     no_assignment,
 )
 from crystalgfn.crystallography.sites.prior import rank_assignments
+from crystalgfn.crystallography.symmetry.search import find_symmetry
 from crystalgfn.errors import DataError
 from crystalgfn.structures.placing.random_placement import Starts, is_new, random_starts
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO
@@ -187,9 +187,8 @@ def _found_group(starts: Starts, index: int) -> int | None:
     """Space group that moyopy finds; None where atoms coincide or the primitive cell is smaller than asked for."""
     if starts.distance[index] < 10 * SYMPREC:
         return None
-    cell = moyopy.Cell(starts.cell.tolist(), starts.fractional[index].tolist(), starts.numbers.tolist())
     try:
-        dataset = moyopy.MoyoDataset(cell, symprec=SYMPREC)
-    except ValueError:
+        dataset = find_symmetry(starts.cell, starts.fractional[index], starts.numbers, symprec=SYMPREC)
+    except DataError:
         return None
     return int(dataset.number) if len(dataset.prim_std_cell.numbers) == len(starts.numbers) else None

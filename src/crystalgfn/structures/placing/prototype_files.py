@@ -1,17 +1,20 @@
-"""Files of prototypes: parquet, one row a prototype, and the way from tables of crystal structures to them."""
+"""Files of prototypes: parquet, one row a prototype; reading, writing, and making one of a table of structures."""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, nearest
+from crystalgfn.files.atomic import write_atomically
 from crystalgfn.progress import progress_bar
-from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary, prototype_of
+from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary
+from crystalgfn.structures.placing.recognition import prototype_of
 
 SCHEMA = pa.schema(
     [
@@ -29,8 +32,36 @@ SCHEMA = pa.schema(
 STRUCTURE_COLUMNS = ("material_id", "numbers", "cell", "fractional")
 
 
-def write(library: PrototypeLibrary, path: Path, *, about: dict[str, str] | None = None) -> None:
-    """Write a library; ``about`` (source, licence ...) goes into the metadata of the file."""
+BUILTIN = "builtin"
+NONE = "none"
+
+BUILTIN_FILE = Path(str(files(__package__) / "data" / "prototypes.parquet"))
+"""Prototypes that ship: AFLOW's, as pymatgen distributes them, and phases of the builtin hull.
+
+AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the others are made by ``scripts/data/build_hull.py``.
+"""
+
+
+def load_library(name: str | Path) -> PrototypeLibrary:
+    """Return the prototypes that ship (``"builtin"``), or those of a file.
+
+    Raises:
+        DataError: the file is missing, unreadable, or no library.
+    """
+    if str(name) == BUILTIN:
+        return read(BUILTIN_FILE)
+    if not Path(name).suffix:
+        named = nearest(str(name), (BUILTIN, NONE))
+        raise DataError(f"unknown prototypes {str(name)!r}{named}, allowed: builtin, none, or a file (.parquet)")
+    return read(Path(name))
+
+
+def write(library: PrototypeLibrary, path: str | Path, *, about: dict[str, str] | None = None) -> None:
+    """Write a library, whole or not at all; ``about`` (source, licence ...) goes into the metadata of the file.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
     rows = [
         {
             "id": p.id,
@@ -44,11 +75,16 @@ def write(library: PrototypeLibrary, path: Path, *, about: dict[str, str] | None
         for p in library.prototypes
     ]
     schema = SCHEMA.with_metadata({"about": json.dumps(about or {})})
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path, compression="zstd")
+    with write_atomically(Path(path)) as stream:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream, compression="zstd")
 
 
 def read(path: Path) -> PrototypeLibrary:
-    """Read a library; see :meth:`.PrototypeLibrary.load`."""
+    """Read a library that :func:`write` wrote.
+
+    Raises:
+        DataError: the file is missing, unreadable, or no library.
+    """
     table = _table(path, SCHEMA.names)
     try:
         prototypes = [
@@ -70,11 +106,11 @@ def read(path: Path) -> PrototypeLibrary:
 def about(path: Path) -> dict[str, str]:
     """Return what was said of a library when it was written: source, licence, citation."""
     metadata = pq.read_schema(path).metadata or {}
-    found: dict[str, str] = json.loads(metadata.get(b"about", b"{}"))
-    return found
+    text: dict[str, str] = json.loads(metadata.get(b"about", b"{}"))
+    return text
 
 
-def from_structures(path: Path, *, symprec: float = 0.05) -> PrototypeLibrary:
+def from_structures(path: str | Path, *, symprec: float = 0.05) -> PrototypeLibrary:
     """Find the prototypes of a table of crystal structures.
 
     Args:
@@ -85,17 +121,17 @@ def from_structures(path: Path, *, symprec: float = 0.05) -> PrototypeLibrary:
     Raises:
         DataError: the file is missing or unreadable, or a column is missing.
     """
-    rows = _table(path, STRUCTURE_COLUMNS).to_pylist()
-    found = []
+    rows = _table(Path(path), STRUCTURE_COLUMNS).to_pylist()
+    prototypes = []
     with progress_bar(len(rows), "prototypes", "structures") as bar:
         for row in rows:
             try:
                 cell, points = np.reshape(row["cell"], (3, 3)), np.reshape(row["fractional"], (-1, 3))
-                found.append(prototype_of(str(row["material_id"]), cell, row["numbers"], points, symprec=symprec))
+                prototypes.append(prototype_of(str(row["material_id"]), cell, row["numbers"], points, symprec=symprec))
             except (DataError, ValueError, TypeError):
                 pass  # one odd row of a large table must not cost the others
             bar.advance(1)
-    return PrototypeLibrary(found)
+    return PrototypeLibrary(prototypes)
 
 
 def _table(path: Path, columns: tuple[str, ...] | list[str]) -> pa.Table:

@@ -16,15 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.cells import cell_vectors, checked_lattice, primitive_cell
-from crystalgfn.crystallography.elements import PROPERTIES, PROPERTY_NAMES
+from crystalgfn.crystallography.elements import COVALENT_RADIUS
 from crystalgfn.crystallography.operations import group_operations
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.errors import DataError
 
 Array = NDArray[np.float64]
-
-COVALENT_RADIUS: Array = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
-"""(119,) covalent radius in A by atomic number (Cordero et al., Dalton Trans. 2008, 2832, by way of pymatgen)."""
 
 IMAGES: Array = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 """(27, 3) cells around a Minkowski-reduced one: the nearest image of any two points wrapped into it is among them."""

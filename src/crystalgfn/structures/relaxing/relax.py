@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.quiet import quiet
-from crystalgfn.structures.relaxing.potentials import Potential
-from crystalgfn.structures.relaxing.relaxed import FREE_SYMPREC, SYMPREC, Relaxed, Stage, Start
-from crystalgfn.structures.relaxing.volumes import prescan, scaled
+from crystalgfn.structures.relaxing.relaxation import FREE_SYMPREC, SYMPREC, Prerelaxed, Relaxation, Relaxed, Schedule
+from crystalgfn.structures.relaxing.volumes import WithEnergies, prescan, scaled
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 
 if TYPE_CHECKING:
@@ -39,10 +39,21 @@ MAX_VOLUME_FACTOR = 4.0
 """A relaxation that grows the cell beyond this many times its start has lost its atoms."""
 
 
-def begin(structure: Structure, potential: Potential, *, steps: int, time_limit_s: float = 60.0) -> Start:
-    """Choose the volume of a crystal and relax it for some steps: tells starts apart at a small part of the cost.
+DEFAULT = Schedule()
 
-    Energies of unrelaxed atoms say little about where a start will end, those after some steps much. Never raises
+
+class WithCalculator(WithEnergies, Protocol):
+    """What the relaxation of one structure asks for: :class:`~.potentials.calculator.CalculatorPotential` has it."""
+
+    def calculator(self) -> Any:
+        """Return an ASE calculator with energy (eV), forces (eV/A) and stress (eV/A^3)."""
+        ...
+
+
+def prerelax(structure: Structure, potential: WithCalculator, *, steps: int, time_limit_s: float = 60.0) -> Prerelaxed:
+    """Choose the volume of a crystal and relax it for some steps: tells placements apart at a small part of the cost.
+
+    Energies of unrelaxed atoms say little about where a placement will end, those after some steps much. Never raises
     because of the crystal.
     """
     deadline = time.monotonic() + time_limit_s
@@ -50,24 +61,21 @@ def begin(structure: Structure, potential: Potential, *, steps: int, time_limit_
         with quiet():
             factor, energy = prescan(structure, potential)
             if not math.isfinite(factor):
-                return Start(structure, factor, energy)
-            stage = _run(scaled(structure, factor), potential, steps, 0.0, deadline, symmetric=True)
+                return Prerelaxed(structure, factor, energy)
+            run = _run(scaled(structure, factor), potential, steps, 0.0, deadline, symmetric=True)
     except Exception:  # of any library below: one crystal never stops a run
-        return Start(structure, math.nan, math.nan)
-    good = not stage.failure and distance_ratio(stage.structure) >= MIN_DISTANCE_RATIO
-    return Start(stage.structure, factor, energy, stage.energy if good else math.inf)
+        return Prerelaxed(structure, math.nan, math.nan)
+    good = not run.failure and distance_ratio(run.structure) >= MIN_DISTANCE_RATIO
+    return Prerelaxed(run.structure, factor, energy, run.energy if good else math.inf)
 
 
 def relax(
     structure: Structure,
-    potential: Potential,
+    potential: WithCalculator,
     *,
     seed: int,
-    start: Start | None = None,
-    steps: int = 100,
-    fmax: float = 0.1,
-    free_steps: int = 40,
-    time_limit_s: float = 300.0,
+    prerelaxed: Prerelaxed | None = None,
+    schedule: Schedule = DEFAULT,
 ) -> Relaxed:
     """Relax a crystal; never raises because of the crystal: ``Relaxed.failure`` says what went wrong.
 
@@ -79,20 +87,16 @@ def relax(
 
     Args:
         structure: the crystal, best in its primitive cell; its symmetry is found within :data:`SYMPREC`.
-        potential: see :func:`crystalgfn.structures.relaxing.potentials.load_potential`.
+        potential: one with an ASE calculator.
         seed: of the displacement.
-        start: where :func:`begin` left this crystal, to go on from.
-        steps: at most, with symmetry.
-        fmax: largest force (eV/A), and of the cell's degrees of freedom alike, at which the run with symmetry stops;
-            that without stops at :data:`FREE_FMAX` times it.
-        free_steps: at most, without symmetry; 0 leaves that part out.
-        time_limit_s: wall seconds for all, looked at between steps.
+        prerelaxed: where :func:`prerelax` left this crystal, to go on from.
+        schedule: steps, forces and time; the run without symmetry stops at :data:`FREE_FMAX` times its force.
     """
     begun = time.monotonic()
     result = Relaxed(structure)
     try:
         with quiet():
-            result = _relax(result, potential, seed, start, steps, fmax, free_steps, begun + time_limit_s)
+            result = _relax(result, potential, seed, prerelaxed, schedule, begun + schedule.time_limit_s)
     except Exception as error:  # of any library below: one crystal never stops a run
         result = replace(result, failure=_reason(error))
     return replace(result, seconds=time.monotonic() - begun)
@@ -100,12 +104,10 @@ def relax(
 
 def _relax(
     result: Relaxed,
-    potential: Potential,
+    potential: WithCalculator,
     seed: int,
-    start: Start | None,
-    steps: int,
-    fmax: float,
-    free_steps: int,
+    prerelaxed: Prerelaxed | None,
+    schedule: Schedule,
     deadline: float,
 ) -> Relaxed:
     given = result.structure
@@ -114,20 +116,25 @@ def _relax(
     )
     if not math.isfinite(result.distance_ratio_initial):
         return replace(result, failure="the structure has no atoms, no volume, or coordinates that are not finite")
-    if start is None:
+    if prerelaxed is None:
         factor, energy_initial = prescan(given, potential)
-        start = Start(scaled(given, factor) if math.isfinite(factor) else given, factor, energy_initial)
-    result = replace(result, volume_factor=start.volume_factor, energy_initial=start.energy_initial)
-    if not math.isfinite(start.volume_factor):
+        prerelaxed = Prerelaxed(scaled(given, factor) if math.isfinite(factor) else given, factor, energy_initial)
+    result = replace(result, volume_factor=prerelaxed.volume_factor, energy_initial=prerelaxed.energy_initial)
+    if not math.isfinite(prerelaxed.volume_factor):
         return replace(result, failure="the potential gives no energy at any volume of the pre-scan")
-    symmetric = _run(start.structure, potential, steps, fmax, deadline, symmetric=True)
+    symmetric = _run(prerelaxed.structure, potential, schedule.steps, schedule.fmax, deadline, symmetric=True)
     result = replace(result, symmetric=symmetric)
     if symmetric.failure and not math.isfinite(symmetric.energy):
         return replace(result, failure=symmetric.failure)
     final, chosen = symmetric, "symmetric"
-    if free_steps and symmetric.space_group != 1 and not symmetric.failure:
+    if schedule.free_steps and symmetric.space_group != 1 and not symmetric.failure:
         free = _run(
-            displaced(symmetric.structure, seed), potential, free_steps, FREE_FMAX * fmax, deadline, symmetric=False
+            displaced(symmetric.structure, seed),
+            potential,
+            schedule.free_steps,
+            FREE_FMAX * schedule.fmax,
+            deadline,
+            symmetric=False,
         )
         result = replace(result, free=free)
         near = distance_ratio(free.structure) < MIN_DISTANCE_RATIO <= distance_ratio(symmetric.structure)
@@ -141,7 +148,7 @@ def _relax(
         failure=final.failure,
         distance_ratio=distance_ratio(final.structure),
         volume_change=final.structure.volume / given.volume - 1,
-        relaxation_volume_change=final.structure.volume / (given.volume * start.volume_factor) - 1,
+        relaxation_volume_change=final.structure.volume / (given.volume * prerelaxed.volume_factor) - 1,
     )
 
 
@@ -157,26 +164,9 @@ def displaced(structure: Structure, seed: int) -> Structure:
     return Structure(Lattice(matrix @ (np.eye(3) + (strain + strain.T) / 2)), structure.species, fractional)
 
 
-def find_group(structure: Structure, symprec: float) -> int:
-    """Return the number of the space group that moyopy finds within ``symprec`` (A); 0 where it finds none."""
-    import moyopy
-
-    cell = moyopy.Cell(
-        np.asarray(structure.lattice.matrix).tolist(),
-        np.asarray(structure.frac_coords).tolist(),
-        [int(z) for z in structure.atomic_numbers],
-    )
-    try:
-        return int(moyopy.MoyoDataset(cell, symprec=symprec).number)
-    except BaseException as error:  # moyopy raises bare Rust errors on degenerate cells
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return 0
-
-
 def _run(
-    structure: Structure, potential: Potential, steps: int, fmax: float, deadline: float, *, symmetric: bool
-) -> Stage:
+    structure: Structure, potential: WithCalculator, steps: int, fmax: float, deadline: float, *, symmetric: bool
+) -> Relaxation:
     """Relax atoms and cell; the last finite state is kept whatever happens."""
     from ase.constraints import FixSymmetry
     from ase.optimize import BFGS
@@ -192,14 +182,14 @@ def _run(
         atoms.calc = potential.calculator()
         optimizer = BFGS(_cell_filter(atoms), logfile=None)
         for converged in optimizer.irun(fmax=fmax, steps=steps):
-            found = float(atoms.get_potential_energy()) / len(atoms)
-            if not math.isfinite(found) or not np.isfinite(atoms.positions).all():
+            current = float(atoms.get_potential_energy()) / len(atoms)
+            if not math.isfinite(current) or not np.isfinite(atoms.positions).all():
                 failure = "the energy is not finite"
             elif atoms.get_volume() > MAX_VOLUME_FACTOR * start_volume:
                 failure = f"the atoms fly apart: volume {atoms.get_volume() / start_volume:.1f} times that at the start"
             if failure:
                 break
-            kept, energy, done = atoms.copy(), found, optimizer.nsteps
+            kept, energy, done = atoms.copy(), current, optimizer.nsteps
             if not converged and time.monotonic() > deadline:
                 failure = "time limit"
                 break
@@ -208,7 +198,7 @@ def _run(
     kept.set_constraint()
     kept.calc = None
     final = AseAtomsAdaptor.get_structure(kept)
-    return Stage(final, energy, find_group(final, symprec), done, bool(converged) and not failure, failure)
+    return Relaxation(final, energy, find_group(final, symprec), done, bool(converged) and not failure, failure)
 
 
 def _cell_filter(atoms: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from crystalgfn.structures.relaxing.potentials import Potential
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 
 if TYPE_CHECKING:
@@ -17,7 +18,15 @@ VOLUME_FACTORS = tuple(float(x) for x in np.exp(np.linspace(-math.log(1.9), math
 """Volumes of the pre-scan over the given one, 0.53 to 1.9 in steps of 17 %."""
 
 
-def prescan(structure: Structure, potential: Potential) -> tuple[float, float]:
+class WithEnergies(Protocol):
+    """What the pre-scan asks of a potential."""
+
+    def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
+        """Return total energies (B,), eV/atom, energy only; NaN for a structure that the potential refuses."""
+        ...
+
+
+def prescan(structure: Structure, potential: WithEnergies) -> tuple[float, float]:
     """Return the best volume over the given one, and the energy (eV/atom) at the given volume; NaN where there is none.
 
     Volumes whose atoms are nearer than :data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO` do not count, unless

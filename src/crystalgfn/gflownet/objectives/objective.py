@@ -1,0 +1,96 @@
+"""What a training objective is: its own keys, what it needs of policies and trainer, and its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from crystalgfn.policy.policy import Scores
+from crystalgfn.policy.trajectories import Trajectories
+from crystalgfn.section import Section
+
+
+@dataclass(frozen=True)
+class ScoredBatch:
+    """Trajectories of one update, with their log-probabilities under the policies that are trained.
+
+    Attributes:
+        trajectories: those of P_F first, then those drawn backward from replayed states, then those from data.
+        scores: of the B trajectories.
+        log_reward: ``(B,)``.
+        drawn: how many are of P_F.
+        from_data: how many were drawn backward from data.
+    """
+
+    trajectories: Trajectories
+    scores: Scores
+    log_reward: Tensor
+    drawn: int
+    from_data: int = 0
+
+    @property
+    def delta(self) -> Tensor:
+        """``(B,)`` sum log P_F - sum log P_B - log R."""
+        return self.scores.log_pf_sum - self.scores.log_pb_sum - self.log_reward
+
+    def with_fixed_backward_policy(self) -> ScoredBatch:
+        """The same numbers, without gradients of P_B."""
+        return replace(self, scores=replace(self.scores, log_pb=self.scores.log_pb.detach()))
+
+
+class Objective(Section):
+    """What the forward policy learns from; the backward policy too, unless it has an objective of its own.
+
+    Class attributes say what an objective needs and where it holds. An instance holds its own keys.
+    """
+
+    flows: ClassVar[bool] = False
+    """Whether the policy has to learn the flow of states (``Scores.log_flow``)."""
+    conditional: ClassVar[bool] = False
+    """Whether it is right where log Z depends on a condition that a batch shares."""
+
+    def log_z_parameters(self) -> LogZParameters | None:
+        """How a learned log Z is made of weights; None for an objective without one."""
+        return None
+
+    def loss(self, batch: ScoredBatch, log_z: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            batch: trajectories with their scores and log-rewards.
+            log_z: scalar, learned; 0 for an objective without one.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LogZParameters:
+    """A learned log Z: the sum of some weights.
+
+    Attributes:
+        lr: learning rate of the weights.
+        weights: how many.
+        start: whether log Z begins with the estimate from the first batch, or with zero.
+    """
+
+    lr: float
+    weights: int
+    start: Literal["batch", "zero"]
+
+
+class LearnedLogZ(Objective):
+    """The keys of an objective that learns log Z."""
+
+    lr_log_z: float = Field(1e-2, gt=0.0)
+    """Learning rate of log Z."""
+    log_z_weights: int = Field(16, ge=1)
+    """Weights whose sum is log Z."""
+    log_z_start: Literal["batch", "zero"] = "batch"
+    """Start log Z from an estimate on the first batch, or from zero."""
+
+    def log_z_parameters(self) -> LogZParameters:
+        """See :meth:`Objective.log_z_parameters`."""
+        return LogZParameters(self.lr_log_z, self.log_z_weights, self.log_z_start)

@@ -1,0 +1,110 @@
+"""Model cards as text, and the rows of their tables of errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Return the card as markdown."""
+    data, domain = card["data"], card["domain"]
+    fits_validation = card["split"].get("fits_validation", False)
+    kept = "epochs kept, the last" if fits_validation else "epochs kept by validation error"
+    validation = "fitted as well in this last run" if fits_validation else "for validation"
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"Predicts {card['property']} in {card['unit']} from space group, composition and the lattice of the "
+        "conventional cell; atom positions are not asked for.",
+        "",
+        f"- made by: `{card['command']}`",
+        *([f"- its members come after those of `{card['appended_to']['command']}`"] if "appended_to" in card else []),
+        f"- recipe `{card['recipe']}`, seed {card['seed']}; {kept}: "
+        + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
+        f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
+    ]
+    if data["strained_rows"]:
+        lines.append(f"- strained copies: {data['strained_rows']:,} rows, sha256 `{data['strained_sha256']}`")
+    if data["hull_sha256"]:
+        lines.append(
+            f"- hull entries: sha256 `{data['hull_sha256']}`; none of a {'test' if fits_validation else 'held-out'} "
+            "formula is used. They teach the hull energy of compositions in no known structure, and a floor under "
+            "random crystals"
+        )
+    lines += [
+        f"- split: {card['split']['kind']}; 10 % of the formulas {validation}, 10 % for test",
+        f"- domain: {len(domain['elements'])} elements ({' '.join(domain['elements'])}); {domain['space_groups']} "
+        f"space groups; {domain['n_atoms'][0]} to {domain['n_atoms'][1]} atoms a conventional cell; "
+        f"{domain['volume_per_atom'][0]:.1f} to {domain['volume_per_atom'][1]:.1f} A^3/atom",
+        f"- versions: {', '.join(f'{k} {v}' for k, v in card['versions'].items())}",
+        "",
+        "## Errors on test rows",
+        "",
+        *_real_table(card["metrics"]["real"]),
+    ]
+    metals = card["metrics"]["real"].get("metals")
+    if metals:
+        lines += [
+            "",
+            f"Metals ({metals['metals']:.1%} of {metals['n']:,} rows) and others: {metals['accuracy']:.1%} on the "
+            f"right side at even odds, area under the curve {metals.get('auc', np.nan):.3f}.",
+        ]
+    strained = card["metrics"].get("strained")
+    if strained:
+        lines += ["", "## Errors on strained copies of test formulas", "", *_strained_table(strained)]
+    lines += ["", "## Sources", "", *(f"- {c}" for c in card["citations"]), "", f"Licence: {card['licence']}.", ""]
+    return "\n".join(lines)
+
+
+def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the table of errors: group, n, MAE, median, p95, bias (unit of the property)."""
+    out = []
+    for name, errors in real["groups"].items():
+        if errors["n"]:
+            numbers = (f"{errors[key]:.4f}" for key in ("mae", "median", "p95", "bias"))
+            out.append((name, f"{errors['n']:,}", *numbers))
+    return out
+
+
+def strained_rows(strained: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the strained table: group, n, MAE and median of the energy; MAE and correlation of its change."""
+    out = []
+    for name, errors in strained.items():
+        energy, change, capped = errors["energy"], errors["change"], errors["change_capped_5"]
+        if energy["n"]:
+            numbers = [energy["mae"], energy["median"], energy["p95"], change["mae"], change.get("correlation", np.nan)]
+            numbers += [capped["mae"], capped.get("correlation", np.nan)]
+            out.append((name, f"{energy['n']:,}", *(f"{value:.4f}" for value in numbers)))
+    return out
+
+
+REAL_HEADER = ("rows", "n", "MAE", "median", "p95", "bias")
+STRAINED_HEADER = (
+    "strain",
+    "n",
+    "MAE",
+    "median",
+    "p95",
+    "MAE of change",
+    "correlation of change",
+    "MAE, capped at 5 eV",
+    "correlation, capped at 5 eV",
+)
+
+
+def _real_table(real: dict[str, Any]) -> list[str]:
+    return _markdown(REAL_HEADER, real_rows(real))
+
+
+def _strained_table(strained: dict[str, Any]) -> list[str]:
+    return _markdown(STRAINED_HEADER, strained_rows(strained))
+
+
+def _markdown(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    return [
+        f"| {' | '.join(header)} |",
+        f"|{'---|' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]

@@ -1,0 +1,141 @@
+"""Rows that teach the energy of relaxed crystals: real ones, entries of the hull, and crystals nobody has computed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.proxies.data.bounds import VOLUME_RATIO, hull_energies, random_crystals
+from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.data.labels import FORMATION_ENERGY
+from crystalgfn.proxies.data.rows import Rows, TrainingData, rows_of
+from crystalgfn.proxies.data.splits import Split
+from crystalgfn.proxies.hyperparameters import Hyperparameters
+from crystalgfn.proxies.networks.features import Featuriser
+from crystalgfn.proxies.networks.inputs import Inputs
+
+N_BOUNDED = 8_000
+"""Random crystals above the hull."""
+
+
+def energy_data(
+    table: LabelledCrystals, split: Split, hyperparameters: Hyperparameters, *, hull: Path | None, seed: int
+) -> TrainingData:
+    """Make the rows of a training for the energy of real crystals, and of compositions from the hull's entries.
+
+    Args:
+        table: real crystals.
+        split: of its rows.
+        hyperparameters: how many rows of the hull a step takes, and the weight of the floor.
+        hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull; its
+            entries of validation and test formulas are left out.
+        seed: of the random crystals above the hull.
+    """
+    train = rows_of(table, split.train, table.target)
+    extra = bounded = borrowed = None
+    if hull is not None and hyperparameters.extra_size > 0:
+        crystals = table.crystals[split.train]
+        hidden = set(np.asarray(table.crystals.formulas, dtype=object)[~split.train])
+        counts, energy = read_hull_entries(hull, crystals.elements, hidden)
+        extra = composition_rows(crystals.elements, counts, energy, train.inputs.descriptors.mean(0))
+        if hyperparameters.borrowed_weight > 0:
+            borrowed = borrowed_rows(extra, train.inputs, seed=seed)
+        if hyperparameters.bound_weight > 0:
+            random = random_crystals(crystals, N_BOUNDED, seed=seed)
+            bound = hull_energies(
+                crystals.elements,
+                np.concatenate([counts, crystals.counts.cpu().numpy()]),
+                np.concatenate([energy, table.target[split.train]]),
+                random.counts.numpy(),
+            )
+            bounded = Rows(Featuriser()(random), torch.as_tensor(bound, dtype=torch.float32))
+    return TrainingData(
+        train, rows_of(table, split.validation, table.target), extra=extra, bounded=bounded, borrowed=borrowed
+    )
+
+
+def composition_rows(
+    elements: Sequence[int], counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64], descriptors: torch.Tensor
+) -> Rows:
+    """Return rows of ``counts`` (B, D) in no known structure, each composition once, with the hull energy (B,).
+
+    ``descriptors`` (N,) are the means of real crystals, which stand for the descriptors of the unknown cell.
+    """
+    size = len(counts)
+    cells = torch.tensor([[5.0, 5.0, 5.0, 90.0, 90.0, 90.0]], dtype=torch.float64).expand(size, 6)
+    crystals = Crystals(tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), cells)
+    _, first = np.unique(np.asarray(crystals.formulas, dtype=str), return_index=True)
+    inputs = Featuriser()(crystals[first]).without_structure(descriptors)
+    return Rows(inputs, torch.as_tensor(energy[first], dtype=torch.float32))
+
+
+def borrowed_rows(compositions: Rows, crystals: Inputs, *, seed: int) -> Rows:
+    """Give ``compositions`` space group, size and cell of ``crystals`` with the same fractions, drawn at random.
+
+    Compositions whose fractions, by rising electronegativity, no crystal has are left out; the others come
+    twice. Their volume over the additive estimate is drawn from the range of random crystals, log-uniformly.
+    """
+    rng = np.random.default_rng(seed)
+    lenders: dict[tuple[float, ...], list[int]] = {}
+    for row, fractions in enumerate(crystals.fractions.numpy().round(3)):
+        lenders.setdefault(tuple(fractions[fractions > 0].tolist()), []).append(row)
+    pairs = [
+        (row, candidates[rng.integers(len(candidates))])
+        for row, fractions in enumerate(compositions.inputs.fractions.numpy().round(3))
+        if (candidates := lenders.get(tuple(fractions[fractions > 0].tolist())))
+        for _ in range(2)
+    ]
+    rows, lender = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).unbind(1)
+    inputs = compositions.inputs[rows].with_structure(crystals[lender])
+    low, high = np.log(VOLUME_RATIO).tolist()
+    log_ratio = torch.as_tensor(rng.uniform(low, high, size=len(rows)), dtype=torch.float32)
+    return Rows(inputs.with_volume(log_ratio), compositions.target[rows])
+
+
+def read_hull_entries(
+    path: Path, elements: Sequence[int], hidden: set[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Read counts (N, D) over ``elements`` and the hull energy (N,), eV/atom, at the composition of each entry.
+
+    Entries with other elements, or with a reduced formula in ``hidden``, are left out. The hull energy is the entry's
+    formation energy less its energy above the hull, where the table has it.
+
+    Raises:
+        DataError: unreadable, or a column is missing.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        amounts = [json.loads(text) for text in frame["elements"]]
+        energy = frame[FORMATION_ENERGY.column].to_numpy(dtype=float)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: unreadable hull entries: {error}") from None
+    if "e_above_hull" in frame:
+        energy = energy - np.nan_to_num(frame["e_above_hull"].to_numpy(dtype=float))
+    column = {z: i for i, z in enumerate(elements)}
+    counts = np.zeros((len(amounts), len(elements)), dtype=np.int64)
+    usable = np.isfinite(energy)
+    for row, entry in enumerate(amounts):
+        for symbol, count in entry.items():
+            place = column.get(atomic_number(symbol))
+            if place is None:
+                usable[row] = False
+            else:
+                counts[row, place] = int(count)
+    usable &= counts.sum(1) > 0
+    counts, energy = counts[usable], energy[usable]
+    size = len(counts)
+    formulas = Crystals(
+        tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), torch.ones(size, 6)
+    ).formulas
+    shown = np.array([formula not in hidden for formula in formulas], dtype=bool)
+    return counts[shown], energy[shown]

@@ -1,0 +1,96 @@
+"""Labelled crystals: tables of real crystals or their strained copies, with the number that a network learns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import DataError
+from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label
+
+BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
+"""Columns of strained copies: crystal they are copies of, change of energy (eV/atom), kind of strain."""
+
+
+@dataclass(frozen=True)
+class LabelledCrystals:
+    """Crystals with a label.
+
+    Attributes:
+        crystals: N crystals.
+        target: (N,) float64 labels, eV/atom; eV for the band gap.
+        sha256: of the file.
+        name: of the file.
+    """
+
+    crystals: Crystals
+    target: npt.NDArray[np.float64]
+    sha256: str
+    name: str
+
+    @cached_property
+    def systems(self) -> list[str]:
+        """(N,) sets of elements, such as ``"Fe-Li-O"``."""
+        symbols: list[list[str]] = [[] for _ in range(len(self.crystals))]
+        for row, column in self.crystals.counts.nonzero().tolist():
+            symbols[row].append(SYMBOLS[self.crystals.elements[column]])
+        return ["-".join(sorted(row)) for row in symbols]
+
+    @cached_property
+    def sources(self) -> npt.NDArray[np.object_]:
+        """(N,) where each row comes from: MP for the Materials Project's sets, else the ``source`` column's value."""
+        if "source" not in self.crystals.columns:
+            return np.full(len(self.crystals), "all", dtype=object)
+        names = [str(s) for s in self.crystals.columns["source"]]
+        return np.array(["MP" if s.startswith("mp") else s.upper() for s in names], dtype=object)
+
+
+def read_labelled(path: Path, label: Label = FORMATION_ENERGY) -> LabelledCrystals:
+    """Read a crystals table with its labels.
+
+    Raises:
+        DataError: unreadable, no such column, a label that is not finite where every row has to have one, or no row
+            with one.
+    """
+    crystals = Crystals.from_file(path)
+    values = np.asarray(crystals.column(label.column), dtype=float)
+    labelled = np.isfinite(values)
+    if label.complete and not labelled.all():
+        bad = int(np.flatnonzero(~labelled)[0])
+        raise DataError(f"{path}: row {bad + 1} has {label.column} {values[bad]}, allowed: finite numbers")
+    if not labelled.any():
+        raise DataError(f"{path}: no rows with {label.column}, allowed: 1 or more")
+    if not labelled.all():
+        crystals, values = crystals[labelled], values[labelled]
+    return LabelledCrystals(crystals, values, file_hash(path), path.name)
+
+
+def join(tables: Sequence[LabelledCrystals]) -> LabelledCrystals:
+    """Return the rows of several tables as one, with the elements of all and the columns that every table has."""
+    if len(tables) == 1:
+        return tables[0]
+    names = set.intersection(*(set(table.crystals.columns) for table in tables))
+    parts = []
+    for table in tables:
+        columns = {name: values for name, values in table.crystals.columns.items() if name in names}
+        parts.append(replace(table.crystals, columns=columns))
+    together = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
+    target = np.concatenate([table.target for table in tables])
+    return LabelledCrystals(Crystals.concatenate(parts), target, together, "+".join(table.name for table in tables))
+
+
+def file_hash(path: Path) -> str:
+    """Return the sha256 of a file, as hexadecimal text."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""What a property network predicts for a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A prediction of M members for B crystals.
+
+    Attributes:
+        energy: (M, B) eV/atom.
+        equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
+        logit, gap: (M, B) from a network of the band gap, else None: log odds of a non-metal, and its gap in eV.
+        doubt: (B,) or None: standard deviation, eV/atom, of a part that all members share, so that they cannot show it.
+    """
+
+    energy: Tensor
+    equilibrium: Tensor | None = None
+    logit: Tensor | None = None
+    gap: Tensor | None = None
+    doubt: Tensor | None = None
+
+    def first(self, rows: int) -> Terms:
+        """Return the predictions for the first ``rows`` crystals of the batch; the expected cells are left out."""
+
+        def cut(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[..., :rows]
+
+        return Terms(self.energy[:, :rows], None, cut(self.logit), cut(self.gap), cut(self.doubt))
+
+    @classmethod
+    def join(cls, parts: Sequence[Terms]) -> Terms:
+        """Join the predictions for parts of a batch along B; expected cells are left out."""
+
+        def joined(name: str) -> Tensor | None:
+            tensors = [tensor for part in parts if (tensor := getattr(part, name)) is not None]
+            return torch.cat(tensors, -1) if tensors else None
+
+        return cls(
+            torch.cat([part.energy for part in parts], -1), None, joined("logit"), joined("gap"), joined("doubt")
+        )

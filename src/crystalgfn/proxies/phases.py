@@ -1,0 +1,154 @@
+"""Phases: what a recipe consists of, one fit after the other, each with a checkpoint of its own.
+
+The recipe ``best`` goes on after ``energy`` with :data:`SETTLE_PHASE`, which ties crystals to the hull of their
+composition, or, with strained copies, with :data:`BLIND_PHASE`, which does the same and learns to do without the
+lattice, and then with :data:`STRAIN_PHASES`, which fit the strain energy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from crystalgfn.errors import ConfigError
+from crystalgfn.proxies.data.energy_rows import energy_data
+from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.data.splits import Split
+from crystalgfn.proxies.data.strain_rows import strain_data
+from crystalgfn.proxies.hyperparameters import BLIND, CELL, RECIPES, SETTLE, SHAPE, Hyperparameters
+from crystalgfn.proxies.networks.base import ProxyNetwork
+from crystalgfn.proxies.networks.cell import CellNetwork
+from crystalgfn.proxies.networks.sets import SetNetwork
+from crystalgfn.proxies.networks.volume import VolumeNetwork
+from crystalgfn.proxies.training import Epoch, fit_network
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One fit of the workflow.
+
+    Attributes:
+        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"`` or ``"gap"``.
+        hyperparameters: how the network is fitted.
+        of_cell: it fits the network of the strain energy, with strained copies; otherwise the network of the relaxed
+            crystal (or of the gap).
+        continues: it goes on from the network that is there, whose sizes it takes over.
+    """
+
+    name: str
+    hyperparameters: Hyperparameters
+    of_cell: bool = False
+    continues: bool = False
+
+
+SETTLE_PHASE = Phase("settle", SETTLE, continues=True)
+BLIND_PHASE = Phase("blind", BLIND, continues=True)
+STRAIN_PHASES = (Phase("strain", CELL, of_cell=True), Phase("shape", SHAPE, of_cell=True, continues=True))
+
+
+def phases_of(
+    recipe: str,
+    *,
+    strained: bool,
+    base: bool,
+    blind: bool = False,
+    epochs: int | None = None,
+    members: int | None = None,
+) -> list[Phase]:
+    """Return the phases of a recipe.
+
+    Args:
+        recipe: a name of ``RECIPES``.
+        strained: there are strained copies: the model becomes volume-aware.
+        base: a trained network is there to begin with, which saves the first phase.
+        blind: the members join a volume-aware model, whose part for the cell is fitted already.
+        epochs: cap on the epochs of every phase.
+        members: networks of the ensemble; the recipe's by default. The part that knows the cell keeps its own number.
+
+    Raises:
+        ConfigError: strained copies with a recipe that has no place for them.
+    """
+    if strained and recipe != "best":
+        raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
+    first = RECIPES[recipe]
+    if members is not None:
+        first = replace(first, network=replace(first.network, members=members))
+    phases = [] if base else [Phase("gap" if recipe == "gap" else "energy", first)]
+    if blind:
+        phases += [BLIND_PHASE]
+    elif strained:
+        phases += [BLIND_PHASE, *STRAIN_PHASES]
+    elif recipe == "best":
+        phases += [SETTLE_PHASE]
+    return phases if epochs is None else [_capped(phase, epochs) for phase in phases]
+
+
+def _capped(phase: Phase, epochs: int) -> Phase:
+    """Return the phase with at most ``epochs`` epochs."""
+    fewer = min(epochs, phase.hyperparameters.epochs)
+    return replace(phase, hyperparameters=replace(phase.hyperparameters, epochs=fewer))
+
+
+def fit_phases(
+    phases: list[Phase],
+    table: LabelledCrystals,
+    split: Split,
+    *,
+    seed: int,
+    strained: LabelledCrystals | None = None,
+    hull: Path | None = None,
+    base: ProxyNetwork | None = None,
+    checkpoint: Callable[[str], Path] | None = None,
+    resume: bool = False,
+    report: Callable[[str, Epoch], None] | None = None,
+) -> tuple[ProxyNetwork, dict[str, list[Epoch]]]:
+    """Run the phases and return the network with the history of each.
+
+    Args:
+        phases: from :func:`phases_of`.
+        table, split: real crystals.
+        seed: of all phases.
+        strained: strained copies, for the phases of the cell.
+        hull: entries of the convex hull; see :func:`~crystalgfn.proxies.data.energy_rows.energy_data`.
+        base: a trained :class:`SetNetwork`, where the first phase is left out.
+        checkpoint: file of a phase's checkpoint by its name.
+        resume: continue from the checkpoints that exist.
+        report: called with the phase's name after each epoch.
+    """
+    network = base
+    cell: ProxyNetwork | None = None
+    histories: dict[str, list[Epoch]] = {}
+    for phase in phases:
+        hyperparameters = phase.hyperparameters
+        start = None
+        if phase.of_cell and strained is not None:
+            data = strain_data(table, split, hyperparameters, strained)
+            start = cell if phase.continues else None
+        else:
+            data = energy_data(table, split, hyperparameters, hull=hull, seed=seed)
+            if phase.continues and network is not None:
+                start = network
+                sizes = replace(
+                    network.config, blind=hyperparameters.network.blind, reach=hyperparameters.network.reach
+                )
+                hyperparameters = replace(hyperparameters, network=sizes)
+        fitted, histories[phase.name] = fit_network(
+            hyperparameters,
+            data,
+            seed=seed,
+            start=start,
+            checkpoint=checkpoint(phase.name) if checkpoint is not None else None,
+            resume=resume,
+            report=partial(report, phase.name) if report is not None else None,
+        )
+        if phase.of_cell:
+            cell = fitted
+        else:
+            network = fitted
+    if isinstance(cell, CellNetwork) and isinstance(network, SetNetwork):
+        network = VolumeNetwork.join(network, cell)
+    if network is None:
+        raise ConfigError("nothing to fit_network: no phase and no base")
+    return network, histories

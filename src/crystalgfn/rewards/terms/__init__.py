@@ -1,0 +1,1 @@
+"""Terms of the log-reward: one file a kind, and the registry of kinds."""

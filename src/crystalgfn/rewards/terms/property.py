@@ -1,0 +1,120 @@
+"""The term of a property: its strength times what a goal makes of the values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.errors import ConfigError
+from crystalgfn.rewards.goals import Goal, parse_goal
+from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
+from crystalgfn.rewards.values import Values
+
+
+@dataclass(frozen=True)
+class PropertyTerm:
+    """``strength`` times what ``goal`` makes of a property; see :class:`~crystalgfn.rewards.terms.term.Term`.
+
+    Attributes:
+        prop: the property.
+        goal: what is wanted of it.
+        strength: factor of the log-reward.
+        caution: standard deviations by which values are worsened before the goal sees them.
+        weights: least and most of a further factor that is chosen when sampling, for conditional models; None for 1.
+
+    Raises:
+        ConfigError: caution about a property without an ensemble.
+    """
+
+    prop: CheckedProperty
+    goal: Goal
+    strength: float = 1.0
+    caution: float = 0.0
+    weights: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.caution and not self.prop.has_deviation:
+            raise ConfigError(f"caution: {self.prop.name!r} has no ensemble, allowed: 0, or another property")
+
+    @property
+    def criterion(self) -> Criterion:
+        """The property, and the goal."""
+        return Criterion(self.prop.name, self.prop.unit, self.goal)
+
+    def log_reward(self, values: Values) -> Tensor:
+        """Return the term ``(B,)``.
+
+        Raises:
+            PropertyError: the property gave something that is not a finite number; names the crystal.
+        """
+        if not self.caution:
+            return self.strength * self.goal(values.of(self.prop))
+        margin = self.caution * values.deviation_of(self.prop)
+        predicted = values.of(self.prop)
+        # whichever end of the interval is worse, for any shape of goal
+        return self.strength * torch.minimum(self.goal(predicted - margin), self.goal(predicted + margin))
+
+    def columns(self, values: Values) -> dict[str, Tensor]:
+        """Return the property, with its deviation where an ensemble gives one and deviations are wanted."""
+        columns = {self.criterion.column: values.of(self.prop)}
+        if values.deviations and self.prop.has_deviation:
+            deviation = Criterion(f"{self.prop.name}_std", self.prop.unit, self.goal)
+            columns[deviation.column] = values.deviation_of(self.prop)
+        return columns
+
+
+class PropertyTermConfig(TermConfig):
+    """One term: log R has ``strength`` times what ``goal`` makes of the property."""
+
+    property: str = "formation_energy"
+    """A property by name (``crystalgfn properties``), "module:function", an entry point, or the folder of a model."""
+    goal: str | dict[str, float | tuple[float, float]] = "minimise"
+    """``minimise``, ``maximise``, or ``{target: 1.34, width: 0.2}``, ``{between: [a, b], width: w}``, ``{at_most: a,
+    width: w}``, ``{at_least: a, width: w}``; numbers in the unit of the property."""
+    strength: float = Field(1.0, gt=0.0)
+    """Of the term; with ``minimise`` and ``maximise`` the inverse temperature, 1 / unit of the property."""
+    caution: float = Field(0.0, ge=0.0)
+    """Standard deviations of the model's ensemble by which values are worsened before the goal sees them, so that
+    what a model is unsure of is not hunted; needs a property with an ensemble."""
+    weights: tuple[float, float] | None = None
+    """Least and most of a further factor of the strength: the sampler is trained for all of them, and the factor is
+    given when sampling (``--weight band_gap=2``); null for none."""
+
+    @field_validator("weights")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 < value[0] < value[1]:
+            raise ValueError(f"found {list(value)}, allowed: 0 < least < most")
+        return value
+
+    @field_validator("goal", mode="before")
+    @classmethod
+    def _goal(cls, value: Any) -> Any:
+        try:
+            parse_goal(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    def conditional(self) -> bool:
+        """See :meth:`TermConfig.conditional`."""
+        return self.weights is not None
+
+    def subject(self) -> str | None:
+        """See :meth:`TermConfig.subject`."""
+        return self.property
+
+    def build(self, surroundings: Surroundings) -> PropertyTerm:
+        """Return the term.
+
+        Raises:
+            ConfigError: caution about a property without an ensemble.
+            PropertyError: no such property.
+        """
+        prop = surroundings.resolve(self.property)
+        return PropertyTerm(prop, parse_goal(self.goal), self.strength, self.caution, self.weights)

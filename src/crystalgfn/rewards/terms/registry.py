@@ -1,0 +1,30 @@
+"""Every kind of term by the name it is written with.
+
+To add one, write a file like those beside this one, with a term and its keys, and put the keys into :data:`TERMS`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from crystalgfn.rewards.terms.property import PropertyTermConfig
+from crystalgfn.rewards.terms.stability import StabilityConfig
+from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
+from crystalgfn.rewards.terms.term import TermConfig
+from crystalgfn.section import OneOf
+
+PROPERTY = "property"
+"""The kind whose keys are written without its name: ``{property: density, goal: maximise}``."""
+
+TERMS: dict[str, type[TermConfig]] = {
+    PROPERTY: PropertyTermConfig,
+    "stability": StabilityConfig,
+    "success_probability": SuccessProbabilityConfig,
+}
+"""Kinds of terms; the others are written as ``{stability: {beta: 20}}``."""
+
+WRITTEN_TERM = OneOf(TERMS, plain=PROPERTY)
+"""How a term is read and written."""
+
+ConfiguredTerm = Annotated[TermConfig, WRITTEN_TERM]
+"""The type of a key that holds a term."""

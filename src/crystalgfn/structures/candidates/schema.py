@@ -1,0 +1,282 @@
+"""The columns of the table of candidates: what each is called in files, its unit, method and hull.
+
+Energies are in eV/atom and carry their potential in the name of their column: ``e_above_hull_chgnet [eV/atom]`` is
+CHGNet's energy above the hull named in the column ``hull``. Parquet files say quantity, potential and hull in the
+metadata of the column as well; files without (CSV, older tables) are read by :meth:`EnergyColumn.parse`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+import pyarrow as pa
+
+from crystalgfn.errors import DataError
+
+UNIT = "eV/atom"
+INPUT = "input "
+"""What the columns of the crystals table begin with, such as what a proxy predicted."""
+
+FORMER_NAMES = {"starts": "initial_placements"}
+
+
+class Status(StrEnum):
+    """What became of a crystal."""
+
+    PLACED = "placed"
+    RELAXED = "relaxed"
+    FAILED = "failed"
+
+
+class Quantity(StrEnum):
+    """What an energy is of; in the order of files."""
+
+    ABOVE_HULL = "e_above_hull"
+    FORMATION = "formation_energy"
+    TOTAL = "energy"
+    INITIAL = "energy_initial"
+    SYMMETRIC = "energy_symmetric"
+    FREE = "energy_free"
+
+
+@dataclass(frozen=True)
+class EnergyColumn:
+    """A column of energies, eV/atom.
+
+    Attributes:
+        quantity: what they are of: the final structure, unless it says otherwise.
+        potential: name of the interatomic potential that gave them.
+        hull: name of the hull that they are measured from; empty where there is none.
+    """
+
+    quantity: Quantity
+    potential: str
+    hull: str = ""
+
+    @property
+    def name(self) -> str:
+        """The column's name in files: ``"e_above_hull_chgnet [eV/atom]"``."""
+        return f"{self.quantity}_{self.potential} [{UNIT}]"
+
+    @classmethod
+    def parse(cls, name: str, *, hull: str = "") -> EnergyColumn | None:
+        """Return the column of a name, or None if it is none of energies by a potential; ``hull`` if it needs one."""
+        stem, bracket, unit = name.rpartition(" [")
+        if not bracket or unit != f"{UNIT}]":
+            return None
+        for quantity in sorted(Quantity, key=len, reverse=True):  # "energy" begins the others
+            if stem.startswith(f"{quantity}_") and len(stem) > len(quantity) + 1:
+                return cls(quantity, stem[len(quantity) + 1 :], hull if quantity is Quantity.ABOVE_HULL else "")
+        return None
+
+    def metadata(self) -> dict[str, str]:
+        """Return what the column's field in a parquet file says."""
+        return {"unit": UNIT, "quantity": str(self.quantity), "method": self.potential, "hull": self.hull}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> EnergyColumn | None:
+        """Return the column of a field's metadata, or None if it is none of energies by a potential."""
+        try:
+            return cls(Quantity(metadata["quantity"]), metadata["method"], metadata["hull"])
+        except (KeyError, ValueError):
+            return None
+
+
+def _column(kind: type, *, unit: str = "", method: str = "", name: str = "", default: Any = None) -> Any:
+    """A column of the table: type of its cells, unit, method, and its name in files where that is another."""
+    return field(default=default, metadata={"kind": kind, "unit": unit, "method": method, "name": name})
+
+
+_GROUP = "space group by moyopy"
+_MATCHER = "pymatgen StructureMatcher"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a crystal, in numbers; the fields stand in the order of files, None where nothing was measured.
+
+    Attributes:
+        energies: eV/atom by column; see :meth:`energy`.
+        counts: atoms of each element in the conventional cell that was asked for.
+        inputs: numeric columns of the crystals table.
+    """
+
+    row: int = _column(int)
+    formula: str = _column(str, default="")
+    status: Status = _column(Status, default=Status.FAILED)  # noqa: RUF009
+    reason: str = _column(str, default="")
+    space_group: int | None = _column(int, method=_GROUP)
+    energies: Mapping[EnergyColumn, float] = field(default_factory=dict)
+    hull: str | None = _column(str)
+    flags: str | None = _column(str, method="sanity checks and second opinion")
+    match_group: int | None = _column(int, method=_MATCHER)
+    matches: str | None = _column(str, method=_MATCHER)
+    novel: bool | None = _column(bool, method=_MATCHER)
+    cif: str | None = _column(str)
+    counts: Mapping[str, int] | None = _column(dict)
+    space_group_asked: int | None = _column(int)
+    initial_placements: int | None = _column(int)
+    inputs: Mapping[str, float] = field(default_factory=dict)
+    source: str | None = _column(str)
+    converged: bool | None = _column(bool)
+    chosen: str | None = _column(str)
+    space_group_initial: int | None = _column(int, method=_GROUP)
+    space_group_symmetric: int | None = _column(int, method=_GROUP)
+    steps_symmetric: int | None = _column(int)
+    converged_symmetric: bool | None = _column(bool)
+    failure_symmetric: str | None = _column(str)
+    space_group_free: int | None = _column(int, method=_GROUP)
+    steps_free: int | None = _column(int)
+    converged_free: bool | None = _column(bool)
+    failure_free: str | None = _column(str)
+    volume_factor: float | None = _column(float)
+    volume_change: float | None = _column(float)
+    relaxation_volume_change: float | None = _column(float)
+    distance_ratio_initial: float | None = _column(float, method="least distance over covalent radii")
+    seconds_relax: float | None = _column(float, unit="s")
+    n_atoms_primitive: int | None = _column(int)
+    volume_per_atom: float | None = _column(float, unit="A^3", name="volume_per_atom [A^3]")
+    density: float | None = _column(float, unit="g/cm^3", name="density [g/cm^3]")
+    min_distance: float | None = _column(float, unit="A", name="min_distance [A]")
+    min_distance_ratio: float | None = _column(float, method="least distance over covalent radii")
+    cdvae_valid: bool | None = _column(bool, method="CDVAE, arXiv:2110.06197")
+    lemat_valid: bool | None = _column(bool, method="LeMat-GenBench")
+    hull_reason: str | None = _column(str)
+    decomposition: str | None = _column(str)
+    seconds: float | None = _column(float, unit="s")
+
+    def energy(self, column: EnergyColumn | None) -> float:
+        """Return the energy (eV/atom) in a column; NaN where there is none."""
+        return math.nan if column is None else self.energies.get(column, math.nan)
+
+    def cells(self) -> dict[str, Any]:
+        """Return the cells of the row by the names of their columns, without those that were not measured."""
+        return {header.name: value for header, value in self._headed()}
+
+    def _headed(self) -> Iterable[tuple[Header, Any]]:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name == "energies":
+                yield from ((_energy_header(column), float(energy)) for column, energy in value.items())
+            elif one.name == "inputs":
+                yield from ((_input_header(name), float(number)) for name, number in value.items())
+            elif value is not None:
+                yield _HEADERS[one.name], json.dumps(dict(value)) if isinstance(value, Mapping) else _plain(value)
+
+    @classmethod
+    def from_cells(cls, cells: Mapping[str, Any], columns: Mapping[str, EnergyColumn]) -> Row:
+        """Return the row of cells by the names of their columns; columns that are not of the schema are left out.
+
+        Args:
+            cells: of one row.
+            columns: those of energies, by name; see :func:`energy_columns`.
+
+        Raises:
+            DataError: a cell that its column does not allow.
+        """
+        values: dict[str, Any] = {}
+        for name, value in cells.items():
+            attribute = _ATTRIBUTES.get(FORMER_NAMES.get(name, name))
+            if attribute is not None and value is not None:
+                values[attribute] = _cell(name, _KINDS[attribute], value)
+        energies = {column: float(cells[name]) for name, column in columns.items() if _is_number(cells.get(name))}
+        inputs = {
+            name.removeprefix(INPUT): float(value)
+            for name, value in cells.items()
+            if name.startswith(INPUT) and _is_number(value)
+        }
+        kept = {name: value for name, value in values.items() if value is not None}
+        return cls(**kept, energies=energies, inputs=inputs)
+
+
+@dataclass(frozen=True)
+class Header:
+    """A column of a file.
+
+    Attributes:
+        name: what it is called.
+        kind: type of its cells.
+        place: where it stands among the others.
+        metadata: of its field in parquet files.
+        energy: what it holds, if that is energies by a potential.
+    """
+
+    name: str
+    kind: type
+    place: int
+    metadata: tuple[tuple[str, str], ...] = ()
+    energy: EnergyColumn | None = None
+
+    def arrow(self) -> pa.Field:
+        """Return the arrow field."""
+        kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
+        return pa.field(self.name, kinds.get(self.kind, pa.string()), metadata=dict(self.metadata) or None)
+
+
+def headers(rows: Iterable[Row]) -> list[Header]:
+    """Return the columns in which any of the rows has a cell, in the order of files."""
+    seen: dict[str, Header] = {}
+    for row in rows:
+        for header, _ in row._headed():
+            seen.setdefault(header.name, header)
+    return sorted(seen.values(), key=lambda header: header.place)
+
+
+def energy_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, EnergyColumn]:
+    """Return the columns of energies in a file by name: as the metadata have it, and else as the name says.
+
+    Args:
+        schema: of the table.
+        hull: name of the hull, for files without metadata.
+    """
+    columns = {}
+    for one in schema:
+        metadata = {key.decode(): value.decode() for key, value in (one.metadata or {}).items()}
+        column = EnergyColumn.from_metadata(metadata) or EnergyColumn.parse(one.name, hull=hull)
+        if column is not None:
+            columns[one.name] = column
+    return columns
+
+
+def _header(place: int, one: Field[Any]) -> Header:
+    metadata = tuple((key, one.metadata[key]) for key in ("unit", "method") if one.metadata[key])
+    return Header(one.metadata["name"] or one.name, one.metadata["kind"], place, metadata)
+
+
+_PLACES = {one.name: 10 * place for place, one in enumerate(fields(Row))}
+_HEADERS = {one.name: _header(_PLACES[one.name], one) for one in fields(Row) if one.metadata}
+_ATTRIBUTES = {header.name: attribute for attribute, header in _HEADERS.items()}
+_KINDS = {attribute: header.kind for attribute, header in _HEADERS.items()}
+
+
+def _energy_header(column: EnergyColumn) -> Header:
+    position = list(Quantity).index(column.quantity)
+    place = _PLACES["energies"] + position if position < 2 else _PLACES["seconds_relax"] + position
+    return Header(column.name, float, place, tuple(column.metadata().items()), column)
+
+
+def _input_header(name: str) -> Header:
+    return Header(f"{INPUT}{name}", float, _PLACES["inputs"])
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(name: str, kind: type, value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value) and kind is not float:
+        return None
+    try:
+        return json.loads(value) if kind is dict else kind(value)
+    except (ValueError, TypeError):
+        allowed = ", ".join(Status) if kind is Status else kind.__name__
+        raise DataError(f"column {name!r}: found {value!r}, allowed: {allowed}") from None

@@ -1,0 +1,1 @@
+"""Interatomic potentials: one file each, and a registry of their names."""

@@ -1,0 +1,34 @@
+"""Any ASE calculator, named as ``"module:factory"``."""
+
+from __future__ import annotations
+
+import importlib
+
+from crystalgfn.errors import PropertyError
+from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
+from crystalgfn.structures.relaxing.potentials.references import References
+
+
+def ase_potential(name: str, references: References | None = None) -> CalculatorPotential:
+    """Return the potential of a calculator that is made by calling ``factory()`` of a module.
+
+    Args:
+        name: ``"module:factory"``.
+        references: elemental references; without them there are no formation energies.
+
+    Raises:
+        PropertyError: no such module or factory, or one that fails or gives something else.
+    """
+    module, _, factory = name.partition(":")
+    try:
+        with quiet():
+            calculator = getattr(importlib.import_module(module), factory)()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PropertyError(f"potential {name!r} cannot be loaded ({type(error).__name__}: {reason})") from error
+    if not hasattr(calculator, "get_potential_energy"):
+        raise PropertyError(
+            f"potential {name!r} gave {type(calculator).__name__}, allowed: an ASE calculator (get_potential_energy)"
+        )
+    return CalculatorPotential(name, calculator, references)

@@ -1,0 +1,75 @@
+"""A potential that has an ASE calculator: structures are relaxed one after the other."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxing.potentials.references import FormationEnergy, References
+from crystalgfn.structures.relaxing.relax import prerelax, relax
+from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxed, Schedule
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+class CalculatorPotential:
+    """Any ASE calculator; a :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
+
+    Args:
+        name: for columns and reports.
+        calculator: the ASE calculator: energy (eV), forces (eV/A) and stress (eV/A^3).
+        references: elemental references; without them there are no formation energies.
+    """
+
+    def __init__(self, name: str, calculator: Any, references: References | None = None) -> None:
+        self.name = name
+        self._calculator = calculator
+        self._references = references
+
+    def calculator(self) -> Any:
+        """Return the ASE calculator."""
+        return self._calculator
+
+    def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
+        """Return total energies (B,), eV/atom; NaN for a structure that the calculator refuses."""
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        out = np.full(len(structures), np.nan)
+        for i, structure in enumerate(structures):
+            with contextlib.suppress(Exception), quiet():
+                atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
+                atoms.calc = self.calculator()
+                out[i] = float(atoms.get_potential_energy()) / len(atoms)
+        return out
+
+    def prerelax(self, structures: Sequence[Structure], *, steps: int) -> list[Prerelaxed]:
+        """Return what :func:`~crystalgfn.structures.relaxing.relax.prerelax` gives for each structure."""
+        return [prerelax(structure, self, steps=steps) for structure in structures]
+
+    def relax(
+        self,
+        structures: Sequence[Structure],
+        *,
+        seed: int,
+        schedule: Schedule,
+        prerelaxed: Sequence[Prerelaxed] | None = None,
+    ) -> list[Relaxed]:
+        """Return what :func:`~crystalgfn.structures.relaxing.relax.relax` gives for each structure."""
+        begun = prerelaxed if prerelaxed is not None else [None] * len(structures)
+        return [
+            relax(structure, self, seed=seed, prerelaxed=one, schedule=schedule)
+            for structure, one in zip(structures, begun, strict=True)
+        ]
+
+    def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
+        """Return the formation energy (eV/atom), or that there are no references for this potential."""
+        if self._references is None:
+            return FormationEnergy(math.nan, f"no elemental references for {self.name}: give a references file")
+        return self._references.formation_energy(structure, energy)

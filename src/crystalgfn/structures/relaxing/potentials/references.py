@@ -1,0 +1,92 @@
+"""Formation energies on a potential's own scale: its energies of the elements."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import DataError
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class FormationEnergy:
+    """A formation energy, or why there is none.
+
+    Attributes:
+        value: eV/atom against the potential's elemental references; NaN where there is none.
+        reason: why the value is NaN; empty otherwise.
+    """
+
+    value: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class References:
+    """Energies of the elements on a potential's scale.
+
+    Attributes:
+        energies: eV/atom by atomic number.
+        potential: the potential they belong to.
+        error: mean absolute error (eV/atom) of formation energies against DFT, or NaN where unknown.
+    """
+
+    energies: Mapping[int, float]
+    potential: str
+    error: float = math.nan
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> References:
+        """Read ``{"potential": name, "references": {symbol: eV/atom}}``.
+
+        Raises:
+            DataError: unreadable file, unknown element, or a value that is not a finite number.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: references cannot be read ({error})") from None
+        return cls._parse(text, str(path))
+
+    @classmethod
+    def builtin(cls, name: str) -> References:
+        """Return the references that ship with the package; made by ``scripts/data/fit_references.py``."""
+        return cls._parse((files(__package__) / "data" / f"{name}.json").read_text(), name)
+
+    @classmethod
+    def _parse(cls, text: str, source: str) -> References:
+        try:
+            content = json.loads(text)
+            table = {atomic_number(symbol): float(value) for symbol, value in content["references"].items()}
+        except (ValueError, TypeError, KeyError, AttributeError, DataError) as error:
+            raise DataError(
+                f"{source}: not a table of references ({type(error).__name__}: {error}), allowed: JSON with "
+                '"references": {symbol: eV/atom}'
+            ) from None
+        if not all(map(math.isfinite, table.values())):
+            raise DataError(f"{source}: a reference is not finite, allowed: numbers in eV/atom")
+        stated = content.get("error")
+        mae = stated.get("mae") if isinstance(stated, dict) else None
+        return cls(table, str(content.get("potential", source)), math.nan if mae is None else float(mae))
+
+    def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
+        """Return energy - sum of fraction times reference (eV/atom), or the reason why there is none."""
+        if not math.isfinite(energy):
+            return FormationEnergy(math.nan, "no energy")
+        numbers = np.asarray(structure.atomic_numbers)
+        missing = sorted(set(numbers.tolist()) - self.energies.keys())
+        if missing:
+            symbols = ", ".join(SYMBOLS[z] for z in missing)
+            return FormationEnergy(math.nan, f"no reference energy of {symbols} for {self.potential}")
+        return FormationEnergy(float(energy - np.mean([self.energies[z] for z in numbers.tolist()])))

@@ -1,0 +1,97 @@
+"""The command line: one line and exit code 2 for every error a user can mend, and no traceback."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from command_line import is_one_line, run
+from crystalgfn import cli
+from crystalgfn.cli import info
+from crystalgfn.errors import DataError
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let ``crystalgfn info`` end in an error."""
+    app = typer.Typer()
+
+    @app.command()
+    def info_() -> None:
+        raise error
+
+    monkeypatch.setattr(info, "app", app)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DataError("row 3: found 'x'\n\x1b[31mred"), 2, "row 3: found 'x' [31mred"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.csv"), 2, "x.csv: No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied"), 2, "Permission denied"),
+        (MemoryError(), 2, "out of memory"),
+    ],
+    ids=["ours", "full disk", "permission", "memory"],
+)
+def test_errors_are_one_line(error, code, said, call, monkeypatch):
+    raising(monkeypatch, error)
+    found_code, out, err = call("info")
+    assert found_code == code
+    assert out == ""
+    assert is_one_line(err)
+    assert said in err
+
+
+def test_interruption_has_its_own_code(call, monkeypatch):
+    raising(monkeypatch, KeyboardInterrupt())
+    code, _, err = call("info")
+    assert code == 130
+    assert "Traceback" not in err
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+    raising(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["info"])
+
+
+@pytest.mark.parametrize(
+    "args", [["inof"], ["info", "--fast"], ["info", "x"], ["data", "import"], ["data", "imprt", "csv"]]
+)
+def test_unknown_commands_and_options_end_with_code_2(args, call):
+    code, out, err = call(*args)
+    assert code == 2
+    assert "Traceback" not in out + err
+    if args == ["inof"]:
+        assert "Did you mean 'info'?" in err
+
+
+def test_help_lists_every_verb_and_loads_none_of_them():
+    code = (
+        "import sys\nfrom crystalgfn import cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit as stopped:\n    assert not stopped.code\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'pymatgen', 'pyarrow', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for verb in ("info", "data", "proxy"):
+        assert verb in done.stdout
+
+
+@pytest.mark.parametrize("verb", list(cli.VERBS))
+def test_every_verb_has_help(verb, call):
+    if verb not in {command.name for command in cli.app.registered_commands}:
+        pytest.skip(f"{verb} is not part of this version")
+    code, out, _ = call(verb, "--help")
+    assert code == 0
+    assert "Usage: crystalgfn" in out
+
+
+def test_version_and_module(call):
+    assert call("--version")[:2] == (0, f"crystalgfn {cli.__version__}\n")
+    done = run("--version")
+    assert done.stdout == f"crystalgfn {cli.__version__}\n"

@@ -1,0 +1,30 @@
+"""Energy above the hull by a model of the formation energy."""
+
+import pytest
+
+from crystalgfn.errors import PropertyError
+from crystalgfn.properties.hull_energy import EnergyAboveHull
+from crystalgfn.properties.registry import resolve
+from crystalgfn.proxies.models import ProxyProperty
+from crystalgfn.stability.load import load_hull
+from property_data import cubic, one
+
+SALT = one({"Na": 4, "Cl": 4}, 225, cubic(5.64))
+
+
+def test_energy_above_hull():
+    crystal = one({"Li": 4, "F": 4}, 225, cubic(4.02))
+    energy = float(resolve("formation_energy")(crystal))
+    expected = load_hull("builtin").energy_above_hull({"Li": 1, "F": 1}, energy).value
+    assert float(resolve("energy_above_hull")(crystal)) == pytest.approx(expected, abs=1e-4)
+    known = resolve("energy_above_hull").elements
+    assert set(known) == set(load_hull("builtin").elements) & set(ProxyProperty.load("formation_energy").elements)
+
+
+def test_energy_above_hull_names_what_the_hull_lacks(tmp_path):
+    path = tmp_path / "hull.csv"
+    path.write_text('elements,formation_energy_per_atom\n"{""Li"": 1, ""F"": 1}",-3.18\n')
+    above = EnergyAboveHull(hull=str(path))
+    assert above.elements == ("Li", "F")
+    with pytest.raises(PropertyError, match=r"'energy_above_hull' knows nothing of Na, Cl \(first in NaCl\)"):
+        above(SALT)
