@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 
 from crystalgfn.config import Config, load_preset, presets
 from crystalgfn.section import OneOf
+from crystalgfn.spaces.constraints.registry import keys_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 
@@ -140,7 +141,10 @@ def section(path: str, model: type[BaseModel]) -> Iterator[str]:
             many = "list of sections" if get_origin(field.annotation) is list else "section"
             yield f"| `{key}` | [{many}](#{where.replace('.', '')}) | {required} | {meaning} |"
         else:
-            yield f"| `{key}` | {describe(field.annotation)}{limits(field)} | {default(field)} | {meaning} |"
+            kind = "[section](#constraintsrules)" if where == "constraints.rules" else describe(field.annotation)
+            yield f"| `{key}` | {kind}{limits(field)} | {default(field)} | {meaning} |"
+    if path == "constraints":
+        yield from rules()
     for where, model_below in below:
         yield from section(where, model_below)
 
@@ -148,6 +152,15 @@ def section(path: str, model: type[BaseModel]) -> Iterator[str]:
 def kind_path(where: str, name: str, choice: OneOf) -> str:
     """Return the path of the keys of a kind: ``objective.stability``, and ``objective`` of a kind that is not named."""
     return where if name == choice.plain else f"{where}.{name}"
+
+
+def rules() -> Iterator[str]:
+    """Yield the lines of the section whose keys are rules."""
+    yield "\n## `constraints.rules`\n\nRules on compositions; none by default.\n"
+    yield "| key | meaning |"
+    yield "|---|---|"
+    for kind in keys_of("rules"):
+        yield f"| `{kind.name}` | {markdown(kind.meaning)} |"
 
 
 def markdown(text: str) -> str:

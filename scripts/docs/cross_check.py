@@ -33,11 +33,11 @@ import numpy as np
 import pandas as pd
 from one_line_errors import one_line_errors
 
+from crystalgfn.crystallography.balance import ordered_by_electronegativity
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
 from crystalgfn.evaluation.metrics import neutral
 from crystalgfn.report.pages import fill
 from crystalgfn.stability.load import load_hull

@@ -16,10 +16,10 @@ from direct_compositions import enumerate_directly
 from policy_setup import small_space
 
 SPACES = {
-    "mixed valence": {"neutrality": "per_atom"},
-    "one state": {"neutrality": "per_element", "n_atoms_primitive": (2, 9), "n_elements": (2, 3)},
-    "no charges": {"neutrality": "none", "n_elements": (1, 2), "atoms_per_element": (2, 12)},
-    "no positions": {"neutrality": "per_element", "wyckoff": False, "n_atoms": (3, 16)},
+    "mixed valence": {"charge": "per_atom"},
+    "one state": {"charge": "per_element", "n_atoms_primitive": (2, 9), "n_elements": (2, 3)},
+    "no charges": {"charge": "none", "n_elements": (1, 2), "atoms_per_element": (2, 12)},
+    "no positions": {"charge": "per_element", "wyckoff": False, "n_atoms": (3, 16)},
     "required": {"required": (8,), "allowed": (8, 26, 3), "n_elements": (2, 3), "n_atoms_primitive": (1, 9)},
     "four elements": {
         "elements": (1, 6, 7, 8, 17),
@@ -113,7 +113,7 @@ def test_coefficients_depend_on_seed_and_scale_only():
 
 
 def test_exact_samples_lie_in_the_space_and_have_the_exact_marginals():
-    space = small_space(groups=(2, 14, 62, 148, 225), neutrality="per_element", n_atoms_primitive=(1, 9))
+    space = small_space(groups=(2, 14, 62, 148, 225), charge="per_element", n_atoms_primitive=(1, 9))
     target = AnalyticTarget(space, 4)
     number = 20_000
     states = target.sample(number, generator=torch.Generator().manual_seed(0))

@@ -10,9 +10,11 @@ from crystalgfn.crystallography.charges import is_neutral
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystallography.wyckoff import is_compatible
+from crystalgfn.evaluation.cell_rules import CellRanges
 from crystalgfn.evaluation.funnel import STEPS, funnel
 from crystalgfn.evaluation.proposals import naive_crystals
-from crystalgfn.evaluation.validity import check_section
+from crystalgfn.evaluation.validity import check_section, rules
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, constraints_of
 from crystalgfn.spaces.lattice import FREE
 
 GROUPS = [2, 12, 62, 139, 148, 166, 194, 225]
@@ -121,8 +123,7 @@ def test_no_constraint_is_left_out(name):
     assert set(own) <= set(found.left)
     others = {step for _, steps in WISHES.values() for step in steps} - set(own)
     assert not others & set(found.left)
-    named = [step for step, _ in STEPS]
-    assert [step for step in named if step in found.left] == list(found.left)
+    assert [step for step in STEPS if step in found.left] == list(found.left)
 
 
 def test_every_rule_of_the_checks_has_a_step():
@@ -136,8 +137,16 @@ def test_every_rule_of_the_checks_has_a_step():
     )
     sections = [everything, section(), section(lattice={"kind": "box", "longest_over_shortest": 3})]
     proposals = naive_crystals(section(), 50)
-    rules = {rule for wanted in sections for rule in check_section(proposals, wanted).violations}
-    assert rules == {rule for _, of_step in STEPS for rule in of_step}
+    judged = [rule for wanted in sections for rule in rules_of(wanted)]
+    assert {rule.step for rule in judged} == set(STEPS)
+    assert {rule.name for rule in judged} >= {kind.rule_name() for kind in CONSTRAINTS}
+    checked = {name for wanted in sections for name in check_section(proposals, wanted).violations}
+    assert checked == {rule.name for rule in judged}
+
+
+def rules_of(wanted):
+    constraints = constraints_of(wanted)
+    return rules(constraints, CellRanges.of(wanted["lattice"], constraints))
 
 
 def test_nothing_may_be_left_and_samples_are_judged_alike():

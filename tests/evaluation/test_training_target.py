@@ -56,7 +56,7 @@ def judge(policy, space, target):
 @pytest.fixture(scope="module")
 def trained():
     """Before and after 30,000 trajectories, and what was aimed at."""
-    space = small_space(neutrality="per_element", n_atoms_primitive=(1, 8))
+    space = small_space(charge="per_element", n_atoms_primitive=(1, 8))
     target = AnalyticTarget(space, 0, balanced=True)
     torch.manual_seed(0)
     policy = policy_of(space, PolicyOptions(width=128))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from composition_constraints import composition_constraints
 from pyxtal.symmetry import Group
 
 from crystalgfn.config import parse_config
+from crystalgfn.crystallography.balance import ordered_by_electronegativity
 from crystalgfn.crystallography.charges import is_neutral
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import (
     CENTERING_MULTIPLICITY,
     CRYSTAL_LATTICE_SYSTEM,
@@ -18,19 +19,17 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRIES,
     POINT_SYMMETRY,
 )
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.cell_rules import LatticeLimits
-from crystalgfn.evaluation.composition_rules import ordered_by_electronegativity
+from crystalgfn.evaluation.cell_rules import CellRanges
 from crystalgfn.evaluation.validity import check, check_section
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.registry import with_values
 from direct_compositions import passes_pauling
 from policy_setup import random_policy, small_space
 
 LI, OX, MG, FE = 3, 8, 12, 26
-LIMITS = CompositionConstraints(
-    n_elements=(2, 3), n_atoms=(2, 40), n_atoms_primitive=(2, 20), atoms_per_element=(1, 20), neutrality="per_element"
+LIMITS = composition_constraints(
+    n_elements=(2, 3), n_atoms=(2, 40), n_atoms_primitive=(2, 20), atoms_per_element=(1, 20), charge="per_element"
 )
 # rock salt and hematite with their real cells
 GOOD = [
@@ -56,13 +55,17 @@ def changed(group=225, counts=None, lattice=None):
 
 def violations(rows, **options):
     """Names of what is violated, without a second look at what is not asked."""
-    report = check(make(rows), **{"composition": LIMITS, **options})
+    asked, ranges = {}, {}
+    for key, value in options.items():
+        (ranges if key in CellRanges.__dataclass_fields__ else asked)[key] = value
+    report = check(make(rows), with_values(LIMITS, **asked), cells=CellRanges(**ranges))
     return {name for name, count in report.violations.items() if count}
 
 
 def test_real_crystals_are_valid():
-    limits = LatticeLimits(volume=(0.55, 1.6), longest_over_shortest=7.5, box=(0.9, 100), triclinic=(50, 150))
-    report = check(make(GOOD), space_groups=[167, 225], composition=LIMITS, lattice=limits)
+    limits = with_values(LIMITS, numbers=frozenset((167, 225)), longest_over_shortest=7.5)
+    ranges = CellRanges(volume=(0.55, 1.6), box=(0.9, 100), triclinic=(50, 150))
+    report = check(make(GOOD), limits, cells=ranges)
     assert report.ok
     assert report.valid.all()
     assert report.n == 2
@@ -72,7 +75,7 @@ def test_real_crystals_are_valid():
 @pytest.mark.parametrize(
     ("rows", "options", "expected"),
     [
-        (changed(), {"space_groups": [1, 2]}, {"space_group"}),
+        (changed(), {"numbers": frozenset((1, 2))}, {"space_group"}),
         (changed(counts={MG: 4, OX: 5}), {}, {"centering", "neutrality", "wyckoff"}),
         (changed(counts={MG: 4, OX: 8}), {}, {"neutrality"}),
         (changed(counts={MG: 8, OX: 8}), {}, set()),
@@ -86,26 +89,26 @@ def test_real_crystals_are_valid():
         (changed(group=2, lattice=[4, 4, 4, 150, 150, 150]), {}, {"cell"}),
         (changed(group=2, lattice=[4, -4, 4, 90, 90, 90]), {}, {"cell"}),
         (changed(lattice=[float("nan")] * 6), {}, {"cell", "lattice_system"}),
-        (changed(lattice=[9, 9, 9, 90, 90, 90]), {"lattice": LatticeLimits(volume=(0.55, 1.6))}, {"volume"}),
+        (changed(lattice=[9, 9, 9, 90, 90, 90]), {"volume": (0.55, 1.6)}, {"volume"}),
         (
             changed(1, None, [3, 3, 25, 90, 90, 90]),
-            {"lattice": LatticeLimits(longest_over_shortest=7.5)},
+            {"longest_over_shortest": 7.5},
             {"longest_over_shortest"},
         ),
-        (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lattice": LatticeLimits(lengths=(0.9, 24))}, {"lengths"}),
-        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"lattice": LatticeLimits(angles=(50, 150))}, {"angles"}),
-        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"lattice": LatticeLimits(triclinic=(50, 150))}, {"triclinic"}),
-        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"lattice": LatticeLimits(triclinic=(50, 130))}, set()),
-        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"lattice": LatticeLimits(monoclinic=(50, 130))}, {"monoclinic"}),
+        (changed(1, None, [3, 3, 25, 90, 90, 90]), {"lengths": (0.9, 24)}, {"lengths"}),
+        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"angles": (50, 150)}, {"angles"}),
+        (changed(1, None, [5, 5, 5, 45, 90, 90]), {"triclinic": (50, 150)}, {"triclinic"}),
+        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"triclinic": (50, 130)}, set()),
+        (changed(6, None, [5, 5, 5, 90, 140, 90]), {"monoclinic": (50, 130)}, {"monoclinic"}),
         # 8 atoms with 161.2 g/mol in 74.6 A^3
-        (changed(), {"lattice": LatticeLimits(density=(3.58, 3.60), volume_per_atom=(9.32, 9.33))}, set()),
-        (changed(), {"lattice": LatticeLimits(density=(3.60, 4))}, {"density"}),
-        (changed(), {"lattice": LatticeLimits(volume_per_atom=(9.34, 12))}, {"volume_per_atom"}),
+        (changed(), {"density": (3.58, 3.60), "volume_per_atom": (9.32, 9.33)}, set()),
+        (changed(), {"density": (3.60, 4)}, {"density"}),
+        (changed(), {"volume_per_atom": (9.34, 12)}, {"volume_per_atom"}),
         # hematite: a = 5.427 A and alpha = 55.3 degree in the primitive cell
-        (GOOD[1:], {"lattice": LatticeLimits(box=(5.42, 5.43), rhombohedral=(55.2, 55.4), lengths=(5, 14))}, set()),
-        (GOOD[1:], {"lattice": LatticeLimits(box=(5, 5.42))}, {"box"}),
-        (GOOD[1:], {"lattice": LatticeLimits(rhombohedral=(56, 90))}, {"rhombohedral"}),
-        (GOOD[1:], {"lattice": LatticeLimits(lengths=(5, 13))}, {"lengths"}),
+        (GOOD[1:], {"box": (5.42, 5.43), "rhombohedral": (55.2, 55.4), "lengths": (5, 14)}, set()),
+        (GOOD[1:], {"box": (5, 5.42)}, {"box"}),
+        (GOOD[1:], {"rhombohedral": (56, 90)}, {"rhombohedral"}),
+        (GOOD[1:], {"lengths": (5, 13)}, {"lengths"}),
     ],
 )
 def test_each_violation_is_found(rows, options, expected):
@@ -113,8 +116,8 @@ def test_each_violation_is_found(rows, options, expected):
 
 
 def test_required_and_allowed_elements():
-    wanted = CompositionConstraints(n_elements=(2, 2), required=(FE,), allowed=(FE, OX), atoms_per_element=(1, 20))
-    report = check(make(GOOD), composition=wanted)
+    wanted = composition_constraints(n_elements=(2, 2), required=(FE,), allowed=(FE, OX), atoms_per_element=(1, 20))
+    report = check(make(GOOD), wanted)
     assert report.violations["elements"] == 1
     assert report.first["elements"] == 0
     assert report.valid.tolist() == [False, True]
@@ -142,7 +145,7 @@ def test_required_and_allowed_elements():
     ],
 )
 def test_wishes_on_the_composition(wishes, expected):
-    assert violations(GOOD[:1], composition=replace(LIMITS, **wishes)) == expected
+    assert violations(GOOD[:1], **wishes) == expected
 
 
 def test_electronegativity_agrees_with_smact_on_random_compositions():
@@ -183,17 +186,18 @@ def test_a_section_asks_for_what_it_says():
 def test_mixed_valence_and_no_rule():
     magnetite = [(227, {FE: 24, OX: 32}, [8.39, 8.39, 8.39, 90, 90, 90])]
     for rule, expected in (("per_element", {"neutrality"}), ("per_atom", set()), ("none", set())):
-        limits = CompositionConstraints(n_atoms=(1, 100), atoms_per_element=(1, 64), neutrality=rule)
-        assert violations(magnetite, composition=limits) == expected
+        limits = composition_constraints(n_atoms=(1, 100), atoms_per_element=(1, 64), charge=rule)
+        broken = {name for name, count in check(make(magnetite), limits).violations.items() if count}
+        assert broken == expected
 
 
 def test_atoms_that_a_centering_relates_have_one_state():
     # two H in a body-centred cell are one in the primitive cell, which cannot be both +1 and -1
-    limits = CompositionConstraints(n_atoms=(1, 100), neutrality="per_atom")
+    limits = composition_constraints(n_atoms=(1, 100), charge="per_atom")
     crystals = Crystals(
         (1, 17), torch.tensor([139, 123]), torch.tensor([[2, 4], [2, 4]]), torch.tensor([[4.0] * 3 + [90.0] * 3] * 2)
     )
-    assert check(crystals, composition=limits).valid.tolist() == [False, True]
+    assert check(crystals, limits).valid.tolist() == [False, True]
 
 
 def test_labels_must_agree_with_the_space_group():
@@ -211,7 +215,7 @@ def test_what_cannot_be_checked_is_an_error():
     with pytest.raises(DataError, match="from 225 to 231, allowed: 1 to 230"):
         check(make([*changed(), *changed(group=231)]))
     with pytest.raises(DataError, match="-4, allowed"):
-        check(make(changed(counts={MG: -4, OX: 8})), composition=LIMITS)
+        check(make(changed(counts={MG: -4, OX: 8})), LIMITS)
 
 
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom"])
@@ -225,15 +229,16 @@ def test_verdicts_on_random_crystals_agree_with_pyxtal_and_brute_force(neutralit
     for row, (group, own) in enumerate(zip(groups.tolist(), counts.tolist(), strict=True)):
         present = {z: n for z, n in zip(crystals.elements, own, strict=True) if n}
         cells = int(CENTERING_MULTIPLICITY[group])
-        limits = CompositionConstraints(n_atoms=(1, 10_000), atoms_per_element=(1, 10_000), neutrality=neutrality)
-        found = check(crystals[[row]], composition=limits).violations
+        limits = composition_constraints(n_atoms=(1, 10_000), atoms_per_element=(1, 10_000), charge=neutrality)
+        found = check(crystals[[row]], limits).violations
         assert bool(found["wyckoff"]) != Group(group).check_compatible(list(present.values()))[0]
         assert bool(found["neutrality"]) != is_neutral({z: n // cells for z, n in present.items()}, neutrality)
 
 
 def test_samples_of_an_untrained_policy_are_valid():
-    space = small_space(groups=range(1, 231), neutrality="per_element", n_atoms_primitive=(1, 12))
+    space = small_space(groups=range(1, 231), charge="per_element", n_atoms_primitive=(1, 12))
     states = random_policy(space, 0).sample(4000, space, generator=torch.Generator().manual_seed(0)).states
-    bounds = LatticeLimits(volume=(0.55, 1.6), longest_over_shortest=7.5, triclinic=(60, 120), monoclinic=(90, 135))
-    report = check(space.crystals(states), composition=space.composition.constraints, lattice=bounds)
+    limits = with_values(space.composition.constraints, longest_over_shortest=7.5)
+    ranges = CellRanges(volume=(0.55, 1.6), triclinic=(60, 120), monoclinic=(90, 135))
+    report = check(space.crystals(states), limits, cells=ranges)
     assert report.ok, str(report)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from composition_constraints import composition_constraints
 from hypothesis import strategies as st
 
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
-from crystalgfn.spaces.constraints.rules import parse_rules
+from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
+from crystalgfn.spaces.constraints.registry import with_values
 
 NOBLE = (2, 10, 18)
 ELEMENTS = [1, 3, 5, 6, 8, 9, 12, 16, 17, 25, 26, *NOBLE]
@@ -23,14 +22,14 @@ def problems(draw):
     groups = draw(st.lists(st.integers(1, 230), min_size=1, max_size=2, unique=True))
     cells = max(int(CENTERING_MULTIPLICITY[g]) for g in groups)
     most = draw(st.integers(1, 3))
-    limits = CompositionConstraints(
+    limits = composition_constraints(
         allowed=draw(st.none() | st.lists(st.sampled_from(elements), min_size=1, unique=True).map(tuple)),
         required=tuple(draw(st.lists(st.sampled_from(elements), max_size=2, unique=True))),
         n_elements=(draw(st.integers(1, most)), most),
         n_atoms=(draw(st.sampled_from([1, 1, 4, 6])), cells * draw(st.integers(2, 14))),
         n_atoms_primitive=(draw(st.sampled_from([1, 1, 3])), draw(st.integers(2, 14))),
         atoms_per_element=(draw(st.sampled_from([1, 1, 2, 5])), cells * draw(st.integers(2, 9))),
-        neutrality=draw(st.sampled_from(["per_element", "per_atom", "none"])),
+        charge=draw(st.sampled_from(["per_element", "per_atom", "none"])),
         wyckoff=draw(st.sampled_from([True, True, False])),
     )
     return elements, groups, draw(wishes(elements, limits))
@@ -55,7 +54,7 @@ def wishes(draw, elements, limits):
         changes["shares"] = ((draw(st.sampled_from(elements)), low, draw(st.sampled_from([low, 0.6, 2 / 3, 1.0]))),)
         changes["shares"] = tuple((z, a, max(a, b)) for z, a, b in changes["shares"])
     if draw(st.integers(0, 3)) == 0:
-        changes["rules"] = parse_rules({"at_most_one_of": [[SYMBOLS[z] for z in draw(some)]]})
-    if limits.neutrality == "per_element" and draw(st.booleans()):
+        changes["at_most_one_of"] = AtMostOneOf.parse([[SYMBOLS[z] for z in draw(some)]])
+    if limits["charge"] == "per_element" and draw(st.booleans()):
         changes["electronegativity"] = True
-    return replace(limits, **changes)
+    return with_values(limits, **changes)

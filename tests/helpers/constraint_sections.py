@@ -7,8 +7,8 @@ from copy import deepcopy
 
 from hypothesis import strategies as st
 
-from crystalgfn.config.constraints import CRYSTAL_SYSTEMS
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEMS, POINT_SYMMETRIES
+from crystalgfn.spaces.constraints.space_groups import CRYSTAL_SYSTEMS
 
 ELEMENTS = ["H", "Li", "C", "O", "F", "Mg", "S", "Cl", "Ti", "Fe", "Se", "Xe"]
 """C and Se have the same electronegativity; Fe, Ti, S, Cl, Xe have many oxidation states."""

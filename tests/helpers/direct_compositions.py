@@ -12,31 +12,32 @@ from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import is_compatible
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.base import Constraints
 
 Composition = tuple[tuple[int, int], ...]
 """(column of the element, atoms per primitive cell), columns rising."""
 
 
-def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, limits: CompositionConstraints) -> bool:
+def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, limits: Constraints) -> bool:
     """Whether atomic numbers with counts in the conventional cell satisfy every constraint in a space group."""
     cells = int(CENTERING_MULTIPLICITY[group])
-    low, high = limits.atoms_per_element
+    low, high = limits["atoms_per_element"]
     return (
-        limits.n_elements[0] <= len(numbers) <= limits.n_elements[1]
-        and (limits.allowed is None or set(numbers) <= set(limits.allowed))
-        and set(limits.required) <= set(numbers)
+        limits["n_elements"][0] <= len(numbers) <= limits["n_elements"][1]
+        and (limits["allowed"] is None or set(numbers) <= set(limits["allowed"]))
+        and not set(limits["forbidden"] or ()) & set(numbers)
+        and set(limits["required"] or ()) <= set(numbers)
         and all(low <= n <= high and n % cells == 0 for n in counts)
-        and limits.n_atoms[0] <= sum(counts) <= limits.n_atoms[1]
-        and limits.n_atoms_primitive[0] <= sum(counts) / cells <= limits.n_atoms_primitive[1]
+        and limits["n_atoms"][0] <= sum(counts) <= limits["n_atoms"][1]
+        and limits["n_atoms_primitive"][0] <= sum(counts) / cells <= limits["n_atoms_primitive"][1]
         # in the primitive cell: atoms that a centering translation relates have the same state
-        and is_neutral({z: n // cells for z, n in zip(numbers, counts, strict=True)}, limits.neutrality)
-        and (not limits.wyckoff or is_compatible(group, counts))
-        and all(set(choice) & set(numbers) for choice in limits.any_of)
-        and (limits.stoichiometry is None or limits.stoichiometry.fits(dict(zip(numbers, counts, strict=True))))
-        and all(_share_within(numbers, counts, *bounds) for bounds in limits.shares)
-        and (not limits.electronegativity or passes_pauling(numbers, counts))
-        and all(rule.holds(dict(zip(numbers, counts, strict=True))) for _, rule in limits.rules)
+        and is_neutral({z: n // cells for z, n in zip(numbers, counts, strict=True)}, limits["charge"] or "none")
+        and (not limits["wyckoff"] or is_compatible(group, counts))
+        and all(set(choice) & set(numbers) for choice in limits["any_of"] or ())
+        and (limits["stoichiometry"] is None or limits["stoichiometry"].fits(dict(zip(numbers, counts, strict=True))))
+        and all(_share_within(numbers, counts, *bounds) for bounds in limits["shares"] or ())
+        and (not limits["electronegativity"] or passes_pauling(numbers, counts))
+        and all(len(members & set(numbers)) <= 1 for members in limits["at_most_one_of"] or ())
     )
 
 
@@ -56,13 +57,13 @@ def passes_pauling(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
     )
 
 
-def enumerate_directly(elements: tuple[int, ...], group: int, limits: CompositionConstraints) -> set[Composition]:
+def enumerate_directly(elements: tuple[int, ...], group: int, limits: Constraints) -> set[Composition]:
     """Every composition that satisfies the constraints in a space group, by trying all."""
     cells = int(CENTERING_MULTIPLICITY[group])
-    most = min(limits.n_atoms[1], limits.n_atoms_primitive[1] * cells, limits.atoms_per_element[1])
+    most = min(limits["n_atoms"][1], limits["n_atoms_primitive"][1] * cells, limits["atoms_per_element"][1])
     choices = range(cells, most + 1, cells)
     found = set()
-    for size in range(1, limits.n_elements[1] + 1):
+    for size in range(1, limits["n_elements"][1] + 1):
         for columns in combinations(range(len(elements)), size):
             numbers = tuple(elements[d] for d in columns)
             for counts in product(choices, repeat=size):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
+from composition_constraints import composition_constraints
 
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.stages.lattice import LatticeStage
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
 from crystalgfn.spaces.crystal import SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.spaces.states import CrystalStates
@@ -26,13 +26,13 @@ def small_space(
         "n_atoms": (1, 400),
         "n_atoms_primitive": (1, 7),
         "atoms_per_element": (1, 64),
-        "neutrality": "per_atom",
+        "charge": "per_atom",
     }
-    constraints = CompositionConstraints(**{**defaults, **limits})
+    constraints = composition_constraints(**{**defaults, **limits})
     return CrystalSpace(
         elements,
         groups,
-        composition=constraints,
+        constraints=constraints,
         lattice=VolumeLattice(),
         subspaces=subspaces,
         state_type=state_type,

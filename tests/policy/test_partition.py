@@ -47,7 +47,7 @@ def test_space_group_stage(shared):
 
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
 def test_composition_stage(neutrality):
-    space = small_space(groups=[166], neutrality=neutrality, n_atoms_primitive=(1, 10))
+    space = small_space(groups=[166], charge=neutrality, n_atoms_primitive=(1, 10))
     expected = len(enumerate_directly(space.elements, 166, space.composition.constraints))
     policy = random_policy(space, 1)
     _, sums, _ = weights(policy, space, 60_000, 2)
@@ -55,7 +55,7 @@ def test_composition_stage(neutrality):
 
 
 def test_compositions_start_uniform_where_charge_does_not_matter():
-    space = small_space(groups=[166], neutrality="none", n_atoms_primitive=(1, 10))
+    space = small_space(groups=[166], charge="none", n_atoms_primitive=(1, 10))
     policy = random_policy(space, 1)
     stage = policy.stages[CompositionStage.name]
     for head in (stage.element, stage.count):
@@ -120,7 +120,7 @@ def test_narrower_constraints_when_sampling_hold_and_keep_the_estimate(shared):
         groups=[g for g in GROUPS if g != 1],
         required=(8,),
         n_elements=(2, 2),
-        neutrality="per_element",
+        charge="per_element",
         n_atoms=(4, 24),
     )
     assert narrow.max_count <= trained_on.max_count

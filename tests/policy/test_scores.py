@@ -143,7 +143,7 @@ def test_probabilities_of_the_ways_to_space_groups_add_up(space, shared):
 @pytest.mark.parametrize("group", [2, 166, 225])
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
 def test_probabilities_of_the_compositions_of_a_group_add_up(group, neutrality):
-    space = small_space(groups=[group], neutrality=neutrality, n_atoms_primitive=(1, 8))
+    space = small_space(groups=[group], charge=neutrality, n_atoms_primitive=(1, 8))
     compositions = sorted(enumerate_directly(space.elements, group, space.composition.constraints))
     elements, counts = torch.zeros(2, len(compositions), space.max_elements, dtype=torch.int64).unbind(0)
     for row, composition in enumerate(compositions):

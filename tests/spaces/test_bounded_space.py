@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
 import torch
+from composition_constraints import composition_constraints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composition_problems import problems
 from crystalgfn.crystallography.elements import ATOMIC_MASS
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.cell_totals import cell_totals, mean_masses
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
+from crystalgfn.spaces.constraints.registry import with_values
 from crystalgfn.spaces.crystal import CrystalSpace, formula_order
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from direct_compositions import enumerate_by_masks, enumerate_directly
 from policy_setup import GROUPS, random_policy
 
-LIMITS = CompositionConstraints(
-    n_elements=(1, 3), n_atoms=(1, 64), n_atoms_primitive=(1, 12), atoms_per_element=(1, 48), neutrality="per_atom"
+LIMITS = composition_constraints(
+    n_elements=(1, 3), n_atoms=(1, 64), n_atoms_primitive=(1, 12), atoms_per_element=(1, 48), charge="per_atom"
 )
 ELEMENTS = (8, 9, 12, 26)
 CASES = {
@@ -43,7 +43,7 @@ CASES = {
 
 
 def space_of(lattice, *, elements=ELEMENTS, groups=GROUPS, limits=LIMITS):
-    return CrystalSpace(elements, groups, composition=limits, lattice=lattice)
+    return CrystalSpace(elements, groups, constraints=limits, lattice=lattice)
 
 
 def check(crystals, bounds):
@@ -73,7 +73,7 @@ def test_samples_of_any_policy_hold_the_bounds(case):
     back, rows = space.states(crystals)
     assert len(rows) == 2000
     assert torch.allclose(back.u, trajectories.states.u, atol=1e-6)
-    totals = cell_totals(space.elements, GROUPS, LIMITS, space.lattice.decoder)
+    totals = cell_totals(space.elements, GROUPS, space.composition.limits, space.lattice.decoder)
     if totals:
         pairs = zip(crystals.space_group.tolist(), crystals.n_atoms.tolist(), strict=True)
         assert all(n in totals[g] for g, n in pairs)
@@ -114,12 +114,12 @@ def masks_agree(elements, groups, limits, numbers):
 )
 def test_masks_lead_to_exactly_the_compositions_with_the_numbers_of_atoms(elements, groups, numbers, neutrality, least):
     elements = formula_order(elements)
-    limits = CompositionConstraints(
+    limits = composition_constraints(
         n_elements=(1, 2),
         n_atoms=(least, 400),
         n_atoms_primitive=(1, 10),
         atoms_per_element=(1, 40),
-        neutrality=neutrality,
+        charge=neutrality,
     )
     masks_agree(elements, groups, limits, numbers)
 
@@ -135,23 +135,23 @@ def test_the_same_together_with_every_other_constraint(problem, numbers):
 @pytest.mark.parametrize("formula", ["MgO", "AB2", "FeX3", "A2OX4"])
 def test_masses_of_a_stoichiometry(formula):
     """Of O, F, Mg, Fe: the lightest and the heaviest crystals that have the formula."""
-    limits = replace(LIMITS, stoichiometry=Stoichiometry.parse(formula))
-    low, high = mean_masses(ELEMENTS, limits, 12)
+    limits = with_values(LIMITS, stoichiometry=Stoichiometry.parse(formula))
+    low, high = mean_masses(ELEMENTS, limits.composition_limits(ELEMENTS), 12)
     weight = {z: float(ATOMIC_MASS[z]) for z in ELEMENTS}
     ways = [
         sum(weight[z] * n for z, n in zip(chosen, ratios, strict=True)) / sum(ratios)
-        for chosen in permutations(ELEMENTS, limits.stoichiometry.n_elements)
+        for chosen in permutations(ELEMENTS, limits["stoichiometry"].n_elements)
         for ratios in [
-            [r for _, r in limits.stoichiometry.named] + list(limits.stoichiometry.open),
+            [r for _, r in limits["stoichiometry"].named] + list(limits["stoichiometry"].open),
         ]
-        if all(z == chosen[i] for i, (z, _) in enumerate(limits.stoichiometry.named))
+        if all(z == chosen[i] for i, (z, _) in enumerate(limits["stoichiometry"].named))
     ]
     assert (low, high) == pytest.approx((min(ways), max(ways)))
 
 
 def test_a_stoichiometry_leaves_cells_that_other_compositions_would_not_have():
     bounds = LatticeBounds(density=(3, 4.5), volume_per_atom=(8, 12))
-    limits = replace(LIMITS, stoichiometry=Stoichiometry.parse("MgO"))
+    limits = with_values(LIMITS, stoichiometry=Stoichiometry.parse("MgO"))
     space = space_of(VolumeLattice(bounds=bounds), limits=limits, elements=(1, *ELEMENTS))
     states = random_policy(space, seed=0).sample(200, space, generator=torch.Generator().manual_seed(0)).states
     check(space.crystals(states), bounds)
@@ -160,15 +160,16 @@ def test_a_stoichiometry_leaves_cells_that_other_compositions_would_not_have():
 def test_numbers_of_atoms_are_left_out_only_where_some_composition_has_no_cell():
     bounds = LatticeBounds(lengths=(3, 9), density=(2, 6))
     lattice = VolumeLattice(bounds=bounds)
-    totals = cell_totals(ELEMENTS, [225], LIMITS, lattice)[225]
+    totals = cell_totals(ELEMENTS, [225], LIMITS.composition_limits(ELEMENTS), lattice)[225]
     masses = ATOMIC_MASS[[min(ELEMENTS), max(ELEMENTS)]]  # crystals of one element are among them
     for n in range(4, 49, 4):
         least, most = (n * masses / 0.602214076 / rho for rho in (6, 2))  # of volumes, lightest and heaviest
         both = ((least < 9**3) & (most > 27)).all()
         assert (n in totals) == both
     assert 0 < len(totals) < 12
-    assert cell_totals(ELEMENTS, GROUPS, LIMITS, VolumeLattice()) is None
-    assert cell_totals(ELEMENTS, GROUPS, LIMITS, VolumeLattice(bounds=LatticeBounds(lengths=(3, 9)))) is None
+    limits = LIMITS.composition_limits(ELEMENTS)
+    assert cell_totals(ELEMENTS, GROUPS, limits, VolumeLattice()) is None
+    assert cell_totals(ELEMENTS, GROUPS, limits, VolumeLattice(bounds=LatticeBounds(lengths=(3, 9)))) is None
 
 
 @pytest.mark.parametrize(
@@ -181,8 +182,8 @@ def test_numbers_of_atoms_are_left_out_only_where_some_composition_has_no_cell()
     ],
 )
 def test_mean_masses_equal_those_of_all_compositions(limits):
-    limits = CompositionConstraints(**{"n_elements": (1, 4), "atoms_per_element": (1, 9), **limits}, neutrality="none")
-    limits = replace(limits, wyckoff=False, n_atoms=(1, 9))
+    limits = composition_constraints(**{"n_elements": (1, 4), "atoms_per_element": (1, 9), **limits}, charge="none")
+    limits = with_values(limits, wyckoff=False, n_atoms=(1, 9))
     means = {}
     for composition in enumerate_directly(ELEMENTS, 1, limits):
         n_atoms = sum(n for _, n in composition)
@@ -190,10 +191,10 @@ def test_mean_masses_equal_those_of_all_compositions(limits):
         means.setdefault(n_atoms, []).append(mass / n_atoms)
     assert len(means) > 3
     for n_atoms, values in means.items():
-        low, high = mean_masses(ELEMENTS, limits, n_atoms)
+        low, high = mean_masses(ELEMENTS, limits.composition_limits(ELEMENTS), n_atoms)
         assert low <= min(values) * (1 + 1e-12)
         assert high >= max(values) * (1 - 1e-12)
-        if limits.atoms_per_element[0] == 1:
+        if limits["atoms_per_element"][0] == 1:
             assert (low, high) == pytest.approx((min(values), max(values)))
 
 
@@ -247,7 +248,7 @@ def test_bounds_that_leave_nothing_name_themselves(case):
 
 
 def test_an_empty_space_under_bounds_still_names_another_culprit():
-    limits = CompositionConstraints(n_elements=(2, 2), n_atoms=(1, 2), atoms_per_element=(1, 48))
+    limits = composition_constraints(n_elements=(2, 2), n_atoms=(1, 2), atoms_per_element=(1, 48))
     with pytest.raises(ConstraintError, match="n_atoms") as error:
         space_of(VolumeLattice(bounds=LatticeBounds(lengths=(3, 9))), groups=[225], limits=limits)
     assert "lattice" not in str(error.value)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
+from composition_constraints import composition_constraints
 from hypothesis import example, given, settings
 
 from composition_problems import problems
 from crystalgfn.crystallography.charges import is_neutral
 from crystalgfn.crystallography.elements import FORMULA_ORDER
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
-from crystalgfn.spaces.constraints.rules import parse_rules
+from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
+from crystalgfn.spaces.constraints.registry import with_values
 from crystalgfn.spaces.crystal import formula_order
 from direct_compositions import enumerate_by_masks, enumerate_directly, satisfies
 
@@ -36,20 +35,20 @@ def check(elements, groups, limits):
         if expected[group]:
             assert enumerate_by_masks(space, group) == expected[group]
         bound = space.tables.completions[space.max_elements, space.tables.occupancy.start[group], 0]
-        assert bound == len(expected[group]) if limits.neutrality == "none" else bound >= len(expected[group])
+        assert bound == len(expected[group]) if limits["charge"] is None else bound >= len(expected[group])
     return sum(map(len, expected.values()))
 
 
-FREE = CompositionConstraints(n_elements=(1, 3), n_atoms=(1, 12), atoms_per_element=(1, 12), neutrality="none")
+FREE = composition_constraints(n_elements=(1, 3), n_atoms=(1, 12), atoms_per_element=(1, 12), charge="none")
 
 
 @settings(max_examples=80)
 @given(problems())
-@example(([8, 26], [1, 225], replace(FREE, n_elements=(2, 2), n_atoms=(1, 40), atoms_per_element=(1, 20))))
-@example(([8, 26, 3], [227], replace(FREE, n_atoms=(1, 60), n_atoms_primitive=(1, 14), atoms_per_element=(1, 32))))
-@example(([2, 10], [62], replace(FREE, neutrality="per_element")))  # mixtures of noble gases have no charges at all
-@example(([2, 8], [1], replace(FREE, neutrality="per_atom")))
-@example(([12, 8], [1], replace(FREE, required=(8,), allowed=(12,))))
+@example(([8, 26], [1, 225], with_values(FREE, n_elements=(2, 2), n_atoms=(1, 40), atoms_per_element=(1, 20))))
+@example(([8, 26, 3], [227], with_values(FREE, n_atoms=(1, 60), n_atoms_primitive=(1, 14), atoms_per_element=(1, 32))))
+@example(([2, 10], [62], with_values(FREE, charge="per_element")))  # mixtures of noble gases have no charges at all
+@example(([2, 8], [1], with_values(FREE, charge="per_atom")))
+@example(([12, 8], [1], with_values(FREE, required=(8,), allowed=(12,))))
 def test_masks_lead_to_exactly_what_satisfies_the_constraints(problem):
     check(*problem)
 
@@ -57,7 +56,7 @@ def test_masks_lead_to_exactly_what_satisfies_the_constraints(problem):
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
 @pytest.mark.parametrize("wyckoff", [True, False])
 def test_neutrality_and_wyckoff_together(neutrality, wyckoff):
-    limits = replace(FREE, neutrality=neutrality, wyckoff=wyckoff, n_atoms=(1, 24), n_atoms_primitive=(1, 9))
+    limits = with_values(FREE, charge=neutrality, wyckoff=wyckoff, n_atoms=(1, 24), n_atoms_primitive=(1, 9))
     assert check([1, 8, 26, 17], [2, 139, 166, 191], limits) > 100
 
 
@@ -69,7 +68,7 @@ CHANGES = {
     "n_atoms": {"n_atoms": (5, 8)},
     "n_atoms_primitive": {"n_atoms_primitive": (3, 4)},
     "atoms_per_element": {"atoms_per_element": (2, 4)},
-    "neutrality": {"neutrality": "per_element"},
+    "charge": {"charge": "per_element"},
     "wyckoff": {"wyckoff": True},
     "any_of": {"any_of": ((1, 8), (17,))},
     "named stoichiometry": {"stoichiometry": Stoichiometry.parse("FeO2")},
@@ -77,38 +76,38 @@ CHANGES = {
     "mixed stoichiometry": {"stoichiometry": Stoichiometry.parse("ABO3")},
     "shares": {"shares": ((8, 0.5, 0.75),)},
     "two shares": {"shares": ((8, 0.2, 0.6), (26, 0.0, 0.25))},
-    "electronegativity": {"neutrality": "per_element", "electronegativity": True},
-    "rules": {"rules": parse_rules({"at_most_one_of": [["H", "O"], ["O", "Cl"]]})},
+    "electronegativity": {"charge": "per_element", "electronegativity": True},
+    "at_most_one_of": {"at_most_one_of": AtMostOneOf.parse([["H", "O"], ["O", "Cl"]])},
 }
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_each_constraint_alone_changes_the_space_as_it_should(change):
-    wide = replace(FREE, n_atoms=(1, 10), wyckoff=False)
+    wide = with_values(FREE, n_atoms=(1, 10), wyckoff=False)
     elements, groups = [1, 8, 17, 26], [5, 62]
-    assert 0 < check(elements, groups, replace(wide, **CHANGES[change])) < check(elements, groups, wide)
+    assert 0 < check(elements, groups, with_values(wide, **CHANGES[change])) < check(elements, groups, wide)
 
 
 @pytest.mark.parametrize("elements", [[6, 34, 8], [1, 46, 77, 9], [14, 29, 8, 75]], ids=["C Se", "H Pd Ir", "Si Cu Re"])
 def test_elements_of_equal_electronegativity_have_no_opposite_charges(elements):
     """Where smact's test meets a tie, a cation may not be followed by an anion, but by another cation."""
-    limits = CompositionConstraints(
+    limits = composition_constraints(
         n_elements=(1, 4), n_atoms=(1, 9), n_atoms_primitive=(1, 9), atoms_per_element=(1, 6), electronegativity=True
     )
     found = check(elements, [1], limits)
-    assert 0 < found < check(elements, [1], replace(limits, electronegativity=False))
+    assert 0 < found < check(elements, [1], with_values(limits, electronegativity=False))
 
 
 def test_a_stoichiometry_and_a_number_of_elements_that_contradict_it():
     with pytest.raises(ConstraintError, match="3 elements, n_elements allows 2 to 2"):
-        CompositionSpace(formula_order([8, 12]), [1], replace(CHANGED, n_elements=(2, 2)))
+        CompositionSpace(formula_order([8, 12]), [1], with_values(CHANGED, n_elements=(2, 2)))
 
 
-CHANGED = replace(FREE, stoichiometry=Stoichiometry.parse("ABO3"))
+CHANGED = with_values(FREE, stoichiometry=Stoichiometry.parse("ABO3"))
 
 
 def test_every_space_group_with_a_few_atoms():
-    limits = CompositionConstraints(
+    limits = composition_constraints(
         n_elements=(1, 2), n_atoms=(1, 400), n_atoms_primitive=(1, 8), atoms_per_element=(1, 32)
     )
     elements = formula_order([8, 26])
@@ -140,8 +139,8 @@ def random_compositions(space, number, generator):
 
 @pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
 def test_membership_at_full_size_agrees_with_direct_checks(neutrality):
-    limits = CompositionConstraints(
-        n_elements=(2, 4), n_atoms=(1, 400), n_atoms_primitive=(1, 24), atoms_per_element=(1, 64), neutrality=neutrality
+    limits = composition_constraints(
+        n_elements=(2, 4), n_atoms=(1, 400), n_atoms_primitive=(1, 24), atoms_per_element=(1, 64), charge=neutrality
     )
     space = CompositionSpace(FORMULA_ORDER[:-20], range(1, 231), limits)
     generator = torch.Generator().manual_seed(0)
@@ -155,7 +154,7 @@ def test_membership_at_full_size_agrees_with_direct_checks(neutrality):
 
 
 def test_single_elements_are_neutral_and_mixtures_with_noble_gases_are_not():
-    limits = replace(FREE, n_elements=(1, 2), neutrality="per_element", wyckoff=False)
+    limits = with_values(FREE, n_elements=(1, 2), charge="per_element", wyckoff=False)
     space = CompositionSpace(formula_order([2, 8]), [1], limits)
     found = enumerate_by_masks(space, 1)
     assert {len(c) for c in found} == {1}
@@ -164,7 +163,7 @@ def test_single_elements_are_neutral_and_mixtures_with_noble_gases_are_not():
 
 
 def test_spinel_and_hematite_are_compositions():
-    limits = CompositionConstraints(
+    limits = composition_constraints(
         n_elements=(2, 4), n_atoms=(1, 400), n_atoms_primitive=(1, 24), atoms_per_element=(1, 64)
     )
     space = CompositionSpace(formula_order([8, 12, 13, 26]), range(1, 231), limits)
@@ -187,13 +186,13 @@ def test_spinel_and_hematite_are_compositions():
     ],
 )
 def test_what_is_not_a_composition_of_the_space_is_not_allowed(elements, counts):
-    space = CompositionSpace(formula_order([8, 12]), [1], replace(FREE, n_elements=(2, 2)))
+    space = CompositionSpace(formula_order([8, 12]), [1], with_values(FREE, n_elements=(2, 2)))
     assert not space.allows(torch.tensor([1]), torch.tensor([elements]), torch.tensor([counts])).any()
 
 
 def test_infeasible_groups_are_left_out():
     # group 230 has no position below 16 atoms in the conventional cell
     space = CompositionSpace(
-        formula_order([8, 26]), [1, 230], replace(FREE, n_atoms=(1, 15), atoms_per_element=(1, 15))
+        formula_order([8, 26]), [1, 230], with_values(FREE, n_atoms=(1, 15), atoms_per_element=(1, 15))
     )
     assert space.feasible.nonzero().flatten().tolist() == [1]

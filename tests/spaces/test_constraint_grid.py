@@ -13,9 +13,10 @@ from constraint_sections import GROUPS, NAMED, named, placed, relaxed, sections,
 from crystalgfn.config import parse_config
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.errors import ConfigError, ConstraintError
-from crystalgfn.evaluation.validity import check_section, composition_asked
+from crystalgfn.evaluation.validity import check_section
 from crystalgfn.runs.build import build_space
 from crystalgfn.runs.model import untrained
+from crystalgfn.spaces.constraints.registry import constraints_of
 from direct_compositions import enumerate_directly
 from policy_setup import random_policy
 
@@ -44,7 +45,7 @@ def full(section):
 
 def direct_limits(section):
     """What the checker reads from a section, for enumeration."""
-    return composition_asked(full(section))
+    return constraints_of(full(section))
 
 
 def assert_true(message, section):
@@ -78,7 +79,7 @@ def assert_nothing_there(section):
     config = parse_config({"constraints": section}).constraints
     lattice, limits = config.lattice, direct_limits(section)
     bounded = lattice.lengths or lattice.angles or lattice.density or lattice.volume_per_atom != "auto"
-    if bounded or limits.n_atoms_primitive[1] > 6:
+    if bounded or limits["n_atoms_primitive"][1] > 6:
         return False
     numbers = tuple(atomic_number(s) for s in config.elements.allowed)
     for group in config.groups:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
+from composition_constraints import composition_constraints
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, RHOMBOHEDRAL
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.registry import with_values
 from crystalgfn.spaces.crystal import CrystalSpace, formula_order
 from crystalgfn.spaces.lattice import CellContents
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.spaces.states import CrystalStates
 
-LIMITS = CompositionConstraints(
+LIMITS = composition_constraints(
     n_elements=(2, 3), n_atoms=(1, 400), n_atoms_primitive=(1, 12), atoms_per_element=(1, 64)
 )
 ELEMENTS = [26, 8, 3, 12]
@@ -29,7 +28,7 @@ LATTICES = {"volume": VolumeLattice(), "box": BoxLattice((2.0, 30.0))}
 
 
 def space_of(lattice="volume", lebesgue=False, elements=ELEMENTS, groups=range(1, 231), limits=LIMITS):
-    return CrystalSpace(elements, groups, composition=limits, lattice=LATTICES[lattice], lebesgue=lebesgue)
+    return CrystalSpace(elements, groups, constraints=limits, lattice=LATTICES[lattice], lebesgue=lebesgue)
 
 
 def draw(space, number, seed=0):
@@ -151,7 +150,7 @@ IMPOSSIBLE = {
     "atoms_per_element": ({"atoms_per_element": (1, 3)}, [12, 8], [225], "atoms_per_element [1, 3]", "neutrality"),
     "required": ({"required": (2,)}, [2, 12, 8], [1], "required He", "wyckoff"),
     "allowed": ({"allowed": (12,)}, [12, 8], [1], "allowed elements", "wyckoff"),
-    "wyckoff": ({"n_atoms": (2, 10), "neutrality": "none"}, [12, 8], [230], "wyckoff", "neutrality"),
+    "wyckoff": ({"n_atoms": (2, 10), "charge": "none"}, [12, 8], [230], "wyckoff", "neutrality"),
     "any_of": ({"any_of": ((2, 10),)}, [2, 10, 12, 8], [1], "any_of He Ne", "wyckoff"),
     "stoichiometry": ({"stoichiometry": Stoichiometry.parse("MgO5")}, [12, 8], [1], "stoichiometry O5Mg", "wyckoff"),
     "stoichiometry and n_elements": (
@@ -177,7 +176,7 @@ IMPOSSIBLE = {
 def test_impossible_constraints_name_the_culprit_in_one_line(case):
     changes, elements, groups, words, absent = IMPOSSIBLE[case]
     with pytest.raises(ConstraintError) as error:
-        space_of(elements=elements, groups=groups, limits=replace(LIMITS, **changes))
+        space_of(elements=elements, groups=groups, limits=with_values(LIMITS, **changes))
     message = str(error.value)
     assert "\n" not in message
     assert words in message
@@ -194,11 +193,11 @@ def test_impossible_constraints_name_the_culprit_in_one_line(case):
 )
 def test_empty_choices_say_so(elements, groups, changes, words):
     with pytest.raises(ConstraintError, match=words) as error:
-        space_of(elements=elements, groups=groups, limits=replace(LIMITS, **changes))
+        space_of(elements=elements, groups=groups, limits=with_values(LIMITS, **changes))
     assert "\n" not in str(error.value)
 
 
 def test_groups_without_a_composition_are_not_sampled():
-    space = space_of(limits=replace(LIMITS, n_atoms_primitive=(1, 3)), groups=[1, 225, 230])
+    space = space_of(limits=with_values(LIMITS, n_atoms_primitive=(1, 3)), groups=[1, 225, 230])
     assert space.groups.allowed.nonzero().flatten().tolist() == [1, 225]
     assert "2 groups" in repr(space)

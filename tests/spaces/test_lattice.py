@@ -14,8 +14,8 @@ from crystalgfn.crystallography.lattices import (
     satisfies_lattice_system,
 )
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice import CUBIC, FREE, HEXAGONAL, RHOMBOHEDRAL, TRICLINIC, CellContents
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 

@@ -1,76 +1,84 @@
-"""Constraints as options of the command line."""
+"""Constraints as options of the command line: those of the registry that have one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import typer
+
 from crystalgfn.errors import ConfigError
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS
 
 
-def whole_numbers(text: str, option: str) -> list[int | None]:
-    """``"2:4"``, ``":20"``, ``"5:"`` or ``"3"`` as [least, most]; None where nothing stands."""
-    return [None if bound is None else int(bound) for bound in _range(text, option, int)]
+def with_limits(panel: str, *, before: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each constraint, in place of its ``**limits``.
+
+    Args:
+        panel: heading of the options in the help.
+        before: parameter of the command before which they stand.
+    """
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        own = [
+            parameter
+            for parameter in inspect.signature(command, eval_str=True).parameters.values()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        place = [parameter.name for parameter in own].index(before)
+
+        @functools.wraps(command)
+        def wrapper(**given: Any) -> None:
+            command(**given)
+
+        parameters = [*own[:place], *_options(panel), *own[place:]]
+        vars(wrapper)["__signature__"] = inspect.Signature(parameters)
+        return wrapper
+
+    return decorated
 
 
-def numbers(text: str, option: str) -> list[float | None]:
-    """The same for numbers such as ``"2.5:4"``; both ends are needed."""
-    found = _range(text, option, float)
-    if None in found or found[0] == found[1]:
-        raise ConfigError(f"{option}: found {text!r}, allowed: two numbers, such as 3:20")
-    return found
+def _options(panel: str) -> list[inspect.Parameter]:
+    parameters = []
+    for constraint in CONSTRAINTS:
+        option = constraint.option
+        if option is None:
+            continue
+        shown = typer.Option(
+            None, option.flag, help=option.help, metavar=option.example, show_default=False, rich_help_panel=panel
+        )
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters.append(inspect.Parameter(constraint.name, kind, default=shown, annotation=option.kind | None))
+    return parameters
 
 
-def _range(text: str, option: str, kind: Callable[[str], float]) -> list[float | None]:
-    low, colon, high = text.partition(":")
-    try:
-        found = [kind(part) if part.strip() else None for part in ((low, high) if colon else (low, low))]
-    except ValueError:
-        raise ConfigError(f"{option}: found {text!r}, allowed: least:most, such as 2:4, :20 or 5:") from None
-    if found == [None, None]:
-        raise ConfigError(f"{option}: found {text!r}, allowed: least:most, such as 2:4, :20 or 5:")
-    return found
+def asked_limits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys for :func:`crystalgfn.runs.restrict.narrower` from the options that were given.
+
+    Args:
+        given: what stands on the command line, by the name of the constraint; None or empty for what does not.
+
+    Raises:
+        ConfigError: what was given is not what the option takes.
+    """
+    return {
+        constraint.name: constraint.option.read(given[constraint.name], constraint.option.flag)
+        for constraint in CONSTRAINTS
+        if constraint.option is not None and given.get(constraint.name) not in (None, [])
+    }
 
 
 def weights(given: list[str]) -> dict[str, float]:
     """``["band_gap=2"]`` as a mapping."""
-    found = {}
+    by_name = {}
     for text in given:
         name, equals, value = text.partition("=")
         try:
-            found[name.strip()] = float(value)
+            by_name[name.strip()] = float(value)
         except ValueError:
             equals = ""
         if not equals:
             raise ConfigError(f"--weight: found {text!r}, allowed: NAME=NUMBER, such as band_gap=2")
-    return found
-
-
-def limits(**options: Any) -> dict[str, Any]:
-    """Keys for :func:`crystalgfn.runs.restrict.narrower` from the options that were given.
-
-    Args:
-        options: by the name of the key, as text; None or empty for those not given.
-    """
-    found: dict[str, Any] = {}
-    for key, text in options.items():
-        option = "--" + _OPTION.get(key, key.replace("_", "-"))
-        if text is None or text == []:
-            continue
-        if key in _WHOLE:
-            found[key] = whole_numbers(text, option)
-        elif key in _REAL:
-            found[key] = numbers(text, option)
-        elif key in _LISTS:
-            found[key] = text.replace(",", " ").split()
-        elif key == "any_of":
-            found[key] = [choice.replace(",", " ").split() for choice in text]
-        else:
-            found[key] = text
-    return found
-
-
-_WHOLE = ("n_elements", "n_atoms", "n_atoms_primitive", "atoms_per_element")
-_REAL = ("lengths", "angles", "volume_per_atom", "density")
-_LISTS = ("required", "forbidden", "numbers", "crystal_system", "lattice_system", "point_symmetry")
-_OPTION = {"required": "require", "forbidden": "forbid", "numbers": "space-groups"}
+    return by_name

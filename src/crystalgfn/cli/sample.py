@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from crystalgfn.cli.limits import asked_limits, weights, with_limits
 from crystalgfn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,15 +16,11 @@ if TYPE_CHECKING:
     from crystalgfn.runs.model import Model
 
 app = typer.Typer()
-_NARROWER = "Narrower constraints (hold for every sample)"
 _TARGET = "Nearer to the target"
 
 
-def _limit(name: str, help_text: str, example: str) -> Any:
-    return typer.Option(name, help=help_text, metavar=example, show_default=False, rich_help_panel=_NARROWER)
-
-
 @app.command()
+@with_limits("Narrower constraints (hold for every sample)", before="weight")
 def sample(
     model: Annotated[str, typer.Argument(help="A run folder, or a preset with shipped weights.", show_default=False)],
     output: Annotated[
@@ -40,29 +37,6 @@ def sample(
     ] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted run instead of going on.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    require: Annotated[str | None, _limit("--require", "Elements every crystal holds.", "Li,O")] = None,
-    forbid: Annotated[str | None, _limit("--forbid", "Elements no crystal holds.", "F,Cl")] = None,
-    any_of: Annotated[list[str] | None, _limit("--any-of", "One of these at least; may be repeated.", "Fe,Mn")] = None,
-    n_elements: Annotated[str | None, _limit("--n-elements", "Distinct elements.", "2:4")] = None,
-    n_atoms: Annotated[str | None, _limit("--n-atoms", "Atoms in the conventional cell.", ":20")] = None,
-    n_atoms_primitive: Annotated[str | None, _limit("--n-atoms-primitive", "In the primitive cell.", ":12")] = None,
-    atoms_per_element: Annotated[
-        str | None, _limit("--atoms-per-element", "Of one element in the conventional cell.", ":10")
-    ] = None,
-    stoichiometry: Annotated[str | None, _limit("--stoichiometry", "A formula, open or named.", "ABO3")] = None,
-    space_groups: Annotated[str | None, _limit("--space-groups", "International numbers.", "195-230")] = None,
-    crystal_system: Annotated[str | None, _limit("--crystal-system", "Crystal systems.", "cubic,hexagonal")] = None,
-    lattice_system: Annotated[str | None, _limit("--lattice-system", "Lattice systems.", "rhombohedral")] = None,
-    point_symmetry: Annotated[str | None, _limit("--point-symmetry", "Point symmetries.", "polar")] = None,
-    lengths: Annotated[str | None, _limit("--lengths", "a, b and c, A.", "3:20")] = None,
-    angles: Annotated[str | None, _limit("--angles", "alpha, beta and gamma, degree.", "75:135")] = None,
-    volume_per_atom: Annotated[str | None, _limit("--volume-per-atom", "A^3.", "8:20")] = None,
-    density: Annotated[str | None, _limit("--density", "g/cm3.", "2:4")] = None,
-    longest_over_shortest: Annotated[
-        float | None, _limit("--longest-over-shortest", "Largest ratio of two of a, b, c.", "3")
-    ] = None,
-    charge: Annotated[str | None, _limit("--charge", "A stricter rule of neutrality.", "per_element")] = None,
-    electronegativity: Annotated[str | None, _limit("--electronegativity", "The Pauling test.", "smact")] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option("--weight", metavar="NAME=X", help="Of a term, for conditional models.", rich_help_panel=_TARGET),
@@ -80,10 +54,10 @@ def sample(
             "--finetune", metavar="SECONDS", min=1.0, help="Learn on first, in this space.", rich_help_panel=_TARGET
         ),
     ] = None,
+    **limits: Any,
 ) -> None:
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
     from crystalgfn.cli.device import check_device
-    from crystalgfn.cli.limits import limits, weights
     from crystalgfn.runs.model import load
 
     if len({p.resolve() for p in output}) != len(output):
@@ -92,27 +66,7 @@ def sample(
     if pool is not None and not resample:
         raise ConfigError("--pool: chooses samples for --resample, which is not given")
     loaded = load(model, device=device)
-    asked = limits(
-        required=require,
-        forbidden=forbid,
-        any_of=any_of,
-        n_elements=n_elements,
-        n_atoms=n_atoms,
-        n_atoms_primitive=n_atoms_primitive,
-        atoms_per_element=atoms_per_element,
-        stoichiometry=stoichiometry,
-        numbers=space_groups,
-        crystal_system=crystal_system,
-        lattice_system=lattice_system,
-        point_symmetry=point_symmetry,
-        lengths=lengths,
-        angles=angles,
-        volume_per_atom=volume_per_atom,
-        density=density,
-        longest_over_shortest=longest_over_shortest,
-        charge=charge,
-        electronegativity=electronegativity,
-    )
+    asked = asked_limits(limits)
     if asked:
         loaded = loaded.restricted(**asked)
     chosen = weights(weight or [])

@@ -15,6 +15,7 @@ from crystalgfn.config.beside import sections_beside
 from crystalgfn.config.sections import Config
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.section import OneOf
+from crystalgfn.spaces.constraints.registry import MAIN_KEYS
 
 CONFIG = "config.yaml"
 """File of a preset's folder, and of a run's, that holds the configuration."""
@@ -139,8 +140,8 @@ def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for key, value in new.items():
         was = merged.get(key)
-        if key in _SHORT and isinstance(value, dict) and was is not None and not isinstance(was, dict):
-            was = {_SHORT[key]: was}
+        if key in MAIN_KEYS and isinstance(value, dict) and was is not None and not isinstance(was, dict):
+            was = {MAIN_KEYS[key]: was}
         merged[key] = _merged(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
     return merged
 
@@ -189,17 +190,13 @@ def _child(place: Any, name: str | int, override: str) -> Any:
     if isinstance(place, dict) and place.get(name) is None:
         place[name] = {}
     if not isinstance(place, dict) or not isinstance(place[name], dict | list):
-        short = isinstance(place, dict) and name in _SHORT
+        short = isinstance(place, dict) and name in MAIN_KEYS
         if not short:
             raise ConfigError(f"--set {override!r}: {name!r} holds no further keys")
-        place[name] = {_SHORT[name]: place[name]}
-    if isinstance(place[name], list) and name in _SHORT:
-        place[name] = {_SHORT[name]: place[name]}
+        place[name] = {MAIN_KEYS[name]: place[name]}
+    if isinstance(place[name], list) and name in MAIN_KEYS:
+        place[name] = {MAIN_KEYS[name]: place[name]}
     return place[name]
-
-
-_SHORT = {"elements": "allowed", "space_groups": "numbers"}
-"""Sections that may be written as the value of one of their keys."""
 
 
 def _explain(error: ValidationError) -> str:

@@ -13,6 +13,9 @@ from importlib.resources import files
 from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crystalgfn.errors import DataError
 
 
@@ -75,6 +78,23 @@ def is_compatible(space_group: int, counts: Iterable[int]) -> bool:
             if count - sum(u * m for u, m in zip(used, multiplicities, strict=True)) in holds
         }
     return bool(left)
+
+
+def are_compatible(space_groups: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Apply :func:`is_compatible` to B crystals.
+
+    Args:
+        space_groups: ``(B,)`` international numbers.
+        counts: ``(B, D)`` atoms of each element in the conventional cell.
+
+    Returns:
+        ``(B,)`` bool.
+    """
+    # which element has which count does not matter: fewer distinct questions
+    rows = np.column_stack((space_groups, np.sort(counts, axis=1)))
+    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+    verdicts = [is_compatible(group, [n for n in own if n]) for group, *own in distinct.tolist()]
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
 
 
 def _choices(places: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

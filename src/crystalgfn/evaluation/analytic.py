@@ -57,7 +57,7 @@ class AnalyticTarget:
         self.shapes = torch.from_numpy(1 + lattice_scale * random.random(size=(2, 9, 6)))  # a, b by system and slot
 
         groups = space.groups.allowed.nonzero().squeeze(1).tolist()
-        sums = self._sums = CompositionSums(space.elements, groups, space.composition.constraints, log_h)
+        sums = self._sums = CompositionSums(space.elements, groups, space.composition.limits, log_h)
         compositions = sums.fits @ sums.sums.sum(0)  # (231,) sum over the compositions of a group
         log_compositions = np.log(compositions, where=compositions > 0, out=np.full(231, -np.inf))
         if balanced:

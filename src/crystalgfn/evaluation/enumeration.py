@@ -23,7 +23,7 @@ import numpy as np
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF, is_compatible
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 
 Pattern = tuple[int, ...]
 
@@ -49,7 +49,7 @@ class CompositionSums:
     Args:
         elements: atomic numbers in the order of the rows of ``log_h``.
         space_groups: international numbers whose compositions are wanted.
-        constraints: limits on the composition.
+        limits: on the composition; ledgers are not looked at.
         log_h: ``(D, K)`` h(element, count); column k - 1 is for k atoms per primitive cell.
 
     Attributes:
@@ -63,17 +63,17 @@ class CompositionSums:
         self,
         elements: Sequence[int],
         space_groups: Sequence[int],
-        constraints: CompositionConstraints,
+        limits: CompositionLimits,
         log_h: np.ndarray,
     ) -> None:
-        self.elements, self.constraints = tuple(elements), constraints
+        self.elements, self.limits = tuple(elements), limits
         self._weights = np.exp(log_h)
         cells = {int(CENTERING_MULTIPLICITY[g]) for g in space_groups}
-        self.max_atoms = max(min(constraints.n_atoms[1] // n, constraints.n_atoms_primitive[1]) for n in cells)
-        self.max_count = min(self.max_atoms, log_h.shape[1], max(constraints.atoms_per_element[1] // n for n in cells))
+        self.max_atoms = max(min(limits.n_conventional[1] // n, limits.n_primitive[1]) for n in cells)
+        self.max_count = min(self.max_atoms, log_h.shape[1], max(limits.n_of_one[1] // n for n in cells))
         self._reach = self.max_atoms * max([0, *(abs(s) for z in elements for s in OXIDATION_STATES[z])])
         self._halves: dict[tuple[int, ...], Half] = {}
-        least, most = max(1, constraints.n_elements[0]), constraints.n_elements[1]
+        least, most = max(1, limits.n_distinct[0]), limits.n_distinct[1]
         self.patterns = [p for t in range(least, most + 1) for p in _patterns(t, self.max_count, self.max_atoms)]
         self._number = {pattern: i for i, pattern in enumerate(self.patterns)}
         self.subsets = [
@@ -90,8 +90,7 @@ class CompositionSums:
 
     def _may(self, subset: tuple[int, ...]) -> bool:
         present = {self.elements[d] for d in subset}
-        allowed = self.constraints.allowed
-        return present >= set(self.constraints.required) and (allowed is None or present <= set(allowed))
+        return set(self.limits.present) <= present <= self.limits.usable
 
     def table(self, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Weights of the compositions of some elements, 0 if charged, and their patterns, -1 if too many atoms.
@@ -105,7 +104,7 @@ class CompositionSums:
         """
         first, second = self.halves(subset)
         table = first.weight[:, None] * second.weight
-        if self.constraints.neutrality != "none" and len(subset) > 1:
+        if self.limits.neutrality != "none" and len(subset) > 1:
             table *= (first.charges @ second.charges[:, ::-1].T) > 0.5
         return table, self._pattern_numbers(first, second)
 
@@ -144,10 +143,10 @@ class CompositionSums:
 
     def _charges(self, part: tuple[int, ...], counts: list[tuple[int, ...]]) -> np.ndarray:
         """Charges of each choice of counts, by sums of sets."""
-        if self.constraints.neutrality == "none":
+        if self.limits.neutrality == "none":
             return np.zeros((len(counts), 1), dtype=np.float32)
         single = {
-            (d, k): _charges_of(self.elements[d], k, mixed=self.constraints.neutrality == "per_atom")
+            (d, k): _charges_of(self.elements[d], k, mixed=self.limits.neutrality == "per_atom")
             for d in part
             for k in range(1, self.max_count + 1)
         }
@@ -167,7 +166,7 @@ class CompositionSums:
         alike: dict[object, np.ndarray] = {}
         for group in space_groups:
             cells = int(CENTERING_MULTIPLICITY[group])
-            if self.constraints.wyckoff:
+            if self.limits.fits_sites:
                 small = [p for p in WYCKOFF[group] if p.multiplicity <= self.max_count * cells]
                 free = frozenset(p.multiplicity for p in small if p.degrees_of_freedom)
                 fixed = Counter(p.multiplicity for p in small if not p.degrees_of_freedom)
@@ -181,16 +180,16 @@ class CompositionSums:
         return fits
 
     def _fit(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
-        limits, counts = self.constraints, [n * cells for n in pattern]
-        low, high = limits.atoms_per_element
+        limits, counts = self.limits, [n * cells for n in pattern]
+        low, high = limits.n_of_one
         if not (
-            limits.n_atoms[0] <= sum(counts) <= limits.n_atoms[1]
-            and limits.n_atoms_primitive[0] <= sum(pattern) <= limits.n_atoms_primitive[1]
+            limits.n_conventional[0] <= sum(counts) <= limits.n_conventional[1]
+            and limits.n_primitive[0] <= sum(pattern) <= limits.n_primitive[1]
             and low <= min(counts)
             and max(counts) <= high
         ):
             return False
-        return not limits.wyckoff or self._holds(group, cells, pattern, known)
+        return not limits.fits_sites or self._holds(group, cells, pattern, known)
 
     def _holds(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
         """What does not fit does not fit with one more element either."""

@@ -7,36 +7,32 @@ masks, one step after the other.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.evaluation.composition_rules import Verdicts
+from crystalgfn.evaluation.cell_rules import CellRanges
 from crystalgfn.evaluation.proposals import naive_crystals
-from crystalgfn.evaluation.validity import check_section, composition_asked, groups_asked, lattice_asked, violations
+from crystalgfn.evaluation.validity import check_section, finished_crystals, rules
+from crystalgfn.spaces.constraints.registry import constraints_of
 
 PROPOSALS = 50_000
 
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("number of atoms", ("centering", "n_atoms", "n_atoms_primitive", "atoms_per_element")),
-    ("elements asked for", ("space_group", "labels", "elements", "n_elements", "any_of")),
-    ("stoichiometry", ("stoichiometry",)),
-    ("shares of elements", ("shares",)),
-    ("further rules", ("rules",)),
-    ("Wyckoff positions", ("wyckoff",)),
-    ("charge neutrality", ("neutrality",)),
-    ("electronegativity", ("electronegativity",)),
-    ("cell exists", ("cell", "lattice_system")),
-    (
-        "lengths and angles",
-        ("lengths", "angles", "triclinic", "monoclinic", "rhombohedral", "box", "longest_over_shortest"),
-    ),
-    ("space for the atoms", ("volume", "volume_per_atom")),
-    ("density", ("density",)),
+STEPS = (
+    "number of atoms",
+    "elements asked for",
+    "stoichiometry",
+    "shares of elements",
+    "further rules",
+    "Wyckoff positions",
+    "charge neutrality",
+    "electronegativity",
+    "cell exists",
+    "lengths and angles",
+    "space for the atoms",
+    "density",
 )
-"""Steps in order, each with the rules of :func:`.validity.violations` that it stands for."""
+"""Steps in order, the searches for each crystal late; each rule names its own. Other steps follow behind."""
 
 BY_DRAWING = ("elements asked for",)
 """Steps that proposals pass by the way they are drawn, unless certain elements are asked for."""
@@ -50,7 +46,7 @@ class Funnel:
         n: proposals.
         left: how many obey all rules up to a step, by its name, in order.
         samples: crystals of the model that were judged by the same rules; 0 if there were none.
-        valid: how many of these obey all.
+        valid: how many of the samples obey all.
     """
 
     n: int
@@ -75,45 +71,16 @@ def funnel(
         n: proposals.
         seed: same seed, same numbers.
     """
-    proposals = naive_crystals(constraints, n, seed=seed)
-    remaining, left = np.arange(n), dict[str, int]()
-    cheap, costly = _verdicts(proposals, constraints, {}), _costly(constraints)
-    known = {rule for _, rules in STEPS for rule in rules}
-    others = tuple((rule.replace("_", " "), (rule,)) for rule in cheap if rule not in known)
-    for name, rules in (*STEPS, *others):
-        asked = [rule for rule in rules if rule in cheap or rule in costly]
-        before = len(remaining)
-        for rule in asked:
-            if rule in cheap:
-                remaining = remaining[~cheap[rule][remaining]]
-            elif len(remaining):
-                remaining = remaining[~_verdicts(proposals[remaining], constraints, costly[rule])[rule]]
-        if asked and (name not in BY_DRAWING or len(remaining) < before):
-            left[name] = len(remaining)
+    remaining = finished_crystals(naive_crystals(constraints, n, seed=seed))
+    asked = constraints_of(constraints)
+    judged, left = rules(asked, CellRanges.of(constraints["lattice"], asked)), dict[str, int]()
+    for step in (*STEPS, *dict.fromkeys(rule.step for rule in judged if rule.step not in STEPS)):
+        of_step, before = [rule for rule in judged if rule.step == step], len(remaining)
+        for rule in of_step:
+            if len(remaining):
+                remaining = remaining[~rule.violated(remaining)]
+        if of_step and (step not in BY_DRAWING or len(remaining) < before):
+            left[step] = len(remaining)
     if samples is None:
         return Funnel(n, left)
     return Funnel(n, left, len(samples), int(check_section(samples, constraints).valid.sum()))
-
-
-def _costly(constraints: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Rules that take a search for each crystal, for those that are left by then, and what asks for them."""
-    limits = composition_asked(constraints)
-    asked: dict[str, dict[str, Any]] = {}
-    if limits.wyckoff:
-        asked["wyckoff"] = {"wyckoff": True}
-    if limits.neutrality != "none":
-        asked["neutrality"] = {"neutrality": limits.neutrality}
-    if limits.electronegativity:
-        asked["electronegativity"] = {"electronegativity": True}
-    return asked
-
-
-def _verdicts(crystals: Crystals, constraints: Mapping[str, Any], asked: Mapping[str, Any]) -> Verdicts:
-    """Violations of every cheap rule, and of the costly ones that are asked for."""
-    limits = replace(composition_asked(constraints), wyckoff=False, neutrality="none", electronegativity=False)
-    return violations(
-        crystals,
-        space_groups=groups_asked(constraints["space_groups"]),
-        composition=replace(limits, **asked),
-        lattice=lattice_asked(constraints["lattice"]),
-    )

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.balance import balanced
 from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
 from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
@@ -22,7 +23,7 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRIES,
     POINT_SYMMETRY,
 )
-from crystalgfn.crystallography.wyckoff import is_compatible
+from crystalgfn.crystallography.wyckoff import are_compatible
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.estimates import estimate_log_z
@@ -192,12 +193,7 @@ def validity(crystals: Crystals) -> dict[str, float]:
 
 def wyckoff_compatible(crystals: Crystals) -> NDArray[np.bool_]:
     """Whether the Wyckoff positions of its space group can hold the atoms of each crystal, ``(B,)``."""
-    groups = crystals.space_group.cpu().numpy()
-    # which element has which count does not matter: fewer distinct questions
-    rows = np.column_stack((groups, np.sort(crystals.counts.cpu().numpy(), axis=1)))
-    distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
-    verdicts = [is_compatible(group, [n for n in counts if n]) for group, *counts in distinct.tolist()]
-    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+    return are_compatible(crystals.space_group.cpu().numpy(), crystals.counts.cpu().numpy())
 
 
 def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
@@ -214,47 +210,7 @@ def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
     if rule not in ("per_element", "per_atom", "common"):
         raise DataError(f"charge rule is {rule!r}, allowed: 'per_element', 'per_atom', 'common'")
     states = [_common_states(z) if rule == "common" else OXIDATION_STATES[z] for z in crystals.elements]
-    distinct, inverse = np.unique(crystals.counts.cpu().numpy(), axis=0, return_inverse=True)
-    verdicts = []
-    for counts in distinct.tolist():
-        present = [(states[column], n) for column, n in enumerate(counts) if n]
-        verdicts.append(len(present) < 2 or adds_to_zero(present, mixed=rule == "per_atom"))
-    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
-
-
-def adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
-    """Whether charges balance, of elements given by their oxidation states and numbers of atoms.
-
-    With ``mixed``, each atom has its own state.
-    """
-    if not all(states for states, _ in present):
-        return False
-    sets = sorted((_charges(states, n, mixed) for states, n in present), key=len)
-    # bit i of ``total`` stands for the charge i + lowest
-    total, lowest = 1, 0
-    for charges in sets[:-1]:
-        total = _or_shifted(total, charges)
-        lowest += charges[0]
-    return any(-charge - lowest >= 0 and total >> (-charge - lowest) & 1 for charge in sets[-1])
-
-
-@cache
-def _charges(states: tuple[int, ...], n: int, mixed: bool) -> tuple[int, ...]:
-    """Charges that n atoms with these states can carry together, ascending."""
-    if not mixed:
-        return tuple(n * state for state in states)
-    reached = 1  # bit i: the charge n * states[0] + i
-    for _ in range(n):
-        reached = _or_shifted(reached, states)
-    return tuple(n * states[0] + i for i in range(reached.bit_length()) if reached >> i & 1)
-
-
-def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
-    """Bit set of all sums of a charge in ``total`` and one of ``charges``, counted from the lowest of these."""
-    result = 0
-    for charge in charges:
-        result |= total << (charge - charges[0])
-    return result
+    return balanced(crystals.counts.cpu().numpy(), states, mixed=rule == "per_atom")
 
 
 @cache

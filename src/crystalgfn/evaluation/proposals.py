@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.lattices import rhombohedral_to_hexagonal
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.evaluation.validity import composition_asked, groups_asked
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.constraints.elements import usable
+from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.constraints.ranges import CountRange
+from crystalgfn.spaces.constraints.registry import constraints_of
 from crystalgfn.spaces.lattice import FREE, RHOMBOHEDRAL, TRIGONAL
 
 Ints = NDArray[np.int64]
@@ -36,22 +40,24 @@ def naive_crystals(constraints: Mapping[str, Any], n: int, *, seed: int = 0) -> 
         n crystals, most of which satisfy little; rhombohedral cells that do not exist have NaN for c.
     """
     rng = np.random.default_rng(seed)
-    limits = composition_asked(constraints)
-    groups = rng.choice(groups_asked(constraints["space_groups"]), n)
-    counts = _counts(limits, groups, rng)
+    asked = constraints_of(constraints)
+    elements = tuple(atomic_number(symbol) for symbol in usable(constraints["elements"]))
+    ranges = Constraints(tuple(each for each in asked if isinstance(each, CountRange)))
+    groups = rng.choice(asked.space_groups(), n)
+    counts = _counts(ranges.composition_limits(elements), groups, rng)
     lattice = _cells(constraints["lattice"], CRYSTAL_LATTICE_SYSTEM[groups], rng)
-    return Crystals(limits.allowed or (), torch.from_numpy(groups), torch.from_numpy(counts), lattice)
+    return Crystals(elements, torch.from_numpy(groups), torch.from_numpy(counts), lattice)
 
 
-def _counts(limits: CompositionConstraints, groups: Ints, rng: np.random.Generator) -> Ints:
+def _counts(limits: CompositionLimits, groups: Ints, rng: np.random.Generator) -> Ints:
     """Atoms in the conventional cells, ``(n, D)``."""
-    n, width = len(groups), len(limits.allowed or ())
+    n, width = len(groups), len(limits.usable)
     cells = CENTERING_MULTIPLICITY[groups]
-    least, most = limits.n_elements
+    least, most = limits.n_distinct
     size = rng.integers(min(least, width), min(most, width) + 1, n)
     chosen = rng.random((n, width)).argsort(1).argsort(1) < size[:, None]
-    low = np.maximum(1, -(-limits.atoms_per_element[0] // cells))
-    high = np.minimum(np.minimum(limits.atoms_per_element[1], limits.n_atoms[1]) // cells, limits.n_atoms_primitive[1])
+    low = np.maximum(1, -(-limits.n_of_one[0] // cells))
+    high = np.minimum(np.minimum(limits.n_of_one[1], limits.n_conventional[1]) // cells, limits.n_primitive[1])
     own = rng.integers(low[:, None], np.maximum(low, high)[:, None] + 1, (n, width))
     found: Ints = np.where(chosen, own * cells[:, None], 0)
     return found

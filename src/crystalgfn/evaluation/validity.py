@@ -6,29 +6,43 @@ cells by their metric. Anything but zero violations among samples of a trained m
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import (
-    CENTERING_MULTIPLICITY,
     CRYSTAL_LATTICE_SYSTEM,
     CRYSTAL_LATTICE_SYSTEMS,
-    CRYSTAL_SYSTEM,
     POINT_SYMMETRIES,
     POINT_SYMMETRY,
 )
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.cell_rules import LatticeLimits, cell_violations
-from crystalgfn.evaluation.composition_rules import Verdicts, composition_violations
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
-from crystalgfn.spaces.constraints.rules import parse_rules
+from crystalgfn.evaluation.cell_rules import CellRanges, no_cell, wrong_metric
+from crystalgfn.spaces.constraints.base import Constraint, Constraints, Verdict
+from crystalgfn.spaces.constraints.finished import FinishedCrystals
+from crystalgfn.spaces.constraints.registry import constraints_of
+
+Verdicts = dict[str, Verdict]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that finished crystals are judged by.
+
+    Attributes:
+        name: under which violations are counted.
+        step: of the funnel of proposals.
+        violated: which of B crystals break it, ``(B,)`` bool.
+    """
+
+    name: str
+    step: str
+    violated: Callable[[FinishedCrystals], Verdict]
 
 
 @dataclass(frozen=True)
@@ -60,142 +74,110 @@ class ValidityReport:
 
 
 def check(
-    crystals: Crystals,
-    *,
-    space_groups: Collection[int] = range(1, 231),
-    composition: CompositionConstraints | None = None,
-    lattice: LatticeLimits | None = None,
+    crystals: Crystals, constraints: Constraints | None = None, *, cells: CellRanges | None = None
 ) -> ValidityReport:
     """Count the crystals that violate each rule.
 
     Args:
         crystals: B crystals; where they have columns ``crystal_lattice_system``, ``point_symmetry`` these are compared
             with the space group.
-        space_groups: international numbers that may occur.
-        composition: limits on the composition; None checks nothing that depends on wishes (but still that the
-            centering divides the counts).
-        lattice: bounds on the cell.
+        constraints: what was asked for; None for nothing (but still that the centering divides the counts, and that the
+            cell exists and fits its lattice system).
+        cells: ranges of the cells.
 
     Returns:
-        one number a rule: space_group, labels, centering, elements, n_elements, n_atoms, n_atoms_primitive,
-        atoms_per_element, cell, lattice_system and what else is asked for.
+        one number a rule: labels, centering, cell, lattice_system and what is asked for.
 
     Raises:
         DataError: no crystals, a space group that does not exist, or a negative count.
     """
-    violated = violations(crystals, space_groups=space_groups, composition=composition, lattice=lattice)
-    any_violated = np.any(list(violated.values()), axis=0)
+    judged, finished = rules(constraints or Constraints(), cells or CellRanges()), finished_crystals(crystals)
+    violated: Verdicts = {}
+    for rule in judged:
+        broken = rule.violated(finished)
+        violated[rule.name] = violated[rule.name] | broken if rule.name in violated else broken
     return ValidityReport(
         n=len(crystals),
         violations={name: int(rows.sum()) for name, rows in violated.items()},
         first={name: int(rows.argmax()) for name, rows in violated.items() if rows.any()},
-        valid=~any_violated,
+        valid=~np.any(list(violated.values()), axis=0),
     )
 
 
-def violations(
-    crystals: Crystals,
-    *,
-    space_groups: Collection[int] = range(1, 231),
-    composition: CompositionConstraints | None = None,
-    lattice: LatticeLimits | None = None,
-) -> Verdicts:
-    """Which of B crystals break each rule, ``(B,)`` bool a rule; arguments and errors as of :func:`check`."""
+def check_section(crystals: Crystals, section: Mapping[str, Any]) -> ValidityReport:
+    """Count the crystals that violate what the section ``constraints`` of a configuration asks for.
+
+    Args:
+        crystals: B crystals.
+        section: in full, as ``config.constraints.model_dump()`` gives it.
+
+    Returns:
+        see :func:`check`.
+    """
+    constraints = constraints_of(section)
+    return check(crystals, constraints, cells=CellRanges.of(section["lattice"], constraints))
+
+
+def rules(constraints: Constraints, cells: CellRanges) -> list[Rule]:
+    """Everything that crystals are judged by: first their space group, then their composition, then their cell.
+
+    Args:
+        constraints: what was asked for.
+        cells: ranges of the cells.
+    """
+    before, within, behind = (list[Constraint[Any]]() for _ in range(3))
+    for constraint in constraints:
+        {"space_group": before, "lattice": behind}.get(constraint.subspace, within).append(constraint)
+    return [
+        *_rules_of(before),
+        Rule("labels", "elements asked for", _wrong_labels),
+        Rule("centering", "number of atoms", lambda crystals: (crystals.counts % crystals.cells[:, None] != 0).any(1)),
+        *_rules_of(within),
+        Rule("cell", "cell exists", no_cell),
+        Rule("lattice_system", "cell exists", wrong_metric),
+        *_rules_of(behind),
+        *(
+            Rule(
+                range_.name, _STEP_OF_RANGE.get(range_.name, "lengths and angles"), partial(cells.violated, range_.name)
+            )
+            for range_ in fields(cells)
+            if getattr(cells, range_.name) is not None
+        ),
+    ]
+
+
+_STEP_OF_RANGE = {"volume": "space for the atoms"}
+
+
+def _rules_of(constraints: Iterable[Constraint[Any]]) -> list[Rule]:
+    return [Rule(each.rule_name(), each.step_name(), each.violated) for each in constraints]
+
+
+def finished_crystals(crystals: Crystals) -> FinishedCrystals:
+    """Crystals as arrays on the CPU, which is all that the checks see.
+
+    Raises:
+        DataError: no crystals, a space group that does not exist, or a negative count.
+    """
     if not len(crystals):
         raise DataError("no crystals to check: found 0, allowed: 1 or more")
-    groups = crystals.space_group.cpu().numpy()
+    groups, counts = crystals.space_group.cpu().numpy(), crystals.counts.cpu().numpy()
     if groups.min() < 1 or groups.max() > 230:
         raise DataError(f"space groups run from {groups.min()} to {groups.max()}, allowed: 1 to 230")
-    if bool((crystals.counts < 0).any()):
-        raise DataError(f"the least count is {int(crystals.counts.min())}, allowed: 0 and more")
-    violated: Verdicts = {
-        "space_group": ~np.isin(groups, list(space_groups)),
-        "labels": _wrong_labels(crystals, groups),
-        "centering": (crystals.counts.cpu().numpy() % CENTERING_MULTIPLICITY[groups][:, None] != 0).any(1),
-    }
-    if composition is not None:
-        violated |= composition_violations(crystals, groups, composition)
-    return violated | cell_violations(crystals, groups, lattice or LatticeLimits())
+    if counts.min() < 0:
+        raise DataError(f"the least count is {counts.min()}, allowed: 0 and more")
+    return FinishedCrystals(
+        tuple(crystals.elements), groups, counts, crystals.lattice.cpu().double().numpy(), crystals.columns
+    )
 
 
-def _wrong_labels(crystals: Crystals, groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _wrong_labels(crystals: FinishedCrystals) -> Verdict:
+    """Which crystals have a label that their space group contradicts."""
     wrong = np.zeros(len(crystals), dtype=bool)
     for column, codes, names in (
         ("crystal_lattice_system", CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS),
         ("point_symmetry", POINT_SYMMETRY, POINT_SYMMETRIES),
     ):
         if column in crystals.columns:
-            wrong |= crystals.columns[column] != np.array(names, dtype=object)[codes[groups] - 1]
+            wrong |= crystals.columns[column] != np.array(names, dtype=object)[codes[crystals.groups] - 1]
     return wrong
-
-
-def check_section(crystals: Crystals, constraints: Mapping[str, Any]) -> ValidityReport:
-    """Count the crystals that violate what the section ``constraints`` of a configuration asks for.
-
-    Args:
-        crystals: B of them.
-        constraints: the section in full, as ``config.constraints.model_dump()`` gives it.
-
-    Returns:
-        see :func:`check`.
-    """
-    return check(
-        crystals,
-        space_groups=groups_asked(constraints["space_groups"]),
-        composition=composition_asked(constraints),
-        lattice=lattice_asked(constraints["lattice"]),
-    )
-
-
-def groups_asked(section: Mapping[str, Any]) -> list[int]:
-    """International numbers that a section ``constraints.space_groups`` in full asks for."""
-    tables: dict[str, list[str]] = {
-        "crystal_system": list(CRYSTAL_SYSTEM),
-        "lattice_system": ["", *(CRYSTAL_LATTICE_SYSTEMS[i - 1] for i in CRYSTAL_LATTICE_SYSTEM[1:])],
-        "point_symmetry": ["", *(POINT_SYMMETRIES[i - 1] for i in POINT_SYMMETRY[1:])],
-    }
-    asked = [(names, section[key]) for key, names in tables.items() if section[key] is not None]
-    return [g for g in section["numbers"] if all(names[g] in wanted for names, wanted in asked)]
-
-
-def composition_asked(section: Mapping[str, Any]) -> CompositionConstraints:
-    """Limits on the composition that a section ``constraints`` in full asks for."""
-    elements = section["elements"]
-    wanted = section["stoichiometry"]
-    return CompositionConstraints(
-        allowed=tuple(atomic_number(s) for s in elements["allowed"] if s not in elements["forbidden"]),
-        required=tuple(map(atomic_number, elements["required"])),
-        any_of=tuple(tuple(map(atomic_number, choice)) for choice in elements["any_of"]),
-        n_elements=section["n_elements"],
-        n_atoms=section["n_atoms"],
-        n_atoms_primitive=section["n_atoms_primitive"],
-        atoms_per_element=section["atoms_per_element"],
-        neutrality=section["charge"],
-        wyckoff=section["wyckoff"],
-        stoichiometry=Stoichiometry.parse(wanted) if wanted is not None else None,
-        shares=tuple((atomic_number(s), low, high) for s, (low, high) in section["shares"].items()),
-        electronegativity=section["electronegativity"] == "smact",
-        rules=parse_rules(section["rules"]),
-    )
-
-
-def lattice_asked(section: Mapping[str, Any]) -> LatticeLimits:
-    """Bounds on cells that a section ``constraints.lattice`` in full asks for."""
-    hard = {name: section[name] for name in ("lengths", "angles", "density", "longest_over_shortest")}
-    if section["kind"] == "box":
-        return LatticeLimits(
-            **hard,
-            box=section["box"],
-            triclinic=section["box_angles"],
-            monoclinic=section["monoclinic"] or section["box_angles"],
-            rhombohedral=section["box_angles"],
-        )
-    per_atom = section["volume_per_atom"]
-    free = per_atom == "auto" and hard["lengths"] is None and hard["density"] is None
-    return LatticeLimits(
-        **{**hard, "longest_over_shortest": hard["longest_over_shortest"] or 7.5},
-        volume_per_atom=None if per_atom == "auto" else per_atom,
-        volume=section["volume"] if free else None,  # hard bounds on the volume win over the band
-        triclinic=section["triclinic"],
-        monoclinic=section["monoclinic"] or (90.0, 135.0),
-    )

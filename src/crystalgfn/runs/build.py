@@ -9,9 +9,7 @@ from pathlib import Path
 import torch
 
 from crystalgfn.config import Config, ConstraintsConfig, LatticeConfig, TrainingConfig, preset_path, presets
-from crystalgfn.config.constraints import MAX_AXIS_RATIO
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.gflownet.checkpoint import load_policy
@@ -23,17 +21,12 @@ from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.terms.term import Surroundings
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
-from crystalgfn.spaces.constraints.rules import parse_rules
+from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.spaces.states import CrystalStates
-
-MONOCLINIC_ANGLES = (90.0, 135.0)
-"""Of lattices of kind ``volume`` where the configuration leaves them open."""
 
 POLICY = "policy.safetensors"
 """File of a run folder that holds the weights to sample with."""
@@ -45,42 +38,21 @@ def build_space(config: ConstraintsConfig) -> CrystalSpace:
     Raises:
         ConstraintError: nothing satisfies the constraints.
     """
-    chosen = config.elements
-    elements = [atomic_number(s) for s in chosen.allowed]
-    forbidden = {atomic_number(s) for s in chosen.forbidden}
-    constraints = CompositionConstraints(
-        allowed=tuple(z for z in elements if z not in forbidden) if forbidden else None,
-        required=tuple(atomic_number(s) for s in chosen.required),
-        any_of=tuple(tuple(atomic_number(s) for s in choice) for choice in chosen.any_of),
-        n_elements=config.n_elements,
-        n_atoms=config.n_atoms,
-        n_atoms_primitive=config.n_atoms_primitive,
-        atoms_per_element=config.atoms_per_element,
-        neutrality=config.charge,
-        wyckoff=config.wyckoff,
-        stoichiometry=Stoichiometry.parse(config.stoichiometry) if config.stoichiometry else None,
-        shares=tuple((atomic_number(s), low, high) for s, (low, high) in config.shares.items()),
-        electronegativity=config.electronegativity == "smact",
-        rules=parse_rules(config.rules),
-    )
+    asked = config.asked
     return CrystalSpace(
-        elements,
-        config.groups,
-        composition=constraints,
-        lattice=build_lattice(config.lattice),
+        [atomic_number(symbol) for symbol in config.elements.allowed],
+        asked.space_groups(),
+        constraints=asked,
+        lattice=build_lattice(config.lattice, asked.fold("lattice", NO_BOUNDS)),
         lebesgue=config.measure == "lebesgue",
     )
 
 
-def build_lattice(lattice: LatticeConfig) -> LatticeDecoder:
-    """The decoding of the unit cube."""
-    fixed = None if lattice.volume_per_atom == "auto" else lattice.volume_per_atom
-    bounds = LatticeBounds(lattice.lengths, lattice.angles, fixed, lattice.density, lattice.longest_over_shortest)
+def build_lattice(lattice: LatticeConfig, bounds: LatticeBounds) -> LatticeDecoder:
+    """The decoding of the unit cube within hard bounds."""
     if lattice.kind == "box":
         return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic, bounds)
-    ratio = lattice.longest_over_shortest or MAX_AXIS_RATIO
-    beta = lattice.monoclinic or MONOCLINIC_ANGLES
-    return VolumeLattice(lattice.volume, ratio, lattice.triclinic, beta, bounds)
+    return VolumeLattice(lattice.volume, angles=lattice.triclinic, monoclinic=lattice.monoclinic, bounds=bounds)
 
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:

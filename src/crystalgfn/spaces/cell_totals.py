@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from crystalgfn.crystallography.elements import ATOMIC_MASS
+from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.stoichiometry import Stoichiometry
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.space_group import SYSTEM_OF
 
@@ -15,26 +15,26 @@ Totals = Mapping[int, frozenset[int]]
 """Space group -> numbers of atoms in the conventional cell at which a crystal may end."""
 
 
-def mean_masses(elements: Sequence[int], constraints: CompositionConstraints, n_atoms: int) -> tuple[float, float]:
+def mean_masses(elements: Sequence[int], limits: CompositionLimits, n_atoms: int) -> tuple[float, float]:
     """Bounds of the mean atomic mass (g/mol) of compositions, whether or not they are neutral and fit a space group.
 
     Args:
         elements: atomic numbers of the vocabulary, one or more.
-        constraints: limits on the composition.
+        limits: on the composition.
         n_atoms: atoms in the conventional cell; if no composition has as many, the bounds mean nothing.
     """
-    allowed = [z for z in elements if constraints.allowed is None or z in constraints.allowed] or elements
+    allowed = [z for z in elements if z in limits.usable] or elements
     mass = {z: float(ATOMIC_MASS[z]) for z in allowed}
-    low, high = constraints.atoms_per_element
-    found = []
+    low, high = limits.n_of_one
+    means = []
     for order in (sorted(mass, key=mass.__getitem__), sorted(mass, key=mass.__getitem__, reverse=True)):
-        if constraints.stoichiometry is not None:
-            found.append(_mass_of_formula(constraints.stoichiometry, order))
+        if limits.formula is not None:
+            means.append(_mass_of_formula(limits.formula, order))
             continue
         # as few atoms as may be of every element that must be there, then as many as may be of the first elements
-        others = [z for z in order if z not in constraints.required]
-        present = [z for z in order if z in constraints.required]
-        present += others[: max(0, constraints.n_elements[0] - len(present))]
+        others = [z for z in order if z not in limits.present]
+        present = [z for z in order if z in limits.present]
+        present += others[: max(0, limits.n_distinct[0] - len(present))]
         counts = dict.fromkeys(present, low)
         left = n_atoms - sum(counts.values())
         for z in order:
@@ -42,8 +42,8 @@ def mean_masses(elements: Sequence[int], constraints: CompositionConstraints, n_
             counts[z], left = counts.get(z, 0) + more, left - more
         if left:  # more than the elements can have, or fewer than they must
             return mass[order[0]], mass[order[0]]
-        found.append(sum(mass[z] * n for z, n in counts.items()) / n_atoms)
-    return found[0], found[1]
+        means.append(sum(mass[z] * n for z, n in counts.items()) / n_atoms)
+    return means[0], means[1]
 
 
 def _mass_of_formula(formula: Stoichiometry, order: Sequence[int]) -> float:
@@ -54,29 +54,29 @@ def _mass_of_formula(formula: Stoichiometry, order: Sequence[int]) -> float:
 
 
 def cell_totals(
-    elements: Sequence[int], space_groups: Iterable[int], constraints: CompositionConstraints, lattice: LatticeDecoder
+    elements: Sequence[int], space_groups: Iterable[int], limits: CompositionLimits, lattice: LatticeDecoder
 ) -> Totals | None:
     """Numbers of atoms that the bounds on the lattice leave to each space group.
 
     Args:
         elements: atomic numbers of the vocabulary.
         space_groups: international numbers.
-        constraints: limits on the composition.
+        limits: on the composition.
         lattice: decoder with its bounds.
 
     Returns:
         for each group, those within the limits for which the lattice is possible whatever the composition and the
         angles; None if the lattice rules out nothing.
     """
-    masses = {n: mean_masses(elements, constraints, n) for n in range(1, constraints.n_atoms[1] + 1)}
+    masses = {n: mean_masses(elements, limits, n) for n in range(1, limits.n_conventional[1] + 1)}
     left: dict[tuple[int, int], frozenset[int]] = {}
-    found, ruled_out = {}, False
+    totals, ruled_out = {}, False
     for group in space_groups:
         key = system, cells = int(SYSTEM_OF[group]), int(CENTERING_MULTIPLICITY[group])
-        most = min(constraints.n_atoms[1], cells * constraints.n_atoms_primitive[1])
+        most = min(limits.n_conventional[1], cells * limits.n_primitive[1])
         numbers = range(cells, most + 1, cells)
         if key not in left:
             left[key] = frozenset(n for n in numbers if lattice.possible(system, n, masses[n]))
-        found[group] = left[key]
+        totals[group] = left[key]
         ruled_out |= len(left[key]) < len(numbers)
-    return found if ruled_out else None
+    return totals if ruled_out else None

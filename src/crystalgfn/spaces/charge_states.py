@@ -22,7 +22,7 @@ from torch import Tensor
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.spaces.bitsets import WORD, pack, unpack
 from crystalgfn.spaces.charge_sets import ChargeSets
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 
 
 class Charges(Protocol):
@@ -261,12 +261,12 @@ class SignedCharges:
 
 
 def build_charges(
-    elements: Sequence[int], max_count: int, max_atoms: int, constraints: CompositionConstraints
+    elements: Sequence[int], max_count: int, max_atoms: int, limits: CompositionLimits
 ) -> PlainCharges | SignedCharges:
-    """Charges of compositions over ``elements`` in the order of the space, as the constraints need them."""
-    rule = constraints.neutrality
+    """Charges of compositions over ``elements`` in the order of the space, as the limits need them."""
+    rule = limits.neutrality
     plain = PlainCharges(ChargeSets.build(elements, max_count, max_atoms, rule))
-    if not constraints.electronegativity:
+    if not limits.cations_first:
         return plain
     cations, anions = (ChargeSets.build(elements, max_count, max_atoms, rule, sign=sign) for sign in (1, -1))
     values = torch.tensor([float(ELECTRONEGATIVITY[z]) for z in elements])

@@ -16,7 +16,7 @@ from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.batch import to_device
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.composition_tables import CompositionTables
-from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
@@ -60,16 +60,17 @@ class CompositionSpace(Subspace):
         self,
         elements: Sequence[int],
         space_groups: Sequence[int],
-        constraints: CompositionConstraints,
+        constraints: Constraints,
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> None:
         self.elements = tuple(elements)
         self.totals = totals
-        self.constraints = constraints = with_stoichiometry(constraints)
-        self.max_elements = constraints.n_elements[1]
-        if not self.elements or not set(constraints.required) <= set(self.elements):
+        self.constraints = constraints
+        self.limits = limits = constraints.composition_limits(self.elements)
+        self.max_elements = limits.n_distinct[1]
+        if not self.elements or not set(limits.present) <= set(self.elements):
             raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
-        self.tables = CompositionTables.build(elements, space_groups, constraints, totals)
+        self.tables = CompositionTables.build(elements, space_groups, limits, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
         # first additions allow the most, and all groups of a class share them
@@ -83,7 +84,7 @@ class CompositionSpace(Subspace):
     @classmethod
     def build(cls, limits: SpaceLimits, possible: Possible) -> CompositionSpace:
         """See :meth:`.subspace.Subspace.build`."""
-        return cls(limits.elements, possible.space_groups, limits.composition, possible.n_atoms)
+        return cls(limits.elements, possible.space_groups, limits.constraints, possible.n_atoms)
 
     @property
     def possible(self) -> Possible:

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.charge_states import PlainCharges, SignedCharges, build_charges
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.occupancy import Occupancy
 
 
@@ -69,7 +69,7 @@ class CompositionTables:
         cls,
         elements: Sequence[int],
         space_groups: Sequence[int],
-        constraints: CompositionConstraints,
+        limits: CompositionLimits,
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> CompositionTables:
         """Fill the tables.
@@ -77,16 +77,16 @@ class CompositionTables:
         Args:
             elements: atomic numbers in the order in which they are added.
             space_groups: international numbers that may be chosen.
-            constraints: limits on the composition.
+            limits: on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
-        slots = constraints.n_elements[1]
-        occupancy = Occupancy.build(elements, space_groups, constraints, totals)
+        slots = limits.n_distinct[1]
+        occupancy = Occupancy.build(elements, space_groups, limits, totals)
         max_atoms = int(occupancy.atoms.max())
-        charges = build_charges(elements, occupancy.max_count, max_atoms, constraints)
+        charges = build_charges(elements, occupancy.max_count, max_atoms, limits)
         contexts, n_elements = len(occupancy.atoms), len(elements)
-        stop = cls._stops(elements, occupancy, constraints)
-        follows = cls._follows(elements, constraints)
+        stop = cls._stops(elements, occupancy, limits)
+        follows = cls._follows(elements, limits)
 
         adds = torch.zeros(slots + 1, contexts, n_elements, charges.words, dtype=torch.int64)
         lands = torch.zeros(slots + 1, contexts, n_elements, dtype=torch.int64)
@@ -115,24 +115,23 @@ class CompositionTables:
         return cls(charges, occupancy, adds, lands, sets, follows, stop, feasible, completions, after_element)
 
     @staticmethod
-    def _stops(elements: Sequence[int], occupancy: Occupancy, constraints: CompositionConstraints) -> Tensor:
-        slots = constraints.n_elements[1]
+    def _stops(elements: Sequence[int], occupancy: Occupancy, limits: CompositionLimits) -> Tensor:
+        slots = limits.n_distinct[1]
         used = slots - torch.arange(slots + 1)
-        enough_elements = used >= max(1, constraints.n_elements[0])
-        needed = torch.tensor([z in constraints.required for z in elements])
+        enough_elements = used >= max(1, limits.n_distinct[0])
+        needed = torch.tensor([z in limits.present for z in elements])
         missing = torch.cat((needed.flip(0).cumsum(0).flip(0), torch.zeros(1, dtype=torch.int64)))
         return (
             enough_elements.view(-1, 1, 1) & occupancy.enough.view(1, -1, 1) & missing.eq(0).view(1, 1, -1)
         ).contiguous()
 
     @staticmethod
-    def _follows(elements: Sequence[int], constraints: CompositionConstraints) -> Tensor:
-        allowed = set(elements) if constraints.allowed is None else set(constraints.allowed)
+    def _follows(elements: Sequence[int], limits: CompositionLimits) -> Tensor:
         table = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
         for after in range(len(elements) + 1):
             for e in range(after, len(elements)):
-                table[after, e] = elements[e] in allowed
-                if elements[e] in constraints.required:
+                table[after, e] = elements[e] in limits.usable
+                if elements[e] in limits.present:
                     break
         return table
 

@@ -12,7 +12,7 @@ from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.composition import CompositionSpace
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.diagnosis import explain_empty
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_space import LatticeSpace
@@ -52,7 +52,7 @@ class CrystalSpace:
     Args:
         elements: atomic numbers of the vocabulary, any order.
         space_groups: international numbers that may be chosen.
-        composition: limits on the composition.
+        constraints: what is asked; those on space groups and cells are told by the arguments beside.
         lattice: decoding of the unit cube; groups and numbers of atoms that its bounds leave no cell are left out.
         lebesgue: samples follow the reward with respect to Lebesgue measure in A and degree, not to the cube's.
         subspaces: what a crystal is decided by, in order.
@@ -71,7 +71,7 @@ class CrystalSpace:
         elements: Iterable[int],
         space_groups: Iterable[int],
         *,
-        composition: CompositionConstraints,
+        constraints: Constraints,
         lattice: LatticeDecoder,
         lebesgue: bool = False,
         subspaces: Sequence[type[Subspace]] = SUBSPACES,
@@ -79,11 +79,11 @@ class CrystalSpace:
     ) -> None:
         self.elements = formula_order(elements)
         self.lebesgue, self.state_type = lebesgue, state_type
-        limits = SpaceLimits(self.elements, tuple(sorted(set(space_groups))), composition, lattice)
+        limits = SpaceLimits(self.elements, tuple(sorted(set(space_groups))), constraints, lattice)
         try:
             self.subspaces = build_stack(limits, subspaces)
         except ConstraintError as error:
-            culprits = explain_empty(limits.elements, limits.space_groups, composition, lattice)
+            culprits = explain_empty(limits.elements, limits.space_groups, constraints, lattice)
             raise ConstraintError(culprits) from error
         self.device = torch.device("cpu")
 

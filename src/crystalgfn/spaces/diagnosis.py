@@ -3,109 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.cell_totals import cell_totals
 from crystalgfn.spaces.composition_tables import CompositionTables
-from crystalgfn.spaces.constraints.limits import CompositionConstraints, with_stoichiometry
+from crystalgfn.spaces.constraints.base import Constraint, Constraints
+from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.lattice import LatticeDecoder
-from crystalgfn.spaces.lattice_bounds import NO_BOUNDS
 
 
 def explain_empty(
     elements: Sequence[int],
     space_groups: Sequence[int],
-    constraints: CompositionConstraints,
+    constraints: Constraints,
     lattice: LatticeDecoder | None = None,
 ) -> str:
     """One line on a set of constraints that leaves no crystal.
 
     Each constraint is relaxed alone; those whose absence makes the space non-empty are named with their value.
+
+    Args:
+        elements: atomic numbers of the vocabulary, in the order of the space.
+        space_groups: international numbers that may be chosen.
+        constraints: those on the composition are relaxed.
+        lattice: its bounds are relaxed.
     """
     if not elements:
         return "no element is left to sample; allow at least one"
     if not space_groups:
         return "no space group is left to sample; allow at least one of 1..230"
-    named = [z for z, _ in constraints.stoichiometry.named] if constraints.stoichiometry else []
-    missing = [SYMBOLS[z] for z in (*constraints.required, *named) if z not in elements]
+    widest = CompositionLimits(frozenset(elements))
+    needed = (constraint.contribute(widest).present for constraint in constraints.on("composition"))
+    missing = dict.fromkeys(SYMBOLS[z] for present in needed for z in present if z not in elements)
     if missing:
         return f"required elements {', '.join(missing)} are not among those of the space"
-    names = [SYMBOLS[z] for z in constraints.required]
-    c = constraints
-    relaxed = {
-        f"n_elements {list(c.n_elements)}": replace(
-            c,
-            n_elements=(
-                1,
-                max(c.n_elements[1], 4, len(c.required), c.stoichiometry.n_elements if c.stoichiometry else 0),
-            ),
-        ),
-        f"n_atoms {list(c.n_atoms)}": replace(c, n_atoms=(1, max(c.n_atoms[1], 128))),
-        f"n_atoms_primitive {list(c.n_atoms_primitive)}": replace(
-            c, n_atoms_primitive=(1, max(c.n_atoms_primitive[1], 48))
-        ),
-        f"atoms_per_element {list(c.atoms_per_element)}": replace(
-            c, atoms_per_element=(1, max(c.atoms_per_element[1], 48))
-        ),
-        # no one can ask for electronegativities without charges
-        f"neutrality {c.neutrality}{' with electronegativity' if c.electronegativity else ''}": replace(
-            c, neutrality="none", electronegativity=False
-        ),
-        f"required {' '.join(names)}": replace(c, required=()),
-        "allowed elements": replace(c, allowed=None),
-        "wyckoff (counts that fit the space groups)": replace(c, wyckoff=False),
-        f"any_of {' and '.join(' '.join(SYMBOLS[z] for z in choice) for choice in c.any_of)}": replace(c, any_of=()),
-        f"stoichiometry {c.stoichiometry}": replace(c, stoichiometry=None),
-        f"shares {', '.join(f'{SYMBOLS[z]} [{low:g}, {high:g}]' for z, low, high in c.shares)}": replace(c, shares=()),
-        "electronegativity": replace(c, electronegativity=False),
-        **{
-            f"rules.{name} {rule}": replace(c, rules=tuple(other for other in c.rules if other[0] != name))
-            for name, rule in c.rules
-        },
-    }
-    guilty = [name for name, wider in relaxed.items() if wider != c and _any(elements, space_groups, wider, lattice)]
-    bounds = _guilty_bounds(elements, space_groups, c, lattice) if lattice is not None else []
-    if guilty or bounds:
-        culprits = "; ".join(bounds + guilty)
+    bounds = _guilty_bounds(elements, space_groups, constraints, lattice) if lattice is not None else []
+    guilty = [*bounds, *_guilty_constraints(elements, space_groups, constraints, lattice)]
+    if guilty:
+        culprits = "; ".join(guilty)
         return f"the constraints leave no crystal; each of these, relaxed alone, would leave some: {culprits}"
-    if _any(elements, range(1, 231), c, lattice):
+    if _any(elements, range(1, 231), constraints, lattice):
         return f"no crystal of the constraints fits the space groups {_short(space_groups)}; other groups would"
     return "the constraints leave no crystal, and relaxing no single one of them would"
 
 
+def _guilty_constraints(
+    elements: Sequence[int], space_groups: Sequence[int], constraints: Constraints, lattice: LatticeDecoder | None
+) -> list[str]:
+    """Constraints on the composition that empty the space alone, as a message writes them."""
+    limits = _limits(constraints, elements)
+    tried: dict[str, bool] = {}
+    for constraint in constraints.on("composition"):
+        text = constraint.written(constraints)
+        wider = _limits(constraints, elements, relax=constraint)
+        if text not in tried and wider is not None and wider != limits:
+            tried[text] = _any_within(elements, space_groups, wider, lattice)
+    return [text for text, some in tried.items() if some]
+
+
 def _guilty_bounds(
-    elements: Sequence[int], space_groups: Sequence[int], constraints: CompositionConstraints, lattice: LatticeDecoder
+    elements: Sequence[int], space_groups: Sequence[int], constraints: Constraints, lattice: LatticeDecoder
 ) -> list[str]:
     """Bounds on the lattice without which alone the space is not empty; all of them, if only without all it is not."""
-    given = lattice.bounds.given()
-    if "density" in given:
-        given["density"] += " (for the lightest and the heaviest composition alike)"
+    given = lattice.bounds.explained()
     guilty = []
-    for field, name in given.items():
-        wider = lattice.with_bounds(replace(lattice.bounds, **{field: None}))
-        if _any(elements, space_groups, constraints, wider):
-            guilty.append(name)
+    for name, text in given.items():
+        if _any(elements, space_groups, constraints, lattice.with_bounds(lattice.bounds.without(name))):
+            guilty.append(text)
     if not guilty and given and _any(elements, space_groups, constraints, lattice.with_bounds(NO_BOUNDS)):
         guilty.append(f"all of {', '.join(given.values())}")
     return guilty
 
 
-def _any(
-    elements: Sequence[int],
-    space_groups: Sequence[int],
-    constraints: CompositionConstraints,
-    lattice: LatticeDecoder | None,
-) -> bool:
+def _limits(
+    constraints: Constraints, elements: Sequence[int], *, relax: Constraint[Any] | None = None
+) -> CompositionLimits | None:
+    """Limits of constraints, one of which may be relaxed; None where they contradict each other."""
     try:
-        constraints = with_stoichiometry(constraints)
+        return (relax.relaxed(constraints) if relax is not None else constraints).composition_limits(elements)
     except ConstraintError:
+        return None
+
+
+def _any(
+    elements: Sequence[int], space_groups: Sequence[int], constraints: Constraints, lattice: LatticeDecoder | None
+) -> bool:
+    """Whether any crystal satisfies constraints."""
+    limits = _limits(constraints, elements)
+    return limits is not None and _any_within(elements, space_groups, limits, lattice)
+
+
+def _any_within(
+    elements: Sequence[int], space_groups: Sequence[int], limits: CompositionLimits, lattice: LatticeDecoder | None
+) -> bool:
+    """Whether any crystal is within limits."""
+    if not set(limits.present) <= set(elements):
         return False
-    if not set(constraints.required) <= set(elements):
-        return False
-    totals = cell_totals(elements, space_groups, constraints, lattice) if lattice is not None else None
-    return bool(CompositionTables.build(elements, list(space_groups), constraints, totals).feasible.any())
+    totals = cell_totals(elements, space_groups, limits, lattice) if lattice is not None else None
+    return bool(CompositionTables.build(elements, list(space_groups), limits, totals).feasible.any())
 
 
 def _short(space_groups: Sequence[int]) -> str:

@@ -2,8 +2,9 @@
 
 A point u of the cube is decoded by a bijection, :class:`.lattice_box.BoxLattice` (the paper's: affine in lengths and
 angles) or :class:`.lattice_volume.VolumeLattice` (volume per atom and axial ratios). Every decoded cell exists and
-holds the bounds: angles that close no cell, and cells outside :class:`.lattice_bounds.LatticeBounds`, are not in the
-image. Lattices are of the conventional cell; rhombohedral groups come out on hexagonal axes.
+holds the bounds: angles that close no cell, and cells outside of
+:class:`~crystalgfn.spaces.constraints.lattice_bounds.LatticeBounds`, are not in the image. Lattices are of the
+conventional cell; rhombohedral groups come out on hexagonal axes.
 
 Slots of u: for ``box`` a, b, c, alpha, beta, gamma; for ``volume`` volume, b/a, c/a, alpha, beta, gamma.
 """
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.spaces.batch import TensorBatch
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 
 TRICLINIC, MONOCLINIC, ORTHORHOMBIC, TETRAGONAL, RHOMBOHEDRAL, TRIGONAL, HEXAGONAL, CUBIC = range(1, 9)
 

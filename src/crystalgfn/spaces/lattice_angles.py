@@ -11,8 +11,11 @@ from torch import Tensor
 
 from crystalgfn.crystallography.lattices import angle_factor
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice import HEXAGONAL, MONOCLINIC, RHOMBOHEDRAL, TRICLINIC, TRIGONAL
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
+
+MONOCLINIC_ANGLES = (90.0, 135.0)
+"""Least and most beta (degree) of lattices of kind ``volume`` where the configuration leaves them open."""
 
 MARGIN = 1.0
 """Degrees that triclinic and rhombohedral angles keep from the values at which the cell has no volume."""

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from crystalgfn.crystallography.lattices import hexagonal_to_rhombohedral, rhombohedral_to_hexagonal
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.lattice import CUBIC, FREE, ORTHORHOMBIC, RHOMBOHEDRAL, CellContents, LatticeDecoder
 from crystalgfn.spaces.lattice_angles import MARGIN, ROUNDING, CellAngles, within
-from crystalgfn.spaces.lattice_bounds import NO_BOUNDS, LatticeBounds
 
 Interval = tuple[Tensor | float, Tensor | float]
 

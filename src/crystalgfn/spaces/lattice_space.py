@@ -12,7 +12,6 @@ from crystalgfn.crystallography.elements import ATOMIC_MASS, ATOMIC_VOLUME
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.spaces.cell_totals import cell_totals
-from crystalgfn.spaces.constraints.limits import with_stoichiometry
 from crystalgfn.spaces.lattice import FREE, CellContents, LatticeDecoder
 from crystalgfn.spaces.space_group import SYSTEM_OF
 from crystalgfn.spaces.states import CrystalStates
@@ -40,7 +39,7 @@ class LatticeSpace(Subspace):
     @classmethod
     def build(cls, limits: SpaceLimits, possible: Possible) -> LatticeSpace:
         """See :meth:`.subspace.Subspace.build`."""
-        composition = with_stoichiometry(limits.composition)
+        composition = limits.constraints.composition_limits(limits.elements)
         groups, totals = possible.space_groups, None
         if limits.elements:
             totals = cell_totals(limits.elements, groups, composition, limits.lattice)

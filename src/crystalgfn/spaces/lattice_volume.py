@@ -14,9 +14,9 @@ from torch import Tensor
 from crystalgfn.crystallography.elements import GRAMS_PER_CM3
 from crystalgfn.crystallography.lattices import angle_factor, hexagonal_to_rhombohedral
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import MAX_AXIS_RATIO, NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.lattice import CUBIC, FREE, ORTHORHOMBIC, RHOMBOHEDRAL, CellContents, LatticeDecoder
-from crystalgfn.spaces.lattice_angles import ROUNDING, CellAngles
-from crystalgfn.spaces.lattice_bounds import NO_BOUNDS, LatticeBounds
+from crystalgfn.spaces.lattice_angles import MONOCLINIC_ANGLES, ROUNDING, CellAngles
 
 SLIVER = log(1.1)
 """Width (log) that is left at least of the volumes within hard bounds where these lie beside the automatic band."""
@@ -64,9 +64,10 @@ class VolumeLattice(LatticeDecoder):
 
     Args:
         volume: least and most volume as multiples of the composition's estimate.
-        max_axis_ratio: largest longest / shortest length, if ``bounds`` has none that is tighter.
+        max_axis_ratio: largest longest / shortest length, if ``bounds`` has none that is tighter; None for that of
+            ``bounds``, or 7.5 where it has none.
         angles: least and most triclinic angle, degree.
-        monoclinic: least and most beta, degree.
+        monoclinic: least and most beta, degree; None for 90 to 135.
         bounds: hard bounds of the user.
 
     Raises:
@@ -76,22 +77,22 @@ class VolumeLattice(LatticeDecoder):
     def __init__(
         self,
         volume: tuple[float, float] = (0.55, 1.6),
-        max_axis_ratio: float = 7.5,
+        max_axis_ratio: float | None = None,
         angles: tuple[float, float] = (60.0, 120.0),
-        monoclinic: tuple[float, float] = (90.0, 135.0),
+        monoclinic: tuple[float, float] | None = None,
         bounds: LatticeBounds = NO_BOUNDS,
     ) -> None:
         if not 0 < volume[0] < volume[1]:
             raise ConstraintError(f"volume {list(volume)}: allowed 0 < low < high")
-        if not max_axis_ratio > 1:
+        if max_axis_ratio is not None and not max_axis_ratio > 1:
             raise ConstraintError(f"max_axis_ratio {max_axis_ratio:g}: allowed above 1")
         self._arguments = volume, max_axis_ratio, angles, monoclinic
         self.bounds = bounds
         self.log_low, self.log_span = log(volume[0]), log(volume[1] / volume[0])
-        self.span = log(max_axis_ratio)
+        self.span = log(max_axis_ratio or bounds.longest_over_shortest or MAX_AXIS_RATIO)
         if bounds.longest_over_shortest is not None:
             self.span = min(self.span, log(bounds.longest_over_shortest) - ROUNDING)
-        self.angles = CellAngles(angles, monoclinic, bounds)
+        self.angles = CellAngles(angles, monoclinic or MONOCLINIC_ANGLES, bounds)
         self._lengths, self._per_atom = _logs(bounds.lengths), _logs(bounds.volume_per_atom)
         dense = _logs(bounds.density)
         self._per_mass = dense and (log(GRAMS_PER_CM3) - dense[1], log(GRAMS_PER_CM3) - dense[0])

@@ -6,7 +6,7 @@ multiplicity is not itself such a sum, and positions of equal multiplicity are i
 elements is therefore the set of numbers of fixed positions that may be in use, of which only the thriftiest
 (Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
 
-Ledgers (:mod:`.constraints.ledgers`) of further constraints are multiplied with this automaton.
+Ledgers (:mod:`.constraints.ledger`) of further constraints are multiplied with this automaton.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from torch import Tensor
 
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
-from crystalgfn.spaces.constraints.ledgers import Ledgers, ledgers_of
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.ledger import Ledgers
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 
 Usage = tuple[int, ...]
 
@@ -48,24 +48,22 @@ class GroupClass:
         return max(self.totals, default=0)
 
     @classmethod
-    def of(
-        cls, space_group: int, constraints: CompositionConstraints, totals: frozenset[int] | None = None
-    ) -> GroupClass:
+    def of(cls, space_group: int, limits: CompositionLimits, totals: frozenset[int] | None = None) -> GroupClass:
         """The class of a group (1-230) under limits on atoms in the conventional and the primitive cell.
 
         Args:
             space_group: international number.
-            constraints: limits on the composition.
+            limits: on the composition.
             totals: numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         cells = int(CENTERING_MULTIPLICITY[space_group])
-        least, most = (-(-constraints.n_atoms[0] // cells), constraints.n_atoms[1] // cells)
-        least, most = max(least, constraints.n_atoms_primitive[0]), min(most, constraints.n_atoms_primitive[1])
+        least, most = (-(-limits.n_conventional[0] // cells), limits.n_conventional[1] // cells)
+        least, most = max(least, limits.n_primitive[0]), min(most, limits.n_primitive[1])
         ends = frozenset(n for n in range(least, most + 1) if totals is None or n * cells in totals)
         most = max(ends, default=0)
-        low, high = constraints.atoms_per_element
+        low, high = limits.n_of_one
         counts = (-(-low // cells), min(high // cells, most))
-        if not constraints.wyckoff:
+        if not limits.fits_sites:
             return cls(frozenset(range(most + 1)), (), counts, ends)
         free = {p.multiplicity // cells for p in WYCKOFF[space_group] if p.degrees_of_freedom}
         fixed = [p.multiplicity // cells for p in WYCKOFF[space_group] if not p.degrees_of_freedom]
@@ -132,27 +130,27 @@ class Occupancy:
         cls,
         elements: Sequence[int],
         space_groups: Iterable[int],
-        constraints: CompositionConstraints,
+        limits: CompositionLimits,
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> Occupancy:
-        """Explore every context that at most ``n_elements[1]`` elements can reach.
+        """Explore every context that the most elements can reach.
 
         Args:
             elements: atomic numbers.
             space_groups: international numbers.
-            constraints: limits on the composition.
+            limits: on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
-        class_of = {g: GroupClass.of(g, constraints, totals[g] if totals is not None else None) for g in space_groups}
+        class_of = {g: GroupClass.of(g, limits, totals[g] if totals is not None else None) for g in space_groups}
         classes = sorted(
             set(class_of.values()), key=lambda c: (sorted(c.free_sums), c.fixed, c.counts, sorted(c.totals))
         )
-        ledgers = Ledgers(ledgers_of(constraints))
+        ledgers = Ledgers(limits.ledgers)
         kind_of, kinds = ledgers.kinds(tuple(elements))
         explored = _Exploration(classes, ledgers, kinds)
         start = torch.zeros(231, dtype=torch.int64)
         for k, group_class in enumerate(classes):
-            first = explored.run(k, constraints.n_elements[1])
+            first = explored.run(k, limits.n_distinct[1])
             for group, its_class in class_of.items():
                 if its_class == group_class:
                     start[group] = first
@@ -202,7 +200,7 @@ class _Exploration:
                     if not usage:
                         continue
                     for m, kind in enumerate(self.kinds):
-                        state = self.ledgers.step(context[3], kind, count)
+                        state = self.ledgers.advance(context[3], kind, count)
                         if state is not None:
                             after = (k, context[1] + count, usage, state)
                             here[m][count] = self.number(after)

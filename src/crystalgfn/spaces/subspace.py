@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.spaces.constraints.limits import CompositionConstraints
+from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.states import CrystalStates
 
@@ -30,13 +30,13 @@ class SpaceLimits:
     Attributes:
         elements: ``(D,)`` atomic numbers in formula order.
         space_groups: international numbers that may be chosen, rising.
-        composition: limits on the composition.
+        constraints: what is asked of the crystals; each subspace reads those that narrow it.
         lattice: decoding of the unit cube, with its bounds.
     """
 
     elements: tuple[int, ...]
     space_groups: tuple[int, ...]
-    composition: CompositionConstraints
+    constraints: Constraints
     lattice: LatticeDecoder
 
 

@@ -16,9 +16,9 @@ from crystalgfn.crystallography.lattices import (
     rhombohedral_to_hexagonal,
 )
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice import FREE, RHOMBOHEDRAL, CellContents
 from crystalgfn.spaces.lattice_angles import AngleRange
-from crystalgfn.spaces.lattice_bounds import LatticeBounds
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
 

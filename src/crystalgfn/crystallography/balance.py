@@ -1,0 +1,96 @@
+"""Whether charges balance, for many compositions at once: by sums of sets, one composition after the other.
+
+Direct and slow, for finished crystals; it shares nothing with the sets of charges that masks are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+def balanced(counts: Ints, states: Sequence[tuple[int, ...]], *, mixed: bool) -> Bools:
+    """Whether oxidation states exist that add up to zero for each composition, ``(B,)``.
+
+    Args:
+        counts: ``(B, D)`` atoms of each element.
+        states: D tuples of oxidation states.
+        mixed: each atom has its own state; else all atoms of an element share one. Compositions of one element balance.
+    """
+    distinct, inverse = np.unique(counts, axis=0, return_inverse=True)
+    verdicts = []
+    for row in distinct.tolist():
+        present = [(states[column], n) for column, n in enumerate(row) if n]
+        verdicts.append(len(present) < 2 or adds_to_zero(present, mixed=mixed))
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+
+
+def adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
+    """Whether charges balance, of elements given by their oxidation states and numbers of atoms.
+
+    With ``mixed``, each atom has its own state.
+    """
+    if not all(states for states, _ in present):
+        return False
+    sets = sorted((_charges(states, n, mixed) for states, n in present), key=len)
+    # bit i of ``total`` stands for the charge i + lowest
+    total, lowest = 1, 0
+    for charges in sets[:-1]:
+        total = _or_shifted(total, charges)
+        lowest += charges[0]
+    return any(-charge - lowest >= 0 and total >> (-charge - lowest) & 1 for charge in sets[-1])
+
+
+@cache
+def _charges(states: tuple[int, ...], n: int, mixed: bool) -> tuple[int, ...]:
+    """Charges that n atoms with these states can carry together, ascending."""
+    if not mixed:
+        return tuple(n * state for state in states)
+    reached = 1  # bit i: the charge n * states[0] + i
+    for _ in range(n):
+        reached = _or_shifted(reached, states)
+    return tuple(n * states[0] + i for i in range(reached.bit_length()) if reached >> i & 1)
+
+
+def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
+    """Bit set of all sums of a charge in ``total`` and one of ``charges``, counted from the lowest of these."""
+    result = 0
+    for charge in charges:
+        result |= total << (charge - charges[0])
+    return result
+
+
+def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Bools:
+    """Whether some neutral choice of one oxidation state an element has every cation below every anion, ``(B,)``.
+
+    Below in Pauling electronegativity, and truly so: equal ones do not do (the ``pauling_test`` of smact). Crystals of
+    one element pass. In such a choice the elements up to some electronegativity are cations and the others anions; each
+    of these few borders is tried.
+
+    Args:
+        counts: ``(B, D)``.
+        elements: D atomic numbers.
+    """
+    distinct, inverse = np.unique(counts, axis=0, return_inverse=True)
+    values = np.array([float(ELECTRONEGATIVITY[z]) for z in elements])
+    verdicts = []
+    for row in distinct:
+        columns = np.flatnonzero(row)
+        borders = np.unique(values[columns])[:-1]
+        verdicts.append(len(columns) < 2 or any(_divided(row, columns, elements, values <= b) for b in borders))
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+
+
+def _divided(row: Ints, columns: Ints, elements: tuple[int, ...], cation: Bools) -> bool:
+    """Whether charges balance when the elements are cations and anions as told."""
+    states = [tuple(s for s in OXIDATION_STATES[elements[d]] if (s > 0) == cation[d]) for d in columns]
+    return adds_to_zero(list(zip(states, row[columns].tolist(), strict=True)), mixed=False)

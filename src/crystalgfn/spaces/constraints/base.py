@@ -1,0 +1,258 @@
+"""What a constraint is: one class that says everything about one key of the section ``constraints``.
+
+    name, section, annotation, default, read, check    the key of the configuration
+    meaning                                            its line in docs/configuration.md
+    option                                             its option on the command line
+    of, parse                                          the constraint that a section asks for
+    narrow                                             the value that holds an old limit and a new one
+    contribute                                         what look-ahead keeps of it
+    violated, rule, step                               the independent check, by direct count on finished crystals
+    written, relaxed                                   how the diagnosis of an empty space names and relaxes it
+
+To add one, write such a class and put it into :data:`.registry.CONSTRAINTS`. The check shares nothing with what
+look-ahead follows: it calls neither :meth:`Constraint.contribute` nor a method of a ledger.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.errors import ConfigError
+from crystalgfn.spaces.constraints.finished import FinishedCrystals
+from crystalgfn.spaces.constraints.ledger import Ledger
+from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.constraints.reading import asks_nothing
+
+Limits = TypeVar("Limits")
+Verdict = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A constraint as an option of the command line.
+
+    Attributes:
+        flag: such as ``--n-atoms``.
+        help: one line.
+        example: shown in place of the value.
+        read: the value of the key from what was given and the flag.
+        kind: ``str``, ``list[str]`` for an option that may be repeated, or ``float``.
+    """
+
+    flag: str
+    help: str
+    example: str
+    read: Callable[[Any, str], Any] = lambda given, flag: given
+    kind: Any = str
+
+
+@dataclass(frozen=True)
+class Constraint(ABC, Generic[Limits]):
+    """A constraint with its value, which each class describes.
+
+    Attributes:
+        value: in the terms of the package (atomic numbers, pairs of bounds), hashable.
+    """
+
+    value: Any
+
+    name: ClassVar[str]
+    """Key of the configuration and of :meth:`crystalgfn.runs.model.Model.restricted`."""
+    section: ClassVar[str] = ""
+    """Section below ``constraints`` that holds the key; empty for ``constraints`` itself."""
+    subspace: ClassVar[str]
+    """What it narrows: ``space_group``, ``composition`` or ``lattice``."""
+    meaning: ClassVar[str]
+    default: ClassVar[Any] = None
+    option: ClassVar[Option | None] = None
+    rule: ClassVar[str] = ""
+    """Name under which violations are counted; empty for :attr:`name`."""
+    step: ClassVar[str] = ""
+    """Step of the funnel that judges it; empty for one of its own with the name of the rule."""
+
+    # ---- the key of the configuration
+
+    @classmethod
+    def annotation(cls) -> Any:
+        """Type of the key for pydantic."""
+        return Any
+
+    @classmethod
+    def read(cls, written: Any) -> Any:
+        """What may be written, in the form that :meth:`annotation` describes.
+
+        Raises:
+            ValueError: says what is allowed.
+        """
+        return written
+
+    @classmethod
+    def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
+        """Refuse values that make no sense, alone or with other keys.
+
+        Args:
+            value: of the key.
+            beside: every key of the same section.
+
+        Raises:
+            ValueError, ConfigError: says what was found and what is allowed.
+        """
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Self | None:
+        """The constraint that a section ``constraints`` in full asks for; None if it asks for nothing."""
+        own = section[cls.section] if cls.section else section
+        written = own.get(cls.name)
+        return None if asks_nothing(written) else cls(cls.parse(written))
+
+    @classmethod
+    def parse(cls, written: Any) -> Any:
+        """:attr:`value` from the value of the key."""
+        return written
+
+    @classmethod
+    def narrow(cls, section: dict[str, Any], now: Any) -> None:
+        """Narrow a key in place.
+
+        Args:
+            section: that holds the key, as training had it.
+            now: what is asked for on top.
+
+        Raises:
+            ConfigError: it would allow what training did not.
+        """
+        was = section.get(cls.name)
+        if now is None and was is not None:
+            raise ConfigError(f"restriction {cls.name}: found null, allowed: {was!r}, or narrower")
+        section[cls.name] = cls.narrowed(was, now)
+
+    @classmethod
+    def narrowed(cls, was: Any, now: Any) -> Any:
+        """The value that holds both; see :meth:`narrow`."""
+        return now
+
+    # ---- the space
+
+    def contribute(self, limits: Limits) -> Limits:
+        """Limits of the subspace with this constraint among them.
+
+        Raises:
+            ConstraintError: it contradicts them.
+        """
+        return limits
+
+    # ---- finished crystals
+
+    @abstractmethod
+    def violated(self, crystals: FinishedCrystals) -> Verdict:
+        """Which of B finished crystals break it, ``(B,)`` bool, by a direct look."""
+
+    @classmethod
+    def rule_name(cls) -> str:
+        """Name under which violations are counted."""
+        return cls.rule or cls.name
+
+    @classmethod
+    def step_name(cls) -> str:
+        """Name of the step of the funnel."""
+        return cls.step or cls.rule_name().replace("_", " ")
+
+    # ---- the diagnosis of an empty space
+
+    def written(self, constraints: Constraints) -> str:
+        """The constraint with its value in a message, beside the others."""
+        return f"{self.name} {self}"
+
+    def relaxed(self, constraints: Constraints) -> Constraints:
+        """All constraints with this one relaxed."""
+        return constraints.without(self.name)
+
+    def __str__(self) -> str:
+        """The value as a reader of the configuration knows it."""
+        return str(self.value)
+
+
+class CompositionConstraint(Constraint[CompositionLimits]):
+    """A constraint on compositions."""
+
+    subspace = "composition"
+
+
+class FollowedConstraint(CompositionConstraint, Ledger):
+    """A constraint on compositions that look-ahead follows with a ledger: itself."""
+
+    def contribute(self, limits: CompositionLimits) -> CompositionLimits:
+        """Add the ledger."""
+        return replace(limits, ledgers=(*limits.ledgers, self))
+
+
+class Rule(FollowedConstraint):
+    """A followed constraint that is written below ``constraints.rules``."""
+
+    section = "rules"
+    rule = "rules"
+    step = "further rules"
+
+    @classmethod
+    def narrowed(cls, was: Any, now: Any) -> Any:
+        """A new rule."""
+        if was is not None:
+            raise ConfigError(f"restriction rules: {cls.name} was set in training, allowed: other rules")
+        return now
+
+    def written(self, constraints: Constraints) -> str:
+        """With its section."""
+        return f"rules.{self.name} {self}"
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What is asked of crystals: constraints in the order of the registry, one of a kind at most.
+
+    :func:`.registry.constraints_of` makes them from a section of the configuration.
+    """
+
+    each: tuple[Constraint[Any], ...] = ()
+
+    def __iter__(self) -> Iterator[Constraint[Any]]:
+        return iter(self.each)
+
+    def __getitem__(self, name: str) -> Any:
+        """Value of a constraint; None where it is not asked for."""
+        return next((constraint.value for constraint in self.each if constraint.name == name), None)
+
+    def on(self, subspace: str) -> Iterator[Constraint[Any]]:
+        """Those that narrow a subspace."""
+        return (constraint for constraint in self.each if constraint.subspace == subspace)
+
+    def without(self, *names: str) -> Constraints:
+        """All but some."""
+        return Constraints(tuple(constraint for constraint in self.each if constraint.name not in names))
+
+    def replacing(self, other: Constraint[Any]) -> Constraints:
+        """The same with another value of one that is there."""
+        return Constraints(tuple(other if old.name == other.name else old for old in self.each))
+
+    def fold(self, subspace: str, widest: Limits) -> Limits:
+        """Limits of a subspace, narrowed by each constraint on it.
+
+        Raises:
+            ConstraintError: two constraints contradict each other.
+        """
+        for constraint in self.on(subspace):
+            widest = constraint.contribute(widest)
+        return widest
+
+    def composition_limits(self, elements: Iterable[int]) -> CompositionLimits:
+        """Limits on compositions of a vocabulary of atomic numbers; errors as of :meth:`fold`."""
+        return self.fold("composition", CompositionLimits(frozenset(elements)))
+
+    def space_groups(self) -> list[int]:
+        """International numbers that may be sampled, rising."""
+        return self.fold("space_group", list(range(1, 231)))

@@ -1,0 +1,134 @@
+"""Which elements may, must and must not be there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.spaces.constraints.base import CompositionConstraint, Constraints, Option, Verdict
+from crystalgfn.spaces.constraints.finished import FinishedCrystals
+from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, subset, symbols
+
+
+def usable(section: Mapping[str, Any]) -> list[str]:
+    """Symbols that a section ``elements`` leaves."""
+    return [symbol for symbol in section["allowed"] if symbol not in section["forbidden"]]
+
+
+class _ElementConstraint(CompositionConstraint):
+    """A constraint whose value is a tuple of atomic numbers."""
+
+    value: tuple[int, ...]
+    section = "elements"
+    rule = "elements"
+    step = "elements asked for"
+
+    @classmethod
+    def annotation(cls) -> Any:
+        """List of symbols."""
+        return list[str]
+
+    @classmethod
+    def read(cls, written: Any) -> Any:
+        """A list, or a text such as ``"Li, O"``."""
+        return symbols(written)
+
+    @classmethod
+    def parse(cls, written: Any) -> tuple[int, ...]:
+        """Atomic numbers."""
+        return tuple(atomic_number(symbol) for symbol in written)
+
+
+class Allowed(_ElementConstraint):
+    """The vocabulary of the space."""
+
+    name = "allowed"
+    meaning = "Chemical symbols of the elements that may be used."
+    default = REQUIRED
+
+    @classmethod
+    def narrow(cls, section: dict[str, Any], now: Any) -> None:
+        """The vocabulary stays that of the weights: what is not allowed any more is forbidden."""
+        kept = subset(cls.name, section["allowed"], as_list(now))
+        gone = [symbol for symbol in section["allowed"] if symbol not in kept]
+        section["forbidden"] = sorted({*section["forbidden"], *gone})
+
+    def contribute(self, limits: CompositionLimits) -> CompositionLimits:
+        """No other element is usable."""
+        return replace(limits, usable=limits.usable & set(self.value))
+
+    def violated(self, crystals: FinishedCrystals) -> Verdict:
+        """Whether another element is there."""
+        return np.asarray((crystals.present & ~np.isin(crystals.numbers, self.value)).any(1))
+
+    def written(self, constraints: Constraints) -> str:
+        """One name for what may be used, whichever way it was written."""
+        return "allowed elements"
+
+    def relaxed(self, constraints: Constraints) -> Constraints:
+        """Every element of the space may be used."""
+        return constraints.without("allowed", "forbidden")
+
+
+class Required(_ElementConstraint):
+    """Elements that must be there."""
+
+    name = "required"
+    meaning = "Elements that every crystal must hold."
+    default: ClassVar[Any] = []
+    option = Option("--require", "Elements every crystal holds.", "Li,O", names)
+
+    @classmethod
+    def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
+        """Only what can be used can be asked for."""
+        wrong = [symbol for symbol in value if symbol not in usable(beside)]
+        if wrong:
+            raise ValueError(f"required: {', '.join(wrong)} cannot be used, allowed: elements of the space")
+
+    @classmethod
+    def narrowed(cls, was: Any, now: Any) -> Any:
+        """Both."""
+        return sorted({*was, *as_list(now)})
+
+    def contribute(self, limits: CompositionLimits) -> CompositionLimits:
+        """They must be present."""
+        return replace(limits, present=(*limits.present, *(z for z in self.value if z not in limits.present)))
+
+    def violated(self, crystals: FinishedCrystals) -> Verdict:
+        """Whether one is missing."""
+        return np.any([crystals.of(z) == 0 for z in self.value], axis=0)
+
+    def __str__(self) -> str:
+        """The symbols."""
+        return " ".join(SYMBOLS[z] for z in self.value)
+
+
+class Forbidden(_ElementConstraint):
+    """Elements that must not be there."""
+
+    name = "forbidden"
+    meaning = "Elements that no crystal may hold."
+    default: ClassVar[Any] = []
+    option = Option("--forbid", "Elements no crystal holds.", "F,Cl", names)
+
+    @classmethod
+    def narrowed(cls, was: Any, now: Any) -> Any:
+        """Both."""
+        return sorted({*was, *as_list(now)})
+
+    def contribute(self, limits: CompositionLimits) -> CompositionLimits:
+        """They are not usable."""
+        return replace(limits, usable=limits.usable - set(self.value))
+
+    def violated(self, crystals: FinishedCrystals) -> Verdict:
+        """Whether one is there."""
+        return np.asarray((crystals.present & np.isin(crystals.numbers, self.value)).any(1))
+
+    def written(self, constraints: Constraints) -> str:
+        """One name for what may be used, whichever way it was written."""
+        return "allowed elements"

@@ -1,0 +1,135 @@
+"""How values of constraints are written: in a configuration, on the command line and in a restriction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import ConfigError, CrystalGFNError
+
+REQUIRED = ...
+"""Default of a key that has to be given."""
+
+
+def asks_nothing(value: Any) -> bool:
+    """Whether a value stands for no constraint: None, false, ``none`` or nothing in a collection."""
+    return value is None or value is False or value == "none" or (isinstance(value, list | tuple | dict) and not value)
+
+
+# ---- in a configuration
+
+
+def words(value: Any) -> Any:
+    """``"cubic, hexagonal"`` as a list; anything else as it is."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def symbols(value: Any) -> Any:
+    """Chemical symbols in their usual spelling, from a list or a text such as ``"Li, O"``.
+
+    Raises:
+        ValueError: no such element; names the nearest.
+    """
+    value = words(value)
+    if isinstance(value, Iterable) and not isinstance(value, Mapping):
+        try:
+            return [SYMBOLS[atomic_number(str(symbol))] for symbol in value]
+        except CrystalGFNError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+def exactly(value: Any) -> Any:
+    """A single whole number as bounds: exactly that many."""
+    return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def check_ordered(name: str, bounds: tuple[float, float] | None) -> None:
+    """Refuse bounds that hold no positive number.
+
+    Raises:
+        ValueError: says what is allowed.
+    """
+    if bounds is not None and not 0 < bounds[0] < bounds[1]:
+        raise ValueError(f"{name}: found {list(bounds)}, allowed: 0 < least < most")
+
+
+# ---- on the command line
+
+
+def whole_numbers(text: str, flag: str) -> list[int | None]:
+    """``"2:4"``, ``":20"``, ``"5:"`` or ``"3"`` as [least, most]; None where nothing stands."""
+    return [None if bound is None else int(bound) for bound in _range(text, flag, int)]
+
+
+def numbers(text: str, flag: str) -> list[float | None]:
+    """Two numbers such as ``"2.5:4"``; both ends are needed."""
+    bounds = _range(text, flag, float)
+    if None in bounds or bounds[0] == bounds[1]:
+        raise ConfigError(f"{flag}: found {text!r}, allowed: two numbers, such as 3:20")
+    return bounds
+
+
+def _range(text: str, flag: str, kind: Callable[[str], float]) -> list[float | None]:
+    low, colon, high = text.partition(":")
+    try:
+        bounds = [kind(part) if part.strip() else None for part in ((low, high) if colon else (low, low))]
+    except ValueError:
+        bounds = [None, None]
+    if bounds == [None, None]:
+        raise ConfigError(f"{flag}: found {text!r}, allowed: least:most, such as 2:4, :20 or 5:")
+    return bounds
+
+
+def names(text: str, flag: str) -> list[str]:
+    """``"Li,O"`` or ``"Li O"`` as a list."""
+    return text.replace(",", " ").split()
+
+
+def sets(texts: list[str], flag: str) -> list[list[str]]:
+    """A list for each time that the option was given."""
+    return [names(text, flag) for text in texts]
+
+
+# ---- in a restriction
+
+
+def as_list(value: Any) -> list[Any]:
+    """Entries of a list, or the words of a text.
+
+    Raises:
+        ConfigError: neither.
+    """
+    value = words(value)
+    if not isinstance(value, Iterable):
+        raise ConfigError(f"restriction: found {value!r}, allowed: a list")
+    return list(value)
+
+
+def inside(name: str, was: Any, now: Any) -> list[Any]:
+    """Bounds within those of training; None stands for the bound of training.
+
+    Raises:
+        ConfigError: wider, or no bounds.
+    """
+    pair = [now, now] if isinstance(now, int) else as_list(now)
+    if len(pair) != 2 or not all(bound is None or isinstance(bound, int | float) for bound in pair):
+        raise ConfigError(f"restriction {name}: found {now!r}, allowed: [least, most]")
+    pair = [was[i] if bound is None else bound for i, bound in enumerate(pair)]
+    if pair[0] < was[0] or pair[1] > was[1]:
+        raise ConfigError(f"restriction {name}: found {pair}, allowed: within {list(was)} of training")
+    return pair
+
+
+def subset(name: str, was: list[Any], now: list[Any]) -> list[Any]:
+    """Entries none of which is new to training.
+
+    Raises:
+        ConfigError: one is.
+    """
+    extra = [entry for entry in now if entry not in was]
+    if extra:
+        shown = ", ".join(map(str, was[:10])) + (", ..." if len(was) > 10 else "")
+        raise ConfigError(f"restriction {name}: {extra[0]} was not in training, allowed: {shown}")
+    return now

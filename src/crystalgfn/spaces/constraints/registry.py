@@ -1,0 +1,96 @@
+"""Every constraint, in the order of the configuration: what every other layer iterates over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.spaces.constraints.any_of import AnyOf
+from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
+from crystalgfn.spaces.constraints.base import Constraint, Constraints
+from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
+from crystalgfn.spaces.constraints.elements import Allowed, Forbidden, Required
+from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
+from crystalgfn.spaces.constraints.ranges import AtomsConventional, AtomsOfOne, AtomsPrimitive, NumberOfElements
+from crystalgfn.spaces.constraints.ratios import HasStoichiometry
+from crystalgfn.spaces.constraints.reading import asks_nothing
+from crystalgfn.spaces.constraints.shares import Shares
+from crystalgfn.spaces.constraints.sites import FitsWyckoff
+from crystalgfn.spaces.constraints.space_groups import CrystalSystem, LatticeSystem, Numbers, PointSymmetry
+
+CONSTRAINTS: list[type[Constraint[Any]]] = [
+    Allowed,
+    Required,
+    Forbidden,
+    AnyOf,
+    NumberOfElements,
+    AtomsConventional,
+    AtomsPrimitive,
+    AtomsOfOne,
+    HasStoichiometry,
+    Shares,
+    AtMostOneOf,
+    Numbers,
+    CrystalSystem,
+    LatticeSystem,
+    PointSymmetry,
+    Lengths,
+    Angles,
+    VolumePerAtom,
+    Density,
+    LongestOverShortest,
+    Charge,
+    Electronegativity,
+    FitsWyckoff,
+]
+"""Every kind of constraint: see :mod:`.base`."""
+
+MAIN_KEYS = {"elements": "allowed", "space_groups": "numbers"}
+"""Sections that may be written as the value of one of their keys."""
+
+
+def keys_of(section: str) -> Iterator[type[Constraint[Any]]]:
+    """Constraints that are keys of a section; those of ``constraints`` itself for ``""``."""
+    return (kind for kind in CONSTRAINTS if kind.section == section)
+
+
+def constraints_of(section: Mapping[str, Any]) -> Constraints:
+    """What a section ``constraints`` asks for.
+
+    Args:
+        section: in full, as ``config.constraints.model_dump()`` gives it.
+    """
+    asked = (kind.of(section) for kind in CONSTRAINTS)
+    return Constraints(tuple(constraint for constraint in asked if constraint is not None))
+
+
+def constraints_from(**values: Any) -> Constraints:
+    """Constraints by name, with values in the terms of the package (:attr:`.base.Constraint.value`)."""
+    return with_values(Constraints(), **values)
+
+
+def with_values(constraints: Constraints, **values: Any) -> Constraints:
+    """The constraints with some set to other values, which may ask for nothing; see :func:`constraints_from`."""
+    kinds = {kind.name: kind for kind in CONSTRAINTS}
+    for name in values:
+        if name not in kinds:
+            raise ConfigError(f"constraint {name!r}: unknown, allowed: {', '.join(kinds)}{nearest(name, kinds)}")
+    asked = {constraint.name: constraint for constraint in constraints}
+    asked |= {name: kinds[name](value) for name, value in values.items()}
+    ordered = (asked[name] for name in kinds if name in asked)
+    return Constraints(tuple(constraint for constraint in ordered if not asks_nothing(constraint.value)))
+
+
+def check_rules(written: Mapping[str, Any]) -> None:
+    """Refuse what is no mapping of rules to their values.
+
+    Raises:
+        ConfigError: no such rule, or a value that makes no sense for it.
+    """
+    rules = {kind.name: kind for kind in keys_of("rules")}
+    for name, value in written.items():
+        if name not in rules:
+            raise ConfigError(f"rule {name!r}: unknown, allowed: {', '.join(rules)}{nearest(name, list(rules))}")
+        rules[name].check(value, written)
+        rules[name].parse(value)
