@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from composition_constraints import composition_constraints
 from pyxtal.symmetry import Group
 
+from composition_constraints import composition_constraints
 from crystalgfn.config import parse_config
 from crystalgfn.crystallography.balance import ordered_by_electronegativity
 from crystalgfn.crystallography.charges import is_neutral

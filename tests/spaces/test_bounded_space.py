@@ -6,10 +6,10 @@ from itertools import permutations
 
 import pytest
 import torch
-from composition_constraints import composition_constraints
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composition_constraints import composition_constraints
 from composition_problems import problems
 from crystalgfn.crystallography.elements import ATOMIC_MASS
 from crystalgfn.crystallography.formulas import Stoichiometry

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from composition_constraints import composition_constraints
 from hypothesis import example, given, settings
 
+from composition_constraints import composition_constraints
 from composition_problems import problems
 from crystalgfn.crystallography.charges import is_neutral
 from crystalgfn.crystallography.elements import FORMULA_ORDER

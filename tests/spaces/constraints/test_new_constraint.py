@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 import typer
-from composition_constraints import composition_constraints
-from even_constraint import Even
 from typer.testing import CliRunner
 
+from composition_constraints import composition_constraints
 from crystalgfn.cli.limits import asked_limits, with_limits
 from crystalgfn.config import parse_config
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -27,6 +26,7 @@ from crystalgfn.spaces.composition import CompositionSpace
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS, with_values
 from crystalgfn.spaces.crystal import formula_order
 from direct_compositions import enumerate_by_masks, enumerate_directly
+from even_constraint import Even
 from policy_setup import random_policy
 
 REFERENCE = Path(__file__).resolve().parents[3] / "scripts" / "docs" / "build_config_reference.py"

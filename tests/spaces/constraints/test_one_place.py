@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from composition_constraints import composition_constraints
 
+from composition_constraints import composition_constraints
 from crystalgfn.spaces.constraints import finished
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.limits import CompositionLimits
