@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from composition_constraints import composition_constraints
 from hypothesis import strategies as st
 
+from composition_constraints import composition_constraints
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY

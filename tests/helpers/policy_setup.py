@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from composition_constraints import composition_constraints
 
+from composition_constraints import composition_constraints
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from composition_constraints import composition_constraints
 
+from composition_constraints import composition_constraints
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, RHOMBOHEDRAL
