@@ -72,7 +72,6 @@ ELSEWHERE = {
     "rewards/terms/term.py": "rewards/terms/test_registry.py",
     "runs/build.py": "runs/test_model.py",
     "runs/loop/rounds.py": "runs/loop/test_loop.py",
-    "runs/restrict.py": "runs/test_model.py",
     "runs/training.py": "gflownet/test_trainer.py",
     "spaces/charge_sets.py": "spaces/test_composition.py",
     "spaces/charge_states.py": "spaces/test_composition.py",
