@@ -5,9 +5,9 @@ import math
 from importlib.resources import files
 
 import pytest
-from script_files import load_script
 
 from crystalgfn.stability.load import load_hull
+from script_files import load_script
 
 
 @pytest.fixture(scope="module")
