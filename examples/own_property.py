@@ -2,8 +2,8 @@
 
     python examples/own_property.py [RUN [ITERATIONS]]
 
-Here: much lithium by weight, in neutral compounds. A property maps a batch of crystals to one number each and is named
-``module:function`` in a configuration; with a goal.
+The example looks for much lithium by weight, in neutral compounds. A property maps a batch of crystals to one number
+each; a configuration names it as ``module:function`` and gives it a goal.
 """
 
 import sys

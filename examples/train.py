@@ -2,7 +2,7 @@
 
     python examples/train.py [RUN [ITERATIONS]]
 
-A preset is the starting point; ``key=value`` changes what it says. The run folder can be given to ``crystalgfn.load``
+A preset is the starting point; ``key=value`` changes a key. The run folder can be given to ``crystalgfn.load``
 and to every verb of the command line. A real run takes thousands of iterations: see docs/configuration.md.
 """
 

@@ -1,4 +1,4 @@
-"""The option ``--device``, the same for every verb."""
+"""The check of the option ``--device``, shared by all verbs."""
 
 from __future__ import annotations
 

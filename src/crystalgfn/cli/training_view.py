@@ -31,7 +31,7 @@ LINE_S = 60.0
 
 
 class TrainingView:
-    """A context manager that is called with each :class:`Progress` and shows some of them.
+    """A context manager that is called with each :class:`Progress` and shows one now and then.
 
     Args:
         config: configuration of the run; its number of iterations and the first term of its reward are shown.
