@@ -59,7 +59,7 @@ def resampled(log_weights: Floats, n: int, rng: np.random.Generator) -> NDArray[
 
 
 def share_error(categories: int, size: float) -> float:
-    """Total-variation distance that sampling noise alone causes in shares of categories, for ``size`` independent samples.
+    """Total-variation distance that sampling noise alone causes in shares of categories of ``size`` samples.
 
     Half the sum of mean absolute deviations: at most sqrt(categories / (2 pi size)), which equal shares reach.
     """
