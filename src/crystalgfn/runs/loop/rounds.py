@@ -8,7 +8,7 @@ probability; and it samples and relaxes again.
 It is the success probability that helps. With a factor for the predicted energy above hull instead, the sampler went
 where the model errs: the prediction was 0.01 eV/atom above the hull, the outcome 0.24, and none of 31 was below 0.1.
 
-DIR/loop.json                    the plan; going on with another plan is refused
+DIR/loop.json                    the plan; going on with another plan is refused, except for the number of rounds
 DIR/rounds.csv                   one row per round: outcomes of the samples, and errors of the models on the samples
 DIR/round-1/proxy, success_probability.json, sampler
                                  the models of the round (round 0 uses the initial models)
