@@ -95,7 +95,7 @@ def main() -> int:
                 found = pyxtal_starts(row, counts, options.starts, options.seed)
             else:
                 wanted = {atomic_number(symbol): n for symbol, n in counts.items()}
-                placed = place(row.spacegroup, wanted, lattice, starts=options.starts, seed=options.seed)
+                placed = place(row.spacegroup, wanted, lattice, placements=options.starts, seed=options.seed)
                 found = [placement.structure for placement in placed]
             elapsed = time.process_time() - started
             if found:

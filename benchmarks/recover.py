@@ -80,7 +80,7 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
             row.spacegroup,
             counts,
             lattice,
-            starts=options.placements,
+            placements=options.placements,
             seed=options.seed,
             library=library,
             exclude_formula=row.formula,

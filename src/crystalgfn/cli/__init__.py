@@ -1,4 +1,4 @@
-"""The command line: one module a verb, imported only when that verb runs.
+"""The command line: one module for each verb, imported only when that verb runs.
 
 A verb's module ``crystalgfn.cli.<verb>`` holds a :class:`typer.Typer` named ``app``: with one command for a verb such
 as ``train``, with several for a group such as ``proxy``. It raises :class:`~crystalgfn.errors.CrystalGFNError` and
@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 import typer
@@ -36,7 +35,7 @@ VERBS = {
     "config": "Show or check a configuration.",
     "info": "Print versions, hardware, presets and property models.",
 }
-"""Every verb with the line that ``crystalgfn --help`` prints; in the order of use."""
+"""Every verb with the line that ``crystalgfn --help`` prints, in the order of use."""
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -61,8 +60,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(value: bool) -> None:
+    if value:
         typer.echo(f"crystalgfn {__version__}")
         raise typer.Exit
 
@@ -81,32 +80,31 @@ def _placeholder() -> None:
 
 
 for _verb, _help in VERBS.items():
-    if find_spec(f"{__name__}.{_verb}") is not None:
-        app.command(_verb, help=_help)(_placeholder)
+    app.command(_verb, help=_help)(_placeholder)
 
 
 def run() -> NoReturn:
-    """Run the command line as a process of its own: :func:`main`, then an end without tearing the interpreter down.
+    """Run :func:`main` as a process of its own, and end the process without tearing the interpreter down.
 
     Threads that libraries leave behind (arrow, torch) now and then abort a process during its teardown ("terminate
-    called without an active exception"), when all work is done and written; the exit code would be lost.
+    called without an active exception"), when all work is done and written; the exit code would then be lost.
     """
     code: Any = 0
     try:
         main()
-    except SystemExit as ended:
-        code = ended.code
+    except SystemExit as exit_:
+        code = exit_.code
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+        with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
             stream.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 when all went well, 2 for an error the user can mend, 130 for Ctrl-C.
+    """Run the command line and exit: 0 after success, 2 for an error that the user can correct, 130 for Ctrl-C.
 
     Args:
-        args: arguments after the program's name; those of the process by default.
+        args: arguments after the program's name; by default the arguments of the process.
     """
     command = typer.main.get_command(app)
     try:
@@ -124,7 +122,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    # one line, and nothing from a hostile file that a terminal would obey
+    # one line, without control characters that a hostile file could send to the terminal
     line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
     print(f"error: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

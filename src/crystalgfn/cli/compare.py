@@ -41,7 +41,7 @@ def compare(
         raise DataError(f"compare: found {len(sources)} input, allowed: two or more")
     items = [sampled(s, n, seed) if is_model(s) else read_data(s) for s in sources]
     names = [item.name for item in items]
-    if len(set(names)) < len(names):  # files of one name from several folders
+    if len(set(names)) < len(names):  # files from several folders have one name
         items = [
             replace(item, name=f"{s.resolve().parent.name}/{item.name}") for s, item in zip(sources, items, strict=True)
         ]

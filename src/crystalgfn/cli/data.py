@@ -1,4 +1,4 @@
-"""``crystalgfn data``: real crystals into tables."""
+"""``crystalgfn data``: tables of real crystals."""
 
 from __future__ import annotations
 

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 MAX_ATOMS = 14
-"""In the primitive cell: a demo should take minutes."""
+"""Most atoms in the primitive cell of crystals to relax: a demo should take minutes."""
 
 BEST = 10
-"""Rows of the tables that are printed."""
+"""Rows of each table that is printed."""
 
 app = typer.Typer()
 

@@ -6,10 +6,10 @@ from crystalgfn.errors import ConfigError
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there.
+    """Refuse a device that does not exist.
 
     Raises:
-        ConfigError: neither cpu nor cuda, or cuda without a usable GPU.
+        ConfigError: the device is neither cpu nor cuda, or cuda without a usable GPU.
     """
     import torch
 

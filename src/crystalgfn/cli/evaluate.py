@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-JUDGED = 500
-"""Crystals of each set whose probability under a model is estimated."""
+LIKELIHOODS = 500
+"""Most crystals of each set whose probability under a model is estimated."""
 
 
 @app.command()
@@ -56,42 +56,42 @@ def evaluate(
 
     references = read_references(reference or [])
     model = load(str(data)) if is_model(data) else None
-    drawn = read_data(data) if model is None else samples_of(model, data, n, seed)
-    found = measure(drawn, references, smact=smact)
+    crystals = read_data(data) if model is None else samples_of(model, data, n, seed)
+    summary = measure(crystals, references, smact=smact)
     if model is not None:
-        found["metrics"]["likelihood"] = _likelihood(model, drawn, references, seed)
-    write_text(output, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
-    Console().print(_table(found))
-    for file, reason in found["broken"].items():
+        summary["metrics"]["likelihood"] = _likelihood(model, crystals, references, seed)
+    write_text(output, json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False))
+    Console().print(_table(summary))
+    for file, reason in summary["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)
     typer.echo(f"written to {output}")
 
 
-def _likelihood(model: Model, drawn: Data, references: References, seed: int) -> Numbers:
-    """Correlations of log p and log reward over samples and over the reference's crystals, some of each."""
+def _likelihood(model: Model, samples: Data, references: References, seed: int) -> Numbers:
+    """Correlations of log p and log reward over samples, and over crystals of the reference."""
     import numpy as np
 
     from crystalgfn.evaluation.likelihood import likelihood_numbers
 
-    sets = {"samples": (drawn.crystals, "fresh samples")}
+    sets = {"samples": (samples.crystals, "fresh samples")}
     if references.crystals is not None:
         sets["reference"] = (references.crystals, f"crystals of {references.name}")
     numbers: Numbers = {}
     for key, (crystals, what) in sets.items():
         inside = model.space.states(crystals)[1].cpu().numpy()
-        some = np.sort(np.random.default_rng(seed).permutation(inside)[:JUDGED])
-        numbers |= likelihood_numbers(model.likelihoods(crystals[some], seed=seed), what, key, seed=seed)
+        chosen = np.sort(np.random.default_rng(seed).permutation(inside)[:LIKELIHOODS])
+        numbers |= likelihood_numbers(model.likelihoods(crystals[chosen], seed=seed), what, key, seed=seed)
     return numbers
 
 
-def _table(found: dict[str, Any]) -> Table:
+def _table(summary: dict[str, Any]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(found["input"]["name"]), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=escape(summary["input"]["name"]), title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("number", "left"), ("value", "right"), ("method", "left")):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for group, numbers in found["metrics"].items():
+    for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
             value = number["value"]
             text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

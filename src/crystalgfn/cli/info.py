@@ -1,4 +1,4 @@
-"""``crystalgfn info``: what is installed, on what machine, and what ships."""
+"""``crystalgfn info``: installed packages, the machine, and shipped presets and models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer()
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 OPTIONAL = {"matminer": "data", "mp-api": "data", "chgnet": "strain", "tensorboard": "tensorboard"}
-"""Packages that an extra installs, and the extra."""
+"""Optional packages, each with the extra that installs it."""
 
 
 @app.command()
@@ -74,7 +74,7 @@ def _models() -> list[tuple[str, str]]:
 
 
 def _weights(folder: Path) -> str:
-    """Return size of the weights in a folder and the metrics of its card: ``1.9 MB, real MAE 0.054 eV/atom``."""
+    """Return the size of the weights in a folder and the metrics of its card: ``1.9 MB, real MAE 0.054 eV/atom``."""
     size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
     if not size:
         return "no weights: train it with crystalgfn train"

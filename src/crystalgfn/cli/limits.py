@@ -1,4 +1,4 @@
-"""Constraints as options of the command line: those of the registry that have one."""
+"""Options of the command line for the constraints of the registry that have one."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def with_limits(panel: str, *, before: str) -> Callable[[Callable[..., None]], C
 
     Args:
         panel: heading of the options in the help.
-        before: parameter of the command before which they stand.
+        before: parameter of the command before which the options stand.
     """
 
-    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+    def decorator(command: Callable[..., None]) -> Callable[..., None]:
         own = [
             parameter
             for parameter in inspect.signature(command, eval_str=True).parameters.values()
@@ -30,14 +30,14 @@ def with_limits(panel: str, *, before: str) -> Callable[[Callable[..., None]], C
         place = [parameter.name for parameter in own].index(before)
 
         @functools.wraps(command)
-        def wrapper(**given: Any) -> None:
-            command(**given)
+        def wrapper(**arguments: Any) -> None:
+            command(**arguments)
 
         parameters = [*own[:place], *_options(panel), *own[place:]]
         vars(wrapper)["__signature__"] = inspect.Signature(parameters)
         return wrapper
 
-    return decorated
+    return decorator
 
 
 def _options(panel: str) -> list[inspect.Parameter]:
@@ -54,26 +54,26 @@ def _options(panel: str) -> list[inspect.Parameter]:
     return parameters
 
 
-def asked_limits(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Keys for :func:`crystalgfn.runs.restrict.narrower` from the options that were given.
+def asked_limits(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keys for :func:`crystalgfn.runs.restrict.narrower` from options on the command line.
 
     Args:
-        given: what stands on the command line, by the name of the constraint; None or empty for what does not.
+        options: values of the options by the names of their constraints; None or empty for absent options.
 
     Raises:
-        ConfigError: what was given is not what the option takes.
+        ConfigError: an option has a value that it does not take.
     """
     return {
-        constraint.name: constraint.option.read(given[constraint.name], constraint.option.flag)
+        constraint.name: constraint.option.read(options[constraint.name], constraint.option.flag)
         for constraint in CONSTRAINTS
-        if constraint.option is not None and given.get(constraint.name) not in (None, [])
+        if constraint.option is not None and options.get(constraint.name) not in (None, [])
     }
 
 
-def weights(given: list[str]) -> dict[str, float]:
-    """``["band_gap=2"]`` as a mapping."""
+def weights(options: list[str]) -> dict[str, float]:
+    """Return options such as ``["band_gap=2"]`` as a mapping."""
     by_name = {}
-    for text in given:
+    for text in options:
         name, equals, value = text.partition("=")
         try:
             by_name[name.strip()] = float(value)

@@ -1,4 +1,4 @@
-"""``crystalgfn loop``: propose, relax, learn, and again."""
+"""``crystalgfn loop``: propose, relax, learn, and repeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crystalgfn.stability.load import BUILTIN, hull_choices
 
 app = typer.Typer()
 
-SHOWN = {
+SHOWN_COLUMNS = {
     "round": "round",
     "crystals": "crystals",
     "relaxed": "relaxed",
@@ -81,10 +81,10 @@ def _table(log: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(title="Shares of the samples taken; energies in eV/atom, by CHGNet", title_justify="left")
-    for title in SHOWN.values():
+    for title in SHOWN_COLUMNS.values():
         table.add_column(title, justify="right")
     for row in log:
-        table.add_row(*(_cell(name, row.get(name)) for name in SHOWN))
+        table.add_row(*(_cell(name, row.get(name)) for name in SHOWN_COLUMNS))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What verbs that look at crystals do with a model in place of a table: draw samples of it first."""
+"""Samples of a model for verbs that take a model in place of a table of crystals."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 
 def is_model(where: Path) -> bool:
-    """Whether this is a run folder, or the name of a preset that no file or folder has."""
+    """Whether a path is a run folder, or the name of a preset and not of a file or folder."""
     from crystalgfn.config import CONFIG, presets
 
     return (where / CONFIG).is_file() or (str(where) in presets() and not where.exists())
 
 
 def sampled(where: Path, n: int, seed: int) -> Data:
-    """Samples of a run or a preset, with its configuration as provenance."""
+    """Return samples of a run or a preset, with its configuration as provenance."""
     from crystalgfn.runs.model import load
 
     return samples_of(load(str(where)), where, n, seed)
 
 
 def samples_of(model: Model, where: Path, n: int, seed: int) -> Data:
-    """The same of a model that was loaded from there."""
+    """Return samples of a loaded model, with its configuration as provenance; ``where`` is its run folder or preset."""
     import json
 
     from crystalgfn.evaluation.inputs import Data, energy_methods

@@ -1,4 +1,4 @@
-"""``crystalgfn properties``: what a reward, a constraint or a column can be made of."""
+"""``crystalgfn properties``: list the properties that objectives and columns can be made of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def properties(
 
     from crystalgfn.properties.registry import available
 
-    descriptions = [_describe(name) for name in names] if names else [_tried(name) for name in available()]
+    descriptions = [_describe(name) for name in names] if names else [_describe_or_report(name) for name in available()]
     if as_json:
         typer.echo(json.dumps(descriptions, indent=1, ensure_ascii=False))
         return
@@ -40,7 +40,7 @@ def _describe(name: str) -> dict[str, Any]:
     """Return name, unit, error, symbols of the elements (None for all) and source of a property.
 
     Raises:
-        PropertyError: no such property.
+        PropertyError: the property does not exist.
     """
     from crystalgfn.properties.registry import resolve
 
@@ -49,8 +49,8 @@ def _describe(name: str) -> dict[str, Any]:
     return {"name": name, "unit": checked.unit, "error": checked.error, "elements": elements, "source": checked.source}
 
 
-def _tried(name: str) -> dict[str, Any]:
-    """Describe a property; where it is broken, as another package's may be, say so instead."""
+def _describe_or_report(name: str) -> dict[str, Any]:
+    """Describe a property, or report that it is broken, as a property of another package may be."""
     try:
         return _describe(name)
     except CrystalGFNError as error:
@@ -58,8 +58,8 @@ def _tried(name: str) -> dict[str, Any]:
 
 
 def _show(descriptions: list[dict[str, Any]], console: Console) -> None:
-    """Print a table on a terminal, lines of text with a tab between columns elsewhere."""
-    rows = [[_text(column, one[column]) for column in COLUMNS] for one in descriptions]
+    """Print a table on a terminal, and elsewhere lines of text with tabs between columns."""
+    rows = [[_text(column, description[column]) for column in COLUMNS] for description in descriptions]
     if not console.is_terminal:
         for row in [list(COLUMNS), *rows]:
             typer.echo("\t".join(row))

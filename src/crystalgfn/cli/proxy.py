@@ -124,18 +124,18 @@ def _epochs(phases: Sequence[Phase], unit: str) -> Iterator[Report]:
     """Show epochs as a progress bar on a terminal; silent elsewhere."""
     from crystalgfn.progress import progress_bar
 
-    before, total = {}, 0
+    earlier_epochs, total = {}, 0
     for phase in phases:
-        before[phase.name] = total
+        earlier_epochs[phase.name] = total
         total += phase.hyperparameters.epochs
-    started = time.monotonic()
+    start = time.monotonic()
     with progress_bar(total, "training", "epochs") as bar:
 
         def report(phase: str, epoch: Epoch) -> None:
             # after a resume the bar jumps to where the training stands
-            bar.advance(before[phase] + epoch.number + 1 - bar.completed)
+            bar.advance(earlier_epochs[phase] + epoch.number + 1 - bar.completed)
             if sys.stderr.isatty():
-                seconds = time.monotonic() - started
+                seconds = time.monotonic() - start
                 error = f": validation MAE {epoch.validation_mae:.4f} {unit}" if epoch.validation_mae else ""
                 extra = f", strained {epoch.extra_mae:.4f}" if epoch.extra_mae else ""
                 best = " (best)" if epoch.best else ""
@@ -152,7 +152,7 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
 
     console = Console()
     if not console.is_terminal:
-        console = Console(width=160)  # a file has no width: nothing is cut off
+        console = Console(width=160)  # a file has no width, so that nothing is cut off
 
     def show(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table = RichTable(title=title, title_justify="left")

@@ -80,7 +80,7 @@ def report(
 
 
 def write(page: Page, output: Path, figures: Path | None = None) -> None:
-    """Write a page, and its figures for papers where a folder is given."""
+    """Write a page, and its figures for papers if a folder for them is given."""
     from crystalgfn.files.atomic import write_text
     from crystalgfn.report.page.document import render
 
@@ -90,5 +90,5 @@ def write(page: Page, output: Path, figures: Path | None = None) -> None:
     if figures is not None:
         from crystalgfn.report.page.static import write_figures
 
-        written = write_figures([f for section in page.sections for f in section.figures], figures)
-        typer.echo(f"{len(written)} figures written to {figures}")
+        paths = write_figures([f for section in page.sections for f in section.figures], figures)
+        typer.echo(f"{len(paths)} figures written to {figures}")

@@ -66,15 +66,15 @@ def sample(
     if pool is not None and not resample:
         raise ConfigError("--pool: chooses samples for --resample, which is not given")
     loaded = load(model, device=device)
-    asked = asked_limits(limits)
-    if asked:
-        loaded = loaded.restricted(**asked)
-    chosen = weights(weight or [])
-    if chosen:
-        loaded = loaded.weighted(**chosen)
+    narrower = asked_limits(limits)
+    if narrower:
+        loaded = loaded.restricted(**narrower)
+    term_weights = weights(weight or [])
+    if term_weights:
+        loaded = loaded.weighted(**term_weights)
     if finetune is not None:
         loaded = _finetuned(loaded, finetune, seed)
-    manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": asked, "weights": chosen}
+    manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
@@ -83,7 +83,7 @@ def sample(
 
 
 class Shown(NamedTuple):
-    """Tables to print at the end: the best so many, the Pareto front."""
+    """Tables to print at the end: how many of the best samples, and whether the Pareto front."""
 
     best: int
     pareto: bool
@@ -92,7 +92,7 @@ class Shown(NamedTuple):
 def _stream(
     model: Model, output: Sequence[Path], n: int, seed: int, shown: Shown, manifest: dict[str, Any], *, restart: bool
 ) -> None:
-    """Write samples part by part, and say how they are weighted."""
+    """Write samples part by part, and report how evenly they are weighted."""
     from contextlib import ExitStack
 
     import numpy as np
@@ -137,7 +137,7 @@ def _resample(
     shown: Shown,
     manifest: dict[str, Any],
 ) -> None:
-    """Draw a pool, write a choice of it by weight, and say whether the pool was large enough."""
+    """Draw a pool, write samples chosen from it by weight, and report whether the pool was large enough."""
     import numpy as np
 
     from crystalgfn.crystals.crystal import Crystals
@@ -162,22 +162,24 @@ def _resample(
 
 
 def _finetuned(model: Model, seconds: float, seed: int) -> Model:
-    """Learn on, and show what it was good for."""
+    """Fine-tune a model, and report the effective sample size before and after."""
     import numpy as np
 
     from crystalgfn.gflownet.weights import effective_sample_size, truncated
     from crystalgfn.progress import progress_bar
 
-    def size(of: Model) -> float:
-        found = np.asarray(of.sample(2000, seed=seed + 1).columns["log_weight"], dtype=float)
-        return effective_sample_size(truncated(found)) / len(found)
+    def relative_size(sampler: Model) -> float:
+        log_weights = np.asarray(sampler.sample(2000, seed=seed + 1).columns["log_weight"], dtype=float)
+        return effective_sample_size(truncated(log_weights)) / len(log_weights)
 
-    before = size(model)
+    before = relative_size(model)
     with progress_bar(100, "fine-tuning", "%") as bar:
         better = model.finetuned(
             seconds=seconds, seed=seed, report=lambda _, done: bar.advance(int(100 * done) - bar.completed)
         )
-    typer.echo(f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {size(better):.1%} after")
+    typer.echo(
+        f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {relative_size(better):.1%} after"
+    )
     return better
 
 
@@ -212,7 +214,7 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
 
 
 FRONT_SHOWN = 20
-"""Samples of a Pareto front that are printed."""
+"""Most samples of a Pareto front that are printed."""
 
 ENOUGH = 0.05
-"""Total variation by chance up to which shares of space groups are called known."""
+"""Total variation by chance up to which a sample is called large enough for shares of space groups."""

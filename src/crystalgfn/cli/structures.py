@@ -73,7 +73,7 @@ def structures(
 
 
 def report(folder: Path, best: int) -> None:
-    """Print the best candidates of a folder and how many there are."""
+    """Print the best candidates of a folder, and the number of candidates by status."""
     from collections import Counter
 
     from rich.console import Console

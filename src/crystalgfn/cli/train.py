@@ -40,8 +40,8 @@ def train(
     check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
-    resolved = load_config(config, chosen)
+    changes = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
+    resolved = load_config(config, changes)
     last: list[Progress] = []
     with TrainingView(resolved) as view:
 
@@ -56,7 +56,7 @@ def train(
         except KeyboardInterrupt:
             view.close()
             if (output / CONFIG).is_file():
-                again = ["crystalgfn", "train", config, "-o", str(output), *(f"--set={key}" for key in chosen)]
+                again = ["crystalgfn", "train", config, "-o", str(output), *(f"--set={key}" for key in changes)]
                 again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
                 again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
                 typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
@@ -74,7 +74,7 @@ def train(
 
 
 def _report(run: Path) -> None:
-    """Write the page of a run into its folder; without the packages for pages, say what to install."""
+    """Write the page of a run into its folder, or say what to install if the packages for pages are missing."""
     from importlib.util import find_spec
 
     if find_spec("plotly") is None:
@@ -86,4 +86,4 @@ def _report(run: Path) -> None:
 
 
 REPORTED = 1_000
-"""Samples that the page of a run is about."""
+"""Samples in the page of a run."""

@@ -1,6 +1,6 @@
-"""What ``crystalgfn train`` shows on stderr while it works.
+"""The progress that ``crystalgfn train`` shows on stderr.
 
-A terminal gets a display in place, once training has taken two seconds; a file or a pipe gets a line a minute.
+A terminal shows a display in place, once training has taken two seconds; a file or a pipe gets a line every minute.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 REDRAW_S = 0.5
-"""Seconds between two pictures on a terminal."""
+"""Seconds between two updates of the display on a terminal."""
 
 LINE_S = 60.0
-"""Seconds between two lines elsewhere."""
+"""Seconds between two lines in a file or a pipe."""
 
 
 class TrainingView:
-    """A context manager that is called with each :class:`Progress` and shows one now and then.
+    """A context manager that is called with each :class:`Progress` and shows some of them.
 
     Args:
-        config: of the run: its number of iterations and what its reward begins with.
+        config: configuration of the run; its number of iterations and the first term of its reward are shown.
     """
 
     def __init__(self, config: Config) -> None:
@@ -54,13 +54,13 @@ class TrainingView:
         self.close()
 
     def close(self) -> None:
-        """Take the display away."""
+        """Remove the display."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def __call__(self, progress: Progress) -> None:
-        """Show ``progress`` if the last one was shown long enough ago."""
+        """Show ``progress`` if the display was last updated long enough ago."""
         now = time.monotonic()
         if self._first is None:
             self._first = now, progress
@@ -79,30 +79,30 @@ class TrainingView:
         return f"iteration {progress.iteration:,} of {self._total:,}"
 
     def _texts(self, progress: Progress, now: float) -> tuple[str, str, str]:
-        """The numbers in three parts: of the sampler, of the crystals, of the time."""
+        """The numbers in three parts: sampler, crystals and time."""
         sampler = f"loss {progress.loss:.3g}, log Z {progress.log_z:.2f}, ESS {progress.ess:.0%} (one batch)"
-        shown = self._shown_first
-        unit = f" {shown.unit}" if shown.unit else ""
+        criterion = self._first_criterion
+        unit = f" {criterion.unit}" if criterion.unit else ""
         values = f"median {progress.property_median:.3g}, best {progress.property_best:.3g}{unit}"
-        crystals = f"{shown.name} {values}, {progress.space_groups} space groups (last rollout)"
+        crystals = f"{criterion.name} {values}, {progress.space_groups} space groups (last rollout)"
         return sampler, crystals, self._speed(progress, now)
 
     @cached_property
-    def _shown_first(self) -> Criterion:
-        """What the reward begins with; built once the run is going, so that the checks of the run come first."""
+    def _first_criterion(self) -> Criterion:
+        """The criterion of the reward's first term; built during the run, so that the checks of the run come first."""
         elements = [atomic_number(symbol) for symbol in self._config.constraints.elements.allowed]
         return build_reward(self._config, elements).terms[0].criterion
 
     def _speed(self, progress: Progress, now: float) -> str:
-        """Trajectories per second and time left, both from what this process has done."""
+        """Trajectories per second and time left, both measured in this process alone."""
         assert self._first is not None
-        begun, first = self._first
+        start, first = self._first
         done = progress.iteration - first.iteration
-        if not done or now <= begun:
+        if not done or now <= start:
             return "time left unknown"
-        # iterations come one by one, trajectories a rollout at a time
-        rate = (progress.trajectories - first.trajectories) / (now - begun)
-        left = timedelta(seconds=round((self._total - progress.iteration) * (now - begun) / done))
+        # iterations are counted one by one, trajectories a rollout at a time
+        rate = (progress.trajectories - first.trajectories) / (now - start)
+        left = timedelta(seconds=round((self._total - progress.iteration) * (now - start) / done))
         return f"{rate:,.0f} trajectories/s, {left} left"
 
     def _picture(self, progress: Progress, now: float) -> RenderableType:
@@ -118,7 +118,7 @@ class TrainingView:
 
 
 def _open() -> Live:
-    # imported here, as in crystalgfn.progress: rich costs more than runs that never show anything
+    # imported here, as in crystalgfn.progress: runs that show nothing should not pay for loading rich
     from rich.console import Console
     from rich.live import Live
 

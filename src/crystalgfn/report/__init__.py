@@ -1,1 +1,1 @@
-"""Tables of samples for people: on the terminal and in the documentation."""
+"""Reports: tables for the terminal and the documentation, and pages with figures."""

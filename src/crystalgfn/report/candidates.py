@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
-    """Return the ``n`` candidates of lowest energy above hull, one of each duplicate group; None if none has one.
+    """Return the ``n`` candidates of lowest energy above hull, one of each duplicate group; None without energies.
 
     Args:
-        candidates: all of them.
-        n: how many.
+        candidates: the whole table.
+        n: number of rows.
     """
     from rich.table import Table
 
@@ -40,11 +40,11 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
     ):
         table.add_column(head, justify=justify, overflow="fold", no_wrap=head == "formula")  # type: ignore[arg-type]
     for row in best[:n]:
-        group, asked = row.space_group, row.space_group_asked
+        group = row.space_group
         table.add_row(
             str(row.row),
             row.formula + ("*" if row.flags else ""),
-            str(asked),
+            str(row.space_group_asked),
             f"{group} {HM_SYMBOL[group]}" if group else "-",
             _number(row.energy(above), 3),
             _number(row.energy(formation), 3),

@@ -1,4 +1,4 @@
-"""Parts of a documentation page that a script writes, between markers that a reader of the page does not see."""
+"""Parts of documentation pages that scripts write, between markers that readers of the page do not see."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from crystalgfn.errors import DataError, nearest
 
 
 def fill(page: str, name: str, body: str) -> str:
-    """Return the page with what stands between two markers replaced.
+    """Return the page with the text between two markers replaced.
 
     The markers are comments on lines of their own: ``<!-- begin NAME -->`` and ``<!-- end NAME -->``.
 
     Args:
         page: markdown.
-        name: of the part.
-        body: markdown to put there.
+        name: name of the part.
+        body: markdown of the part.
 
     Raises:
         DataError: the page lacks one of the markers, or has it twice.

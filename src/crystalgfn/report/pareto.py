@@ -16,38 +16,38 @@ BLOCK = 1_000
 
 
 def front(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which samples are not dominated.
+    """Find the samples that no other sample dominates.
 
     Args:
         scores: ``(n, k)``, higher is better.
 
     Returns:
-        ``(n,)`` bool; of equal rows the first alone counts.
+        ``(n,)`` bool; of equal rows only the first is True.
     """
     distinct, first = np.unique(scores, axis=0, return_index=True)
-    kept = np.ones(len(distinct), dtype=bool)
+    undominated = np.ones(len(distinct), dtype=bool)
     for start in range(0, len(distinct), BLOCK):
         block = distinct[start : start + BLOCK, None, :]
         better = np.all(distinct >= block, axis=2) & np.any(distinct > block, axis=2)
-        kept[start : start + BLOCK] = ~np.any(better, axis=1)
+        undominated[start : start + BLOCK] = ~np.any(better, axis=1)
     front = np.zeros(len(scores), dtype=bool)
-    front[first[kept]] = True
+    front[first[undominated]] = True
     return front
 
 
 def pareto_front(crystals: Crystals, terms: Sequence[Term]) -> Crystals:
-    """The samples that no other beats in every term, the best in the first term first.
+    """Return the samples that no other sample dominates, ordered by the first term, best first.
 
     Args:
-        crystals: samples with the columns that the terms are about.
-        terms: of the objective; what their goals make of these columns is compared.
+        crystals: samples with the columns of the terms.
+        terms: terms of the objective; samples are compared by the values of their goals.
 
     Raises:
         DataError: a column is missing.
     """
     criteria = [term.criterion for term in terms]
     scores = np.stack(
-        [wanted.goal(torch.as_tensor(crystals.column(wanted.column).astype(float))).numpy() for wanted in criteria], 1
+        [one.goal(torch.as_tensor(crystals.column(one.column).astype(float))).numpy() for one in criteria], 1
     )
     rows = np.flatnonzero(front(scores))
     return crystals[rows[np.argsort(-scores[rows, 0], kind="stable")]]

@@ -19,7 +19,7 @@ REWARD = "log_reward"
 """Column that crystals are ranked by where there is no single energy to rank by."""
 
 UNKNOWN = "–"
-"""What a table shows for a number that nobody has."""
+"""What a table shows for a missing number."""
 
 
 def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: bool = True) -> Crystals:
@@ -27,13 +27,13 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
 
     Args:
         crystals: samples.
-        n: how many; all of them if there are fewer.
+        n: number of crystals; all crystals if there are fewer.
         energy: column to rank by, lowest first, or ``"log_reward"``, highest first; by default the first in eV/atom, or
             else ``log_reward``.
         distinct: keep only the best of each formula and space group.
 
     Raises:
-        DataError: nothing to rank by, or a column of text.
+        DataError: there is nothing to rank by, or the column holds text.
     """
     if energy is None:
         energy = energy_column(crystals)
@@ -71,14 +71,14 @@ def best_table(
         crystals: samples.
         n: rows.
         energy: column to rank by, see :func:`best`.
-        method: where the energies come from. It stands beside them: a prediction is not a calculation.
-        total: how many crystals there were, if ``crystals`` are the best of more.
+        method: source of the energies, shown beside them: a prediction is not a calculation.
+        total: number of all crystals, if ``crystals`` are only the best.
         also: further columns of numbers, in place of lengths and angles.
 
     Raises:
-        DataError: nothing to rank by.
+        DataError: there is nothing to rank by.
     """
-    from rich.table import Table  # here, so that who only writes a file does not wait for it
+    from rich.table import Table  # imported here, so that runs which only write files do not wait for it
 
     energy = energy or energy_column(crystals)
     chosen = best(crystals, n, energy=energy)
@@ -95,7 +95,9 @@ def best_table(
     by_cell = not also
     cell = ("a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°") if by_cell else ()
     headings = ["formula", "space\ngroup", *cell, "volume\nÅ³/atom", "density\ng/cm³", heading]
-    also = [column for column in also if column.split(" [")[0] not in ("density", "volume_per_atom")]  # shown anyway
+    also = [
+        column for column in also if column.split(" [")[0] not in ("density", "volume_per_atom")
+    ]  # these two are shown anyway
     headings += ["\n".join(column.replace("_", " ").replace("[", "").rstrip("]").split()) for column in also]
     for index, column in enumerate(headings):
         foldable = column in ("formula", "α, β, γ\n°")
@@ -154,7 +156,7 @@ def _size(value: float) -> str:
 
 
 class Row(NamedTuple):
-    """A line of a comparison: its label, the path of the number in a summary, and how it is written."""
+    """A line of a comparison: its label, the path of a number in a summary, and the function that writes the number."""
 
     label: str
     path: str
@@ -220,12 +222,13 @@ def comparison_table(summaries: Mapping[str, Mapping[str, Any]], *, rows: Sequen
     """Return summaries side by side as a markdown table.
 
     Args:
-        summaries: by the heading of their column; each from :func:`crystalgfn.evaluation.metrics.summarise`, or any
-            part of it. ``energy.method`` says where the energies come from; without it, their column does.
-        rows: what to show, in order. A row that no summary knows is left out.
+        summaries: summaries by the heading of their column, each from
+            :func:`crystalgfn.evaluation.metrics.summarise`, or a part of one. ``energy.method`` says where the
+            energies come from; without it, the name of their column is shown.
+        rows: rows to show, in order. A row without a number in any summary is left out.
 
     Returns:
-        markdown, one column a summary, without a line break at the end.
+        markdown with a column for each summary, without a line break at the end.
     """
     lines = [_line(("", *summaries)), _line(("---", *["---:"] * len(summaries)))]
     for row in rows:

@@ -20,7 +20,7 @@ __all__ = ["Placed", "Structures", "place"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use: the parts do without the whole."""
+    """Import on first use, so that one part can be used without loading all."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("crystalgfn.structures.candidates.collection"), name)

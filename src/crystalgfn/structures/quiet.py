@@ -1,4 +1,4 @@
-"""Silence for libraries that talk."""
+"""Keep libraries from writing to the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what libraries print, log and warn of away from the user's terminal."""
+    """Hide what libraries print, log and warn about from the user's terminal."""
     logger = logging.getLogger("moyo")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
-"""Sanity checks: what a structure must satisfy before and after a potential is believed.
+"""Sanity checks: what a structure must satisfy before and after relaxation for its energy to be believed.
 
 Machine-learned potentials have no dependable repulsive wall: atoms 0.1 A apart came out of a relaxation with ordinary
-energies. Distances are therefore checked against covalent radii, energies and volumes against ranges that real crystals
-fill. The validity rules of CDVAE and LeMat-GenBench are here for comparison with published numbers.
+energies. Distances are therefore checked against covalent radii, and energies and volumes against the ranges of real
+crystals. The validity rules of CDVAE and LeMat-GenBench are here for comparison with published numbers.
 """
 
 from __future__ import annotations
@@ -30,27 +30,30 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 MIN_DISTANCE_RATIO = 0.6
-"""Least distance over the sum of covalent radii.
+"""Smallest allowed ratio of a distance to the sum of the covalent radii.
 
 Of 32,162 real crystals (Materials Project and WBM) 99.99 % are at or above 0.6, 99.83 % above 0.65 and 99.37 % above
-0.7; the least is 0.596, the median 0.91. Measured by ``python benchmarks/sanity.py STRUCTURES.parquet``.
+0.7; the smallest ratio is 0.596, the median 0.91. Measured by ``python benchmarks/sanity.py STRUCTURES.parquet``.
 """
 
 FORMATION_ENERGY_RANGE = (-5.0, 2.0)
-"""Formation energies (eV/atom) that are believed.
+"""Range of formation energies (eV/atom) that are believed.
 
-Real crystals: -4.47 to 5.15, and 99.98 % of 32,162 in this range; ``python benchmarks/sanity.py STRUCTURES.parquet
---table CRYSTALS.parquet``.
+Those of 32,162 real crystals run from -4.47 to 5.15, and 99.98 % are in this range. Measured by
+``python benchmarks/sanity.py STRUCTURES.parquet --table CRYSTALS.parquet``.
 """
 
 VOLUME_RATIO_RANGE = (0.5, 2.0)
-"""Volume over the additive estimate from the composition; 99.88 % of the same crystals are in this range."""
+"""Range of the volume over its additive estimate from the composition; 99.88 % of these crystals are inside."""
 
 VOLUME_CHANGE_RANGE = (-0.5, 1.0)
-"""Relative change of volume by relaxation after the volume pre-scan: beyond it the start was another crystal."""
+"""Range of the relative change of volume by relaxation after the volume pre-scan.
+
+A larger change means that the initial placement was another crystal.
+"""
 
 _IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), dtype=float)
-_BLOCK = 1_000_000  # pairs times images in one go: 24 MB
+_BLOCK = 1_000_000  # distances computed at once, pairs times images; their vectors take 24 MB
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ class Verdict:
     """The verdict of a sanity check.
 
     Attributes:
-        passed: whether the structure may go on.
-        value: what was measured, in the unit of the check; NaN where nothing could be.
-        reason: what was found and what is allowed; empty if passed.
+        passed: whether the structure passed.
+        value: the measured number, in the unit of the check; NaN where it cannot be measured.
+        reason: the value found and the values allowed; empty if the structure passed.
     """
 
     passed: bool
@@ -80,7 +83,7 @@ def reduced_cell(matrix: Floats) -> Floats:
     for _ in range(1000):
         basis = basis[np.argsort(np.einsum("ij,ij->i", basis, basis), kind="stable")]
         a, b, c = basis
-        # shortest c + x a + y b near the projection of c on the plane of a and b, then the same of b on a
+        # shorten b along a, then take the shortest c + x a + y b near the projection of c on the plane of a and b
         b_new = b - np.round((b @ a) / (a @ a)) * a
         plane = np.stack([a, b_new])
         x, y = np.linalg.solve(plane @ plane.T, plane @ c)
@@ -94,7 +97,7 @@ def reduced_cell(matrix: Floats) -> Floats:
 
 
 def nearest_distances(structure: Structure) -> Floats:
-    """Return the shortest distance (n, n), A, of every pair of atoms over all images.
+    """Return the shortest distance (n, n), A, between every two atoms over all images.
 
     The diagonal holds the distance of an atom to its own nearest image: the shortest lattice vector.
     """
@@ -117,7 +120,9 @@ def nearest_distances(structure: Structure) -> Floats:
 
 
 def distance_ratio(structure: Structure) -> float:
-    """Return the least distance over the sum of the covalent radii, over all pairs and images; NaN if there is none.
+    """Return the least ratio of a distance to the sum of the covalent radii, over all pairs and images.
+
+    NaN where the structure has no atoms, no volume, or coordinates that are not finite.
 
     Real crystals: see :data:`MIN_DISTANCE_RATIO`.
     """
@@ -131,7 +136,7 @@ def distance_ratio(structure: Structure) -> float:
 
 
 def check_distances(structure: Structure, *, threshold: float = MIN_DISTANCE_RATIO) -> Verdict:
-    """Check the least ratio of a distance to the sum of covalent radii; see :func:`distance_ratio`."""
+    """Check that no two atoms are too near; see :func:`distance_ratio`."""
     ratio = distance_ratio(structure)
     if ratio >= threshold:
         return Verdict(True, ratio)
@@ -157,7 +162,7 @@ def check_volume_ratio(structure: Structure, *, allowed: tuple[float, float] = V
 def cdvae_valid(structure: Structure) -> Verdict:
     """Check CDVAE's structural validity: every pair at least 0.5 A apart, volume at least 0.1 A^3.
 
-    Xie et al., arXiv:2110.06197; as there, an atom and its own images are not a pair.
+    Xie et al., arXiv:2110.06197; as in that paper, an atom and its own images are not a pair.
     """
     if not structure.volume >= 0.1:
         return Verdict(False, float(structure.volume), "volume below 0.1 A^3")
@@ -168,7 +173,7 @@ def cdvae_valid(structure: Structure) -> Verdict:
 
 
 def lemat_valid(structure: Structure) -> Verdict:
-    """Check LeMat-GenBench's structural validity; ``value`` is the least distance over what is asked for.
+    """Check LeMat-GenBench's structural validity; ``value`` is the least ratio of a distance to its limit.
 
     Distances at least 0.5 (0.7 A + r_i + r_j) with pymatgen's atomic radii, density 0.01 to 25 g/cm3, number density
     1e-5 to 0.5 A^-3, cell lengths 1 to 100 A, volume above 1 A^3, and a CIF file that reads back to as many atoms.
@@ -207,9 +212,9 @@ def _reads_back(structure: Any) -> bool:
     from pymatgen.core import Structure
 
     try:
-        with warnings.catch_warnings():  # of coordinates that were rounded to ideal values
+        with warnings.catch_warnings():  # pymatgen warns of coordinates that it rounds to ideal values
             warnings.simplefilter("ignore")
-            again = Structure.from_str(structure.to(fmt="cif"), fmt="cif")
-    except Exception:  # whatever a reader raises, the answer is no
+            reread = Structure.from_str(structure.to(fmt="cif"), fmt="cif")
+    except Exception:  # whatever the reader raises, the file does not read back
         return False
-    return len(again) == len(structure)
+    return len(reread) == len(structure)

@@ -49,7 +49,7 @@ def test_random_structures_have_group_counts_and_lattice(number):
     smallest, general = WYCKOFF[number][0].multiplicity, WYCKOFF[number][-1].multiplicity
     counts = {8: min(general, 48), 38: 2 * smallest if number < 75 else smallest}
     lattice = LATTICES[int(CRYSTAL_LATTICE_SYSTEM[number])]
-    placed = place(number, counts, lattice, starts=5, seed=number)
+    placed = place(number, counts, lattice, placements=5, seed=number)
     # In Fm-3c and I4_1/acd all ways to hold these counts turn out to have half the primitive cell.
     assert bool(placed) == (number not in (142, 226))
     for placement in placed:
@@ -60,7 +60,7 @@ def test_random_structures_have_group_counts_and_lattice(number):
 
 def test_prototypes_come_first_and_are_exact():
     library = load_library("builtin")
-    best, *others = place(*SPINEL, starts=8, seed=0, library=library)
+    best, *others = place(*SPINEL, placements=8, seed=0, library=library)
     assert best.source == "prototype A2BC4_cF56_227_d_a_e"
     assert [site for site in best.assignment.sites if site[0] != 8] == [(12, "a"), (13, "d")]
     check(best, SPINEL[1], SPINEL[2])
@@ -72,22 +72,22 @@ def test_prototypes_come_first_and_are_exact():
 
 def test_an_excluded_formula_gives_no_prototype():
     library = load_library("builtin")
-    with_it = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, starts=8, seed=0, library=library)
-    without = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, starts=8, seed=0, library=library, exclude_formula="Si2")
+    with_it = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, placements=8, seed=0, library=library)
+    without = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, placements=8, seed=0, library=library, exclude_formula="Si2")
     assert len(with_it) == len(without) == 1
     formulas = {p.id: p.formula for p in library.prototypes}
     assert all(formulas[p.source.split()[1]] != "Si" for p in without if p.source != "random")
 
 
 def test_one_structure_is_given_once():
-    assert len(place(*MGO, starts=10, seed=0)) == 1
-    rutile = place(136, {22: 2, 8: 4}, (4.6, 4.6, 2.96, 90, 90, 90), starts=30, seed=0)
+    assert len(place(*MGO, placements=10, seed=0)) == 1
+    rutile = place(136, {22: 2, 8: 4}, (4.6, 4.6, 2.96, 90, 90, 90), placements=30, seed=0)
     assert 1 <= len(rutile) < 10
 
 
 def test_placing_follows_the_seed():
     case = 62, {12: 8, 14: 4, 8: 16}, (10.2, 5.98, 4.76, 90, 90, 90)
-    first, again, other = (place(*case, starts=4, seed=seed) for seed in (0, 0, 1))
+    first, again, other = (place(*case, placements=4, seed=seed) for seed in (0, 0, 1))
     assert [p.structure for p in first] == [p.structure for p in again]
     assert [p.structure for p in first] != [p.structure for p in other]
     assert len(first) == 4
@@ -95,7 +95,7 @@ def test_placing_follows_the_seed():
 
 
 def test_crowded_structures_come_last():
-    placed = place(62, {12: 8, 14: 4, 8: 16}, (5.1, 3.0, 2.4, 90, 90, 90), starts=12, seed=0)
+    placed = place(62, {12: 8, 14: 4, 8: 16}, (5.1, 3.0, 2.4, 90, 90, 90), placements=12, seed=0)
     crowded = [placement.min_ratio < 0.6 for placement in placed]
     assert any(crowded)
     assert crowded == sorted(crowded)
@@ -120,7 +120,7 @@ def test_no_structure_has_a_smaller_primitive_cell_than_asked_for():
         ({"lattice": (4.2, 4.2, float("nan"), 90, 90, 90)}, "no cell"),
         ({"lattice": (4.2, 4.2, 5.0, 90, 90, 90)}, "is not cubic"),
         ({"lattice": None}, "lattice is None"),
-        ({"starts": 0}, "starts is 0"),
+        ({"placements": 0}, "placements is 0"),
         ({"exclude_formula": "Mg&O", "library": PrototypeLibrary([])}, "formula 'Mg&O' cannot be read"),
     ],
 )
@@ -132,6 +132,6 @@ def test_bad_input_is_one_clear_line(change, message):
 
 
 def test_many_atoms_of_many_elements_are_placed():
-    placed = place(47, {8: 20, 26: 4, 3: 4, 15: 4, 9: 8}, (10, 8.6, 8, 90, 90, 90), starts=6, seed=0)
+    placed = place(47, {8: 20, 26: 4, 3: 4, 15: 4, 9: 8}, (10, 8.6, 8, 90, 90, 90), placements=6, seed=0)
     assert len(placed) == 6
     assert np.mean([p.min_ratio > 0.6 for p in placed]) >= 0.5

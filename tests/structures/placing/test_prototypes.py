@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from crystalgfn.errors import DataError
 from crystalgfn.structures.placing import prototype_files
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
-from crystalgfn.structures.placing.random_placement import starts_at
+from crystalgfn.structures.placing.random_placement import placements_at
 from crystalgfn.structures.placing.recognition import prototype_of
 
 MATCHER = StructureMatcher(0.02, 0.02, 0.5)
@@ -24,8 +24,8 @@ def aflow() -> PrototypeLibrary:
 
 
 def rebuilt(prototype) -> Structure:
-    starts = starts_at(prototype.assignment, prototype.lattice, np.array(prototype.free)[None])
-    return Structure(Lattice(starts.cell), starts.numbers, starts.fractional[0])
+    placements = placements_at(prototype.assignment, prototype.lattice, np.array(prototype.free)[None])
+    return Structure(Lattice(placements.cell), placements.numbers, placements.fractional[0])
 
 
 def shaken(structure: Structure) -> tuple[np.ndarray, list[int], np.ndarray]:
@@ -55,12 +55,12 @@ def test_aflow_prototypes_are_there_with_their_licence(aflow):
 
 def test_equal_counts_are_exchanged_both_ways_and_the_more_alike_comes_first(aflow):
     perovskites = list(aflow.find(221, {8: 3, 22: 1, 38: 1}, (3.9, 3.9, 3.9, 90, 90, 90)))
-    sites = [c.starts.assignment.sites for c in perovskites]
+    sites = [c.placement.assignment.sites for c in perovskites]
     assert len(sites) >= 2
     assert perovskites == sorted(perovskites, key=lambda candidate: candidate.dissimilarity)
     # Ti in the octahedron, 1.95 A from O.
-    assert perovskites[0].starts.distance[0] == pytest.approx(1.95)
-    assert perovskites[0].starts.ratio[0] > perovskites[1].starts.ratio[0]
+    assert perovskites[0].placement.distance[0] == pytest.approx(1.95)
+    assert perovskites[0].placement.ratio[0] > perovskites[1].placement.ratio[0]
 
 
 def test_own_axes_are_offered_scaled_to_the_volume(aflow):
@@ -71,10 +71,10 @@ def test_own_axes_are_offered_scaled_to_the_volume(aflow):
     assert scaled
     assert given
     for candidate in scaled:
-        a, _, c = candidate.starts.lattice[:3]
+        a, _, c = candidate.placement.lattice[:3]
         assert a * a * c == pytest.approx(5.2 * 5.2 * 2.3)
         assert c / a == pytest.approx(0.64, abs=0.1)
-    assert all(tuple(candidate.starts.lattice) == lattice for candidate in given)
+    assert all(tuple(candidate.placement.lattice) == lattice for candidate in given)
 
 
 def test_excluded_formulas_are_left_out(aflow):

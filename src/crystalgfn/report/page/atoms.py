@@ -1,4 +1,4 @@
-"""Structures for the viewer of the page: atoms in one conventional cell, with those on its faces repeated."""
+"""Structures for the viewer of the page: atoms in one conventional cell, with atoms on its faces repeated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MOST = 200
-"""Structures that can be looked at: the best."""
+"""Most structures in the viewer, the best ones."""
 
 MOST_ATOMS = 400
+"""Most atoms of a structure in the viewer."""
 
 _EDGE = 1e-3
-"""Fractional distance from a face at which an atom is shown on the opposite one too."""
+"""Fractional distance from a face at which an atom is shown on the opposite face too."""
 
 COLOURS = {
     "H": "#f0ece4", "Li": "#86d87a", "B": "#2fa15a", "C": "#5d5d5d", "N": "#5f7de3", "O": "#e0382d", "F": "#b4c3ee",
@@ -27,33 +28,33 @@ COLOURS = {
     "K": "#9a4fd0", "Ca": "#5a96bd", "Ti": "#78caff", "Mn": "#a7089d", "Fe": "#b5592a", "Co": "#1f3fa8",
     "Ni": "#b7bbbd", "Cu": "#2247dc", "Zn": "#8f8f81", "Br": "#7e3102", "I": "#94008f",
 }  # fmt: skip
-"""Colours of frequent elements, near those of other viewers; the rest take one from the colour circle."""
+"""Colours of frequent elements, near those of other viewers; other elements take theirs from the colour circle."""
 
 
 def viewable(data: Data, order: list[int]) -> tuple[dict[int, Any], dict[str, Any]]:
-    """Return what the viewer draws.
+    """Return the structures that the viewer draws.
 
     Args:
-        data: with structures.
-        order: rows, best first.
+        data: data with structures.
+        order: numbers of rows, best first.
 
     Returns:
-        by row: ``cell`` (3, 3) in A and ``atoms``, lists of [symbol, x, y, z] in A from the middle of the cell; and
-        by symbol: colour and radius (A).
+        by row, ``cell`` (3, 3) in A and ``atoms``, lists of [symbol, x, y, z] in A from the middle of the cell; and,
+        by symbol, colour and radius (A).
     """
     if data.candidates is None:
         return {}, {}
-    found = {}
+    scenes = {}
     for row in order[:MOST]:
         structure = data.candidates.structures.get(row)
         if structure is not None and len(structure) <= MOST_ATOMS:
-            found[row] = scene(structure)
-    symbols = sorted({atom[0] for held in found.values() for atom in held["atoms"]})
-    return found, {symbol: [_colour(symbol), _radius(symbol)] for symbol in symbols}
+            scenes[row] = scene(structure)
+    symbols = sorted({atom[0] for one in scenes.values() for atom in one["atoms"]})
+    return scenes, {symbol: [_colour(symbol), _radius(symbol)] for symbol in symbols}
 
 
 def scene(structure: Structure) -> dict[str, Any]:
-    """Return cell and atoms of a structure, A, from the middle of the cell."""
+    """Return cell (A) and atoms (A, from the middle of the cell) of a structure."""
     matrix = np.asarray(structure.lattice.matrix, dtype=float)
     middle = matrix.sum(0) / 2
     atoms = []

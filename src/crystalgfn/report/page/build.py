@@ -25,7 +25,7 @@ from crystalgfn.report.page.table import table
 LIBRARIES = ("numpy", "torch", "pymatgen", "scipy", "smact", "plotly")
 
 MOST_FILES = 2_000
-"""CIF files that a page holds: those of the best."""
+"""Most CIF files in a page, of the best structures."""
 
 
 def report(
@@ -39,14 +39,14 @@ def report(
     """Return a page about crystals or structures.
 
     Args:
-        data: what :func:`crystalgfn.evaluation.inputs.read_data` gave, or samples of a run.
-        references: known crystals, drawn beside them.
+        data: crystals or structures from :func:`crystalgfn.evaluation.inputs.read_data`, or samples of a run.
+        references: known crystals to draw beside them.
         baseline: other samples, such as those of an untrained model.
         metrics: training curves of a run.
-        smact: test charges with SMACT.
+        smact: whether to test charges with SMACT.
 
     Raises:
-        DataError: nothing to report on.
+        DataError: there is nothing to report on.
     """
     references = references or References()
     summary = evaluate(data, references, smact=smact)
@@ -72,8 +72,8 @@ def report(
         *figure_sections(series),
     ]
     if data.constraints is not None and data.candidates is None:
-        left = funnel(data.constraints, data.crystals)
-        sections.append(Section("constraints", "Constraints", "", [funnel_figure(left, data.name)]))
+        counts = funnel(data.constraints, data.crystals)
+        sections.append(Section("constraints", "Constraints", "", [funnel_figure(counts, data.name)]))
     if metrics:
         sections.append(Section("training", "Training", "", energies.training(metrics)))
     sections.append(
@@ -87,12 +87,12 @@ def compare(items: Sequence[Data], references: References | None = None, *, smac
     """Return a page that shows several sets of crystals or structures side by side.
 
     Args:
-        items: two or more, under different names.
-        references: known crystals that each is compared with.
-        smact: test charges with SMACT.
+        items: two or more sets, under different names.
+        references: known crystals that each set is compared with.
+        smact: whether to test charges with SMACT.
 
     Raises:
-        DataError: fewer than two, or two of one name.
+        DataError: there are fewer than two sets, or two under one name.
     """
     names = [item.name for item in items]
     if len(items) < 2 or len(set(names)) < len(names):
@@ -115,7 +115,7 @@ def compare(items: Sequence[Data], references: References | None = None, *, smac
 
 
 def figure_sections(series: Sequence[Series]) -> list[Section]:
-    """Return the sections of figures that have something to show."""
+    """Return the sections that have figures."""
     groups: tuple[tuple[str, str, list[Figure]], ...] = (
         ("energies", "Energies", energies.figures(series)),
         ("composition", "Composition", chemistry.figures(series)),
@@ -129,7 +129,7 @@ def read_metrics(path: Path) -> dict[str, Floats]:
     """Read the training curves of a run: the numbers of metrics.csv by column.
 
     Raises:
-        DataError: unreadable.
+        DataError: the file is unreadable.
     """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
@@ -174,10 +174,10 @@ def _provenance(data: Data, summary: Mapping[str, Any]) -> str:
         if not (isinstance(value, str) and "\n" in value)
     }
     energies_of = {f"energies in “{name.strip()}”": method for name, method in data.methods.items()}
-    facts = {**plain, **energies_of, "reference": summary["reference"] or "none", **_versions(summary)}
+    entries = {**plain, **energies_of, "reference": summary["reference"] or "none", **_versions(summary)}
     texts = [(key, value) for key, value in data.provenance.items() if isinstance(value, str) and "\n" in value]
     more = "".join(folded(key, f"<pre tabindex=0>{html.escape(value)}</pre>") for key, value in texts)
-    return f"<div class=card>{definition_list(facts)}</div>{more}"
+    return f"<div class=card>{definition_list(entries)}</div>{more}"
 
 
 def _versions(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Figures of composition: which elements, how many, and together with which."""
+"""Figures of composition: elements, their number in a crystal, and elements that occur together."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from crystalgfn.crystallography.elements import GROUP, PERIOD, SYMBOLS
 from crystalgfn.report.page.figure import SEQUENTIAL, Figure, Floats, Series, axis, histogram, rounded
 
 TOGETHER = 24
-"""Elements in the figure of co-occurrence: those in most crystals."""
+"""Most elements in the figure of co-occurrence, the most frequent ones."""
 
 ROWS, COLUMNS = 9, 18
 
 
 def figures(series: Sequence[Series]) -> list[Figure]:
-    """Return the figures of composition; the first series is the one that single plots show."""
+    """Return the figures of composition; figures of one series show the first."""
     first = series[0]
     drawn: list[Figure | None] = [
         periodic_table(first, by="presence"),
@@ -30,7 +30,7 @@ def figures(series: Sequence[Series]) -> list[Figure]:
 
 
 def shares(series: Series) -> tuple[Floats, Floats]:
-    """(119,) shares of crystals that hold each element, and of atoms, each crystal counted alike."""
+    """Return, for each element, the share of crystals that hold it and its mean share of the atoms, (119,) each."""
     counts = series.crystals.counts.cpu().numpy()
     presence, atoms = np.zeros(119), np.zeros(119)
     if len(counts):
@@ -41,7 +41,7 @@ def shares(series: Series) -> tuple[Floats, Floats]:
 
 
 def place(z: int) -> tuple[int, int]:
-    """Row 0..8 and column 0..17 of an element in the usual table; the f block stands below."""
+    """Return row 0..8 and column 0..17 of an element in the usual periodic table, with the f block below."""
     if 57 <= z <= 71:
         return 7, z - 57 + 2
     if 89 <= z <= 103:
@@ -55,7 +55,7 @@ def periodic_table(series: Series, *, by: str, key: str = "") -> Figure:
     Args:
         series: crystals.
         by: ``"presence"``: share of crystals with the element; ``"atoms"``: mean share of the atoms.
-        key: of the figure.
+        key: key of the figure.
     """
     presence, atoms = shares(series)
     values = 100 * (presence if by == "presence" else atoms)
@@ -103,7 +103,7 @@ def periodic_table(series: Series, *, by: str, key: str = "") -> Figure:
 
 
 def together(series: Series) -> Figure | None:
-    """Return shares of crystals that hold two elements, for the most frequent ones; None for a single element."""
+    """Return the shares of crystals that hold two of the most frequent elements; None for a single element."""
     presence, _ = shares(series)
     chosen = [int(z) for z in np.argsort(-presence, kind="stable")[:TOGETHER] if presence[z] > 0]
     if len(chosen) < 2:
@@ -141,7 +141,7 @@ def together(series: Series) -> Figure | None:
 
 
 def number_of_elements(series: Sequence[Series]) -> Figure | None:
-    """Return the number of distinct elements in a crystal."""
+    """Return the distribution of the number of distinct elements in a crystal."""
     values = [(s.name, (s.crystals.counts.cpu().numpy() > 0).sum(1).astype(float)) for s in series]
     figure = histogram(
         "n-elements",

@@ -1,4 +1,4 @@
-"""From parts to one HTML file: styles, scripts, data and plotly are all inside, packed where they are large."""
+"""From parts to one HTML file, with styles, scripts, data and plotly inside, compressed where they are large."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Section:
     """A part of a page.
 
     Attributes:
-        key: of the anchor.
+        key: name of the anchor.
         title: heading.
-        body: HTML above the figures, made by this package: everything from outside in it is escaped.
-        figures: drawn when they come into view.
+        body: HTML above the figures, made by this package, in which all text from outside is escaped.
+        figures: figures, drawn when they come into view.
     """
 
     key: str
@@ -39,10 +39,10 @@ class Page:
 
     Attributes:
         title: heading.
-        lead: one sentence: what it is about.
-        tiles: numbers that are read first: label, value, note.
-        sections: in order.
-        data: for the scripts: ``table``, ``cif``, ``atoms`` and ``elements``.
+        lead: a sentence on the content.
+        tiles: the main numbers: label, value and note of each.
+        sections: sections in order.
+        data: data for the scripts: ``table``, ``cif``, ``atoms`` and ``elements``.
     """
 
     title: str
@@ -53,7 +53,7 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the page as HTML that asks for nothing from outside.
+    """Return the page as HTML that loads nothing from outside.
 
     Raises:
         DataError: plotly is not installed.
@@ -80,12 +80,12 @@ def render(page: Page) -> str:
 
 
 def packed(text: str) -> str:
-    """Return text compressed, as letters that HTML leaves alone; the page unpacks it."""
+    """Return text compressed and in base64, which HTML leaves unchanged; the page unpacks it."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def asset(name: str) -> str:
-    """Return the text of a file that pages are made of."""
+    """Return the text of a file in the folder ``assets``."""
     return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
@@ -98,7 +98,7 @@ def _plotly() -> str:
 
 
 def _columns(tiles: int) -> int:
-    """Columns of tiles on a wide page: one row, or two that are filled alike."""
+    """Number of columns of tiles on a wide page, so that one or two rows are filled evenly."""
     return tiles if tiles <= 6 else -(-tiles // 2)
 
 
@@ -124,7 +124,7 @@ def _figure(figure: Figure) -> str:
 
 
 def definition_list(values: Mapping[str, Any]) -> str:
-    """Return names and values as an HTML list; nested ones as JSON."""
+    """Return names and values as an HTML list, with nested values as JSON."""
     rows = []
     for name, value in values.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
@@ -133,5 +133,5 @@ def definition_list(values: Mapping[str, Any]) -> str:
 
 
 def folded(summary: str, body: str) -> str:
-    """Return HTML that is opened on demand."""
+    """Return HTML that shows its body on demand."""
     return f"<details><summary>{html.escape(summary)}</summary>{body}</details>"

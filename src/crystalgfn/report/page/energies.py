@@ -18,11 +18,11 @@ def figures(series: Sequence[Series]) -> list[Figure]:
     """Return the figures of energies.
 
     Args:
-        series: the first is the one in focus: where it has several energies, each is drawn.
+        series: crystals to draw; of the first series every formation energy is drawn, if it has several.
     """
-    found = [_formation(series), _hull_histogram(series), _hull_scatter(series[0]), _agreement(series[0])]
-    found += [_other(series, name) for name in _others(series[0])]
-    return [figure for figure in found if figure is not None]
+    drawn = [_formation(series), _hull_histogram(series), _hull_scatter(series[0]), _agreement(series[0])]
+    drawn += [_other(series, name) for name in _others(series[0])]
+    return [figure for figure in drawn if figure is not None]
 
 
 def _formation(series: Sequence[Series]) -> Figure | None:
@@ -32,12 +32,12 @@ def _formation(series: Sequence[Series]) -> Figure | None:
         if position == 0:
             names += [name for name in one.crystals.columns if "formation_energy" in name and name not in names]
         for name in filter(None, names):
-            held = one.crystals.columns[name]
-            if held.dtype.kind not in "fi" or "std" in name:
+            energies = one.crystals.columns[name]
+            if energies.dtype.kind not in "fi" or "std" in name:
                 continue
             several = len(list(filter(None, names))) > 1
             label = f"{one.name}: {_short(name)}" if several else one.name
-            values.append((label, held.astype(float)))
+            values.append((label, energies.astype(float)))
             notes.append(f"{label}: {one.methods.get(name, f'{_short(name)}, as given')}")
     return histogram(
         "energies",
@@ -54,19 +54,19 @@ def _short(name: str) -> str:
 
 
 def hull_column(series: Series) -> str | None:
-    """Name of the column of energies above hull that holds a number, or None."""
+    """Return the name of the first column of energies above hull that holds a number, or None."""
     return next(
         (
             name
-            for name, held in series.crystals.columns.items()
-            if _is_above_hull(name) and held.dtype.kind in "fi" and np.isfinite(held).any()
+            for name, values in series.crystals.columns.items()
+            if _is_above_hull(name) and values.dtype.kind in "fi" and np.isfinite(values).any()
         ),
         None,
     )
 
 
 def _is_above_hull(name: str) -> bool:
-    """Whether a column holds energies above hull: those of candidates name the potential, other tables need not."""
+    """Whether a column holds energies above hull; columns of candidates name the potential, others may not."""
     column = EnergyColumn.parse(name.removeprefix(INPUT))
     above = Quantity.ABOVE_HULL
     return column.quantity is above if column is not None else name.removeprefix(INPUT).split(" [")[0] == above
@@ -172,8 +172,8 @@ def _others(series: Series) -> list[str]:
     named = ("domain_distance", "log_weight", "log_reward")
     return [
         name
-        for name, held in series.crystals.columns.items()
-        if held.dtype.kind == "f"
+        for name, values in series.crystals.columns.items()
+        if values.dtype.kind == "f"
         and not any(word in name for word in skip)
         and (unit_of(name) or name in named)
         and not name.startswith(("input", "log_p"))
@@ -181,7 +181,7 @@ def _others(series: Series) -> list[str]:
 
 
 def _other(series: Sequence[Series], name: str) -> Figure | None:
-    held = [(one.name, one.crystals.columns[name].astype(float)) for one in series if name in one.crystals.columns]
+    values = [(one.name, one.crystals.columns[name].astype(float)) for one in series if name in one.crystals.columns]
     title = _short(name).capitalize()
     notes = {
         "domain_distance": "Distance from the property model's training data; predictions above 1 deserve doubt.",
@@ -193,7 +193,7 @@ def _other(series: Sequence[Series], name: str) -> Figure | None:
     return histogram(
         name.split(" [")[0].replace("_", "-"),
         title,
-        held,
+        values,
         f"{_short(name)}{unit}",
         caption=notes.get(name, "As in the table."),
         lines=lines,
@@ -201,10 +201,10 @@ def _other(series: Sequence[Series], name: str) -> Figure | None:
 
 
 def training(metrics: Mapping[str, Floats]) -> list[Figure]:
-    """Return the curves of a run.
+    """Return the training curves of a run.
 
     Args:
-        metrics: columns of metrics.csv, (n,) each.
+        metrics: columns of metrics.csv by name, (n,) each.
     """
     x = metrics.get("trajectories", metrics.get("iteration"))
     if x is None or len(x) < 2:
@@ -221,10 +221,10 @@ def training(metrics: Mapping[str, Floats]) -> list[Figure]:
         ("ess", "Effective sample size", ("ess",), "linear", "As a share of a batch."),
         ("reward", "log reward", ("log_reward",), "linear", "Mean over a batch."),
     )
-    found = []
+    drawn = []
     for key, title, names, kind, caption in plots:
-        held = [name for name in names if name in metrics and np.isfinite(metrics[name]).any()]
-        if not held:
+        present = [name for name in names if name in metrics and np.isfinite(metrics[name]).any()]
+        if not present:
             continue
         traces = [
             {
@@ -235,9 +235,9 @@ def training(metrics: Mapping[str, Floats]) -> list[Figure]:
                 "y": rounded(metrics[name], 4),
                 "line": {"width": 2},
             }
-            for name in held
+            for name in present
         ]
-        layout = {"xaxis": axis("trajectories"), "yaxis": axis(title, type=kind), "showlegend": len(held) > 1}
-        ends = "; ".join(f"{name} from {metrics[name][0]:.3g} to {metrics[name][-1]:.3g}" for name in held)
-        found.append(Figure(f"training-{key}", title, caption, f"{title} during training: {ends}.", traces, layout))
-    return found
+        layout = {"xaxis": axis("trajectories"), "yaxis": axis(title, type=kind), "showlegend": len(present) > 1}
+        ends = "; ".join(f"{name} from {metrics[name][0]:.3g} to {metrics[name][-1]:.3g}" for name in present)
+        drawn.append(Figure(f"training-{key}", title, caption, f"{title} during training: {ends}.", traces, layout))
+    return drawn

@@ -1,4 +1,4 @@
-"""Figures as plain values: plotly draws them on the page, matplotlib into files."""
+"""Figures as plain values, which plotly draws on the page and matplotlib into files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 BINS = 60
 POINTS = 1_500
-"""Most points of a scatter plot: more hide each other, and a page should open at once."""
+"""Most points in a scatter plot: more points hide each other, and a page should open at once."""
 
 SEQUENTIAL, DIVERGING = "sequential", "diverging"
 """Colour scales, which the page takes from its theme."""
@@ -23,12 +23,12 @@ SEQUENTIAL, DIVERGING = "sequential", "diverging"
 
 @dataclass(frozen=True)
 class Series:
-    """Crystals under one name and colour in every figure.
+    """Crystals that have one name and colour in every figure.
 
     Attributes:
-        name: in legends.
-        crystals: (B,).
-        methods: by column of energies, where its numbers come from.
+        name: name in legends.
+        crystals: B crystals.
+        methods: source of the numbers, by column of energies.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Figure:
     """A figure of the page.
 
     Attributes:
-        key: short name: of the element on the page, and of files.
+        key: short name, used for the element on the page and for files.
         title: heading.
-        caption: what is shown, with the method behind the numbers.
-        alt: the message in words, for who cannot see it.
+        caption: content of the figure, with the method behind the numbers.
+        alt: message of the figure in words, for readers who cannot see it.
         data: plotly traces: scatter, bar, heatmap or sunburst, without colours, which follow the theme.
         layout: plotly layout.
-        wide: takes the whole width.
-        small: takes a third of it.
+        wide: whether it takes the whole width.
+        small: whether it takes a third of the width.
     """
 
     key: str
@@ -61,12 +61,12 @@ class Figure:
     small: bool = False
 
     def spec(self) -> dict[str, Any]:
-        """Return what the page embeds."""
+        """Return the figure as the page embeds it."""
         return {"key": self.key, "data": self.data, "layout": self.layout, "alt": self.alt}
 
 
 def rounded(values: Any, digits: int = 5) -> list[float | None]:
-    """Return numbers with so many significant digits; None for what is not finite."""
+    """Return numbers rounded to significant digits, and None for numbers that are not finite."""
     return [float(f"{x:.{digits}g}") if np.isfinite(x) else None for x in np.asarray(values, dtype=float).tolist()]
 
 
@@ -88,17 +88,17 @@ def histogram(
     integers: bool = False,
     small: bool = False,
 ) -> Figure | None:
-    """Return distributions over common bins, each in per cent of its crystals; None where there are no numbers.
+    """Return distributions over common bins, each in per cent of its crystals; None without numbers.
 
     Args:
-        key, title, caption: of the figure.
-        values: by name, (n,) each.
-        label: of the axis, with the unit.
+        key, title, caption: see :class:`Figure`.
+        values: name and numbers (n,) of each distribution.
+        label: label of the axis, with the unit.
         lines: upright lines, each with its label.
-        limits: of the axis; by default 0.2 and 99.8 % of all values.
-        most: where the axis ends at the latest: a long tail must not hide the rest.
-        integers: one bin a number.
-        small: of the figure.
+        limits: ends of the axis; by default 0.2 and 99.8 % of all values.
+        most: largest end of the axis, so that a long tail does not hide the rest.
+        integers: whether each integer has a bin of its own.
+        small: see :class:`Figure`.
     """
     finite = [(name, numbers[np.isfinite(numbers)]) for name, numbers in values]
     finite = [(name, numbers) for name, numbers in finite if len(numbers)]
@@ -143,8 +143,8 @@ def spread(samples: Sequence[Floats], most: float | None = None) -> tuple[float,
     """Return the ends of an axis that shows 0.2 to 99.8 % of each of several sets of finite numbers, not all empty.
 
     Args:
-        samples: numbers, (n,) each.
-        most: where the axis ends at the latest.
+        samples: sets of numbers, (n,) each.
+        most: largest end of the axis.
     """
     ends = [np.percentile(values, (0.2, 99.8)) for values in samples if len(values)]
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
@@ -171,7 +171,7 @@ def _marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[
 
 
 def thinned(n: int, *, most: int = POINTS) -> NDArray[np.int64]:
-    """Positions of at most so many of n points, drawn once and for all."""
+    """Return the positions of at most ``most`` of n points, drawn with a fixed seed."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False))

@@ -49,7 +49,7 @@ def figures(series: Sequence[Series]) -> list[Figure]:
 
 
 def _lengths(lattices: Mapping[str, Floats]) -> list[Figure | None]:
-    """A small figure for each of a, b and c, all with one axis."""
+    """A small figure for each of a, b and c, all on a common axis."""
     ends = _common([lattice[:, :3] for lattice in lattices.values()])
     return [
         histogram(
@@ -66,7 +66,7 @@ def _lengths(lattices: Mapping[str, Floats]) -> list[Figure | None]:
 
 
 def _angles(lattices: Mapping[str, Floats]) -> list[Figure | None]:
-    """A small figure for each angle, all with one axis, of those that are neither 90 nor 120 degree."""
+    """A small figure for each angle, all on a common axis, without angles of 90 and 120 degree."""
     ends = _common([lattice[:, 3:][_free(lattice[:, 3:])] for lattice in lattices.values()])
     panels = []
     for column, (name, letter) in enumerate((("alpha", "α"), ("beta", "β"), ("gamma", "γ")), 3):
@@ -108,7 +108,7 @@ def _estimate(series: Series) -> Floats:
 
 
 def volume(series: Sequence[Series]) -> Figure:
-    """Return volume per atom against the estimate from the composition."""
+    """Return the volume per atom against its estimate from the composition."""
     traces, words = [], []
     top = max(float(np.nanpercentile(np.append(_estimate(one), 1.0), 99.5)) for one in series) * 1.15
     for one in series:

@@ -1,4 +1,4 @@
-"""HTML parts of a page: tiles, the table of candidates, the viewer and the tables of numbers."""
+"""Texts and HTML parts of a page: tiles, the table of all numbers, and a warning of broken files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def value(summary: Summary, path: str) -> float | None:
 
 
 def percent(share: float | None) -> str:
-    """Write a share."""
+    """Write a share in per cent."""
     return "–" if share is None else f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
 def tiles(summary: Summary, energy_note: str) -> list[tuple[str, str, str]]:
-    """Return the numbers that are read first: label, value, note."""
+    """Return the main numbers: label, value and note of each."""
     if "outcome" in summary["metrics"]:
         return _structure_tiles(summary)
     n = summary["metrics"]["uniqueness"]["modes"]["n"]
@@ -73,7 +73,7 @@ def _structure_tiles(summary: Summary) -> list[tuple[str, str, str]]:
 
 
 def numbers(summaries: Mapping[str, Summary]) -> str:
-    """Return all numbers as an HTML table, a column an input, each with its method, or methods where they differ."""
+    """Return all numbers as an HTML table, with a column for each summary, and the method or methods."""
     names = list(summaries)
     groups: dict[str, dict[str, dict[str, str]]] = {}
     for source, summary in summaries.items():

@@ -28,11 +28,11 @@ def write_figures(figures: Sequence[Figure], folder: str | Path) -> list[Path]:
     """Write each figure as ``KEY.svg`` and ``KEY.png``; rings of space groups exist on pages only.
 
     Args:
-        figures: of a page.
-        folder: made if it is not there.
+        figures: figures of a page.
+        folder: folder of the files, created if it is missing.
 
     Returns:
-        the files.
+        the files written.
 
     Raises:
         DataError: matplotlib is not installed, or a file cannot be written.
@@ -44,7 +44,7 @@ def write_figures(figures: Sequence[Figure], folder: str | Path) -> list[Path]:
         raise DataError("figures as files need matplotlib: pip install 'crystalgfn[report]'") from None
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    paths = []
     style = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "crystalgfn"}
     for figure in figures:
         if figure.data[0]["type"] == "sunburst":
@@ -58,8 +58,8 @@ def write_figures(figures: Sequence[Figure], folder: str | Path) -> list[Path]:
                 path = folder / f"{figure.key}.{kind}"
                 with write_atomically(path) as file:
                     file.write(stream.getvalue())
-                written.append(path)
-    return written
+                paths.append(path)
+    return paths
 
 
 def draw(figure: Figure, axes: Axes) -> None:
@@ -110,7 +110,7 @@ def _bars(axes: Axes, trace: dict[str, Any], place: int, of: int, colour: str) -
 
 
 def _bars_across(axes: Axes, trace: dict[str, Any], names: Sequence[str], colour: str) -> None:
-    """Bars from the left with their texts, on rows that are named from the bottom."""
+    """Draw horizontal bars with their texts; ``names`` are the rows from the bottom up."""
     places, widths = [names.index(name) for name in trace["y"]], _values(trace["x"])
     drawn = axes.barh(places, widths, 0.75, color=colour)
     axes.bar_label(drawn, trace["text"], padding=2, fontsize=7)

@@ -76,7 +76,7 @@ def systems(series: Sequence[Series]) -> Figure:
 
 
 def sunburst(series: Series) -> Figure:
-    """Return systems with their space groups as rings."""
+    """Return crystal-lattice systems and their space groups as rings."""
     group = series.crystals.space_group.cpu().numpy()
     numbers = np.bincount(group, minlength=231)
     ids, labels, parents, values = [], [], [], []

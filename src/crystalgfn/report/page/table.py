@@ -17,7 +17,7 @@ from crystalgfn.report.page.energies import hull_column
 from crystalgfn.report.page.figure import Series, rounded
 
 HIDDEN = ("log_pf", "log_pb", *LATTICE_PARAMETERS)
-"""Columns of the download that the page does not show."""
+"""Columns that are in the download but not on the page."""
 
 FROM_ROWS = (
     ("flags", "doubts"),
@@ -26,16 +26,15 @@ FROM_ROWS = (
     ("space_group_asked", "group asked for"),
     ("decomposition", "decomposes to"),
 )
-"""Fields of candidates' rows that the table takes over, with their headings."""
+"""Fields of candidates' rows that become columns, with their headings."""
 
 
 def table(data: Data) -> dict[str, Any]:
     """Return the table of the page.
 
     Returns:
-        ``columns``, best crystal first: each with key, label, unit, method, kind (``formula``, ``group``, ``text`` or
-        ``number``), shown, and values; and ``cif`` and ``atoms``: positions of files and of atoms by row, where there
-        are any.
+        ``columns``, each with key, label, unit, method, kind (``formula``, ``group``, ``text`` or ``number``), digits,
+        shown, and values, best crystal first; and ``n``, the number of crystals.
     """
     order = ranking(data)
     crystals = data.crystals[order]
@@ -61,7 +60,10 @@ def table(data: Data) -> dict[str, Any]:
 
 
 def ranking(data: Data) -> np.ndarray:
-    """Positions of the crystals, best first: by energy above hull, else formation energy, else log reward."""
+    """Return the positions of the crystals, best first: by energy above hull, else formation energy, else log reward.
+
+    Doubtful candidates come last.
+    """
     crystals = data.crystals
     by = hull_column(Series("", crystals)) or formation_energy(crystals)
     if by is not None:
@@ -78,16 +80,16 @@ def ranking(data: Data) -> np.ndarray:
 
 
 def _numbers(crystals: Crystals, methods: Mapping[str, str]) -> list[dict[str, Any]]:
-    found = []
+    columns = []
     for name, values in crystals.columns.items():
         if values.dtype.kind not in "fi" or not np.isfinite(values.astype(float)).any():
             continue
         label = name.split(" [")[0].strip().replace("_", " ")
         label = label.replace("e above hull", "above hull").replace("input formation energy", "predicted energy")
-        found.append(
+        columns.append(
             _column(name, label, rounded(values, 6), unit=unit_of(name), method=methods.get(name, ""), digits=3)
         )
-    return found
+    return columns
 
 
 def _texts(data: Data, rows: list[int]) -> list[dict[str, Any]]:
@@ -98,13 +100,13 @@ def _texts(data: Data, rows: list[int]) -> list[dict[str, Any]]:
             if values.dtype.kind == "O"
         ]
     by_row = {row.row: row for row in data.candidates.rows}
-    found = []
+    columns = []
     for key, label in FROM_ROWS:
         values = [getattr(by_row[row], key) for row in rows]
         if any(value not in (None, "") for value in values):
             texts = ["" if value is None else str(value) for value in values]
-            found.append(_column(key, label, texts, kind="text"))
-    return found
+            columns.append(_column(key, label, texts, kind="text"))
+    return columns
 
 
 def _column(
@@ -118,6 +120,6 @@ def _column(
     digits: int = 0,
     symbols: list[str] | None = None,
 ) -> dict[str, Any]:
-    found = {"key": key, "label": label, "unit": unit, "method": method, "kind": kind, "digits": digits}
-    found |= {"values": values, "shown": key not in HIDDEN}
-    return found | ({"symbols": symbols} if symbols else {})
+    column = {"key": key, "label": label, "unit": unit, "method": method, "kind": kind, "digits": digits}
+    column |= {"values": values, "shown": key not in HIDDEN}
+    return column | ({"symbols": symbols} if symbols else {})

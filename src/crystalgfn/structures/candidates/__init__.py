@@ -1,1 +1,1 @@
-"""Candidates: what becomes of crystals that are placed and relaxed."""
+"""Candidates: crystals after placing and relaxation, with their stability, or the reason why there is none."""

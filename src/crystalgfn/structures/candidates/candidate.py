@@ -1,6 +1,6 @@
-"""One crystal from (space group, counts, lattice) to a relaxed structure with its stability, or the reason why not.
+"""Take one crystal from (space group, counts, lattice) to a relaxed structure with its stability.
 
-Nothing here raises because of a crystal: a :class:`Candidate` says what went wrong.
+Nothing in this module raises because of a crystal: its :class:`Candidate` says what went wrong.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What became of a crystal.
+    """A crystal after placing and relaxation.
 
     Attributes:
-        row: in numbers.
+        row: the row of the table, with what was measured.
         structure: pymatgen structure of the primitive cell, or None.
-        symprec: tolerance (A) at which it has the space group of the row.
-        intermediates: structures on the way: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with its
-            symmetry kept, where that is not the result.
+        symprec: tolerance (A) at which the structure has the space group of the row.
+        intermediates: earlier structures: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with the
+            symmetry kept, where the result is another structure.
     """
 
     row: Row
@@ -72,14 +72,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Bench:
-    """All that the work on a crystal takes, loaded; called with a crystal it gives the candidate.
+    """The loaded tools and the settings for the work on a crystal; a call with a crystal returns its candidate.
 
     Attributes:
-        settings: of the search for its structure.
-        potential: for screening and relaxation; None stops after placing.
-        hull: for stability; None leaves it out.
-        library: prototypes to place atoms by.
-        second: another potential that judges what came out; a disagreement is a flag.
+        settings: settings of the search for its structure.
+        potential: potential for screening and relaxation; None stops after placing.
+        hull: hull to measure stability from; None leaves stability out.
+        library: prototypes by which atoms are placed.
+        second: another potential that judges the relaxed structure; a disagreement becomes a flag.
     """
 
     settings: SearchSettings
@@ -89,16 +89,16 @@ class Bench:
     second: Potential | None = None
 
     def __call__(self, task: Request | PlacedRequest) -> Candidate:
-        """Return the candidate of a crystal, whose atoms are placed first if they are not."""
+        """Return the candidate of a crystal; its atoms are placed first unless they are already."""
         start = time.monotonic()
         placed = task if isinstance(task, PlacedRequest) else place_request(task, self.settings, self.library)
-        row = _asked(placed.request, len(placed.placements))
+        row = _initial_row(placed.request, len(placed.placements))
         if not placed.placements:
-            return Candidate(_ended(row, Status.FAILED, start, placed.reason))
+            return Candidate(_final_row(row, Status.FAILED, start, placed.reason))
         if self.potential is None:
             chosen = placed.placements[0]
             row = replace(row, source=chosen.source, space_group=placed.request.space_group)
-            return Candidate(_ended(_described(row, chosen.structure), Status.PLACED, start), chosen.structure)
+            return Candidate(_final_row(_with_geometry(row, chosen.structure), Status.PLACED, start), chosen.structure)
         return self._relaxed(placed, row, self.potential, start)
 
     def _relaxed(self, placed: PlacedRequest, row: Row, potential: Potential, start: float) -> Candidate:
@@ -107,12 +107,14 @@ class Bench:
         if best is None and placements[0].source != WITHOUT_SYMMETRY:
             best, _ = best_of(request, self.settings, potential, place_without_symmetry(request, self.settings))
         if best is None:
-            return Candidate(_ended(row, Status.FAILED, start, "; ".join(failures)))
+            return Candidate(_final_row(row, Status.FAILED, start, "; ".join(failures)))
         placement, relaxed = best
         formation = potential.formation_energy(relaxed.structure, relaxed.energy)
         row = replace(row, source=placement.source, **_columns_of(relaxed))
         row = replace(row, energies=_energies(relaxed, potential, formation.value))
-        row = _judged(_described(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull)
+        row = _with_stability(
+            _with_geometry(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull
+        )
         flags = list(_flags(relaxed, formation.value))
         if self.second is not None:
             view = opinion(self.second, relaxed.structure, formation.value)
@@ -122,17 +124,17 @@ class Bench:
         intermediates = {"placed": placement.structure}
         if relaxed.symmetric is not None and relaxed.chosen == "free":
             intermediates["symmetric"] = relaxed.symmetric.structure
-        row = _ended(replace(row, flags="; ".join(flags)), Status.RELAXED, start)
+        row = _final_row(replace(row, flags="; ".join(flags)), Status.RELAXED, start)
         return Candidate(row, relaxed.structure, relaxed.symprec, intermediates)
 
 
 def failed(task: Request | PlacedRequest, reason: str) -> Candidate:
-    """A candidate for a crystal on which nothing could be done, such as one whose process died."""
+    """Return the candidate of a crystal that could not be worked on, for example because its process died."""
     request = task.request if isinstance(task, PlacedRequest) else task
-    return Candidate(_ended(_asked(replace(request, inputs={}), 0), Status.FAILED, time.monotonic(), reason))
+    return Candidate(_final_row(_initial_row(replace(request, inputs={}), 0), Status.FAILED, time.monotonic(), reason))
 
 
-def _asked(request: Request, placements: int) -> Row:
+def _initial_row(request: Request, placements: int) -> Row:
     return Row(
         row=request.row,
         formula=request.formula,
@@ -143,11 +145,11 @@ def _asked(request: Request, placements: int) -> Row:
     )
 
 
-def _ended(row: Row, status: Status, start: float, reason: str = "") -> Row:
+def _final_row(row: Row, status: Status, start: float, reason: str = "") -> Row:
     return replace(row, status=status, reason=reason, seconds=time.monotonic() - start)
 
 
-def _described(row: Row, structure: Structure) -> Row:
+def _with_geometry(row: Row, structure: Structure) -> Row:
     return replace(
         row,
         n_atoms_primitive=len(structure),
@@ -161,7 +163,7 @@ def _described(row: Row, structure: Structure) -> Row:
 
 
 def _columns_of(relaxed: Relaxed) -> dict[str, Any]:
-    """Columns of a row that say how its structure was relaxed."""
+    """Cells that say how the structure of a row was relaxed, by column."""
     columns = {
         "space_group": relaxed.space_group,
         "converged": relaxed.converged,
@@ -196,8 +198,8 @@ def _energy(run: Relaxation | None) -> float:
     return run.energy if run else math.nan
 
 
-def _judged(row: Row, structure: Structure, formation: float, potential: Potential, hull: Hull | None) -> Row:
-    """The row with its energy above hull, or the reason why there is none."""
+def _with_stability(row: Row, structure: Structure, formation: float, potential: Potential, hull: Hull | None) -> Row:
+    """Return the row with its energy above hull, or with the reason why there is none."""
     name, value, shares = "" if hull is None else hull.name, math.nan, ""
     if hull is None:
         reason = "no hull was asked for"
@@ -213,7 +215,7 @@ def _judged(row: Row, structure: Structure, formation: float, potential: Potenti
 
 
 def _flags(relaxed: Relaxed, formation: float) -> Iterator[str]:
-    """What makes a result doubtful; it stays in the table."""
+    """Yield the reasons to doubt a result; a doubtful candidate stays in the table."""
     if not relaxed.converged:
         yield relaxed.failure or "not converged"
     if math.isfinite(formation) and not (verdict := sanity.check_formation_energy(formation)):

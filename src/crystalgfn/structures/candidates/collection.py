@@ -1,6 +1,6 @@
 """Crystals with atoms, in Python: ``place(model.sample(100), seed=0).relax("chgnet").write("candidates")``.
 
-The path is that of ``crystalgfn structures``: the same workers, duplicates, second opinion and files.
+Everything works as in ``crystalgfn structures``: workers, duplicates, second opinion and files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GIVEN = "given"
-"""What a manifest says of prototypes that were loaded already."""
+"""How a manifest names prototypes that the caller had loaded."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Placed:
     """Crystals with the initial placements of their atoms, best first.
 
     Attributes:
-        crystals: each with its placements, or the reason why there is none.
-        settings: how they were placed.
-        library: name of the prototypes that they were placed by; empty for none.
+        crystals: each crystal with its placements, or the reason why there is none.
+        settings: settings with which the atoms were placed.
+        library: name of the prototypes by which the atoms were placed; empty for none.
     """
 
     crystals: tuple[PlacedRequest, ...]
@@ -74,25 +74,26 @@ class Placed:
         time_limit_s: float = 300.0,
         workers: int = 1,
     ) -> Structures:
-        """Relax the best placements of each crystal and say how stable it is.
+        """Relax the best placements of each crystal and measure how stable it is.
 
         Args:
             potential: one of :data:`~crystalgfn.structures.relaxing.potentials.registry.POTENTIALS`,
-                ``"module:factory"`` of an ASE calculator, a loaded one, or None to take the best placement as it is.
-            references: file of elemental references of a potential by name.
-            hull: ``"builtin"``, ``"mp"``, a table of phases, a loaded one, or None.
-            second_opinion: another potential that judges what came out.
-            second_references: its file of elemental references.
+                ``"module:factory"`` of an ASE calculator, a loaded potential, or None to take the best placement
+                without relaxation.
+            references: file of elemental references, for a potential given by name.
+            hull: ``"builtin"``, ``"mp"``, a table of phases, a loaded hull, or None.
+            second_opinion: another potential that judges the relaxed structures.
+            second_references: file of elemental references of the second potential.
             compare: known structures, for novelty: a table with material_id, numbers, cell and fractional.
-            tried: placements of each crystal to relax for some steps.
-            relaxed: of those, how many to relax to the end, those of lowest energy.
+            tried: placements of each crystal to relax for a few steps.
+            relaxed: placements of each crystal to relax to the end, those of lowest energy so far.
             steps, free_steps: most steps with the symmetry kept, and without.
             time_limit_s: wall seconds for each relaxation.
-            workers: processes; more than one load everything by name. Their number changes nothing but the time.
+            workers: processes; several need everything by name. Their number changes nothing but the time.
 
         Raises:
             PropertyError: a potential cannot be loaded.
-            DataError: hull or known structures cannot be read, or several workers are to share what is loaded.
+            DataError: hull or known structures cannot be read, or several workers would have to share a loaded object.
         """
         check_workers(workers)
         reference = Reference(compare) if isinstance(compare, str | Path) else compare
@@ -119,28 +120,28 @@ class Placed:
         )
         if potential is not None:
             check_second(tools.potential, tools.second)
-        here = Bench(
+        bench = Bench(
             settings,
             load_potential(potential, references=references) if isinstance(potential, str) else potential,
             load_hull(hull) if isinstance(hull, str | Path) else hull,
-            None,  # the atoms are placed
+            None,  # the atoms are placed already
             load_potential(second_opinion, references=second_references)
             if isinstance(second_opinion, str)
             else second_opinion,
         )
-        done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, here=here)
-        asked = manifest((placed.request for placed in self.crystals), len(self), tools, settings)
-        return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), asked, reference)
+        done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, bench=bench)
+        settings_used = manifest((placed.request for placed in self.crystals), len(self), tools, settings)
+        return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), settings_used, reference)
 
 
 @dataclass(frozen=True)
 class Structures:
-    """Candidates, one for each crystal that went in.
+    """The candidates of crystals, one for each.
 
     Attributes:
-        candidates: in the order of the crystals.
-        manifest: what was asked for.
-        reference: known structures that they are compared with, or None.
+        candidates: candidates in the order of the crystals.
+        manifest: crystals, tools and settings of the run, as JSON values.
+        reference: known structures that the candidates are compared with, or None.
     """
 
     candidates: tuple[Candidate, ...]
@@ -158,7 +159,7 @@ class Structures:
 
     @cached_property
     def table(self) -> CandidateTable:
-        """The table of the candidates, with duplicates and novelty; failed ones with their reasons."""
+        """The table of the candidates, with duplicates and novelty; failed candidates have their reasons."""
         structures = {c.row.row: c.structure for c in self.candidates if c.structure is not None}
         formulas = {row: structure.composition.reduced_formula for row, structure in structures.items()}
         matches = match_structures(formulas, structures.__getitem__, self.reference)
@@ -166,21 +167,24 @@ class Structures:
         return CandidateTable(tuple(matches[row.row].fill(row) if row.row in matches else row for row in rows))
 
     def best(self) -> list[Candidate]:
-        """Those with an energy above hull, lowest first, one of each group of duplicates; doubtful ones at the end."""
+        """Return the relaxed candidates by energy above hull, else formation energy, lowest first.
+
+        Of each group of duplicates one is returned; doubtful candidates come last.
+        """
         by_row = {candidate.row.row: candidate for candidate in self.candidates}
         return [by_row[row.row] for row in self.table.ranked()]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return the table as a pandas frame, a column for everything that was measured."""
+        """Return the table as a pandas frame with a column for each quantity that was measured."""
         import pandas as pd
 
         return pd.DataFrame([row.cells() for row in self.table.rows])
 
     def write(self, folder: str | Path) -> Path:
-        """Write what ``crystalgfn structures`` writes; see :mod:`crystalgfn.structures.candidates.folder`.
+        """Write the folder that ``crystalgfn structures`` writes; see :mod:`crystalgfn.structures.candidates.folder`.
 
         Args:
-            folder: new or empty.
+            folder: a new or empty folder.
 
         Returns:
             the folder.
@@ -202,27 +206,27 @@ def place(
     placements: int = 30,
     library: str | Path | PrototypeLibrary | None = "builtin",
 ) -> Placed:
-    """Place the atoms of each crystal on Wyckoff positions of its space group, in several ways.
+    """Place the atoms of each crystal on Wyckoff positions of its space group, several times over.
 
     Args:
         crystals: B crystals.
         seed: the same seed gives the same coordinates.
-        placements: initial placements of the atoms of each.
-        library: prototypes to place them by: ``"builtin"``, a file, or None for random coordinates alone.
+        placements: initial placements of each crystal.
+        library: prototypes by which atoms are placed: ``"builtin"``, a file, or None for random coordinates alone.
 
     Returns:
-        placements, whose method ``relax`` gives structures with their stability.
+        the placements; their method ``relax`` returns structures with their stability.
     """
     settings = SearchSettings(placements=placements, seed=seed)
     prototypes = load_library(library) if isinstance(library, str | Path) else library
-    asked = tuple(requests(crystals))
-    placed = (place_request(one, settings, prototypes) for one in track(asked, len(asked), "placing", "crystals"))
+    tasks = tuple(requests(crystals))
+    placed = (place_request(task, settings, prototypes) for task in track(tasks, len(tasks), "placing", "crystals"))
     name = "" if library is None else str(library) if isinstance(library, str | Path) else GIVEN
     return Placed(tuple(placed), settings, name)
 
 
-def _name(given: Any) -> str:
+def _name(source: Any) -> str:
     """The name of a potential or hull, loaded or not; empty for none."""
-    if given is None:
+    if source is None:
         return ""
-    return str(given) if isinstance(given, str | Path) else str(given.name)
+    return str(source) if isinstance(source, str | Path) else str(source.name)

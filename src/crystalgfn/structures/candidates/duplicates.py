@@ -1,7 +1,7 @@
-"""Which candidates are the same crystal, and which are new: StructureMatcher, asked only within a formula.
+"""Which candidates are the same crystal, and which are new: StructureMatcher, applied only within a formula.
 
 Two crystals match with pymatgen's StructureMatcher (Ong et al., Comput. Mater. Sci. 68, 314 (2013)), by default with
-its own tolerances, as published uniqueness and novelty have them. Volumes are scaled to each other before.
+its own tolerances, which published numbers of uniqueness and novelty use. The matcher scales both to one volume.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 COLUMNS = ("material_id", "numbers", "cell", "fractional")
-_KEPT_FORMULAS = 256
+_CACHED_FORMULAS = 256
 
 Formula = tuple[tuple[int, int], ...]
 """A reduced formula: atomic numbers in order, each with its count."""
@@ -34,9 +34,9 @@ class Tolerances:
     """Tolerances of the matcher: pymatgen's own by default.
 
     Attributes:
-        ltol: of lengths, relative.
-        stol: of sites, over the cube root of the volume per atom.
-        angle_tol: of angles, degree.
+        ltol: tolerance of lengths, relative.
+        stol: tolerance of sites, over the cube root of the volume per atom.
+        angle_tol: tolerance of angles, degree.
     """
 
     ltol: float = 0.2
@@ -58,15 +58,15 @@ def reduced_formula(numbers: Sequence[int] | NDArray[np.int64]) -> Formula:
 
 
 def duplicate_groups(structures: Sequence[Structure | None], *, tolerances: Tolerances | None = None) -> list[int]:
-    """Return for every candidate the index of the first one that is the same crystal: its own where it is the first.
+    """Return for every candidate the index of the first candidate that is the same crystal, which may be itself.
 
-    Only candidates of one reduced formula are compared, each with the first of every group, so that the order of the
-    candidates decides: put the best first. None (no structure) is -1; a candidate that the matcher cannot handle is a
-    group of its own.
+    Only candidates of one reduced formula are compared, each with the first candidate of every group, so that the
+    order of the candidates matters: put the best first. A candidate without a structure (None) gets -1; one that the
+    matcher cannot handle is a group of its own.
 
     Args:
         structures: candidates (B,).
-        tolerances: of the matcher.
+        tolerances: tolerances of the matcher.
     """
     matcher = (tolerances or Tolerances()).matcher()
     firsts: dict[Formula, list[int]] = defaultdict(list)
@@ -84,15 +84,15 @@ def duplicate_groups(structures: Sequence[Structure | None], *, tolerances: Tole
 
 
 class Reference:
-    """Known crystals, read when a formula is asked for.
+    """Known crystals, whose structures are built when a candidate of their formula is compared.
 
     Args:
         path: table (.parquet) with material_id, numbers, cell (9 numbers, A, rows are vectors) and fractional (3n,) of
-            a primitive cell. Only names and elements are read at once; structures are built formula by formula.
-        tolerances: of the matcher.
+            a primitive cell. The table is kept in memory; structures are built formula by formula.
+        tolerances: tolerances of the matcher.
 
     Raises:
-        DataError: unreadable file or missing column.
+        DataError: the file is unreadable or lacks a column.
     """
 
     def __init__(self, path: str | Path, *, tolerances: Tolerances | None = None) -> None:
@@ -116,13 +116,13 @@ class Reference:
             self._rows[reduced_formula(values[start:end])].append(row)
             start = end
         self._matcher = (tolerances or Tolerances()).matcher()
-        self._structures = lru_cache(maxsize=_KEPT_FORMULAS)(self._build)
+        self._structures = lru_cache(maxsize=_CACHED_FORMULAS)(self._build)
 
     def __len__(self) -> int:
         return self._table.num_rows
 
     def match(self, structure: Structure) -> str | None:
-        """Return the material_id of the first known crystal that is the same, or None: the candidate is new."""
+        """Return the material_id of the first known crystal that matches a candidate, or None: the candidate is new."""
         for name, known in self._structures(reduced_formula(structure.atomic_numbers)):
             if _fit(self._matcher, known, structure):
                 return name
@@ -149,5 +149,5 @@ class Reference:
 def _fit(matcher: Any, first: Structure | None, second: Structure) -> bool:
     try:
         return bool(matcher.fit(first, second))
-    except Exception:  # cells that the matcher cannot reduce: not known to be the same
+    except Exception:  # a cell that the matcher cannot reduce: nothing shows that the two are one crystal
         return False

@@ -1,9 +1,9 @@
-"""The folder that ``crystalgfn structures`` writes: what is done is on disk, and a killed run goes on.
+"""The folder that ``crystalgfn structures`` writes; finished candidates are on disk, so that a killed run can go on.
 
-DIR/manifest.json          what was asked for; going on with anything else is refused
+DIR/manifest.json          crystals, tools and settings of the run; it cannot go on with others
 DIR/parts/00000012.json    the candidate of row 12, written whole or not at all
 DIR/cif/00000012_MgO_225.cif
-DIR/structures.parquet, structures.csv, all.extxyz     one row, and one frame, a candidate; made when all are done
+DIR/structures.parquet, structures.csv, all.extxyz     a row, and a frame, for each candidate; written at the end
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class RunFolder:
     """Candidates on disk.
 
     Args:
-        path: the folder; made if it is not there.
-        manifest: what was asked for.
-        resume: go on with what is there.
+        path: the folder; created if it is missing.
+        manifest: crystals, tools and settings of the run.
+        resume: go on with the run that the folder holds.
 
     Raises:
-        DataError: the folder holds a run already (without ``resume``), or one of something else (with it).
+        DataError: without ``resume``, the folder holds a run already; with it, a run with another manifest.
     """
 
     def __init__(self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool) -> None:
@@ -48,11 +48,11 @@ class RunFolder:
             (self.path / name).mkdir(exist_ok=True)
 
     def done(self) -> set[int]:
-        """Rows that need no more work."""
+        """Return the rows whose candidates are written."""
         return {int(path.stem) for path in (self.path / PARTS).glob("*.json")}
 
     def write(self, candidate: Candidate) -> None:
-        """Write the files of a candidate, then its part: a part on disk means that all are."""
+        """Write the files of a candidate, then its part: where the part is on disk, all files are."""
         row, structure = candidate.row, candidate.structure
         part: dict[str, Any] = {"symprec": candidate.symprec}
         if structure is not None:
@@ -73,7 +73,7 @@ class RunFolder:
         """Read the candidate of a row.
 
         Raises:
-            DataError: there is none, or the file is not what was written.
+            DataError: the row has no candidate, or its file is damaged.
         """
         from pymatgen.core import Structure
 
@@ -86,7 +86,7 @@ class RunFolder:
             raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows of all candidates in order; structures are not built."""
+        """Yield the rows of all candidates in order, without building structures."""
         for row in sorted(self.done()):
             yield _row(self._part(row))
 
@@ -99,15 +99,15 @@ class RunFolder:
         return part
 
     def candidates(self) -> Iterator[Candidate]:
-        """Yield all candidates in the order of their rows, one in memory at a time."""
+        """Yield all candidates in the order of their rows, with one in memory at a time."""
         for row in sorted(self.done()):
             yield self.read(row)
 
     def finish(self, reference: Reference | None = None) -> None:
-        """Write what is of all candidates together: the tables, and one file a format that takes them so.
+        """Write the files about all candidates: the tables, and one file for each format that puts structures together.
 
         Args:
-            reference: known crystals that candidates are compared with, or None.
+            reference: known crystals that the candidates are compared with, or None.
         """
         for suffix, form in FORMATS.items():
             if form.together:
@@ -127,16 +127,16 @@ class RunFolder:
 
 
 def _row(part: Mapping[str, Any]) -> Row:
-    """The row of a part; one that was written before parts described their columns goes by the names."""
-    cells, described = part["row"], part.get("columns", {})
+    """The row of a part; older parts do not describe their columns, whose names say which energies they hold."""
+    cells, descriptions = part["row"], part.get("columns", {})
     hull = str(cells.get("hull") or "")
-    columns = {name: EnergyColumn.from_metadata(described.get(name, {})) for name in cells}
+    columns = {name: EnergyColumn.from_metadata(descriptions.get(name, {})) for name in cells}
     named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
     return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})
 
 
 def _info(row: Row) -> dict[str, Any]:
-    """What a frame says of its structure; keys of an extXYZ comment line have no blanks and no brackets."""
+    """Numbers and words about a structure for its frame; keys of an extXYZ comment line have no blanks or brackets."""
     suffix = f" [{UNIT}]"
     inputs = {f"{INPUT}{name}": value for name, value in row.inputs.items() if name.endswith(suffix)}
     energies = {column.name: value for column, value in row.energies.items()}

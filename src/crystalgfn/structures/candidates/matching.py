@@ -1,4 +1,4 @@
-"""Which candidates are duplicates of each other, and which known crystals they match: the columns of a whole table."""
+"""Fill the columns on duplicates and novelty of a whole table: which candidates match each other or known crystals."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Match:
-    """What a candidate's structure is the same as.
+    """The candidates and known crystals that a candidate's structure matches.
 
     Attributes:
         group: row of the first candidate that is the same crystal.
-        known_crystal: name of the known one that it matches; empty if there is none, None where it was not compared.
+        known_crystal: name of the known crystal that it matches; empty if it matches none, None if it was not compared.
     """
 
     group: int
@@ -35,11 +35,11 @@ class Match:
 def match_structures(
     formulas: Mapping[int, str], structure_of: Callable[[int], Structure], reference: Reference | None = None
 ) -> dict[int, Match]:
-    """Compare candidates with each other and with known crystals; structures of one formula in memory at a time.
+    """Compare candidates with each other and with known crystals, with structures of one formula in memory at a time.
 
     Args:
-        formulas: reduced formula of every row with a structure, in order: of duplicates, the first counts.
-        structure_of: gives the structure of a row.
+        formulas: reduced formula of every row with a structure; the first of several duplicates names their group.
+        structure_of: returns the structure of a row.
         reference: known crystals, or None.
     """
     by_formula: dict[str, list[int]] = defaultdict(list)
@@ -50,6 +50,6 @@ def match_structures(
         structures = [structure_of(row) for row in rows]
         groups = duplicate_groups(structures)
         for row, group, structure in zip(rows, groups, structures, strict=True):
-            known = None if reference is None else reference.match(structure) or ""
-            matches[row] = Match(rows[group], known)
+            known_crystal = None if reference is None else reference.match(structure) or ""
+            matches[row] = Match(rows[group], known_crystal)
     return matches

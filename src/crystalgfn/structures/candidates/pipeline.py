@@ -30,30 +30,30 @@ def run(
     resume: bool = False,
     seconds: float | None = None,
 ) -> RunFolder:
-    """Work on the rows of a crystals table; see :mod:`crystalgfn.structures.candidates.folder` for what is written.
+    """Find the structures of a crystals table; :mod:`crystalgfn.structures.candidates.folder` says what is written.
 
     Args:
         table: crystals, ``.parquet`` or ``.csv``.
-        output: folder.
-        tools: potential, hull, prototypes.
-        settings: of the search for the structure of each crystal.
-        n: rows to work on, from the first; None for all.
+        output: folder to write.
+        tools: potential, hull and prototypes.
+        settings: settings of the search for the structure of each crystal.
+        n: number of rows to work on, from the first; None for all.
         workers: processes. Their number changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
-        seconds: no crystal is begun after so many; those not reached are not in the tables.
+        seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
 
     Raises:
-        CrystalGFNError: an input that cannot be read or loaded, or a folder that is in use. Never because of a row.
+        CrystalGFNError: an input cannot be read or loaded, or the folder is in use. A bad row never raises.
     """
     check_workers(workers)
     reference = Reference(compare) if compare is not None else None
-    here = tools.load(settings)  # what is not there shows at once, and in this process
+    bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, n)
     folder = RunFolder(output, manifest(rows, len(rows), tools, settings), resume=resume)
     done = folder.done()
-    tasks = _left(rows, done, seconds)
-    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, here=here):
+    tasks = _remaining(rows, done, seconds)
+    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench):
         folder.write(candidate)
     folder.finish(reference)
     return folder
@@ -65,35 +65,35 @@ def candidates(
     settings: SearchSettings,
     *,
     total: int,
-    here: Bench,
+    bench: Bench,
     done: int = 0,
     workers: int = 1,
 ) -> Iterator[Candidate]:
-    """Yield the candidates of crystals, in the order in which they are done.
+    """Yield the candidates of crystals, in the order in which they are finished.
 
     Args:
         tasks: the crystals.
-        tools: what each process loads.
-        settings: of the search.
-        total: crystals, for the progress bar.
-        here: the loaded tools of this process.
-        done: crystals of an earlier run.
-        workers: processes.
+        tools: tools that each process loads.
+        settings: settings of the search.
+        total: number of crystals, for the progress bar.
+        bench: the loaded tools of this process.
+        done: number of crystals that an earlier run finished.
+        workers: number of processes.
     """
     with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
         bar.advance(done)
-        for candidate in work(tasks, tools, settings, workers=workers, here=here):
+        for candidate in work(tasks, tools, settings, workers=workers, bench=bench):
             yield candidate
             bar.advance()
 
 
-def manifest(asked: Iterable[Request], n: int, tools: Tools, settings: SearchSettings) -> dict[str, Any]:
-    """Return what is asked for, as JSON values: a run goes on only with the same."""
-    return {"table": digest(asked), "n": n, **asdict(tools), **asdict(settings)}
+def manifest(tasks: Iterable[Request], n: int, tools: Tools, settings: SearchSettings) -> dict[str, Any]:
+    """Return crystals, tools and settings of a run as JSON values; a run goes on only if none of them has changed."""
+    return {"table": digest(tasks), "n": n, **asdict(tools), **asdict(settings)}
 
 
 def check_workers(workers: int) -> None:
-    """Refuse less than one process.
+    """Refuse fewer than one process.
 
     Raises:
         DataError: ``workers`` is below 1.
@@ -102,9 +102,9 @@ def check_workers(workers: int) -> None:
         raise DataError(f"workers: found {workers}, allowed: 1 or more")
 
 
-def _left(asked: Iterable[Request], done: set[int], seconds: float | None) -> Iterator[Request]:
+def _remaining(tasks: Iterable[Request], done: set[int], seconds: float | None) -> Iterator[Request]:
     start = time.monotonic()
-    for request in asked:
+    for request in tasks:
         if seconds is not None and time.monotonic() - start > seconds:
             return
         if request.row not in done:

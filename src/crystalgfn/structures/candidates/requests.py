@@ -1,4 +1,4 @@
-"""What is asked for: crystals of a table, and how a structure is searched for each."""
+"""Requests for structures: the crystals of a table, and the settings of the search."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from crystalgfn.crystals.crystal import Crystals
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How a structure is searched for each crystal.
+    """Settings of the search for the structure of a crystal.
 
     Attributes:
-        placements: initial placements of its atoms that are looked at.
-        tried: how many of them are relaxed for :data:`~.search.TRY_STEPS` steps.
-        relaxed: how many of those are relaxed to the end; up to :data:`~.search.SPARE` more where one fails.
+        placements: initial placements of its atoms.
+        tried: placements that are relaxed for :data:`~.search.TRY_STEPS` steps.
+        relaxed: placements that are relaxed to the end; up to :data:`~.search.SPARE` more where some fail.
         steps, free_steps: most steps with the symmetry kept, and without.
         time_limit_s: wall seconds for each relaxation.
-        seed: of everything drawn; a row of the table has its own stream, whatever else is in the table.
+        seed: seed of all random numbers; each row of the table has a stream of its own, whatever else the table holds.
     """
 
     placements: int = 30
@@ -37,12 +37,12 @@ class Request:
     """One row of a crystals table.
 
     Attributes:
-        row: its number.
-        formula: reduced.
+        row: number of the row.
+        formula: reduced formula.
         space_group: international number.
         counts: atoms of each atomic number in the conventional cell.
         lattice: a, b, c in A, alpha, beta, gamma in degree.
-        inputs: numbers of its further columns, such as properties that a proxy predicted.
+        inputs: numbers in further columns, such as properties that a proxy predicted.
         failure: why the row cannot be used; empty otherwise.
     """
 
@@ -72,9 +72,9 @@ def requests(crystals: Crystals, *, first: int = 0) -> Iterator[Request]:
         )
 
 
-def digest(asked: Iterable[Request]) -> str:
-    """Return the SHA-256 of crystals: the same for a table in any format and for the crystals in memory."""
+def digest(tasks: Iterable[Request]) -> str:
+    """Return the SHA-256 of crystals, which is the same for a table in any format and for crystals in memory."""
     sha = hashlib.sha256()
-    for request in asked:
+    for request in tasks:
         sha.update(json.dumps(asdict(request), sort_keys=True).encode())
     return sha.hexdigest()

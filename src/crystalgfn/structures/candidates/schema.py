@@ -1,8 +1,8 @@
-"""The columns of the table of candidates: what each is called in files, its unit, method and hull.
+"""The columns of the table of candidates: the name of each in files, its unit, method and hull.
 
 Energies are in eV/atom and carry their potential in the name of their column: ``e_above_hull_chgnet [eV/atom]`` is
-CHGNet's energy above the hull named in the column ``hull``. Parquet files say quantity, potential and hull in the
-metadata of the column as well; files without (CSV, older tables) are read by :meth:`EnergyColumn.parse`.
+CHGNet's energy above the hull named in the column ``hull``. Parquet files state quantity, potential and hull in the
+metadata of the column too; for files without metadata (CSV, older tables) see :meth:`EnergyColumn.parse`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from crystalgfn.errors import DataError
 
 UNIT = "eV/atom"
 INPUT = "input "
-"""What the columns of the crystals table begin with, such as what a proxy predicted."""
+"""Prefix of columns from the crystals table, such as predictions of a proxy."""
 
 FORMER_NAMES = {"starts": "initial_placements"}
+"""Names of columns in older tables, and the names that they have now."""
 
 
 class Status(StrEnum):
-    """What became of a crystal."""
+    """How far a crystal came."""
 
     PLACED = "placed"
     RELAXED = "relaxed"
@@ -34,7 +35,7 @@ class Status(StrEnum):
 
 
 class Quantity(StrEnum):
-    """What an energy is of; in the order of files."""
+    """The kinds of energies, in the order of files."""
 
     ABOVE_HULL = "e_above_hull"
     FORMATION = "formation_energy"
@@ -49,9 +50,9 @@ class EnergyColumn:
     """A column of energies, eV/atom.
 
     Attributes:
-        quantity: what they are of: the final structure, unless it says otherwise.
-        potential: name of the interatomic potential that gave them.
-        hull: name of the hull that they are measured from; empty where there is none.
+        quantity: kind of energy, of the final structure unless its name says otherwise.
+        potential: name of the interatomic potential that gave the energies.
+        hull: name of the hull that energies above hull are measured from; empty for other quantities.
     """
 
     quantity: Quantity
@@ -65,22 +66,27 @@ class EnergyColumn:
 
     @classmethod
     def parse(cls, name: str, *, hull: str = "") -> EnergyColumn | None:
-        """Return the column of a name, or None if it is none of energies by a potential; ``hull`` if it needs one."""
+        """Return the column of a name, or None if it holds no energies by a potential.
+
+        Args:
+            name: name of a column in a file.
+            hull: name of the hull, for energies above hull.
+        """
         stem, bracket, unit = name.rpartition(" [")
         if not bracket or unit != f"{UNIT}]":
             return None
-        for quantity in sorted(Quantity, key=len, reverse=True):  # "energy" begins the others
+        for quantity in sorted(Quantity, key=len, reverse=True):  # names of other quantities begin with "energy"
             if stem.startswith(f"{quantity}_") and len(stem) > len(quantity) + 1:
                 return cls(quantity, stem[len(quantity) + 1 :], hull if quantity is Quantity.ABOVE_HULL else "")
         return None
 
     def metadata(self) -> dict[str, str]:
-        """Return what the column's field in a parquet file says."""
+        """Return the metadata of the column's field in a parquet file."""
         return {"unit": UNIT, "quantity": str(self.quantity), "method": self.potential, "hull": self.hull}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> EnergyColumn | None:
-        """Return the column of a field's metadata, or None if it is none of energies by a potential."""
+        """Return the column that a field's metadata describe, or None if it holds no energies by a potential."""
         try:
             return cls(Quantity(metadata["quantity"]), metadata["method"], metadata["hull"])
         except (KeyError, ValueError):
@@ -88,7 +94,7 @@ class EnergyColumn:
 
 
 def _column(kind: type, *, unit: str = "", method: str = "", name: str = "", default: Any = None) -> Any:
-    """A column of the table: type of its cells, unit, method, and its name in files where that is another."""
+    """A column of the table: type of its cells, unit, method, and its name in files if it differs from the field."""
     return field(default=default, metadata={"kind": kind, "unit": unit, "method": method, "name": name})
 
 
@@ -98,11 +104,11 @@ _MATCHER = "pymatgen StructureMatcher"
 
 @dataclass(frozen=True)
 class Row:
-    """What became of a crystal, in numbers; the fields stand in the order of files, None where nothing was measured.
+    """A row of the table of candidates; fields stand in the order of files, and are None where nothing was measured.
 
     Attributes:
-        energies: eV/atom by column; see :meth:`energy`.
-        counts: atoms of each element in the conventional cell that was asked for.
+        energies: energies (eV/atom) by column; see :meth:`energy`.
+        counts: atoms of each element in the conventional cell of the crystals table.
         inputs: numeric columns of the crystals table.
     """
 
@@ -155,29 +161,29 @@ class Row:
         return math.nan if column is None else self.energies.get(column, math.nan)
 
     def cells(self) -> dict[str, Any]:
-        """Return the cells of the row by the names of their columns, without those that were not measured."""
-        return {header.name: value for header, value in self._headed()}
+        """Return the measured cells of the row by the names of their columns."""
+        return {header.name: value for header, value in self._cells_by_header()}
 
-    def _headed(self) -> Iterable[tuple[Header, Any]]:
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name == "energies":
-                yield from ((_energy_header(column), float(energy)) for column, energy in value.items())
-            elif one.name == "inputs":
+    def _cells_by_header(self) -> Iterable[tuple[Header, Any]]:
+        for column in fields(self):
+            value = getattr(self, column.name)
+            if column.name == "energies":
+                yield from ((_energy_header(energies), float(energy)) for energies, energy in value.items())
+            elif column.name == "inputs":
                 yield from ((_input_header(name), float(number)) for name, number in value.items())
             elif value is not None:
-                yield _HEADERS[one.name], json.dumps(dict(value)) if isinstance(value, Mapping) else _plain(value)
+                yield _HEADERS[column.name], json.dumps(dict(value)) if isinstance(value, Mapping) else _plain(value)
 
     @classmethod
     def from_cells(cls, cells: Mapping[str, Any], columns: Mapping[str, EnergyColumn]) -> Row:
-        """Return the row of cells by the names of their columns; columns that are not of the schema are left out.
+        """Return the row that cells describe; columns that the schema does not have are left out.
 
         Args:
-            cells: of one row.
-            columns: those of energies, by name; see :func:`energy_columns`.
+            cells: cells of one row by the names of their columns.
+            columns: columns of energies by name; see :func:`energy_columns`.
 
         Raises:
-            DataError: a cell that its column does not allow.
+            DataError: a cell holds a value that its column does not allow.
         """
         values: dict[str, Any] = {}
         for name, value in cells.items():
@@ -190,8 +196,8 @@ class Row:
             for name, value in cells.items()
             if name.startswith(INPUT) and _is_number(value)
         }
-        kept = {name: value for name, value in values.items() if value is not None}
-        return cls(**kept, energies=energies, inputs=inputs)
+        measured = {name: value for name, value in values.items() if value is not None}
+        return cls(**measured, energies=energies, inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -199,11 +205,11 @@ class Header:
     """A column of a file.
 
     Attributes:
-        name: what it is called.
+        name: name of the column.
         kind: type of its cells.
-        place: where it stands among the others.
-        metadata: of its field in parquet files.
-        energy: what it holds, if that is energies by a potential.
+        place: number by which the columns of a file are sorted.
+        metadata: metadata of its field in parquet files.
+        energy: the column of energies that it is, or None.
     """
 
     name: str
@@ -219,37 +225,37 @@ class Header:
 
 
 def headers(rows: Iterable[Row]) -> list[Header]:
-    """Return the columns in which any of the rows has a cell, in the order of files."""
+    """Return the columns in which at least one row has a cell, in the order of files."""
     seen: dict[str, Header] = {}
     for row in rows:
-        for header, _ in row._headed():
+        for header, _ in row._cells_by_header():
             seen.setdefault(header.name, header)
     return sorted(seen.values(), key=lambda header: header.place)
 
 
 def energy_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, EnergyColumn]:
-    """Return the columns of energies in a file by name: as the metadata have it, and else as the name says.
+    """Return the columns of energies in a file by name, from their metadata or else from their names.
 
     Args:
-        schema: of the table.
+        schema: arrow schema of the table.
         hull: name of the hull, for files without metadata.
     """
     columns = {}
-    for one in schema:
-        metadata = {key.decode(): value.decode() for key, value in (one.metadata or {}).items()}
-        column = EnergyColumn.from_metadata(metadata) or EnergyColumn.parse(one.name, hull=hull)
+    for arrow_field in schema:
+        metadata = {key.decode(): value.decode() for key, value in (arrow_field.metadata or {}).items()}
+        column = EnergyColumn.from_metadata(metadata) or EnergyColumn.parse(arrow_field.name, hull=hull)
         if column is not None:
-            columns[one.name] = column
+            columns[arrow_field.name] = column
     return columns
 
 
-def _header(place: int, one: Field[Any]) -> Header:
-    metadata = tuple((key, one.metadata[key]) for key in ("unit", "method") if one.metadata[key])
-    return Header(one.metadata["name"] or one.name, one.metadata["kind"], place, metadata)
+def _header(place: int, column: Field[Any]) -> Header:
+    metadata = tuple((key, column.metadata[key]) for key in ("unit", "method") if column.metadata[key])
+    return Header(column.metadata["name"] or column.name, column.metadata["kind"], place, metadata)
 
 
-_PLACES = {one.name: 10 * place for place, one in enumerate(fields(Row))}
-_HEADERS = {one.name: _header(_PLACES[one.name], one) for one in fields(Row) if one.metadata}
+_PLACES = {column.name: 10 * place for place, column in enumerate(fields(Row))}
+_HEADERS = {column.name: _header(_PLACES[column.name], column) for column in fields(Row) if column.metadata}
 _ATTRIBUTES = {header.name: attribute for attribute, header in _HEADERS.items()}
 _KINDS = {attribute: header.kind for attribute, header in _HEADERS.items()}
 

@@ -1,7 +1,7 @@
-"""From a crystal to the best of its structures: place atoms in many ways, tell the placements apart, relax a few.
+"""From a crystal to the best of its structures: place its atoms many times over, screen the placements, relax a few.
 
-Energies of all placements, then of the better ones at other volumes, then some steps of relaxation for the best
-(successive halving), then the best of those to the end.
+The search is a successive halving: energies of all placements, energies of the better placements at other volumes, a
+few steps of relaxation for the best placements, and relaxation to the end for the best of these.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from crystalgfn.structures.relaxing.relaxation import Relaxed, Schedule
 from crystalgfn.structures.relaxing.volumes import scaled
 
 SCREEN_VOLUMES = (0.8, 1.25)
-"""Further volumes over the given one at which the better placements are looked at; the lowest energy counts."""
+"""Further volumes, over the given one, at which the better placements are screened; the lowest energy counts."""
 
-LOOKED_AT_AGAIN = 0.34
-"""Part of the placements that is looked at in the further volumes."""
+RESCREENED_SHARE = 0.34
+"""Share of the placements that is screened at the further volumes."""
 
 MAX_ATOMS = 200
-"""Atoms in the conventional cell beyond which nothing is placed: one energy would take seconds."""
+"""Most atoms in a conventional cell; with more, one energy would take seconds."""
 
 TRY_STEPS = 8
 """Steps after which placements are compared again."""
 
 SPARE = 2
-"""Placements relaxed in place of those that fail."""
+"""Most placements that are relaxed in place of failed ones."""
 
 WITHOUT_SYMMETRY = "random, symmetry dropped"
-"""Source of placements in P1, where none in the group asked for gave a crystal."""
+"""Source of placements in P1, where no placement in the requested group gave a crystal."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class PlacedRequest:
 
     Attributes:
         request: the crystal.
-        placements: best first.
-        reason: why there is none; empty otherwise.
+        placements: its placements, best first.
+        reason: why it has no placements; empty otherwise.
     """
 
     request: Request
@@ -60,20 +60,20 @@ class PlacedRequest:
 
 
 def place_request(request: Request, settings: SearchSettings, library: PrototypeLibrary | None = None) -> PlacedRequest:
-    """Return the placements of a crystal, best first, or none and the reason."""
+    """Return a crystal with its placements, best first, or without any and with the reason."""
     if request.failure:
         return PlacedRequest(request, (), request.failure)
     atoms = sum(request.counts.values())
     if atoms > MAX_ATOMS:
         reason = f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
         return PlacedRequest(request, (), reason)
-    placements, reason = _placed(
+    placements, reason = _placements_or_reason(
         lambda: (
             place(
                 request.space_group,
                 request.counts,
                 request.lattice,
-                starts=settings.placements,
+                placements=settings.placements,
                 seed=_seed(settings.seed, request.row),
                 library=library,
             )
@@ -84,12 +84,12 @@ def place_request(request: Request, settings: SearchSettings, library: Prototype
 
 
 def place_without_symmetry(request: Request, settings: SearchSettings) -> list[Placement]:
-    """Place the atoms of a crystal's primitive cell in P1: for groups whose positions bring atoms too near."""
-    return _placed(lambda: _in_p1(request, settings))[0]
+    """Place the atoms of a crystal's primitive cell in P1, for groups whose positions bring atoms too near."""
+    return _placements_or_reason(lambda: _in_p1(request, settings))[0]
 
 
-def _placed(placing: Callable[[], list[Placement]]) -> tuple[list[Placement], str]:
-    """Return the placements that a function gives, or none and the reason: one crystal never stops a run."""
+def _placements_or_reason(placing: Callable[[], list[Placement]]) -> tuple[list[Placement], str]:
+    """Return what ``placing`` returns, or no placements and the reason: one crystal never stops a run."""
     try:
         with quiet():
             placements = placing()
@@ -111,7 +111,7 @@ def _in_p1(request: Request, settings: SearchSettings) -> list[Placement]:
             1,
             {z: n // points for z, n in request.counts.items()},
             Lattice(cell).parameters,
-            starts=max(1, settings.placements // 2),
+            placements=max(1, settings.placements // 2),
             seed=_seed(settings.seed, request.row, 2),
         )
     ]
@@ -120,19 +120,23 @@ def _in_p1(request: Request, settings: SearchSettings) -> list[Placement]:
 def best_of(
     request: Request, settings: SearchSettings, potential: Potential, placements: Sequence[Placement]
 ) -> tuple[tuple[Placement, Relaxed] | None, list[str]]:
-    """Relax the placements of lowest energy; the lowest with sensible distances, or None, and why others failed."""
+    """Relax the placements of lowest energy.
+
+    Returns:
+        the placement that ends lowest with sensible distances and its relaxation, or None; and why others failed.
+    """
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
-    kept = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
-    if not kept:
+    screened = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    if not screened:
         return None, ["the potential gives no energy of any placement"]
-    prerelaxed = potential.prerelax([placement.structure for placement in kept], steps=TRY_STEPS)
-    begun = sorted(zip(prerelaxed, kept, strict=True), key=lambda pair: pair[0].energy)[: settings.relaxed + SPARE]
+    prerelaxed = potential.prerelax([placement.structure for placement in screened], steps=TRY_STEPS)
+    queue = sorted(zip(prerelaxed, screened, strict=True), key=lambda pair: pair[0].energy)[: settings.relaxed + SPARE]
     schedule = Schedule(settings.steps, settings.free_steps, time_limit_s=settings.time_limit_s)
     succeeded = 0
-    while begun and succeeded < settings.relaxed:
-        # as many at once as are still wanted: the spare ones only where some fail
-        batch, begun = begun[: settings.relaxed - succeeded], begun[settings.relaxed - succeeded :]
+    while queue and succeeded < settings.relaxed:
+        # as many at once as successes are missing, so that spare placements are relaxed only where some fail
+        batch, queue = queue[: settings.relaxed - succeeded], queue[settings.relaxed - succeeded :]
         results = potential.relax(
             [placement.structure for _, placement in batch],
             seed=_seed(settings.seed, request.row, 1),
@@ -155,30 +159,31 @@ def best_of(
 def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> list[Placement]:
     """Return the placements of lowest energy, lowest first.
 
-    All are looked at in the given volume, and the lowest :data:`LOOKED_AT_AGAIN` of them at :data:`SCREEN_VOLUMES` too.
-    Volumes at which atoms would be nearer than the check of distances allows do not count, unless that leaves none.
+    All placements are screened at the given volume, and the lowest share of :data:`RESCREENED_SHARE` at
+    :data:`SCREEN_VOLUMES` too. Volumes at which atoms would be nearer than the check of distances allows do not count,
+    unless no others are left.
     """
     lowest = _energies(placements, potential, (1.0,))
-    again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(LOOKED_AT_AGAIN * len(placements)))]
+    again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(RESCREENED_SHARE * len(placements)))]
     others = _energies([placements[i] for i in again], potential, SCREEN_VOLUMES)
     lowest[again] = np.minimum(lowest[again], others)
     order = [int(i) for i in np.argsort(lowest, kind="stable") if math.isfinite(lowest[i])]
-    kept: list[int] = []
-    for i in order:  # the same energy to a tenth of a meV: the same structure found twice
-        if all(abs(lowest[i] - lowest[j]) > 1e-4 for j in kept):
-            kept.append(i)
-        if len(kept) == keep:
+    distinct: list[int] = []
+    for i in order:  # placements whose energies agree to a tenth of a meV are one structure
+        if all(abs(lowest[i] - lowest[j]) > 1e-4 for j in distinct):
+            distinct.append(i)
+        if len(distinct) == keep:
             break
-    return [placements[i] for i in kept]
+    return [placements[i] for i in distinct]
 
 
 def _energies(placements: Sequence[Placement], potential: Potential, volumes: Sequence[float]) -> NDArray[np.float64]:
-    """Lowest energies (B,), eV/atom, of placements at some volumes over their own; infinite where there is none."""
+    """Lowest energies (B,), eV/atom, of placements over some volumes relative to their own; infinite without any."""
     factors = np.array(volumes)
     trials = [scaled(placement.structure, factor) for placement in placements for factor in factors]
     energies = potential.energies(trials).reshape(len(placements), len(factors))
     ratios = np.array([p.min_ratio for p in placements])[:, None] * factors ** (1 / 3)
-    # too near: after all others
+    # placements whose atoms are too near come after all others
     energies = np.where(ratios >= sanity.MIN_DISTANCE_RATIO, energies, energies + 1e3)
     return np.where(np.isfinite(energies), energies, np.inf).min(axis=1)
 

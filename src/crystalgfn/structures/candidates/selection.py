@@ -1,4 +1,4 @@
-"""Which crystals of a table to work on first: those that a property model puts lowest above the hull."""
+"""Choose the crystals of a table to work on first: those that a property model puts lowest above the hull."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def most_promising(
 ) -> Crystals:
     """Return up to ``n`` crystals, lowest predicted energy above hull first, at most ``each`` of a formula.
 
-    The prediction is that of a property model, not of a potential; it orders what to relax and is no result.
+    The prediction is a property model's, not a potential's: it says what to relax first, and is no result.
 
     Args:
-        crystals: with the predicted formation energy (eV/atom) in a column.
-        n: how many.
-        hull: to measure it against. Crystals that it does not cover come last, by formation energy.
+        crystals: crystals with the predicted formation energy (eV/atom) in a column.
+        n: number of crystals to return.
+        hull: hull to measure energies from. Crystals that it does not cover come last, by formation energy.
         energy: name of the column, with or without unit.
-        each: of one formula; all have different space groups.
-        max_atoms: in the primitive cell; smaller crystals are relaxed sooner. None for any number.
+        each: most crystals of one formula, all in different space groups.
+        max_atoms: most atoms in the primitive cell, since small crystals are relaxed sooner; None for any number.
 
     Raises:
-        DataError: no such column, or nothing to choose from.
+        DataError: the column does not exist, or there are no crystals.
     """
     if not len(crystals):
         raise DataError("no crystals: found 0 rows, allowed: 1 or more")
@@ -51,12 +51,12 @@ def most_promising(
     if max_atoms is not None:
         order = order[atoms[order] <= max_atoms]
     formulas, groups = crystals.formulas, crystals.space_group.tolist()
-    taken: Counter[str] = Counter()
+    chosen: Counter[str] = Counter()
     seen, rows = set(), []
     for row in order.tolist():
         formula = formulas[row]
-        if taken[formula] < each and (formula, groups[row]) not in seen:
-            taken[formula] += 1
+        if chosen[formula] < each and (formula, groups[row]) not in seen:
+            chosen[formula] += 1
             seen.add((formula, groups[row]))
             rows.append(row)
         if len(rows) == n:

@@ -1,4 +1,4 @@
-"""Rows of a crystals table as requests: a broken one fails with the reason, and stops nothing."""
+"""Rows of a crystals table as requests: a broken row fails with the reason, and stops nothing."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CHUNK = 1_000
 
 @dataclass(frozen=True)
 class TableRequests:
-    """The rows of a crystals table, as often as they are iterated over.
+    """The rows of a crystals table, which can be iterated over many times.
 
     Attributes:
         table: arrow table.
-        source: its name, for messages.
+        source: name of the table, for messages.
     """
 
     table: pa.Table
@@ -39,10 +39,10 @@ class TableRequests:
 
 
 def read_requests(path: str | Path, n: int | None = None) -> TableRequests:
-    """Return the rows of a crystals table, up to ``n``.
+    """Return the rows of a crystals table, at most ``n``.
 
     Raises:
-        DataError: an unreadable file, or columns that are missing. A wrong value is the reason of its row.
+        DataError: the file is unreadable, or columns are missing. A wrong value only makes its row fail.
     """
     path = Path(path)
     table = read_table(path)
@@ -53,12 +53,12 @@ def read_requests(path: str | Path, n: int | None = None) -> TableRequests:
 
 
 def _chunk(table: pa.Table, source: str, first: int) -> Iterator[Request]:
-    """Rows of a part of the table; where it cannot be read, of its halves."""
+    """Yield the requests of a part of the table; a part that cannot be read is split in halves."""
     try:
         crystals = Crystals(*from_table(table, source, check_convention=False))
     except DataError as error:
         if table.num_rows == 1:
-            reason = re.sub(r"^.*?: row 1,? ", "", str(error))  # its number stands in the table of candidates
+            reason = re.sub(r"^.*?: row 1,? ", "", str(error))  # the table of candidates has the number of the row
             yield Request(row=first, failure=reason)
             return
         half = table.num_rows // 2

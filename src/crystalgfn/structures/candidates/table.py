@@ -1,6 +1,6 @@
-"""The table of candidates: one row for each crystal that went in, also those that failed and why.
+"""The table of candidates: one row for each crystal of the crystals table, failed ones with the reason.
 
-:class:`CandidateTable` is what readers ask: the energy above hull of this table, by which potential and hull.
+:class:`CandidateTable` tells readers which column holds the energy above hull, by which potential and hull.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CandidateTable:
     """A table of candidates.
 
     Attributes:
-        rows: one a crystal that went in.
+        rows: one row for each crystal.
     """
 
     rows: tuple[Row, ...]
@@ -44,12 +44,12 @@ class CandidateTable:
         """Read ``structures.parquet`` or ``.csv``.
 
         Raises:
-            DataError: unreadable file, or one that is no table of candidates.
+            DataError: the file is unreadable, or no table of candidates.
         """
         table = read_table(path)
-        absent = [name for name in REQUIRED if name not in table.column_names]
-        if absent:
-            raise DataError(f"{path}: no column {absent[0]!r}, allowed: a table that crystalgfn structures wrote")
+        missing = [name for name in REQUIRED if name not in table.column_names]
+        if missing:
+            raise DataError(f"{path}: no column {missing[0]!r}, allowed: a table that crystalgfn structures wrote")
         hulls = table["hull"].to_pylist() if "hull" in table.column_names else []
         columns = energy_columns(table.schema, hull=str(next(filter(None, hulls), "")))
         try:
@@ -59,11 +59,11 @@ class CandidateTable:
 
     @cached_property
     def columns(self) -> tuple[EnergyColumn, ...]:
-        """The columns of energies, in the order of files: the first of a quantity is the relaxing potential's."""
+        """The columns of energies in the order of files; the relaxing potential's comes first for each quantity."""
         return tuple(header.energy for header in headers(self.rows) if header.energy is not None)
 
     def energy(self, quantity: Quantity) -> EnergyColumn | None:
-        """Return the first column of a quantity that holds a number anywhere, or None."""
+        """Return the first column of a quantity that holds at least one number, or None."""
         return next(
             (c for c in self.columns if c.quantity is quantity and any(math.isfinite(r.energy(c)) for r in self.rows)),
             None,
@@ -87,14 +87,14 @@ class CandidateTable:
     def ranked(self) -> list[Row]:
         """Return the relaxed rows by energy above hull, else formation energy, lowest first and doubtful ones last.
 
-        Where rows are duplicates, the first counts.
+        Of each group of duplicates the best row is returned.
         """
         column = self.above_hull or self.formation
         if column is None:
             return []
-        kept = [row for row in self.rows if row.status is Status.RELAXED and math.isfinite(row.energy(column))]
+        relaxed = [row for row in self.rows if row.status is Status.RELAXED and math.isfinite(row.energy(column))]
         best: dict[int, Row] = {}
-        for row in sorted(kept, key=lambda row: (bool(row.flags), row.energy(column), row.row)):
+        for row in sorted(relaxed, key=lambda row: (bool(row.flags), row.energy(column), row.row)):
             best.setdefault(row.row if row.match_group is None else row.match_group, row)
         return list(best.values())
 
@@ -103,8 +103,8 @@ def write_tables(folder: Path, rows: Callable[[], Iterable[Row]]) -> None:
     """Write ``structures.parquet`` and ``structures.csv``, atomically, a few thousand rows in memory at a time.
 
     Args:
-        folder: where.
-        rows: gives all rows, as often as it is called.
+        folder: folder of the files.
+        rows: returns all rows each time it is called.
     """
     columns = headers(rows())
     for suffix in (".parquet", ".csv"):

@@ -1,8 +1,8 @@
-"""What became of a table of candidates, in numbers whose denominators are the crystals that went in.
+"""Summary numbers of a table of candidates, as shares of all crystals in it, failed ones too.
 
-Stable: energy above hull at most a threshold, of one potential and one hull, which the table names. Unique: the first
-of its StructureMatcher group. Novel: no match among the known structures it was compared with; where it was not
-compared, there is no S.U.N.
+Stable: energy above hull of at most a threshold, by one potential and one hull, which the table names. Unique: the
+first candidate of its StructureMatcher group. Novel: no match among the known structures that the candidate was
+compared with; without a comparison there is no S.U.N.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from crystalgfn.structures.candidates.schema import EnergyColumn, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 
 THRESHOLDS = (0.0, 0.08, 0.1)
-"""eV/atom above hull."""
+"""Energies above hull (eV/atom) up to which a candidate counts as stable."""
 
 
 def tally(table: CandidateTable) -> dict[str, float]:
-    """Count the rows of a table of candidates.
+    """Summarise a table of candidates.
 
     Returns:
         ``crystals``; shares of the crystals, 0..1: ``relaxed``, ``converged``, ``cdvae_valid``, ``lemat_valid``,
-        ``unique``, ``novel``, ``symmetric`` (the result is not P1), ``group_kept``, ``stable_*`` and ``sun_*`` at each
-        of :data:`THRESHOLDS`; and medians ``e_above_hull`` (eV/atom), ``volume_change`` and ``seconds``. NaN where
+        ``unique``, ``novel``, ``symmetric`` (the result is not P1), ``group_kept``, and ``stable_*`` and ``sun_*`` at
+        each of :data:`THRESHOLDS`; and medians ``e_above_hull`` (eV/atom), ``volume_change`` and ``seconds``. NaN where
         nothing was measured.
     """
     n = len(table)
@@ -59,14 +59,14 @@ def tally(table: CandidateTable) -> dict[str, float]:
 
 
 def succeeded(row: Row, column: EnergyColumn | None, threshold: float) -> bool:
-    """Whether a candidate is stable, unique and novel; the last counts where it was compared with known structures.
+    """Whether a candidate is stable, unique and novel; novelty counts if it was compared with known structures.
 
     Args:
-        row: of a table of candidates.
-        column: its energy above hull (eV/atom).
-        threshold: eV/atom.
+        row: row of a table of candidates.
+        column: column of the energies above hull (eV/atom).
+        threshold: highest energy above hull (eV/atom) of a stable candidate.
     """
-    near = row.energy(column) <= threshold  # never for NaN
+    near = row.energy(column) <= threshold  # False for NaN
     return near and row.match_group == row.row and row.novel is not False
 
 

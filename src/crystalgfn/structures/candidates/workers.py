@@ -1,8 +1,8 @@
-"""Work on many crystals in several processes; the result of a row does not depend on how many, or on the order.
+"""Work on many crystals in several processes; results depend neither on the number of processes nor on the order.
 
-Each process has one thread and its own potential and hull. A process that dies (out of memory, a crash in a library)
-takes only the crystals in its hands with it: they are tried once more, each alone, and fail with a reason if that kills
-a process again.
+Each process has one thread and its own potential and hull. If a process dies (out of memory, a crash in a library),
+only the crystals in work are lost: each is tried once more, alone, and fails with a reason if that kills a process
+again.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ from crystalgfn.structures.candidates.search import PlacedRequest
 
 DIED = "the process that worked on it died (out of memory, or a crash in a library)"
 
-
 Task = Request | PlacedRequest
 """A crystal to work on, whose atoms may be placed already."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a worker needs, by name, so that every process loads its own.
+    """The tools of a worker by name, so that every process can load its own.
 
     Attributes:
         potential: name for :func:`~crystalgfn.structures.relaxing.potentials.registry.load_potential`;
             empty to place atoms only.
-        references: its file of elemental references, or None.
+        references: file of elemental references of the potential, or None.
         hull: source for :func:`~crystalgfn.stability.load.load_hull`; empty for none.
-        library: file of prototypes; ``"builtin"`` for those that ship, empty for none.
-        second: name of the potential that judges what came out, such as ``"7net-l3i5"``; empty for none.
-        second_references: its file of elemental references, or None.
+        library: file of prototypes; ``"builtin"`` for the shipped ones, empty for none.
+        second: name of the potential that judges relaxed structures, such as ``"7net-l3i5"``; empty for none.
+        second_references: file of elemental references of the second potential, or None.
     """
 
     potential: str = "chgnet"
@@ -51,10 +50,10 @@ class Tools:
     second_references: str | None = None
 
     def load(self, settings: SearchSettings) -> Bench:
-        """Load everything and return the work on one crystal.
+        """Load all tools.
 
         Raises:
-            CrystalGFNError: a potential, hull or library that is not there, or a second opinion by the same potential.
+            CrystalGFNError: a potential, hull or library is missing, or one potential is to relax and to judge.
         """
         from crystalgfn.stability.load import load_hull
         from crystalgfn.structures.placing.prototype_files import load_library
@@ -77,59 +76,59 @@ def check_second(potential: str, second: str) -> None:
     """Refuse a second opinion by the potential that relaxes.
 
     Raises:
-        PropertyError: both are one.
+        PropertyError: both are the same potential.
     """
     if potential == second:
         raise PropertyError(f"second opinion: found {second!r}, which relaxes already, allowed: another potential")
 
 
 def work(
-    tasks: Iterable[Task], tools: Tools, settings: SearchSettings, *, workers: int, here: Bench
+    tasks: Iterable[Task], tools: Tools, settings: SearchSettings, *, workers: int, bench: Bench
 ) -> Iterator[Candidate]:
-    """Yield a candidate for every crystal, as they are done.
+    """Yield a candidate for every crystal, in the order in which they are finished.
 
     Args:
-        tasks: crystals; a few are in memory at a time, so there may be any number.
-        tools: what each process loads.
-        settings: of the search.
-        workers: processes; 1 works in this one.
-        here: the loaded tools of this one.
+        tasks: crystals; a few are in memory at a time, so that there may be any number.
+        tools: tools that each process loads.
+        settings: settings of the search.
+        workers: number of processes; with 1, the work is done in this process.
+        bench: the loaded tools of this process.
     """
     if workers == 1:
-        yield from map(here, tasks)
+        yield from map(bench, tasks)
         return
-    again: list[Task] = []
+    second_tries: list[Task] = []
     source = iter(tasks)
     while True:
-        died = yield from _pool(source, tools, settings, workers)
-        if not died:
+        lost = yield from _pool(source, tools, settings, workers)
+        if not lost:
             break
-        again.extend(died)
-    for task in again:
+        second_tries.extend(lost)
+    for task in second_tries:
         yield from _alone(task, tools, settings)
 
 
 def _pool(
     source: Iterator[Task], tools: Tools, settings: SearchSettings, workers: int
 ) -> Generator[Candidate, None, list[Task]]:
-    """Yield candidates until the source is empty or a process dies; return the crystals that were in hand then."""
-    in_hand: dict[Future[Candidate], Task] = {}
+    """Yield candidates until the source is empty or a process dies; return the crystals in work at that moment."""
+    pending: dict[Future[Candidate], Task] = {}
     task: Task | None = None
     with _executor(tools, settings, workers) as pool:
         try:
             while True:
-                while len(in_hand) < workers + 1 and (task := next(source, None)) is not None:
-                    in_hand[pool.submit(_do, task)] = task
+                while len(pending) < workers + 1 and (task := next(source, None)) is not None:
+                    pending[pool.submit(_do, task)] = task
                     task = None
-                if not in_hand:
+                if not pending:
                     return []
-                done, _ = wait(in_hand, return_when=FIRST_COMPLETED)
+                done, _ = wait(pending, return_when=FIRST_COMPLETED)
                 for future in done:
                     candidate = future.result()
-                    del in_hand[future]
+                    del pending[future]
                     yield candidate
-        except BrokenProcessPool:  # also of submit, whose task is not there yet
-            return [*in_hand.values(), *([task] if task is not None else [])]
+        except BrokenProcessPool:  # submit raises it too, before its task is pending
+            return [*pending.values(), *([task] if task is not None else [])]
 
 
 def _alone(task: Task, tools: Tools, settings: SearchSettings) -> Iterator[Candidate]:
@@ -140,7 +139,7 @@ def _alone(task: Task, tools: Tools, settings: SearchSettings) -> Iterator[Candi
             yield failed(task, DIED)
 
 
-_work: Any = None
+_bench: Any = None
 
 
 def _executor(tools: Tools, settings: SearchSettings, workers: int) -> ProcessPoolExecutor:
@@ -150,21 +149,21 @@ def _executor(tools: Tools, settings: SearchSettings, workers: int) -> ProcessPo
 
 
 def _start(tools: Tools, settings: SearchSettings, parent: int) -> None:
-    global _work
+    global _bench
     import torch
 
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     torch.set_num_threads(1)
-    _work = tools.load(settings)
+    _bench = tools.load(settings)
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone: a parent that was killed cannot tell."""
+    """End this process when its parent is gone, since a killed parent cannot end it."""
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
 
 
 def _do(task: Task) -> Candidate:
-    result: Candidate = _work(task)
+    result: Candidate = _bench(task)
     return result

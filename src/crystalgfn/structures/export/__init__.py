@@ -1,1 +1,1 @@
-"""Structures as files."""
+"""Formats of structure files."""

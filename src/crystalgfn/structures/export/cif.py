@@ -1,8 +1,8 @@
 """Symmetrised CIF with space group and Wyckoff letters.
 
 It holds the conventional cell in the standard setting of the International Tables (hexagonal axes for rhombohedral
-groups, second origin), the symmetry operations, and one atom an orbit, so that any reader rebuilds the same crystal and
-finds the same space group.
+groups, second origin), the symmetry operations, and one atom of each orbit, so that any reader rebuilds the crystal and
+finds its space group.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def to_cif(structure: Structure, *, symprec: float = SYMPREC, name: str | None =
     """Return the text of a symmetrised CIF; see :func:`symmetrise`.
 
     Args:
-        structure: the crystal, any cell.
+        structure: the crystal in any cell.
         symprec: tolerance of its symmetry, A.
-        name: of the data block; the reduced formula by default.
+        name: name of the data block; the reduced formula by default.
 
     Raises:
         DataError: no space group can be assigned.

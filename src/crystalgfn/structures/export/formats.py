@@ -1,4 +1,4 @@
-"""Formats of structure files: what a folder of candidates holds of each structure.
+"""Formats of structure files in a folder of candidates.
 
 A new format is a file beside this one, and a line in :data:`FORMATS`.
 """
@@ -36,8 +36,9 @@ class Format:
     """A format of structure files.
 
     Attributes:
-        text: what is written of a structure.
-        together: one file for all, ``all.SUFFIX``, when all are done; else one each, ``SUFFIX/NAME.SUFFIX``, at once.
+        text: returns the text of a structure.
+        together: whether all structures go into one file, ``all.SUFFIX``, at the end; else each is written at once,
+            as ``SUFFIX/NAME.SUFFIX``.
     """
 
     text: Callable[[Exported], str]
@@ -45,7 +46,7 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    "cif": Format(lambda given: to_cif(given.structure, symprec=given.symprec)),
-    "extxyz": Format(lambda given: to_frame(given.structure, given.info), together=True),
+    "cif": Format(lambda item: to_cif(item.structure, symprec=item.symprec)),
+    "extxyz": Format(lambda item: to_frame(item.structure, item.info), together=True),
 }
-"""What a folder of candidates is written in, by the ending of the files."""
+"""The formats of a folder of candidates, by the ending of the files."""

@@ -1,4 +1,4 @@
-"""Exchanges of elements: a known crystal with other elements of the same counts, and how unlike they are."""
+"""Exchanges of elements: put other elements of equal counts into a known crystal, and say how unlike they are."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystallography.sites.prior import element_class
 
 OTHER_CLASS = 0.3
-"""Dissimilarity of elements of different classes, beside the differences in electronegativity and radius."""
+"""Dissimilarity of elements of different classes, added to the differences in electronegativity and radius."""
 
 EXCHANGES = 24
-"""Element exchanges tried for one prototype, at most."""
+"""Most element exchanges tried for one prototype."""
 
 
 def scaled_to(lattice: Array, other: Array) -> Array:
@@ -33,19 +33,19 @@ def exchanges(old: Mapping[int, int], new: Mapping[int, int]) -> Iterator[dict[i
     for side, counts in enumerate((old, new)):
         for z, n in sorted(counts.items(), key=lambda item: (ELECTRONEGATIVITY[item[0]], item[0])):
             by_count.setdefault(n, ([], []))[side].append(z)
-    for choice in product(*(permutations(there) for _, there in by_count.values())):
-        here = [z for olds, _ in by_count.values() for z in olds]
-        yield dict(zip(here, [z for part in choice for z in part], strict=True))
+    old_elements = [z for elements, _ in by_count.values() for z in elements]
+    for choice in product(*(permutations(elements) for _, elements in by_count.values())):
+        yield dict(zip(old_elements, [z for part in choice for z in part], strict=True))
 
 
 def dissimilarity(counts: Mapping[int, int], elements: Mapping[int, int]) -> float:
-    """Return the mean over the atoms of how unlike old and new element are: electronegativity, radius (A) and class."""
-    unlike = sum(n * _unlike(z, elements[z]) for z, n in counts.items())
-    return float(unlike / sum(counts.values()))
+    """Return how unlike old and new elements are: electronegativity, radius (A) and class, as a mean over the atoms."""
+    total = sum(n * _difference(z, elements[z]) for z, n in counts.items())
+    return float(total / sum(counts.values()))
 
 
 @cache
-def _unlike(one: int, other: int) -> float:
+def _difference(one: int, other: int) -> float:
     difference = abs(ELECTRONEGATIVITY[one] - ELECTRONEGATIVITY[other])
     difference += abs(COVALENT_RADIUS[one] - COVALENT_RADIUS[other])
     return float(difference + OTHER_CLASS * (element_class(one) != element_class(other)))

@@ -1,4 +1,4 @@
-"""Files of prototypes: parquet, one row a prototype; reading, writing, and making one of a table of structures."""
+"""Files of prototypes: parquet, with one row for each prototype; read, written, and made from structures."""
 
 from __future__ import annotations
 
@@ -27,26 +27,25 @@ SCHEMA = pa.schema(
         ("lattice", pa.list_(pa.float64())),
     ]
 )
-"""Columns: atomic number and letter of each orbit, their free coordinates in turn, and the lattice in A and degree."""
+"""Columns: ``numbers`` and ``letters`` have an entry for each orbit, ``lattice`` is in A and degree."""
 
 STRUCTURE_COLUMNS = ("material_id", "numbers", "cell", "fractional")
-
 
 BUILTIN = "builtin"
 NONE = "none"
 
 BUILTIN_FILE = Path(str(files(__package__) / "data" / "prototypes.parquet"))
-"""Prototypes that ship: AFLOW's, as pymatgen distributes them, and phases of the builtin hull.
+"""The shipped prototypes: AFLOW's, as pymatgen distributes them, and phases of the builtin hull.
 
-AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the others are made by ``scripts/data/build_hull.py``.
+AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the phases are made by ``scripts/data/build_hull.py``.
 """
 
 
 def load_library(name: str | Path) -> PrototypeLibrary:
-    """Return the prototypes that ship (``"builtin"``), or those of a file.
+    """Return the shipped prototypes (``"builtin"``), or the prototypes of a file.
 
     Raises:
-        DataError: the file is missing, unreadable, or no library.
+        DataError: the file is missing, unreadable, or no library of prototypes.
     """
     if str(name) == BUILTIN:
         return read(BUILTIN_FILE)
@@ -57,7 +56,7 @@ def load_library(name: str | Path) -> PrototypeLibrary:
 
 
 def write(library: PrototypeLibrary, path: str | Path, *, about: dict[str, str] | None = None) -> None:
-    """Write a library, whole or not at all; ``about`` (source, licence ...) goes into the metadata of the file.
+    """Write a library, whole or not at all; ``about`` (source, licence and so on) goes into the metadata of the file.
 
     Raises:
         DataError: the file cannot be written.
@@ -83,7 +82,7 @@ def read(path: Path) -> PrototypeLibrary:
     """Read a library that :func:`write` wrote.
 
     Raises:
-        DataError: the file is missing, unreadable, or no library.
+        DataError: the file is missing, unreadable, or no library of prototypes.
     """
     table = _table(path, SCHEMA.names)
     try:
@@ -104,18 +103,18 @@ def read(path: Path) -> PrototypeLibrary:
 
 
 def about(path: Path) -> dict[str, str]:
-    """Return what was said of a library when it was written: source, licence, citation."""
+    """Return the metadata that :func:`write` put into a file: source, licence, citation."""
     metadata = pq.read_schema(path).metadata or {}
     text: dict[str, str] = json.loads(metadata.get(b"about", b"{}"))
     return text
 
 
 def from_structures(path: str | Path, *, symprec: float = 0.05) -> PrototypeLibrary:
-    """Find the prototypes of a table of crystal structures.
+    """Make prototypes from a table of crystal structures.
 
     Args:
-        path: parquet with a row a structure: ``material_id``, ``numbers`` (N,), ``cell`` (9,) in A (vectors in turn)
-            and ``fractional`` (3 N,) coordinates. Rows in which no symmetry is found are left out.
+        path: parquet with a row for each structure: ``material_id``, ``numbers`` (N,), ``cell`` (9,) in A, one vector
+            after the other, and ``fractional`` (3 N,) coordinates. Rows in which no symmetry is found are left out.
         symprec: tolerance of the symmetry search in A.
 
     Raises:

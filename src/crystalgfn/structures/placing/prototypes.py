@@ -1,8 +1,8 @@
 """Prototypes: known crystals described by their Wyckoff positions, to be filled with other elements.
 
-A prototype is (space group, site of each orbit with its free coordinates, conventional lattice). A crystal can take it
-over where the group is the same and elements of the same counts can be exchanged one to one; its symmetry is then exact
-by construction. Files of prototypes, the one that ships among them: :mod:`.prototype_files`.
+A prototype is (space group, site of each orbit with its free coordinates, conventional lattice). It fits a crystal of
+its space group if elements of equal counts can be exchanged one to one; the symmetry is then exact by construction.
+For files of prototypes, including the shipped one, see :mod:`.prototype_files`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from crystalgfn.crystallography.sites.assignments import Assignment, canonical
 from crystalgfn.crystallography.sites.counting import Site
 from crystalgfn.errors import DataError
 from crystalgfn.structures.placing.exchange import EXCHANGES, dissimilarity, exchanges, scaled_to
-from crystalgfn.structures.placing.random_placement import Starts, is_new, starts_at
+from crystalgfn.structures.placing.random_placement import InitialPlacements, is_new, placements_at
 
 SCALED = 0.3
-"""What a structure with the prototype's axes instead of those asked for loses in the ranking."""
+"""Dissimilarity that a structure with the prototype's axial ratios gets for not having the requested lattice."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Prototype:
     """A known crystal in terms of its Wyckoff positions.
 
     Attributes:
-        id: name in its source.
+        id: name of the prototype in its source.
         formula: reduced formula of the known crystal.
         space_group: international number.
         sites: (atomic number, letter) of each orbit, in the order of an Assignment.
-        free: free coordinates of all sites in turn.
+        free: free coordinates of all sites, one site after the other.
         lattice: a, b, c in A and alpha, beta, gamma in degree, of the conventional cell.
     """
 
@@ -47,7 +47,7 @@ class Prototype:
 
     @property
     def assignment(self) -> Assignment:
-        """Its sites as an assignment."""
+        """The sites as an assignment."""
         return Assignment(self.space_group, self.sites)
 
     def exchanged(self, elements: Mapping[int, int]) -> tuple[Assignment, Array]:
@@ -62,9 +62,15 @@ class Prototype:
 
 @dataclass(frozen=True, eq=False)
 class FilledPrototype:
-    """A prototype filled with the elements asked for: one start, where it came from, and how unlike it is (0 best)."""
+    """A prototype filled with the elements of a crystal.
 
-    starts: Starts
+    Attributes:
+        placement: one placement.
+        source: name of the prototype.
+        dissimilarity: how unlike crystal and prototype are; 0 is best.
+    """
+
+    placement: InitialPlacements
     source: str
     dissimilarity: float
 
@@ -78,7 +84,7 @@ class PrototypeLibrary:
         place(225, {12: 4, 8: 4}, (4.2, 4.2, 4.2, 90, 90, 90), seed=0, library=library)
 
     Attributes:
-        prototypes: its prototypes, in order.
+        prototypes: the prototypes in order.
     """
 
     def __init__(self, prototypes: Iterable[Prototype]) -> None:
@@ -103,42 +109,42 @@ class PrototypeLibrary:
         exclude_formula: str | None = None,
         limit: int = 300,
     ) -> Iterator[FilledPrototype]:
-        """Yield the prototypes that can hold these counts, most alike first, each candidate once.
+        """Yield the prototypes that can hold these counts, most alike first, each structure once.
 
-        A prototype comes in the lattice asked for and, where its own axes differ, in its own axes scaled to the volume
-        of the lattice asked for. Dissimilarity is the mean over the atoms of the difference of the exchanged elements
+        A prototype comes in the requested lattice and, if its own axes differ, in its own axes scaled to the requested
+        volume. Dissimilarity is the mean over the atoms of the difference of the exchanged elements
         (electronegativity, covalent radius, class) plus the difference of the axes, or :data:`SCALED` for own axes.
 
         Args:
             space_group: international number.
             counts: atoms of each atomic number in the conventional cell, above 0.
-            lattice: (6,) of the conventional cell, A and degree.
+            lattice: (6,) lattice of the conventional cell, A and degree.
             exclude_formula: formula whose prototypes are left out.
-            limit: candidates built at most.
+            limit: most structures to build.
 
         Raises:
-            DataError: a formula that cannot be read, or a lattice that is none of the group.
+            DataError: the formula cannot be read, or the lattice does not fit the group.
         """
-        wanted = checked_lattice(space_group, tuple(lattice))
+        requested = checked_lattice(space_group, tuple(lattice))
         excluded = _reduced(exclude_formula) if exclude_formula else None
         ranked: list[tuple[float, int, Prototype, dict[int, int], Array, str]] = []
         for prototype in self._by_key.get((space_group, tuple(sorted(counts.values()))), []):
             if prototype.formula == excluded:
                 continue
-            own = scaled_to(np.array(prototype.lattice), wanted)
-            strain = float(np.abs(np.log(own[:3] / wanted[:3])).max() + np.abs(own[3:] - wanted[3:]).max() / 30)
+            own = scaled_to(np.array(prototype.lattice), requested)
+            strain = float(np.abs(np.log(own[:3] / requested[:3])).max() + np.abs(own[3:] - requested[3:]).max() / 30)
             for elements in islice(exchanges(prototype.assignment.counts, counts), EXCHANGES):
                 unlike = dissimilarity(prototype.assignment.counts, elements)
-                ranked.append((unlike + strain, len(ranked), prototype, elements, wanted, ""))
+                ranked.append((unlike + strain, len(ranked), prototype, elements, requested, ""))
                 if strain > 0.01:
                     ranked.append((unlike + SCALED, len(ranked), prototype, elements, own, " (scaled)"))
         ranked.sort(key=lambda entry: entry[:2])
         seen: dict[tuple[Assignment, bool], list[Array]] = {}
         for unlike, _, prototype, elements, axes, remark in ranked[:limit]:
             assignment, free = prototype.exchanged(elements)
-            starts = starts_at(assignment, axes.tolist(), free[None])
-            if is_new(starts, 0, seen.setdefault((canonical(assignment), bool(remark)), [])):
-                yield FilledPrototype(starts, f"prototype {prototype.id}{remark}", unlike)
+            placement = placements_at(assignment, axes.tolist(), free[None])
+            if is_new(placement, 0, seen.setdefault((canonical(assignment), bool(remark)), [])):
+                yield FilledPrototype(placement, f"prototype {prototype.id}{remark}", unlike)
 
 
 def _reduced(formula: str) -> str:

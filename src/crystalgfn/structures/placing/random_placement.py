@@ -1,9 +1,9 @@
-"""Atoms at random on the Wyckoff positions of an assignment: many starts at once, pushed apart, best first.
+"""Place atoms at random on the Wyckoff positions of an assignment: many placements at once, pushed apart, best first.
 
 The free coordinates are drawn uniformly, then moved for some steps as soft spheres that push each other apart. By
-symmetry it is enough to look at one atom of each orbit: the push on it, projected on what its position leaves free, is
-the push on the whole orbit. Two atoms of one orbit that meet, since the point drawn has more symmetry than its
-position, are two atoms at distance 0: pushed apart as any others, and found out by the distance if they stay.
+symmetry it is enough to look at one atom of each orbit: the push on it, projected on the free coordinates of its
+position, is the push on the whole orbit. Two atoms of one orbit meet if the drawn point has more symmetry than its
+position; they are pushed apart like any others, and their distance of 0 shows if they stay together.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from crystalgfn.errors import DataError
 Array = NDArray[np.float64]
 
 IMAGES: Array = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
-"""(27, 3) cells around a Minkowski-reduced one: the nearest image of any two points wrapped into it is among them."""
+"""(27, 3) cells around a Minkowski-reduced cell, which hold the nearest images of all points in it."""
 
 PUSH_STEPS = 20
 TARGET_RATIO = 1.0
-"""Spheres touch where the distance is this many times the sum of the covalent radii.
+"""Distance at which spheres touch, over the sum of the covalent radii.
 
-For 30 real crystals of 6 to 14 atoms, given assignment and lattice, this share of the best 20 of 200 starts matched the
-real structure: 23 % without pushing, 51 % with 20 steps to a ratio of 1.0, 42 % with 20 steps to 1.3.
+For 30 real crystals of 6 to 14 atoms with assignment and lattice given, of the best 20 of 200 placements this share
+matched the real structure: 23 % without pushing, 51 % with 20 steps to a ratio of 1.0, 42 % with 20 steps to 1.3.
 """
 
 SAME_DISTANCE = 0.1
-"""Structures of the same sites whose sorted interatomic distances differ by less, in A, are taken as one."""
+"""Structures on equal sites are one structure if their sorted interatomic distances differ by less than this (A)."""
 
-_CHUNK = 4_000_000  # distances held at once: 100 MB with their vectors
+_CHUNK = 4_000_000  # distances in memory at once: 100 MB with their vectors
 
 
 @dataclass(frozen=True, eq=False)
-class Starts:
+class InitialPlacements:
     """S structures of one assignment and lattice, best first, in a reduced primitive cell of N atoms.
 
     Attributes:
-        assignment: what occupies which positions.
-        lattice: (6,) of the conventional cell, A and degree.
-        cell: (3, 3) vectors of the primitive cell in A, a vector a row.
+        assignment: elements and their Wyckoff positions.
+        lattice: (6,) lattice of the conventional cell, A and degree.
+        cell: (3, 3) vectors of the primitive cell in A, one in each row.
         numbers: (N,) int64 atomic numbers.
         fractional: (S, N, 3) coordinates in the primitive cell, in [0, 1).
         conventional: (S, M, 3) coordinates of the M atoms of the conventional cell, in [0, 1).
         conventional_numbers: (M,) int64 atomic numbers.
-        ratio: (S,) least distance over the sum of the two covalent radii, over all pairs and their images; falling.
+        ratio: (S,) least distance over the sum of the two covalent radii, over all pairs and images; in falling order.
         distance: (S,) least distance in A.
     """
 
@@ -70,7 +70,7 @@ class Starts:
         return len(self.ratio)
 
 
-def random_starts(
+def random_placements(
     assignment: Assignment,
     lattice: Sequence[float],
     n: int,
@@ -78,19 +78,19 @@ def random_starts(
     seed: int,
     draws: int | None = None,
     steps: int = PUSH_STEPS,
-) -> Starts:
-    """Place the atoms of an assignment at random and keep the starts with the largest least distance.
+) -> InitialPlacements:
+    """Place the atoms of an assignment at random and keep the placements with the largest least ratio.
 
     Args:
         assignment: sites, one orbit each.
-        lattice: (6,) of the conventional cell, A and degree.
-        n: starts to keep; one where the assignment has no free coordinates.
-        seed: the same seed gives the same starts.
-        draws: starts to draw; three times ``n`` by default.
-        steps: of pushing atoms apart; 0 leaves the coordinates as drawn.
+        lattice: (6,) lattice of the conventional cell, A and degree.
+        n: placements to keep; only one exists where the assignment has no free coordinates.
+        seed: the same seed gives the same placements.
+        draws: placements to draw; three times ``n`` by default.
+        steps: steps of pushing atoms apart; 0 leaves the coordinates as drawn.
 
     Raises:
-        DataError: the lattice is not one of the group, there are no sites, or a number is out of range.
+        DataError: the lattice does not fit the group, there are no sites, or a number is out of range.
     """
     if n < 1 or steps < 0 or (draws is not None and draws < n):
         raise DataError(f"asked for {n} of {draws} draws and {steps} steps; allowed: 1 <= n <= draws, steps >= 0")
@@ -104,53 +104,53 @@ def random_starts(
         chunk = max(1, _CHUNK // (8 * frame.pairs))
         parts = np.split(free, range(chunk, size, chunk))
         free = np.concatenate([frame.push_apart(part, steps) for part in parts])
-    return frame.starts(free, min(n, size))
+    return frame.placements(free, min(n, size))
 
 
-def starts_at(assignment: Assignment, lattice: Sequence[float], free: Array) -> Starts:
+def placements_at(assignment: Assignment, lattice: Sequence[float], free: Array) -> InitialPlacements:
     """Place the atoms of an assignment at given free coordinates.
 
     Args:
         assignment: sites, one orbit each.
-        lattice: (6,) of the conventional cell, A and degree.
-        free: (S, F) free coordinates, those of each site in turn; see
+        lattice: (6,) lattice of the conventional cell, A and degree.
+        free: (S, F) free coordinates, one site after the other; see
             :class:`~crystalgfn.crystallography.operations.Position`.
 
     Returns:
-        The S starts, by falling least ratio.
+        the S placements, by falling least ratio.
 
     Raises:
-        DataError: the lattice is not one of the group, or ``free`` has another shape.
+        DataError: the lattice does not fit the group, or ``free`` has another shape.
     """
     free = np.asarray(free, dtype=np.float64)
     n_free = sum(assignment.degrees_of_freedom)
     if free.ndim != 2 or free.shape[1] != n_free:
         raise DataError(f"free coordinates have shape {free.shape}; allowed: (S, {n_free}) for {assignment}")
-    return _Frame(assignment, checked_lattice(assignment.space_group, lattice)).starts(free, len(free))
+    return _Frame(assignment, checked_lattice(assignment.space_group, lattice)).placements(free, len(free))
 
 
-def is_new(starts: Starts, index: int, known: list[Array]) -> bool:
-    """Whether a start differs from those seen before, by its sorted distances; if so they are added to ``known``.
+def is_new(placements: InitialPlacements, index: int, earlier: list[Array]) -> bool:
+    """Whether a placement differs from all earlier ones in its sorted distances, which are then added to ``earlier``.
 
     Args:
-        starts: of an assignment with the same canonical form as all others in ``known``.
-        index: which start.
-        known: distances seen so far, by this function.
+        placements: placements of an assignment; all that share ``earlier`` have one canonical assignment.
+        index: index of the placement.
+        earlier: sorted distances of earlier placements, as this function added them.
     """
-    offset = starts.fractional[index][:, None] - starts.fractional[index]
-    distance = np.sqrt((((offset - np.rint(offset)) @ starts.cell) ** 2).sum(axis=-1)).ravel()
-    kinds = np.minimum(starts.numbers[:, None], starts.numbers) * 1000 + np.maximum(
-        starts.numbers[:, None], starts.numbers
+    offset = placements.fractional[index][:, None] - placements.fractional[index]
+    distance = np.sqrt((((offset - np.rint(offset)) @ placements.cell) ** 2).sum(axis=-1)).ravel()
+    kinds = np.minimum(placements.numbers[:, None], placements.numbers) * 1000 + np.maximum(
+        placements.numbers[:, None], placements.numbers
     )
     between = distance[np.lexsort((distance, kinds.ravel()))]
-    if any(np.abs(between - other).max() < SAME_DISTANCE for other in known):
+    if any(np.abs(between - other).max() < SAME_DISTANCE for other in earlier):
         return False
-    known.append(between)
+    earlier.append(between)
     return True
 
 
 class _Frame:
-    """The maps from free coordinates u (S, F) to atoms, in the reduced primitive cell, and their distances."""
+    """Maps free coordinates u (S, F) to atoms in the reduced primitive cell, and to their distances."""
 
     def __init__(self, assignment: Assignment, lattice: Array) -> None:
         self.assignment, self.lattice = assignment, lattice
@@ -181,10 +181,10 @@ class _Frame:
 
         self.all_linear, self.all_shift = np.concatenate(linear), np.concatenate(shift)
         self.all_numbers = np.array(numbers, dtype=np.int64)
-        kept = np.array(inside)
-        self.numbers = self.all_numbers[kept]
-        self.linear = np.einsum("ncf,cd->fnd", self.all_linear[kept], to_primitive).transpose(1, 0, 2)  # (N, F, 3)
-        self.shift = self.all_shift[kept] @ to_primitive
+        in_cell = np.array(inside)  # atoms of the primitive cell
+        self.numbers = self.all_numbers[in_cell]
+        self.linear = np.einsum("ncf,cd->fnd", self.all_linear[in_cell], to_primitive).transpose(1, 0, 2)  # (N, F, 3)
+        self.shift = self.all_shift[in_cell] @ to_primitive
         self.projector = np.concatenate(projectors)  # (3 R, F): Cartesian moves of the representatives to moves of u
         self.representatives = np.array(representatives)
         radii = COVALENT_RADIUS[self.numbers]
@@ -208,7 +208,10 @@ class _Frame:
         return offset
 
     def push_apart(self, free: Array, steps: int) -> Array:
-        """Move free coordinates (S, F) as soft spheres; pairs see their wrapped image only, which is near enough."""
+        """Move free coordinates (S, F) so that atoms, as soft spheres, push each other apart.
+
+        Of each pair only the wrapped image counts, which is near enough.
+        """
         target = TARGET_RATIO * self.touching
         target[np.arange(len(target)), self.representatives] = 0.0
         for _ in range(steps):
@@ -236,12 +239,12 @@ class _Frame:
             distances.append(distance.min(axis=(1, 2)))
         return np.concatenate(ratios), np.concatenate(distances)
 
-    def starts(self, free: Array, n: int) -> Starts:
-        """Keep the ``n`` with the largest least ratio."""
+    def placements(self, free: Array, n: int) -> InitialPlacements:
+        """Return the ``n`` placements with the largest least ratio."""
         ratio, distance = self.least(free)
         best = np.argsort(-ratio, kind="stable")[:n]
         conventional = np.einsum("ncf,sf->snc", self.all_linear, free[best]) + self.all_shift
-        return Starts(
+        return InitialPlacements(
             assignment=self.assignment,
             lattice=self.lattice,
             cell=self.cell,
@@ -255,7 +258,7 @@ class _Frame:
 
 
 def wrapped(fractional: Array) -> Array:
-    """Coordinates within [0, 1); what rounding left just below a whole number is 0."""
+    """Coordinates within [0, 1); numbers that rounding left just below 1 become 0."""
     inside = fractional % 1.0
     inside[inside > 1 - 1e-12] = 0.0
     return inside

@@ -1,4 +1,4 @@
-"""From a crystal structure to its prototype: each orbit as a Wyckoff position with its free coordinates."""
+"""From a crystal structure to its prototype: the Wyckoff position of each orbit with its free coordinates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def prototype_of(name: str, cell: Array, numbers: Array, fractional: Array, *, s
 
     Args:
         name: id of the prototype.
-        cell: (3, 3) in A, a vector a row.
+        cell: (3, 3) vectors of the cell in A, one in each row.
         numbers: (N,) atomic numbers.
         fractional: (N, 3) fractional coordinates.
         symprec: tolerance of the symmetry search in A.
@@ -40,15 +40,15 @@ def prototype_of(name: str, cell: Array, numbers: Array, fractional: Array, *, s
     points = np.array(dataset.prim_std_cell.positions) @ primitive @ np.linalg.inv(standard)
     group = group_operations(int(dataset.number))
     letters = list(group.positions)
-    found = []
+    orbits = []
     for i in sorted(set(dataset.orbits)):
         letter = dataset.wyckoffs[i]
         free = _free_coordinates(group.number, letter, points[dataset.mapping_std_prim[i]])
         if free is None:
             raise DataError(f"structure {name!r}: atom {i} is not on position {letter} of space group {group.number}")
-        found.append((kinds[i], letters.index(letter), tuple(round(float(u), 6) for u in free)))
-    found.sort()
-    sites = tuple((z, letters[rank]) for z, rank, _ in found)
+        orbits.append((kinds[i], letters.index(letter), tuple(round(float(u), 6) for u in free)))
+    orbits.sort()
+    sites = tuple((z, letters[rank]) for z, rank, _ in orbits)
     assignment = Assignment(group.number, sites)
     if sum(assignment.multiplicities) != len(dataset.std_cell.numbers):
         raise DataError(
@@ -60,7 +60,7 @@ def prototype_of(name: str, cell: Array, numbers: Array, fractional: Array, *, s
         reduced_formula(assignment.counts),
         group.number,
         assignment.sites,
-        tuple(u for _, _, free in found for u in free),
+        tuple(u for _, _, free in orbits for u in free),
         tuple(round(float(x), 5) for x in checked_lattice(group.number, lattice_parameters(standard).tolist())),
     )
 
@@ -73,7 +73,7 @@ def reduced_formula(counts: Mapping[int, int]) -> str:
 
 
 def _free_coordinates(space_group: int, letter: str, point: Array) -> Array | None:
-    """Free coordinates (F,) of the orbit of a point on a Wyckoff position; None where it is not on it."""
+    """Free coordinates (F,) of the orbit of a point on a Wyckoff position; None if the point is not on it."""
     group = group_operations(space_group)
     position = group.position(letter)
     linear, start = position.linear[0], position.shift[0]

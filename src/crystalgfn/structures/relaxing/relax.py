@@ -1,7 +1,7 @@
-"""Relaxation of one crystal: volume pre-scan, then with its symmetry kept, then free from a small displacement.
+"""Relaxation of one crystal: a volume pre-scan, a run with the symmetry kept, and a free run from a small displacement.
 
-An unconstrained run from a poor start loses its space group in 44 to 69 % of cases and a constrained one cannot leave
-it, so both are done and both are reported. See :func:`relax`.
+From a poor initial placement, an unconstrained run loses the space group in 44 to 69 % of cases, and a constrained run
+cannot leave it; so both are done and both are reported. See :func:`relax`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 FREE_FMAX = 0.5
-"""Free relaxation stops at this part of fmax, since it has a displacement to take back."""
+"""Largest force at the end of free relaxation, over fmax; it is lower because a displacement has to be undone."""
 
 LOWER_BY = 0.005
-"""The free structure is taken if it is lower by more than this, eV/atom: on 12 real crystals, whose minimum keeps
-the group, free runs ended within 0.0012 of the symmetric ones."""
+"""The free structure is taken if its energy is lower by more than this, eV/atom.
+
+On 12 real crystals, whose minimum keeps the group, free runs ended within 0.0012 of the symmetric ones.
+"""
 
 RATTLE = 0.03
 """Standard deviation (A) of the displacements before free relaxation."""
@@ -36,14 +38,13 @@ STRAIN = 0.005
 """Standard deviation of the random strain before free relaxation."""
 
 MAX_VOLUME_FACTOR = 4.0
-"""A relaxation that grows the cell beyond this many times its start has lost its atoms."""
-
+"""Largest volume during a run over the volume at its start; beyond it the atoms have flown apart."""
 
 DEFAULT = Schedule()
 
 
 class WithCalculator(WithEnergies, Protocol):
-    """What the relaxation of one structure asks for: :class:`~.potentials.calculator.CalculatorPotential` has it."""
+    """What the relaxation of a structure needs; see :class:`~.potentials.calculator.CalculatorPotential`."""
 
     def calculator(self) -> Any:
         """Return an ASE calculator with energy (eV), forces (eV/A) and stress (eV/A^3)."""
@@ -51,10 +52,10 @@ class WithCalculator(WithEnergies, Protocol):
 
 
 def prerelax(structure: Structure, potential: WithCalculator, *, steps: int, time_limit_s: float = 60.0) -> Prerelaxed:
-    """Choose the volume of a crystal and relax it for some steps: tells placements apart at a small part of the cost.
+    """Choose the volume of a crystal and relax it for a few steps, which tells placements apart at a small cost.
 
-    Energies of unrelaxed atoms say little about where a placement will end, those after some steps much. Never raises
-    because of the crystal.
+    Energies of unrelaxed atoms say little about where a placement will end, energies after a few steps say much.
+    Never raises because of the crystal.
     """
     deadline = time.monotonic() + time_limit_s
     try:
@@ -63,7 +64,7 @@ def prerelax(structure: Structure, potential: WithCalculator, *, steps: int, tim
             if not math.isfinite(factor):
                 return Prerelaxed(structure, factor, energy)
             run = _run(scaled(structure, factor), potential, steps, 0.0, deadline, symmetric=True)
-    except Exception:  # of any library below: one crystal never stops a run
+    except Exception:  # any library may raise, and one crystal never stops a run
         return Prerelaxed(structure, math.nan, math.nan)
     good = not run.failure and distance_ratio(run.structure) >= MIN_DISTANCE_RATIO
     return Prerelaxed(run.structure, factor, energy, run.energy if good else math.inf)
@@ -79,27 +80,27 @@ def relax(
 ) -> Relaxed:
     """Relax a crystal; never raises because of the crystal: ``Relaxed.failure`` says what went wrong.
 
-    Three parts: energies of nine volumes (:data:`VOLUME_FACTORS`), of which the lowest whose atoms are not too near
-    wins; BFGS in atoms and cell with the symmetry fixed (ASE's FixSymmetry and FrechetCellFilter); and, from there with
-    a small displacement and strain, BFGS without symmetry. The free structure is the result if it is lower by more than
-    :data:`LOWER_BY` and its atoms have not come too near. A space group without symmetry to break (P1) skips the last
-    part.
+    Three parts: energies at nine volumes (:data:`~.volumes.VOLUME_FACTORS`), of which the lowest without atoms too near
+    is taken; BFGS in atoms and cell with the symmetry fixed (ASE's FixSymmetry and FrechetCellFilter); and, after
+    a small displacement and strain, BFGS without symmetry. The free structure is the result if its energy is lower by
+    more than :data:`LOWER_BY` and its atoms have not come too near. In P1, which has no symmetry to break, the last
+    part is skipped.
 
     Args:
-        structure: the crystal, best in its primitive cell; its symmetry is found within :data:`SYMPREC`.
-        potential: one with an ASE calculator.
-        seed: of the displacement.
-        prerelaxed: where :func:`prerelax` left this crystal, to go on from.
+        structure: the crystal, best in its primitive cell; its symmetry is found within :data:`~.relaxation.SYMPREC`.
+        potential: a potential with an ASE calculator.
+        seed: seed of the displacement.
+        prerelaxed: result of :func:`prerelax` for this crystal, to go on from.
         schedule: steps, forces and time; the run without symmetry stops at :data:`FREE_FMAX` times its force.
     """
-    begun = time.monotonic()
+    start = time.monotonic()
     result = Relaxed(structure)
     try:
         with quiet():
-            result = _relax(result, potential, seed, prerelaxed, schedule, begun + schedule.time_limit_s)
-    except Exception as error:  # of any library below: one crystal never stops a run
+            result = _relax(result, potential, seed, prerelaxed, schedule, start + schedule.time_limit_s)
+    except Exception as error:  # any library may raise, and one crystal never stops a run
         result = replace(result, failure=_reason(error))
-    return replace(result, seconds=time.monotonic() - begun)
+    return replace(result, seconds=time.monotonic() - start)
 
 
 def _relax(
@@ -110,15 +111,15 @@ def _relax(
     schedule: Schedule,
     deadline: float,
 ) -> Relaxed:
-    given = result.structure
+    initial = result.structure
     result = replace(
-        result, distance_ratio_initial=distance_ratio(given), space_group_initial=find_group(given, SYMPREC)
+        result, distance_ratio_initial=distance_ratio(initial), space_group_initial=find_group(initial, SYMPREC)
     )
     if not math.isfinite(result.distance_ratio_initial):
         return replace(result, failure="the structure has no atoms, no volume, or coordinates that are not finite")
     if prerelaxed is None:
-        factor, energy_initial = prescan(given, potential)
-        prerelaxed = Prerelaxed(scaled(given, factor) if math.isfinite(factor) else given, factor, energy_initial)
+        factor, energy_initial = prescan(initial, potential)
+        prerelaxed = Prerelaxed(scaled(initial, factor) if math.isfinite(factor) else initial, factor, energy_initial)
     result = replace(result, volume_factor=prerelaxed.volume_factor, energy_initial=prerelaxed.energy_initial)
     if not math.isfinite(prerelaxed.volume_factor):
         return replace(result, failure="the potential gives no energy at any volume of the pre-scan")
@@ -147,8 +148,8 @@ def _relax(
         chosen=chosen,
         failure=final.failure,
         distance_ratio=distance_ratio(final.structure),
-        volume_change=final.structure.volume / given.volume - 1,
-        relaxation_volume_change=final.structure.volume / (given.volume * prerelaxed.volume_factor) - 1,
+        volume_change=final.structure.volume / initial.volume - 1,
+        relaxation_volume_change=final.structure.volume / (initial.volume * prerelaxed.volume_factor) - 1,
     )
 
 
@@ -167,7 +168,7 @@ def displaced(structure: Structure, seed: int) -> Structure:
 def _run(
     structure: Structure, potential: WithCalculator, steps: int, fmax: float, deadline: float, *, symmetric: bool
 ) -> Relaxation:
-    """Relax atoms and cell; the last finite state is kept whatever happens."""
+    """Relax atoms and cell; the result is the last finite state, whatever happens."""
     from ase.constraints import FixSymmetry
     from ase.optimize import BFGS
     from pymatgen.io.ase import AseAtomsAdaptor
@@ -175,7 +176,7 @@ def _run(
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
     symprec = SYMPREC if symmetric else FREE_SYMPREC
     start_volume = atoms.get_volume()
-    kept, energy, done, converged, failure = atoms.copy(), math.nan, 0, False, ""
+    last, energy, done, converged, failure = atoms.copy(), math.nan, 0, False, ""
     try:
         if symmetric:
             atoms.set_constraint(FixSymmetry(atoms, symprec=SYMPREC))
@@ -189,15 +190,15 @@ def _run(
                 failure = f"the atoms fly apart: volume {atoms.get_volume() / start_volume:.1f} times that at the start"
             if failure:
                 break
-            kept, energy, done = atoms.copy(), current, optimizer.nsteps
+            last, energy, done = atoms.copy(), current, optimizer.nsteps
             if not converged and time.monotonic() > deadline:
                 failure = "time limit"
                 break
-    except Exception as error:  # the potential, the symmetry or the optimiser: recorded, never raised
+    except Exception as error:  # errors of potential, symmetry or optimiser are recorded, never raised
         converged, failure = False, _reason(error)
-    kept.set_constraint()
-    kept.calc = None
-    final = AseAtomsAdaptor.get_structure(kept)
+    last.set_constraint()
+    last.calc = None
+    final = AseAtomsAdaptor.get_structure(last)
     return Relaxation(final, energy, find_group(final, symprec), done, bool(converged) and not failure, failure)
 
 

@@ -1,4 +1,4 @@
-"""What a relaxation is asked for and what it gives: its runs, energies, space groups and how each was reached."""
+"""Schedules and results of relaxation: runs, energies, space groups, and how each was reached."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 SYMPREC = 0.01
-"""Tolerance (A) of the space group of what was placed or relaxed under its symmetry, which hold it to rounding."""
+"""Tolerance (A) of the space group of placements and of structures relaxed with symmetry, exact but for rounding."""
 
 FREE_SYMPREC = 0.2
-"""Tolerance (A) of the space group after free relaxation, which stops at a residual force: of 12 real crystals all had
-their own group back at 0.2, 11 at 0.1 and 5 at 0.05."""
+"""Tolerance (A) of the space group after free relaxation, which stops at a residual force.
+
+Of 12 real crystals all returned to their own group at 0.2, 11 at 0.1 and 5 at 0.05.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,12 @@ class Relaxation:
     """One run, with or without symmetry.
 
     Attributes:
-        structure: where it ended.
-        energy: eV/atom.
+        structure: structure at the end of the run.
+        energy: its energy, eV/atom.
         space_group: number that moyopy finds, 0 where it finds none.
-        steps: steps done.
+        steps: number of steps.
         converged: whether the largest force and stress component fell below fmax.
-        failure: why it ended early; empty otherwise.
+        failure: why the run ended early; empty otherwise.
     """
 
     structure: Structure
@@ -40,19 +42,19 @@ class Relaxation:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """What became of one crystal; energies in eV/atom of the potential, NaN where a run was not reached.
+    """The result of a relaxation; energies in eV/atom by the potential, NaN where a run was not reached.
 
     Attributes:
-        structure: the final structure, or the given one where everything failed.
-        energy: of the final structure.
-        chosen: ``"symmetric"``, ``"free"`` or ``""``.
+        structure: the final structure, or the initial one where everything failed.
+        energy: energy of the final structure.
+        chosen: run whose structure is the final one, ``"symmetric"``, ``"free"`` or ``""``.
         failure: why there is no result; empty if there is one.
-        energy_initial, space_group_initial, distance_ratio_initial: of the given structure.
-        volume_factor: volume that the pre-scan chose over the given one.
-        symmetric, free: the two relaxations; None where not reached.
+        energy_initial, space_group_initial, distance_ratio_initial: numbers of the initial structure.
+        volume_factor: volume that the pre-scan chose, over the initial volume.
+        symmetric, free: the two runs; None where not reached.
         distance_ratio: least distance over covalent radii in the final structure.
-        volume_change: final over given volume, minus 1.
-        relaxation_volume_change: final volume over that after the pre-scan, minus 1.
+        volume_change: final over initial volume, minus 1.
+        relaxation_volume_change: final volume over the volume after the pre-scan, minus 1.
         seconds: wall time.
     """
 
@@ -84,7 +86,7 @@ class Relaxed:
 
     @property
     def symprec(self) -> float:
-        """Tolerance (A) at which the final structure has its space group; for files, so that both agree."""
+        """Tolerance (A) at which the final structure has its space group; files are written with it."""
         return FREE_SYMPREC if self.chosen == "free" else SYMPREC
 
     @property
@@ -100,13 +102,13 @@ class Relaxed:
 
 @dataclass(frozen=True)
 class Prerelaxed:
-    """A crystal after the pre-scan of volumes, and perhaps some steps of relaxation with its symmetry kept.
+    """A crystal after the pre-scan of volumes, and perhaps a few steps of relaxation with its symmetry kept.
 
     Attributes:
-        structure: where it stands.
-        volume_factor: volume that the pre-scan chose over the given one; NaN where the potential has no energy.
-        energy_initial: of the given structure, eV/atom, as the potential's calculator gives it.
-        energy: where it stands, eV/atom, alike; infinite where something failed.
+        structure: the structure so far.
+        volume_factor: volume that the pre-scan chose, over the initial volume; NaN where the potential has no energy.
+        energy_initial: energy of the initial structure by the potential's calculator, eV/atom.
+        energy: energy of the structure so far by the calculator, eV/atom; infinite where something failed.
     """
 
     structure: Structure
@@ -120,10 +122,10 @@ class Schedule:
     """How long a structure is relaxed.
 
     Attributes:
-        steps: at most, with symmetry.
-        free_steps: at most, without symmetry; 0 leaves that part out.
-        fmax: largest force (eV/A), and of the cell's degrees of freedom alike, at which the run with symmetry stops.
-        time_limit_s: wall seconds for all, looked at between steps.
+        steps: most steps with symmetry.
+        free_steps: most steps without symmetry; 0 leaves that run out.
+        fmax: largest force (eV/A) on atoms and on the cell's degrees of freedom at which the run with symmetry stops.
+        time_limit_s: wall seconds for all runs together, checked between steps.
     """
 
     steps: int = 100

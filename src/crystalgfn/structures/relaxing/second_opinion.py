@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 THRESHOLD = 0.1
 """Difference of formation energies, eV/atom, above which a structure is flagged.
 
-On 250 real crystals, which both potentials know from training, CHGNet and 7net-l3i5 differ by 0.022 on average, by
-less than 0.058 in 95 % and by more than 0.1 in 0.4 % of cases: beyond it one of them is wrong. Against DFT they are off
-by 0.023 and 0.009. Measured by ``python benchmarks/second_opinion.py CRYSTALS.parquet STRUCTURES.parquet -n 250``.
+On 250 real crystals, on which both potentials were trained, CHGNet and 7net-l3i5 differ by 0.022 on average, by
+less than 0.058 in 95 % and by more than 0.1 in 0.4 % of cases, where one of the two is wrong. Their errors against DFT
+are 0.023 and 0.009. Measured by ``python benchmarks/second_opinion.py CRYSTALS.parquet STRUCTURES.parquet -n 250``.
 """
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the second potential says.
+    """The second potential's energies of a structure.
 
     Attributes:
-        energy: corrected energy, eV/atom; NaN where there is none.
-        formation_energy: eV/atom; NaN where there is none.
-        difference: second minus first formation energy, eV/atom.
-        flagged: whether they disagree by more than the threshold, or the second has no value.
-        reason: why it is flagged; empty otherwise.
+        energy: total energy, eV/atom; NaN where there is none.
+        formation_energy: formation energy, eV/atom; NaN where there is none.
+        difference: second minus first formation energy, eV/atom; NaN where one is missing.
+        flagged: whether the potentials disagree by more than the threshold, or one has no formation energy.
+        reason: why the structure is flagged; empty otherwise.
     """
 
     energy: float
@@ -42,12 +42,12 @@ class Opinion:
 def opinion(
     second: Potential, structure: Structure, formation_energy: float, *, threshold: float = THRESHOLD
 ) -> Opinion:
-    """Return a potential's opinion of a structure that another one relaxed.
+    """Return a potential's opinion of a structure that another potential relaxed.
 
     Args:
-        second: the potential that is asked.
-        structure: as the first potential left it.
-        formation_energy: by the first potential, eV/atom.
+        second: the second potential.
+        structure: structure that the first potential relaxed.
+        formation_energy: formation energy by the first potential, eV/atom.
         threshold: difference of formation energies (eV/atom) above which the structure is flagged.
     """
     energy = float(second.energies([structure])[0])

@@ -1,4 +1,4 @@
-"""Volume first: the best of nine volumes by energy alone, before anything is relaxed."""
+"""The volume pre-scan: before relaxation, the best of nine volumes by energy alone."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 VOLUME_FACTORS = tuple(float(x) for x in np.exp(np.linspace(-math.log(1.9), math.log(1.9), 9)))
-"""Volumes of the pre-scan over the given one, 0.53 to 1.9 in steps of 17 %."""
+"""Volumes of the pre-scan over the initial volume, 0.53 to 1.9 in steps of 17 %."""
 
 
 class WithEnergies(Protocol):
-    """What the pre-scan asks of a potential."""
+    """What the pre-scan needs from a potential."""
 
     def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return total energies (B,), eV/atom, energy only; NaN for a structure that the potential refuses."""
@@ -27,15 +27,15 @@ class WithEnergies(Protocol):
 
 
 def prescan(structure: Structure, potential: WithEnergies) -> tuple[float, float]:
-    """Return the best volume over the given one, and the energy (eV/atom) at the given volume; NaN where there is none.
+    """Return the best volume over the initial one, and the energy (eV/atom) at the initial volume; NaN without one.
 
-    Volumes whose atoms are nearer than :data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO` do not count, unless
-    all are: a potential may have a hole there. The minimum is refined by a parabola through three points in the
-    logarithm. If the largest volume is the best, the scan goes on above it once.
+    Volumes at which atoms are nearer than :data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO` do not count, since
+    a potential may have a hole there, unless no others are left. The minimum is refined by a parabola in the logarithm
+    of the volume through three points. If the largest volume is the best, the scan goes on above it once.
     """
     factors = np.array(VOLUME_FACTORS)
     energies = potential.energies([scaled(structure, factor) for factor in factors])
-    given = float(energies[len(factors) // 2])
+    initial = float(energies[len(factors) // 2])
     ratio = distance_ratio(structure)
     allowed = ratio * factors ** (1 / 3) >= MIN_DISTANCE_RATIO
     usable = np.isfinite(energies) & allowed
@@ -47,14 +47,14 @@ def prescan(structure: Structure, potential: WithEnergies) -> tuple[float, float
     if not (np.isfinite(energies) & allowed).any():
         allowed = np.ones_like(allowed)
     if not np.isfinite(energies).any():
-        return math.nan, given
+        return math.nan, initial
     best = _lowest(energies, allowed)
     around = slice(best - 1, best + 2)
     if 0 < best < len(factors) - 1 and np.isfinite(energies[around]).all() and allowed[around].all():
         curve = np.polyfit(np.log(factors[around]), energies[around], 2)
         if curve[0] > 0:
-            return float(np.exp(-curve[1] / (2 * curve[0]))), given
-    return float(factors[best]), given
+            return float(np.exp(-curve[1] / (2 * curve[0]))), initial
+    return float(factors[best]), initial
 
 
 def _lowest(energies: Any, allowed: Any) -> int:

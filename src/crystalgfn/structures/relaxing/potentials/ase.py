@@ -11,14 +11,14 @@ from crystalgfn.structures.relaxing.potentials.references import References
 
 
 def ase_potential(name: str, references: References | None = None) -> CalculatorPotential:
-    """Return the potential of a calculator that is made by calling ``factory()`` of a module.
+    """Return the potential of the ASE calculator that a function of a module returns.
 
     Args:
         name: ``"module:factory"``.
         references: elemental references; without them there are no formation energies.
 
     Raises:
-        PropertyError: no such module or factory, or one that fails or gives something else.
+        PropertyError: module or factory do not exist, or the factory fails or returns something else.
     """
     module, _, factory = name.partition(":")
     try:

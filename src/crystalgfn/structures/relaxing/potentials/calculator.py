@@ -23,7 +23,7 @@ class CalculatorPotential:
     """Any ASE calculator; a :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
 
     Args:
-        name: for columns and reports.
+        name: name for columns and reports.
         calculator: the ASE calculator: energy (eV), forces (eV/A) and stress (eV/A^3).
         references: elemental references; without them there are no formation energies.
     """
@@ -50,7 +50,7 @@ class CalculatorPotential:
         return out
 
     def prerelax(self, structures: Sequence[Structure], *, steps: int) -> list[Prerelaxed]:
-        """Return what :func:`~crystalgfn.structures.relaxing.relax.prerelax` gives for each structure."""
+        """Return the result of :func:`~crystalgfn.structures.relaxing.relax.prerelax` for each structure."""
         return [prerelax(structure, self, steps=steps) for structure in structures]
 
     def relax(
@@ -61,15 +61,15 @@ class CalculatorPotential:
         schedule: Schedule,
         prerelaxed: Sequence[Prerelaxed] | None = None,
     ) -> list[Relaxed]:
-        """Return what :func:`~crystalgfn.structures.relaxing.relax.relax` gives for each structure."""
-        begun = prerelaxed if prerelaxed is not None else [None] * len(structures)
+        """Return the result of :func:`~crystalgfn.structures.relaxing.relax.relax` for each structure."""
+        beginnings = prerelaxed if prerelaxed is not None else [None] * len(structures)
         return [
-            relax(structure, self, seed=seed, prerelaxed=one, schedule=schedule)
-            for structure, one in zip(structures, begun, strict=True)
+            relax(structure, self, seed=seed, prerelaxed=beginning, schedule=schedule)
+            for structure, beginning in zip(structures, beginnings, strict=True)
         ]
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
-        """Return the formation energy (eV/atom), or that there are no references for this potential."""
+        """Return the formation energy (eV/atom), or the reason why there is none."""
         if self._references is None:
             return FormationEnergy(math.nan, f"no elemental references for {self.name}: give a references file")
         return self._references.formation_energy(structure, energy)

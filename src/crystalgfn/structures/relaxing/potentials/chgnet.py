@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 BATCH = 16
-"""Structures a call of the energy-only prediction."""
+"""Structures in each call of the energy-only prediction."""
 
 WALL_RATIO, WALL_HEIGHT = 0.65, 100.0
-"""Where the wall begins, as distance over the sum of covalent radii, and its energy (eV) a pair at distance 0.
+"""Distance over the sum of covalent radii at which the wall begins, and its energy (eV) for a pair at distance 0.
 
-CHGNet has no dependable repulsive wall: atoms 0.1 A apart came out of relaxations with ordinary energies. A parabola
-that 0.17 % of real crystals reach, under 0.6 eV high where the check of distances begins to fail, keeps relaxations
-out of there.
+CHGNet has no dependable repulsive wall: atoms 0.1 A apart came out of relaxations with ordinary energies. The wall
+is a parabola that 0.17 % of real crystals reach, and is under 0.6 eV high where the check of distances begins to fail;
+it keeps atoms apart in relaxations.
 """
 
 
@@ -56,7 +56,7 @@ class CHGNetPotential(CalculatorPotential):
     def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return total energies (B,), eV/atom, in batches; NaN for a structure that CHGNet refuses."""
         out = np.full(len(structures), np.nan)
-        # alike sizes together: a batch costs what its atoms cost, and fails as one
+        # structures of similar size share a batch, which takes time by its atoms and fails as a whole
         order = np.argsort([len(structure) for structure in structures], kind="stable")
         for start in range(0, len(order), BATCH):
             self._fill(out, structures, order[start : start + BATCH])
@@ -79,7 +79,7 @@ class CHGNetPotential(CalculatorPotential):
                     [_wall(g, g.atom_frac_coord @ g.lattice, g.lattice) / len(g.atomic_number) for g in graphs]
                 )
             out[rows] = (per_atom + walls).double().numpy()
-        except Exception:  # isolated atoms, singular cells, unknown elements: whatever it is, it is one structure's
+        except Exception:  # isolated atoms, singular cells, unknown elements: whatever fails, it is one structure
             if len(rows) > 1:
                 half = len(rows) // 2
                 self._fill(out, structures, rows[:half])
@@ -95,14 +95,14 @@ def _wall(graph: Any, positions: Any, lattice: Any) -> Any:
     away = positions[second] + graph.neighbor_image.to(positions.dtype) @ lattice - positions[first]
     distance = away.square().sum(1).clamp(min=1e-8).sqrt()
     inside = torch.relu(1 - distance / (WALL_RATIO * (radii[first] + radii[second])))
-    return 0.5 * WALL_HEIGHT * inside.square().sum()  # each pair stands there twice
+    return 0.5 * WALL_HEIGHT * inside.square().sum()  # the graph holds each pair twice
 
 
 def _calculator(model: Any) -> Any:
     """Return an ASE calculator of a CHGNet model.
 
-    That of the chgnet package goes back through the network twice, once for forces and once for the stress, and keeps
-    what a third pass would need; this one goes back once, in about half the time.
+    The calculator of the chgnet package goes back through the network twice, once for forces and once for the stress,
+    and keeps what a third pass would need; this calculator goes back once, in about half the time.
     """
     import torch
     from ase.calculators.calculator import Calculator, all_changes

@@ -1,7 +1,7 @@
-"""What placing, relaxation and second opinions ask of an interatomic potential.
+"""What screening, relaxation and second opinions need from an interatomic potential.
 
-Every question is about many structures at once, so that a potential may fill a GPU. One that has an ASE calculator
-answers them one structure after the other: :class:`~.calculator.CalculatorPotential`.
+Every method takes many structures at once, so that a potential may fill a GPU. A potential with an ASE calculator
+works on one structure after the other: :class:`~.calculator.CalculatorPotential`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Potential(Protocol):
-    """An interatomic potential; B structures a call, none of which ever raises because of itself."""
+    """An interatomic potential; methods take B structures and never raise because of a structure."""
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class Potential(Protocol):
         ...
 
     def prerelax(self, structures: Sequence[Structure], *, steps: int) -> list[Prerelaxed]:
-        """Choose the volume of each structure and relax it for some steps: tells placements apart at little cost."""
+        """Choose the volume of each structure and relax it for a few steps, to tell placements apart at little cost."""
         ...
 
     def relax(
@@ -43,13 +43,13 @@ class Potential(Protocol):
         schedule: Schedule,
         prerelaxed: Sequence[Prerelaxed] | None = None,
     ) -> list[Relaxed]:
-        """Relax each structure, from where :meth:`prerelax` left it if that is given.
+        """Relax each structure, going on from the result of :meth:`prerelax` if it is given.
 
         Args:
             structures: B structures.
-            seed: of displacements.
-            schedule: steps and time.
-            prerelaxed: (B,) what :meth:`prerelax` gave for the same structures.
+            seed: seed of displacements.
+            schedule: steps, forces and time.
+            prerelaxed: (B,) results of :meth:`prerelax` for these structures.
         """
         ...
 

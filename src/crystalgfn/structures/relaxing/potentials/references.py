@@ -1,4 +1,4 @@
-"""Formation energies on a potential's own scale: its energies of the elements."""
+"""Formation energies on a potential's own scale, from its energies of the elements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FormationEnergy:
-    """A formation energy, or why there is none.
+    """A formation energy, or the reason why there is none.
 
     Attributes:
         value: eV/atom against the potential's elemental references; NaN where there is none.
@@ -37,8 +37,8 @@ class References:
     """Energies of the elements on a potential's scale.
 
     Attributes:
-        energies: eV/atom by atomic number.
-        potential: the potential they belong to.
+        energies: energies (eV/atom) by atomic number.
+        potential: name of the potential.
         error: mean absolute error (eV/atom) of formation energies against DFT, or NaN where unknown.
     """
 
@@ -51,7 +51,7 @@ class References:
         """Read ``{"potential": name, "references": {symbol: eV/atom}}``.
 
         Raises:
-            DataError: unreadable file, unknown element, or a value that is not a finite number.
+            DataError: the file is unreadable, an element is unknown, or a value is not a finite number.
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ class References:
 
     @classmethod
     def builtin(cls, name: str) -> References:
-        """Return the references that ship with the package; made by ``scripts/data/fit_references.py``."""
+        """Return the shipped references of a potential, which were made by ``scripts/data/fit_references.py``."""
         return cls._parse((files(__package__) / "data" / f"{name}.json").read_text(), name)
 
     @classmethod
@@ -81,7 +81,7 @@ class References:
         return cls(table, str(content.get("potential", source)), math.nan if mae is None else float(mae))
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
-        """Return energy - sum of fraction times reference (eV/atom), or the reason why there is none."""
+        """Return the energy minus the mean reference of its atoms (eV/atom), or the reason why there is none."""
         if not math.isfinite(energy):
             return FormationEnergy(math.nan, "no energy")
         numbers = np.asarray(structure.atomic_numbers)

@@ -18,7 +18,7 @@ POTENTIALS: dict[str, Callable[[References | None], Potential]] = {
     "7net-l3i5": partial(SevenNetPotential, "7net-l3i5"),
     "7net-0": partial(SevenNetPotential, "7net-0"),
 }
-"""What makes each potential, given elemental references, or None for those it ships with. Nothing is loaded before."""
+"""Functions that load potentials, given elemental references, or None for the shipped ones."""
 
 ASE = "module:factory of an ASE calculator"
 
@@ -31,8 +31,8 @@ def load_potential(name: str, *, references: str | Path | None = None) -> Potent
         references: JSON file of elemental references, see :meth:`~.references.References.from_file`.
 
     Raises:
-        PropertyError: unknown name, missing package, or a factory that fails.
-        DataError: unreadable references.
+        PropertyError: the name is unknown, a package is missing, or a factory fails.
+        DataError: the references are unreadable.
     """
     table = None if references is None else References.from_file(references)
     if name in POTENTIALS:

@@ -1,8 +1,8 @@
 """SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024), arXiv:2402.03789), whose weights are in its wheel.
 
 It gives raw DFT energies. With pymatgen's MaterialsProject2020Compatibility they are on the scale of CHGNet's energies
-and of the Materials Project's hull, so that the same elemental references serve both and a difference of energies is
-one of formation energies.
+and of the Materials Project's hull, so that one set of elemental references serves both potentials and energies can be
+compared.
 """
 
 from __future__ import annotations
@@ -31,16 +31,15 @@ MODELS = ("7net-l3i5", "7net-0")
 class SevenNetPotential:
     """SevenNet, with energies on the scale of the Materials Project.
 
-    It is a :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`.
-
-    Relaxation follows SevenNet's own forces; what it ends with has its energies corrected.
+    It is a :class:`~crystalgfn.structures.relaxing.potentials.potential.Potential`. Relaxation follows SevenNet's own
+    energies and forces; the energies of the results are corrected.
 
     Args:
         model: one of :data:`MODELS`.
         references: elemental references; CHGNet's shipped ones by default.
 
     Raises:
-        PropertyError: unknown model, or sevenn is not installed.
+        PropertyError: the model is unknown, or sevenn is not installed.
     """
 
     def __init__(self, model: str = "7net-l3i5", references: References | None = None) -> None:
@@ -62,7 +61,7 @@ class SevenNetPotential:
         return np.array([corrected(structure, energy) for structure, energy in pairs], dtype=np.float64)
 
     def prerelax(self, structures: Sequence[Structure], *, steps: int) -> list[Prerelaxed]:
-        """Choose volumes and relax for some steps; energies are **not** corrected yet."""
+        """Choose volumes and relax for a few steps; energies are **not** corrected yet."""
         return self._raw.prerelax(structures, steps=steps)
 
     def relax(
@@ -75,7 +74,7 @@ class SevenNetPotential:
     ) -> list[Relaxed]:
         """Relax with SevenNet's own energies and forces, and correct the energies of the results."""
         results = self._raw.relax(structures, seed=seed, schedule=schedule, prerelaxed=prerelaxed)
-        return [_corrected_result(result, given) for result, given in zip(results, structures, strict=True)]
+        return [_corrected_result(result, structure) for result, structure in zip(results, structures, strict=True)]
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the formation energy (eV/atom) of a corrected energy (eV/atom)."""
@@ -95,13 +94,13 @@ def corrected(structure: Structure, energy: float) -> float:
         return math.nan
 
 
-def _corrected_result(result: Relaxed, given: Structure) -> Relaxed:
+def _corrected_result(result: Relaxed, initial: Structure) -> Relaxed:
     energy = corrected(result.structure, result.energy)
     lost = math.isfinite(result.energy) and not math.isfinite(energy)
     return replace(
         result,
         energy=energy,
-        energy_initial=corrected(given, result.energy_initial),
+        energy_initial=corrected(initial, result.energy_initial),
         symmetric=_corrected_run(result.symmetric),
         free=_corrected_run(result.free),
         failure="the Materials Project's corrections do not apply to this structure" if lost else result.failure,
