@@ -49,7 +49,7 @@ class _Shape:
 class VolumeLattice(LatticeDecoder):
     """Volume log-uniform around the estimate from the composition, axial ratios log-uniform; lengths follow.
 
-    Angles come first, then the volume V, then b/a, then c/a, each on the interval that earlier ones and the bounds leave.
+    Angles come first, then the volume V, b/a and c/a, each on the interval that earlier values and the bounds leave.
     With L0, L1 the logs of the least and most length, r the largest longest / shortest, R = log r and
     s = log a + log b + log c = log V - log w(angles):
 
