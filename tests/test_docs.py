@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from crystalgfn.cli import main
+from crystalgfn.structures.relaxing.potentials import registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,6 +73,7 @@ def test_python_runs_as_it_is_written(page, tmp_path, monkeypatch):
         pytest.importorskip("chgnet")
     if any("report" in block for block in code):
         pytest.importorskip("matplotlib")
+    monkeypatch.setattr(registry, "POTENTIALS", dict(registry.POTENTIALS))  # a page may add one
     names: dict[str, object] = {}
     exec(EARLIER, names)
     for block in code:
