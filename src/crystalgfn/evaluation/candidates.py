@@ -22,14 +22,12 @@ from crystalgfn.progress import track
 from crystalgfn.structures.candidates.duplicates import duplicate_groups
 from crystalgfn.structures.candidates.folder import MANIFEST
 from crystalgfn.structures.candidates.schema import INPUT, UNIT, Quantity, Row, Status
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.sanity import cdvae_valid, lemat_valid
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-TABLE = "structures.parquet"
 
 
 @dataclass(frozen=True)

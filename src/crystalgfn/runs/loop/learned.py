@@ -14,7 +14,7 @@ from crystalgfn.datasets import import_source
 from crystalgfn.datasets.candidates import CandidateFolder
 from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.candidates.tally import succeeded
 
 CRYSTALS, ROWS = "crystals.parquet", "rows.parquet"
@@ -57,7 +57,7 @@ def learn(candidates: Path, where: Path) -> Lesson:
     """
     if not (where / ROWS).is_file():
         import_source(CandidateFolder(candidates, flagged=True), where / ROWS)
-    table = CandidateTable.read(candidates / "structures.parquet")
+    table = CandidateTable.read(candidates / TABLE)
     formation, above = table.formation, table.above_hull
     usable = [r for r in table.rows if math.isfinite(r.energy(formation)) and math.isfinite(r.energy(above))]
     if not usable:
@@ -67,6 +67,6 @@ def learn(candidates: Path, where: Path) -> Lesson:
     crystals = samples[[row.row for row in usable]]
     # far above the hull, the distance depends on the luck of the search and teaches nothing
     target = energy[:, 0] - np.maximum(energy[:, 1] - CAP, 0)
-    outcomes = LabelledCrystals(crystals, target, file_hash(candidates / "structures.parquet"), candidates.name)
+    outcomes = LabelledCrystals(crystals, target, file_hash(candidates / TABLE), candidates.name)
     success = np.array([succeeded(row, above, STABLE) for row in table.rows], dtype=bool)
     return Lesson(outcomes, read_labelled(where / ROWS), samples[[row.row for row in table.rows]], success)

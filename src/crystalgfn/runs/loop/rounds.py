@@ -48,7 +48,7 @@ from crystalgfn.runs.training import CONFIG, train
 from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 from crystalgfn.structures.candidates.workers import Tools
 
@@ -215,7 +215,7 @@ def _sample(model: Model, plan: Plan, number: int, path: Path) -> None:
 
 
 def _relax(plan: Plan, where: Path, workers: int) -> Path:
-    if not (where / STRUCTURES / "structures.parquet").is_file():
+    if not (where / STRUCTURES / TABLE).is_file():
         run(
             where / CRYSTALS,
             where / STRUCTURES,
@@ -233,7 +233,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
 def _row(
     number: int, candidates: Path, lesson: Lesson, base: ProxyProperty, proxy: ProxyProperty, seconds: float
 ) -> dict[str, Any]:
-    row = {"round": number, **tally(CandidateTable.read(candidates / "structures.parquet"))}
+    row = {"round": number, **tally(CandidateTable.read(candidates / TABLE))}
     for who, model in (("", proxy), (", first model", base)):
         row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, lesson.outcomes)[AT_REST]
         for kind, value in errors_by_kind(model, lesson.rows).items():
