@@ -1,4 +1,4 @@
-"""What every benchmark shares: options, clocks, the machine it ran on, and a line of JSON for docs/performance.md."""
+"""Shared parts of the benchmarks: options, clocks, the machine, and a line of JSON for docs/performance.md."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from crystalgfn.spaces.crystal import CrystalSpace
 
 @dataclass(frozen=True)
 class Rate:
-    """How fast something ran: the median over calls, since other work on a machine slows single calls many times over.
+    """Rate of some work: the median over calls, since other work on a machine can slow single calls many times over.
 
     Attributes:
-        calls: how many were timed.
-        units: done by one call.
+        calls: number of timed calls.
+        units: units of work in one call.
         cpu_s: median CPU seconds of a call, all threads of this process together.
-        wall_s: median seconds of a call by the clock on the wall.
+        wall_s: median wall-clock seconds of a call.
     """
 
     calls: int
@@ -44,7 +44,7 @@ class Rate:
     wall_s: float
 
     def as_dict(self) -> dict[str, float]:
-        """Numbers of the JSON line: units a CPU second and units a second among them."""
+        """Return the numbers of the JSON line, with units per CPU second and per second."""
         return {
             "calls": self.calls,
             "units": self.units,
@@ -56,11 +56,11 @@ class Rate:
 
 
 def measure(work: Callable[[], object], units: int, *, seconds: float, warmup: int = 2) -> Rate:
-    """Run ``work`` again and again for about ``seconds`` of CPU time.
+    """Run ``work`` repeatedly for about ``seconds`` of CPU time.
 
     Args:
-        work: does ``units`` units of work a call.
-        units: of one call.
+        work: does ``units`` units of work in a call.
+        units: units of work in one call.
         seconds: CPU time to spend; at least one call is timed.
         warmup: calls before the clocks start.
     """
@@ -79,15 +79,17 @@ def _median_step(times: Sequence[float]) -> float:
 
 
 def parser(description: str | None, *, preset: str = "default") -> argparse.ArgumentParser:
-    """Options that every benchmark has; its own are added by the caller."""
-    found = argparse.ArgumentParser(description=(description or "").splitlines()[0])
-    found.add_argument("--preset", default=preset, help="preset, configuration file or run folder")
-    found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the configuration")
-    found.add_argument("--threads", type=int, default=1, help="threads of torch")
-    found.add_argument("--seconds", type=float, default=5.0, help="CPU seconds for each number")
-    found.add_argument("--seed", type=int, default=0)
-    found.add_argument("--json", type=Path, metavar="FILE", help="append the result as a line of JSON")
-    return found
+    """Return a parser with the options of every benchmark, to which the caller adds its own."""
+    options_parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
+    options_parser.add_argument("--preset", default=preset, help="preset, configuration file or run folder")
+    options_parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the configuration"
+    )
+    options_parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    options_parser.add_argument("--seconds", type=float, default=5.0, help="CPU seconds for each number")
+    options_parser.add_argument("--seed", type=int, default=0)
+    options_parser.add_argument("--json", type=Path, metavar="FILE", help="append the result as a line of JSON")
+    return options_parser
 
 
 def batches(text: str) -> list[int]:
@@ -96,7 +98,7 @@ def batches(text: str) -> list[int]:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """Say where and with what a number was measured."""
+    """Return the machine and the versions that a number was measured with."""
     return {
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
@@ -152,7 +154,7 @@ def _shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a configuration becomes, with networks that were never trained."""
+    """Space, policy and target of a configuration, with untrained networks."""
 
     config: Config
     space: CrystalSpace
@@ -171,7 +173,7 @@ def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
     Args:
         where: preset, configuration file or run folder.
         overrides: ``key=value`` changes.
-        seed: of the initial weights and of training.
+        seed: seed of the initial weights and of training.
     """
     config = load_config(where, [*overrides, f"seed={seed}"])
     space = build_space(config.constraints)
@@ -179,8 +181,8 @@ def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:
 
 
 def describe(config: Config, name: str) -> dict[str, Any]:
-    """The part of a configuration that a number depends on."""
-    s, p, given = config.constraints, config.policy, config.training.rollout_batches
+    """Return the part of a configuration that a number depends on."""
+    s, p, rollout_batches = config.constraints, config.policy, config.training.rollout_batches
     return {
         "preset": name,
         "elements": len(s.elements.allowed),
@@ -189,6 +191,6 @@ def describe(config: Config, name: str) -> dict[str, Any]:
         "lattice": s.lattice.kind,
         "networks": f"{p.layers}x{p.width}{' shared' if p.shared else ''}",
         "objective": WRITTEN_OBJECTIVE.name(config.training.objective),
-        "a rollout": f"{given} batches" if given else "5 batches or 200 trajectories",
+        "a rollout": f"{rollout_batches} batches" if rollout_batches else "5 batches or 200 trajectories",
         "property": config.first_property,
     }

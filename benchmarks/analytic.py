@@ -1,15 +1,15 @@
-"""Train on a target with exactly known logZ, and say how far from exact the sampler ends.
+"""Train on a target with exactly known logZ, and measure how far from exact the sampler ends.
 
     python benchmarks/analytic.py --trajectories 100000 --set training.passes=3 --json results.jsonl
 
 Space and recipe are those of the preset (``default``: 230 groups, 12 elements, 2 to 4 of them, 24 atoms in the
-primitive cell, every constraint on); the reward is :class:`crystalgfn.evaluation.analytic.AnalyticTarget`. Of the
-averaged weights:
+primitive cell, every constraint on); the reward is :class:`crystalgfn.evaluation.analytic.AnalyticTarget`. Measured
+with the averaged weights:
 
-    gap         logZ - ELBO, nats: 0 for a perfect sampler; and the part of each stage, which add up to it
+    gap         logZ - ELBO, nats: 0 for a perfect sampler; and the gap of each stage, which add up to the whole
     upper gap   EUBO - logZ, nats, from exact samples: large if modes are missed
-    logZ error  of the importance-weighted estimate, with its standard error
-    TV          total variation of the space-group marginal, beside what as many exact draws score
+    logZ error  error of the importance-weighted estimate, with its standard error
+    TV          total variation of the space-group marginal, beside that of as many exact draws
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ def judge(trainer: Trainer, target: AnalyticTarget, exact: CrystalStates) -> dic
     forward = policy.sample(n, space, generator=generator)
     scores = policy.score(forward, space)
     states = forward.states
-    found = estimate_log_z(scores.log_pf_sum, scores.log_pb_sum, target.log_reward(states))
+    estimates = estimate_log_z(scores.log_pf_sum, scores.log_pb_sum, target.log_reward(states))
     back = policy.score(policy.sample_backward(exact, space, generator=generator), space)
     upper, upper_error = eubo(back.log_pf_sum, back.log_pb_sum, target.log_reward(exact))
     marginal = target.space_group_marginal
     parts = stage_gaps(scores, states, target)
     return {
-        "gap": round(target.log_z - found.elbo, 4),
-        "gap error": round(found.elbo_error, 4),
+        "gap": round(target.log_z - estimates.elbo, 4),
+        "gap error": round(estimates.elbo_error, 4),
         **{f"gap of {stage}": round(float(part.mean()), 4) for stage, part in parts.items()},
         "upper gap": round(upper - target.log_z, 4),
         "upper gap error": round(upper_error, 4),
-        "logZ error": round(found.log_z - target.log_z, 4),
-        "logZ standard error": round(found.log_z_error, 4),
-        "ESS": round(found.ess, 4),
+        "logZ error": round(estimates.log_z - target.log_z, 4),
+        "logZ standard error": round(estimates.log_z_error, 4),
+        "ESS": round(estimates.ess, 4),
         "TV": round(total_variation(states.space_group, marginal), 4),
         "TV of exact draws": round(total_variation_floor(marginal, n), 4),
         "TV of 95 % of exact draws": round(total_variation_quantile(marginal, n, generator=generator), 4),
@@ -68,11 +68,11 @@ def judge(trainer: Trainer, target: AnalyticTarget, exact: CrystalStates) -> dic
 
 
 def stage_gaps(scores: Scores, states: CrystalStates, target: AnalyticTarget) -> dict[str, Tensor]:
-    """log P_F - log P_B - log p of each stage, ``(n,)`` each, with p the exact distribution given the stages before."""
+    """Return log P_F - log P_B - log p of each stage, ``(n,)`` each; p is exact, given earlier stages."""
     difference = (scores.log_pf - scores.log_pb).double()
     own = {name.replace("_", " "): difference[:, columns].sum(1) for name, columns in scores.columns.items()}
     exact = target.log_conditionals(states)
-    return {name: found - wanted for (name, found), wanted in zip(own.items(), exact, strict=True)}
+    return {name: log_ratio - log_p for (name, log_ratio), log_p in zip(own.items(), exact, strict=True)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     exact_seconds = time.perf_counter() - started
     exact = target.sample(options.draws, generator=Generator().manual_seed(options.seed))
 
-    # a replay share needs no further queries of the reward, so they are what is counted
+    # replayed samples need no further calls of the reward, so only fresh ones are counted
     batch = config.training.batch_size
     fresh = batch - round(batch * config.training.replay.share)
     updates = max(1, options.trajectories // fresh) * config.training.passes

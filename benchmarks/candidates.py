@@ -1,9 +1,9 @@
-"""What became of samples: the table of one or more folders that ``crystalgfn structures`` wrote, side by side.
+"""Outcomes of samples: the tables of one or more folders that ``crystalgfn structures`` wrote, side by side.
 
     python benchmarks/candidates.py trained untrained
 
-Shares are of the crystals that went in. RMSD is between the atoms as placed and as relaxed, by pymatgen's
-StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), in A, over the candidates whose two structures match at all.
+Shares are of all crystals that were handed in. RMSD is between the atoms as placed and as relaxed, by pymatgen's
+StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), in A, over the candidates whose two structures match.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ NUMBERS = {
 
 
 def displacements(folder: Path) -> list[float]:
-    """RMSD (A) between placed and relaxed atoms of each candidate; NaN where the two do not match."""
+    """Return the RMSD (A) between placed and relaxed atoms of each candidate; NaN where the structures do not match."""
     matcher, out = StructureMatcher(stol=0.5, angle_tol=10, ltol=0.3), []
     manifest = json.loads((folder / MANIFEST).read_text())
     for candidate in RunFolder(folder, manifest, resume=True).candidates():
         if candidate.structure is not None and "placed" in candidate.intermediates:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = matcher.get_rms_dist(candidate.intermediates["placed"], candidate.structure)
+                distances = matcher.get_rms_dist(candidate.intermediates["placed"], candidate.structure)
             length = (candidate.structure.volume / len(candidate.structure)) ** (1 / 3)
-            out.append(float(found[0]) * length if found else float("nan"))
+            out.append(float(distances[0]) * length if distances else float("nan"))
     return out
 
 
@@ -64,21 +64,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folders", type=Path, nargs="+")
     folders = parser.parse_args().folders
-    counted = []
+    tallies = []
     for folder in folders:
         rmsd = np.array(displacements(folder))
         moved = {"rmsd": float(np.nanmedian(rmsd)), "matched": float(np.isfinite(rmsd).mean())}
-        counted.append({**tally(CandidateTable.read(folder / "structures.parquet")), **moved})
+        tallies.append({**tally(CandidateTable.read(folder / "structures.parquet")), **moved})
     print(
         "| | "
-        + " | ".join(f"{folder.name} ({c['crystals']:.0f})" for folder, c in zip(folders, counted, strict=True))
+        + " | ".join(f"{folder.name} ({c['crystals']:.0f})" for folder, c in zip(folders, tallies, strict=True))
         + " |"
     )
     print("| --- |" + " ---: |" * len(folders))
     for name, title in SHARES.items():
-        print(f"| {title} | " + " | ".join(f"{c[name]:.1%}" for c in counted) + " |")
+        print(f"| {title} | " + " | ".join(f"{c[name]:.1%}" for c in tallies) + " |")
     for name, title in NUMBERS.items():
-        print(f"| {title} | " + " | ".join(f"{c[name]:.3g}" for c in counted) + " |")
+        print(f"| {title} | " + " | ".join(f"{c[name]:.3g}" for c in tallies) + " |")
 
 
 if __name__ == "__main__":

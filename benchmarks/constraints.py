@@ -1,9 +1,9 @@
-"""Give random narrower constraints to a trained model when sampling, and count what breaks them: 0, or there is a bug.
+"""Sample a trained model under random narrower constraints, and count samples that break them: 0, or there is a bug.
 
     python benchmarks/constraints.py --sets 200 -n 1000 --json results.jsonl
 
-Each set has one to five limits on elements, numbers of atoms, stoichiometry, space groups and cells, within those of
-training. Violations are counted by checks that share nothing with the masks. Times are CPU seconds.
+Each set has one to five limits on elements, numbers of atoms, stoichiometry, space groups and cells, within the
+constraints of training. Violations are counted by checks that share nothing with the masks. Times are CPU seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SYSTEMS = tuple(dict.fromkeys(CRYSTAL_SYSTEM[1:]))
 
 
 def random_limits(rng: random.Random, space: ConstraintsConfig) -> dict[str, Any]:
-    """One to five limits within a space, by the names that ``Model.restricted`` knows."""
+    """Return one to five limits within a space, by the names that ``Model.restricted`` takes."""
     symbols = [s for s in space.elements.allowed if s not in space.elements.forbidden]
 
     def some(names: Sequence[Any], most: int) -> list[Any]:
@@ -67,7 +67,7 @@ def random_limits(rng: random.Random, space: ConstraintsConfig) -> dict[str, Any
 
 
 def check_model(model: Model, sets: int, n: int, seed: int) -> dict[str, object]:
-    """Draw and check ``n`` samples under each of so many sets."""
+    """Draw and check ``n`` samples under each of ``sets`` random sets of constraints."""
     rng = random.Random(seed)
     violations: Counter[str] = Counter()
     outcomes: Counter[str] = Counter()
@@ -90,11 +90,11 @@ def check_model(model: Model, sets: int, n: int, seed: int) -> dict[str, object]
         clock["draw"].append(time.process_time() - built)
         clock["build"].append(built - start)
         outcomes["feasible"] += 1
-        found = check_section(crystals, narrow.config.constraints.model_dump())
-        if not found.ok:
-            print(f"{limits}: {found}")
-        violations.update(found.violations)
-        invalid += int((~found.valid).sum())
+        validity = check_section(crystals, narrow.config.constraints.model_dump())
+        if not validity.ok:
+            print(f"{limits}: {validity}")
+        violations.update(validity.violations)
+        invalid += int((~validity.valid).sum())
     return {
         "sets": sets,
         **{name: outcomes[name] for name in ("feasible", "refused", "contradict themselves")},

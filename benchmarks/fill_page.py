@@ -2,8 +2,8 @@
 
     python benchmarks/fill_page.py results.jsonl --page docs/performance.md
 
-Of several runs with the same benchmark, configuration and threads, the last one counts. The reference's figures are
-written down here.
+Of several runs with the same benchmark, configuration and threads, the last one counts. The figures of the reference
+implementation are constants of this script.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def where(record: Record) -> str:
-    """Say in one line what the numbers under it were measured with."""
+    """Return one line on the machine and the configuration of a record."""
     m, c = record["machine"], record["configuration"]
     threads = f"{m['threads']} thread{'s' * (m['threads'] != 1)}"
     machine = f"{m['cpu']}, {m['cores']} cores, {threads}, torch {m['torch']}, Python {m['python']}"
@@ -62,15 +62,15 @@ def where(record: Record) -> str:
 
 
 def per_second(result: Record) -> tuple[str, str]:
-    """Rates by CPU time and by the clock."""
+    """Return the rates by CPU time and by wall-clock time."""
     return f"{result['per_cpu_second']:,.0f}", f"{result['per_second']:,.0f}"
 
 
-def throughput(record: Record, wanted: Sequence[str]) -> str:
-    """Rates of training or sampling, with the reference's beside them."""
+def throughput(record: Record, kinds: Sequence[str]) -> str:
+    """Return the rates of training or sampling beside those of the reference."""
     rows = [
         (f"{NAMES[r['what']]}, batch {r['batch']}", *per_second(r), REFERENCE.get((r["what"], r["batch"]), "–"))
-        for what in wanted
+        for what in kinds
         for r in record["results"]
         if r["what"] == what
     ]
@@ -79,7 +79,7 @@ def throughput(record: Record, wanted: Sequence[str]) -> str:
 
 
 def masks(record: Record) -> str:
-    """Rates of masks."""
+    """Return the rates of masks."""
     rows = [
         (f"{r['elements']} elements, {r['rule']}", *per_second(r), f"{r['tables_cpu_s']:.1f}")
         for r in record["results"]
@@ -89,13 +89,13 @@ def masks(record: Record) -> str:
 
 
 def proxy(record: Record) -> str:
-    """Rates of property models."""
+    """Return the rates of property models."""
     rows = [(f"`{r['property']}`, batch {r['batch']}", *per_second(r)) for r in record["results"]]
     return f"{where(record)}\n\n{table(('crystals', 'per CPU second', 'per second'), rows)}"
 
 
 def memory(record: Record) -> str:
-    """Peaks of memory."""
+    """Return the peaks of memory."""
     rows = [
         (
             f"{r['phase']}{', ' + format(r['n'], ',') + ' crystals' if r['n'] else ''}",
@@ -109,11 +109,11 @@ def memory(record: Record) -> str:
 
 def bodies(records: Sequence[Record]) -> dict[str, str]:
     """Return the markdown of every part of the page for which there are numbers."""
-    found: dict[str, list[str]] = {}
+    by_part: dict[str, list[str]] = {}
 
     def add(part: str, body: str) -> None:
         if body:
-            found.setdefault(part, []).append(body)
+            by_part.setdefault(part, []).append(body)
 
     for record in records:
         if record["benchmark"] == "throughput":
@@ -121,7 +121,7 @@ def bodies(records: Sequence[Record]) -> dict[str, str]:
             add("sampling", throughput(record, ("sample", "sample_scored")))
         else:
             add(record["benchmark"], {"masks": masks, "proxy": proxy, "memory": memory}[record["benchmark"]](record))
-    return {part: "\n\n".join(parts) for part, parts in found.items()}
+    return {part: "\n\n".join(parts) for part, parts in by_part.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

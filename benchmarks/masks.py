@@ -1,10 +1,10 @@
-"""Composition masks a second, for few and for many elements, under both rules of charge neutrality.
+"""Composition masks per second, for few and for many elements, under both rules of charge neutrality.
 
     python benchmarks/masks.py --json results.jsonl
 
-A mask is what one trajectory needs for one addition: allowed elements, the completions after every count of the
-one chosen (none where the count is not allowed), and the state after it. States are those that random walks through the
-space meet.
+A mask holds all that one trajectory needs for one addition: the allowed elements, the completions after every count of
+the chosen element (none where the count is not allowed), and the next state. The states come from random walks through
+the space.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def random_walks(space: CrystalSpace, batch: int, generator: torch.Generator) ->
 
 
 def evaluate(space: CrystalSpace, steps: Sequence[Step]) -> None:
-    """Compute the masks of every step, and the states after it."""
+    """Compute the masks of every step and the next states."""
     for state, element, count in steps:
         space.composition.element_mask(state)
         space.composition.completions_by_count(state, element)

@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py --preset default --stream 1000000 --json results.jsonl
 
-``--stream N`` adds ``crystalgfn sample PRESET -n N`` to a table on disk, for presets with trained weights.
+``--stream N`` also measures ``crystalgfn sample PRESET -n N`` to a table on disk, for presets with trained weights.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PHASES = ("import", "build", "sample", "train")
 
 
 def run_phase(phase: str, preset: str, overrides: Sequence[str], n: int, threads: int, seed: int) -> None:
-    """Do in this process what the phase says; its peak is read by the parent."""
+    """Run one phase in this process, whose peak memory the parent reads."""
     torch.set_num_threads(threads)
     if phase == "import":
         return

@@ -1,10 +1,10 @@
-"""Training of two or more checkouts in turn, and the ratios of their medians: what holds on a machine with other work.
+"""Speed of training in two or more checkouts in turn, and the ratios of medians, which other work disturbs little.
 
     git worktree add ../before COMMIT
     python benchmarks/paired.py ../before . --batch 10,100 --rounds 5
 
-Each round runs the ``throughput.py`` of every checkout in a process of its own, with the current Python. Ratios are to
-the first checkout.
+Each round runs the ``throughput.py`` of every checkout in a process of its own, with the current Python. Ratios are
+relative to the first checkout.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from _common import batches
 
 
 def trajectories_a_second(checkout: Path, preset: str, batch: int, seconds: float) -> float:
-    """Trajectories of training a CPU second, on one thread."""
+    """Return the trajectories of training per CPU second, on one thread."""
     with tempfile.TemporaryDirectory() as folder:
         found = Path(folder) / "found.jsonl"
         options = ["--preset", preset, "--threads", "1", "--seconds", str(seconds), "--only", "train"]
@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 rates[checkout].append(trajectories_a_second(checkout, options.preset, batch, options.seconds))
         first = statistics.median(rates[checkouts[0]])
         for checkout in checkouts:
-            found = rates[checkout]
+            values = rates[checkout]
             print(
-                f"batch {batch}, {checkout.name}: {statistics.median(found):,.0f} a CPU second "
-                f"({min(found):,.0f} to {max(found):,.0f}), {statistics.median(found) / first:.2f} of the first"
+                f"batch {batch}, {checkout.name}: {statistics.median(values):,.0f} a CPU second "
+                f"({min(values):,.0f} to {max(values):,.0f}), {statistics.median(values) / first:.2f} of the first"
             )
     return 0
 

@@ -1,10 +1,11 @@
-"""Placing atoms against PyXtal, on real (space group, counts, lattice): time a start, distances, space group kept.
+"""Placement of atoms against PyXtal, on real (space group, counts, lattice): time, distances, space group kept.
 
     python benchmarks/placing.py crystals.parquet [--rows 40] [--starts 10] [--seed 0]
 
 ``crystals.parquet`` has the columns spacegroup, elements (JSON counts in the conventional cell), a, b, c, alpha, beta,
 gamma and n_atoms_primitive. Neither side is told which Wyckoff positions the real crystal occupies. PyXtal makes its
-starts one by one, ours come from one call of ``place``; both times include all it takes to get pymatgen structures.
+initial placements ("starts") one by one, ours come from one call of ``place``; both times include the conversion to
+pymatgen structures.
 """
 
 from __future__ import annotations
@@ -32,26 +33,26 @@ PYXTAL_LIMIT_S = 8.0
 
 
 def least_ratio(structure: Structure) -> float:
-    """Least distance over the sum of the covalent radii."""
+    """Return the least distance of two atoms over the sum of their covalent radii."""
     radii = COVALENT_RADIUS[[site.specie.Z for site in structure]]
     first, second, _, distance = structure.get_neighbor_list(r=6.0)
     return float((distance / (radii[first] + radii[second])).min()) if len(distance) else 9.0
 
 
 def group(structure: Structure) -> int:
-    """Space group within 0.01 A."""
+    """Return the space group at a tolerance of 0.01 A."""
     return find_group(structure, 0.01)
 
 
 def pyxtal_starts(row, counts: dict[str, int], starts: int, seed: int) -> list[Structure]:
-    """Structures that PyXtal makes in the given lattice; fewer where it fails or takes too long."""
+    """Return the structures that PyXtal makes in the given lattice; fewer where it fails or is too slow."""
     from pyxtal import pyxtal
     from pyxtal.lattice import Lattice
     from pyxtal.symmetry import Group
 
     kind = Group(row.spacegroup).lattice_type
     cell = Lattice.from_para(row.a, row.b, row.c, row.alpha, row.beta, row.gamma, ltype=kind)
-    found, started = [], time.process_time()
+    structures, started = [], time.process_time()
     for i in range(starts):
         if time.process_time() - started > PYXTAL_LIMIT_S:
             break
@@ -61,8 +62,8 @@ def pyxtal_starts(row, counts: dict[str, int], starts: int, seed: int) -> list[S
                 3, row.spacegroup, list(counts), list(counts.values()), lattice=cell, random_state=seed + i
             )
         if crystal.valid:
-            found.append(crystal.to_pymatgen())
-    return found
+            structures.append(crystal.to_pymatgen())
+    return structures
 
 
 def main() -> int:
@@ -83,7 +84,7 @@ def main() -> int:
     print("placing: " + ", ".join(f"{key} {value}" for key, value in machine(1).items()))
     print(f"configuration: rows {options.rows}, starts {options.starts} a row, seed {options.seed}")
 
-    place(1, {8: 1}, (4, 4, 4, 90, 91, 92), seed=0)  # imports and tables are not what is measured
+    place(1, {8: 1}, (4, 4, 4, 90, 91, 92), seed=0)  # imports and tables are not to be measured
     medians = {}
     for name in ("crystalgfn", "pyxtal"):
         ms, ratios, kept, filled = [], [], 0, 0

@@ -1,9 +1,9 @@
-"""One conditional model against models trained separately for each weight.
+"""Comparison of one conditional model with models trained separately for each weight.
 
     python benchmarks/preferences.py RUN --term band_gap --separate 0.25=RUN1 --separate 1=RUN2 ... -n 4000
 
-RUN was trained with ``weights`` for the term, RUN1 ... with the term's strength times each weight. For each weight the
-medians of all properties of the objective, of both models, plain and by importance weight.
+RUN was trained with ``weights`` for the term, RUN1 ... with the term's strength times each weight. For each weight, the
+benchmark prints the medians of all properties of the objective for both models, plain and by importance weight.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from crystalgfn.runs.model import Model, load
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """The value below which half of the weight lies."""
+    """Return the value below which half of the weight lies."""
     order = np.argsort(values)
     return float(values[order][np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())])
 
 
 def medians(model: Model, n: int, seed: int) -> dict[str, Any]:
-    """Medians of the objective's properties, plain and by weight, and how varied the samples are."""
+    """Return medians of the objective's properties, plain and by weight, with sample size and diversity."""
     crystals: Crystals = model.sample(n, seed=seed)
     cut = truncated(np.asarray(crystals.columns["log_weight"], dtype=float))
-    found: dict[str, Any] = {"ESS": round(effective_sample_size(cut) / n, 3), "formulas": len(set(crystals.formulas))}
+    numbers: dict[str, Any] = {"ESS": round(effective_sample_size(cut) / n, 3), "formulas": len(set(crystals.formulas))}
     for term in model.target.reward.terms:
         column = term.criterion.column
         values = crystals.column(column).astype(float)
-        found[column] = round(float(np.median(values)), 3)
-        found[f"{column} by weight"] = round(weighted_median(values, normalised(cut)), 3)
-    return found
+        numbers[column] = round(float(np.median(values)), 3)
+        numbers[f"{column} by weight"] = round(weighted_median(values, normalised(cut)), 3)
+    return numbers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Calls of a property model a second, on crystals of an untrained sampler.
+"""Crystals per second of a property model, for crystals of an untrained sampler.
 
 python benchmarks/proxy.py --property formation_energy --property formation_energy_paper --json results.jsonl
 """

@@ -2,11 +2,12 @@
 
     python benchmarks/recover.py crystals.parquet structures.parquet -n 60 --library prototypes.parquet --volume given
 
-Stable crystals (energy above hull 0) of at most 20 atoms in the primitive cell, as many of each crystal system as there
-are; their own formula is kept out of the prototypes. A crystal counts as found if the best candidate matches the known
-structure (StructureMatcher(0.2, 0.3, 5)) or lies lower in energy than the known one relaxed with the same potential.
-``--volume 0.8`` replaces the lattice by one of the same shape with 0.8 times the volume estimated from the composition.
-One JSON line a crystal is written to ``--json`` as it is done; those that are there are not done again.
+Stable crystals (energy above hull 0) of at most 20 atoms in the primitive cell, drawn from all crystal-lattice systems
+in turn; prototypes of their own formula are excluded. A crystal counts as recovered if the best candidate matches the
+known structure (StructureMatcher(0.2, 0.3, 5)) or lies lower in energy than the known one relaxed with the same
+potential. ``--volume 0.8`` replaces the lattice by one of the same shape with 0.8 times the volume estimated from the
+composition. One JSON line for each finished crystal is appended to ``--json``; crystals that are already in the file
+are skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ LATTICE = ("a", "b", "c", "alpha", "beta", "gamma")
 
 
 def choose(crystals: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
-    """Return ``n`` stable crystals, crystal systems in turn, drawn at random within each."""
+    """Return ``n`` stable crystals, drawn at random from each crystal-lattice system in turn."""
     stable = crystals[(crystals["e_above_hull"] <= 0) & (crystals["n_atoms_primitive"] <= 20)]
     stable = stable[stable["elements"].map(lambda text: len(json.loads(text)) > 1)]
     stable = stable.sample(frac=1, random_state=seed).drop_duplicates("formula")
@@ -57,7 +58,7 @@ def scaled_to_estimate(lattice: list[float], counts: dict[int, int], factor: flo
 
 
 def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
-    """Yield what was found for each crystal."""
+    """Yield the result for each crystal."""
     from pymatgen.core import Structure
 
     potential = load_potential("chgnet")
@@ -133,9 +134,9 @@ def main() -> None:
             stream.write(json.dumps(line) + "\n")
             stream.flush()
     frame = pd.DataFrame(done)
-    found = frame["matched"] | frame["beaten"]
+    recovered = frame["matched"] | frame["beaten"]
     print(
-        f"{len(frame)} crystals, library {options.library}, volume {options.volume}: found {found.mean():.0%} "
+        f"{len(frame)} crystals, library {options.library}, volume {options.volume}: found {recovered.mean():.0%} "
         f"(matched {frame['matched'].mean():.0%}), median gap {frame['gap'].median():.4f} eV/atom, CPU seconds "
         f"{frame['cpu_s'].mean():.1f} mean, {frame['cpu_s'].median():.1f} median"
     )

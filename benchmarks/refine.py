@@ -1,11 +1,11 @@
-"""What refining a property model with relaxed candidates changes.
+"""Effect of refining a property model with relaxed candidates.
 
     python benchmarks/refine.py crystals.parquet candidates --rows 100 --data real.parquet
 
-``candidates`` is what ``crystalgfn structures`` made of ``crystals.parquet``. The model is refined with the first
-``--rows`` of them and measured on the others: error of the energy that proposals relax to (at most 0.5
-eV/atom above the hull, as in the loop), rank correlation of the energy above hull, error of the change of energy of
-copies with other volumes, and error on the test rows of real crystals.
+``candidates`` is the folder that ``crystalgfn structures`` made from ``crystals.parquet``. The model is refined with
+the candidates of the first ``--rows`` rows and measured on the others: error of the energy that proposals relax to (at
+most 0.5 eV/atom above the hull, as in the loop), rank correlation of the energy above hull, error of the change of
+energy of copies with other volumes, and error on the test rows of real crystals.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from crystalgfn.structures.candidates.table import CandidateTable
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
-    """Rank of each value."""
+    """Return the rank of each value."""
     return values.argsort().argsort()
 
 
 def of_rows(table: LabelledCrystals, mask: np.ndarray) -> LabelledCrystals:
-    """Rows of a table."""
+    """Return the rows of a table that the mask marks."""
     rows = np.flatnonzero(mask)
     return LabelledCrystals(table.crystals[rows], table.target[rows], table.sha256, table.name)
 
 
 def strain(model: ProxyProperty, table: LabelledCrystals) -> np.ndarray:
-    """Predicted strain energy (N,), eV/atom."""
+    """Return the predicted strain energy (N,), eV/atom."""
     inputs = Featuriser()(table.crystals)
     lead = inputs.for_all_members()
     with torch.no_grad():

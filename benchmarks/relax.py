@@ -1,10 +1,10 @@
-"""Relaxation from wrong volumes: is the real crystal found again, is its group kept, and at what cost?
+"""Relaxation from wrong volumes: is the real crystal recovered, is its space group kept, and at what cost?
 
     python benchmarks/relax.py CRYSTALS.parquet STRUCTURES.parquet -n 16 --json results.jsonl
 
-Real crystals near the hull start at 0.7 and 1.4 times their volume, with their own atoms. CRYSTALS.parquet has
-spacegroup, e_above_hull (eV/atom) and n_atoms_primitive, STRUCTURES.parquet the same material_id with numbers, cell (9
-numbers, A) and fractional coordinates.
+Real crystals near the hull start from 0.7 and 1.4 times their volume, with their real atomic positions.
+CRYSTALS.parquet has spacegroup, e_above_hull (eV/atom) and n_atoms_primitive, STRUCTURES.parquet the same material_id
+with numbers, cell (9 numbers, A) and fractional coordinates.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A trained model under constraints given only when sampling, against models that were trained under them.
+"""Comparison of a trained model under constraints given only when sampling with models trained under them.
 
     python benchmarks/restricted.py RUN --retrained "Fe-O=RUN1" --retrained "cubic=RUN2" ... --pool 100000
 
-RUN is a model of the preset ``starling``; RUN1 ... were trained for the same, with the constraints of SETS. For
-each set: effective sample size under the constraints, plain and after fine-tuning, and the total-variation distance of
-the shares of space groups and of elements between each way of sampling and the retrained model, with the distance that
-chance alone would give.
+RUN is a model of the preset ``starling``; RUN1 ... were trained for the same reward with the constraints of SETS. The
+benchmark prints for each set: effective sample size under the constraints, plain and after fine-tuning, and the
+total-variation distance of the shares of space groups and of elements between each way of sampling and the retrained
+model, with the expected distance of random samples of one distribution.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ SETS: dict[str, dict[str, Any]] = {
 
 
 def shares(crystals: Crystals, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted shares of the space groups ``(231,)`` and of the elements, by presence ``(D,)``; each adds up to 1."""
+    """Return weighted shares of space groups ``(231,)`` and elements, by presence ``(D,)``; each adds up to 1."""
     groups = np.bincount(crystals.space_group.numpy(), weights, minlength=231)
     present = weights @ (crystals.counts > 0).double().numpy()
     return groups / groups.sum(), present / present.sum()
 
 
 def distance(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> list[float]:
-    """Total variation of each pair of shares."""
+    """Return the total variation of each pair of shares."""
     return [round(float(np.abs(a - b).sum() / 2), 4) for a, b in zip(one, other, strict=True)]
 
 
 def described(model: Model, n: int, seed: int) -> tuple[dict[str, Any], Crystals, np.ndarray]:
-    """Sizes of a sample, the sample, and its truncated weights."""
+    """Return the sizes of a sample, the sample, and its truncated weights."""
     crystals = model.sample(n, seed=seed)
     log_weights = np.asarray(crystals.columns["log_weight"], dtype=float)
     cut = truncated(log_weights)
@@ -55,20 +55,20 @@ def described(model: Model, n: int, seed: int) -> tuple[dict[str, Any], Crystals
 
 
 def compare(model: Model, retrained: Model, pool: int, seconds: float, seed: int) -> dict[str, Any]:
-    """One set: every way of sampling against the retrained model, by its own weights."""
+    """Compare every way of sampling a set with the retrained model, whose samples are weighted too."""
     sizes, crystals, weights = described(retrained, pool // 2, seed + 1)
     reference = shares(crystals, weights)
     plain = shares(crystals, np.full(len(crystals), 1 / len(crystals)))
     row: dict[str, Any] = {"retrained": sizes | {"TV of its plain samples": distance(plain, reference)}}
-    ways = {"restricted": model}
+    samplers = {"restricted": model}
     if seconds:
-        ways["fine-tuned"] = model.finetuned(seconds=seconds, seed=seed)
-    for name, way in ways.items():
-        found, crystals, weights = described(way, pool, seed)
+        samplers["fine-tuned"] = model.finetuned(seconds=seconds, seed=seed)
+    for name, sampler in samplers.items():
+        numbers, crystals, weights = described(sampler, pool, seed)
         even = np.full(pool, 1 / pool)
         groups = len(crystals.space_group.unique())
-        smaller = min(found["ESS"], sizes["ESS"])
-        row[name] = found | {
+        smaller = min(numbers["ESS"], sizes["ESS"])
+        row[name] = numbers | {
             "TV plain": distance(shares(crystals, even), reference),
             "TV by weight": distance(shares(crystals, weights), reference),
             "TV by chance": round(share_error(groups, smaller), 3),

@@ -1,4 +1,4 @@
-"""What share of real crystals passes the sanity checks of structures: a check that throws real ones out is wrong.
+"""Share of real crystals that pass the sanity checks of structures: a check that rejects real crystals is wrong.
 
     python benchmarks/sanity.py STRUCTURES.parquet --table CRYSTALS.parquet --json results.jsonl
 
@@ -26,7 +26,7 @@ QUANTILES = (0, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.5, 0.99, 0.995, 0.9975, 0.99
 
 
 def distances(path: Path, n: int | None) -> list[dict[str, object]]:
-    """Distance ratios of all, validity rules of others for the first ``n``."""
+    """Return results for distance ratios of up to ``n`` structures, and for other validity rules of the first 2,000."""
     table = pd.read_parquet(path).sample(frac=1, random_state=0)[:n]
     structures = [
         Structure(np.reshape(cell, (3, 3)), numbers, np.reshape(fractional, (-1, 3)))
@@ -56,7 +56,7 @@ def distances(path: Path, n: int | None) -> list[dict[str, object]]:
 
 
 def ranges(path: Path) -> list[dict[str, object]]:
-    """Formation energies and volumes over the additive estimate."""
+    """Return results for formation energies and volumes over the additive estimate."""
     table = pd.read_parquet(path)
     energies = table["formation_energy_per_atom"].dropna().to_numpy(float)
     estimate = [
@@ -79,7 +79,7 @@ def ranges(path: Path) -> list[dict[str, object]]:
 
 
 def quantiles(values: np.ndarray) -> dict[str, float]:
-    """Quantiles by name."""
+    """Return quantiles by name."""
     return {f"q{q:g}": round(float(np.quantile(values, q)), 3) for q in QUANTILES}
 
 

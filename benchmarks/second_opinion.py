@@ -1,10 +1,10 @@
-"""How far two potentials agree on real crystals: what the threshold of a flag has to let pass.
+"""Agreement of two potentials on real crystals: differences that the threshold of a flag has to tolerate.
 
     python benchmarks/second_opinion.py CRYSTALS.parquet STRUCTURES.parquet -n 200 --model 7net-l3i5
 
 CRYSTALS.parquet has formation_energy_per_atom (eV/atom, density functional theory) and n_atoms_primitive,
 STRUCTURES.parquet the same material_id with numbers, cell (9 numbers, A) and fractional coordinates. WBM rows are left
-out: their labels are from other calculations than both potentials were trained on.
+out: their labels come from other calculations than those that both potentials were trained on.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for numbers, cell, fractional in zip(table["numbers"], table["cell"], table["fractional"], strict=True)
     ]
     labels = table["formation_energy_per_atom"].to_numpy(float)
-    found = {}
+    results = {}
     for potential in (load_potential("chgnet"), load_potential(options.model)):
         start = time.process_time()
         energies = potential.energies(structures)
         spent = time.process_time() - start
         values = [potential.formation_energy(s, float(e)).value for s, e in zip(structures, energies, strict=True)]
-        found[potential.name] = (np.array(values), spent / len(structures))
+        results[potential.name] = (np.array(values), spent / len(structures))
     rows = [
         {
             "formation energy": f"{name} - DFT",
             **statistics(values - labels),
             "CPU ms a crystal": round(1000 * seconds),
         }
-        for name, (values, seconds) in found.items()
+        for name, (values, seconds) in results.items()
     ]
-    first, second = (values for values, _ in found.values())
+    first, second = (values for values, _ in results.values())
     rows.append({"formation energy": f"{options.model} - chgnet", **statistics(second - first)})
     configuration = {"crystals": len(structures), "seed": options.seed, "max atoms": options.max_atoms}
     report("second_opinion", options, configuration, rows)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def statistics(difference: np.ndarray) -> dict[str, float]:
-    """Mean, median and tail of absolute differences, eV/atom."""
+    """Return mean, median and tail of absolute differences, eV/atom."""
     size = np.abs(difference[np.isfinite(difference)])
     return {
         "values": len(size),

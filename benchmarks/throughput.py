@@ -1,10 +1,10 @@
-"""Trajectories a second: training with the proxy inside, and sampling.
+"""Trajectories per second: training with the proxy inside, and sampling.
 
     python benchmarks/throughput.py --preset default --threads 1 --json results.jsonl
 
 ``train``: whole rounds of the trainer (draw, decode, predict; then score and update for each batch). ``sample``: draw
-and decode with all masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, which is what
-``crystalgfn sample`` writes.
+and decode with all masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, the
+content of the tables of ``crystalgfn sample``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORKS = ("train", "sample", "sample_scored")
 
 
 def works(built: Setup, batch: int, *, seed: int) -> dict[str, tuple[Callable[[], object], int]]:
-    """What is timed, by name, and the trajectories of a call."""
+    """Return the timed functions by name, with the trajectories of one call."""
     policy, space = built.policy, built.space
     generator = torch.Generator().manual_seed(seed)
 

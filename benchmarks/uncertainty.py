@@ -1,8 +1,8 @@
-"""Does a model know when it is wrong: error against predicted deviation and against distance from the training data.
+"""Does a model know when it is wrong? Error against predicted deviation and against distance from the training data.
 
 python benchmarks/uncertainty.py crystals.parquet --strained STRAINED.parquet --hull hull_entries.parquet
 
-Sets that the model was not trained on: test rows; their copies with 0.5 to 2.5 times the volume (labels of CHGNet; of
+The sets were not used in training: test rows; their copies with 0.5 to 2.5 times the volume (labels of CHGNet; of
 the formulas that did not set the deviation of strains), and deviation and distance alone up to 3 times; test rows whose
 set of elements occurs in no training row; entries of the hull with a test formula, as compositions without structure
 against the energy of the hull. Errors are absolute, eV/atom.
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def judge(
     name: str, model: ProxyProperty, domain: TrainingDomain, crystals: Crystals, true: Floats
 ) -> list[dict[str, Any]]:
-    """Rank correlations of the error with deviation and distance, and the error in bins of both."""
+    """Return rank correlations of the error with deviation and distance, and the error in bins of both."""
     mean, deviation, distance = _judged(model, domain, crystals)
     return _tables(name, np.abs(mean - true), deviation, distance)
 
@@ -105,7 +105,7 @@ def _tables(name: str, error: Floats, deviation: Floats, distance: Floats) -> li
 
 
 def volumes(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals) -> list[dict[str, Any]]:
-    """Mean deviation and distance of crystals scaled to other volumes; there is no label at 3 times."""
+    """Return mean deviation and median distance of crystals scaled to other volumes; no labels are needed."""
     results = []
     for ratio in RATIOS:
         lattice = crystals.lattice.clone()
@@ -121,14 +121,14 @@ def volumes(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals) ->
 def compositions(
     path: Path, model: ProxyProperty, domain: TrainingDomain, table: LabelledCrystals, test: NDArray[np.bool_]
 ) -> list[dict[str, Any]]:
-    """The same for entries of the hull with a test formula, space group and cell unknown: only elements can be far."""
+    """Judge hull entries with a test formula, without space group and cell: only the composition can be far."""
     elements = table.crystals.elements
     counts, energy = read_hull_entries(path, elements, set())
     cells = torch.tensor([[5.0, 5.0, 5.0, 90.0, 90.0, 90.0]], dtype=torch.float64).expand(len(counts), 6)
     crystals = Crystals(elements, torch.ones(len(counts), dtype=torch.int64), torch.as_tensor(counts), cells)
     formulas, first = np.unique(np.asarray(crystals.formulas, dtype=str), return_index=True)
-    wanted = set(np.asarray(table.crystals.formulas, dtype=object)[test])
-    rows = first[[formula in wanted for formula in formulas.tolist()]]
+    test_formulas = set(np.asarray(table.crystals.formulas, dtype=object)[test])
+    rows = first[[formula in test_formulas for formula in formulas.tolist()]]
     crystals, energy = crystals[rows], energy[rows]
     network = model.network.relaxed if isinstance(model.network, VolumeNetwork) else model.network
     inputs = Featuriser(network.properties, network.volumes)(crystals).without_structure(network.descriptor_mean)
@@ -144,7 +144,7 @@ def compositions(
 
 
 def costs(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals, seconds: float) -> list[dict[str, Any]]:
-    """Time of the ensemble, of one member and of the distance, for the same crystals."""
+    """Return the times of the ensemble, of one member and of the distance, for the same crystals."""
     from dataclasses import replace
 
     single = ProxyProperty(build(replace(model.network.config, members=1)), model.card)
@@ -161,7 +161,7 @@ def costs(model: ProxyProperty, domain: TrainingDomain, crystals: Crystals, seco
 
 
 def rank_correlation(left: Floats, right: Floats) -> float:
-    """Spearman's coefficient; ties in order of appearance."""
+    """Return Spearman's coefficient; ties rank in order of appearance."""
     ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (left, right)]
     return float(np.corrcoef(*ranks)[0, 1])
 

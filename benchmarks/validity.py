@@ -1,9 +1,9 @@
-"""Draw many samples of every preset and count what independent checks find wrong: 0, or there is a bug.
+"""Draw many samples of every preset and count violations by independent checks: 0, or there is a bug.
 
     python benchmarks/validity.py -n 100000 --json results.jsonl
 
-Trained weights are used where they ship. Where not, the policy is random, and its samples spread over the whole space.
-Rates are of drawing and scoring with the property, and of checking.
+Trained weights are used where they ship. Elsewhere the policy is random, and its samples spread over the whole space.
+The rates are for drawing and scoring with the property, and for checking.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def check_preset(name: str, n: int, seed: int, overrides: Sequence[str]) -> dict
         last = min(first + BATCH, n)
         crystals = Crystals.concatenate(list(model.chunks(last, seed=seed, first=first // CHUNK)))
         drawn = time.perf_counter()
-        found = check_section(crystals, section)
+        validity = check_section(crystals, section)
         clock["draw"] += drawn - start
         clock["check"] += time.perf_counter() - drawn
-        violations.update(found.violations)
-        invalid += int((~found.valid).sum())
+        violations.update(validity.violations)
+        invalid += int((~validity.valid).sum())
         groups |= set(crystals.space_group.tolist())
     return {
         "preset": name,

@@ -4,11 +4,11 @@
 
 Prototypes are the binary and ternary ones of pymatgen's AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017))
 and those in EXTRA, which it lacks. Every formula that is neutral with common charges, and then binaries with Fe, C, Si,
-P, N or S, is tried in all prototypes of its stoichiometry: energies at up to five volumes choose the best, which is
-relaxed with its symmetry kept. Formation energies are relative to the potential's elemental references, so that
-elements are at 0 by definition. Results are appended to FOLDER/phases.jsonl one by one, and a second call goes on
-with formulas that are not in it; after a change of prototypes, take out those it concerns. The structures in that file
-make further prototypes: ``scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl``.
+P, N or S, is tried in all prototypes of its stoichiometry: energies at up to five volumes choose the best prototypes,
+which are relaxed with their symmetry kept. Formation energies are relative to the potential's elemental references, so
+that elements are at 0 by definition. Results are appended to FOLDER/phases.jsonl one by one, and a second call
+continues with the formulas that are not in that file; after a change of prototypes, delete the affected lines. The
+structures in that file make further prototypes: ``scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl``.
 """
 
 from __future__ import annotations
@@ -43,30 +43,30 @@ CHARGES = {
 }  # fmt: skip
 NOT_ONLY_IONIC = {"Fe", "C", "Si", "P", "N", "S"}
 FIRST_VOLUMES = (0.75, 1.0)
-"""Volumes over the estimate that all prototypes are tried at: dense ones such as rock salt need the smaller."""
+"""Volumes, as multiples of the estimate, for all prototypes: dense prototypes such as rock salt need the smaller."""
 
 VOLUMES = (0.85, 1.2, 1.5)
-"""Volumes over these that the best prototypes are tried at."""
+"""Further volumes, as multiples of the first, for the best prototypes."""
 
 BEST = 5
-"""Prototypes that are tried at other volumes."""
+"""Number of prototypes that are tried at further volumes."""
 
 RELAXED = 3
 ALWAYS = ("aflow AB_cF8_225_a_b",)
-"""Prototypes that are relaxed: the best few, and rock salt, which coarse volumes rank too low."""
+"""Prototypes that are relaxed: a number of the best, and rock salt, which coarse volumes rank too low."""
 
 MAX_ATOMS = {2: 8, 3: 14}
 LARGER = ("Pyrite", "Corundum", "Cristobalite", "quartz", "Cotunnite", "Baddeleyite", "Cementite")
 """Minerals whose prototypes are taken although their cells are larger."""
 
 MARGIN = 0.3
-"""A formula whose best screened energy is this far above the hull so far (eV/atom) is not worth relaxing."""
+"""A formula whose best screened energy is this far above the current hull (eV/atom) is not relaxed."""
 
 SCHEDULE = Schedule(steps=60, free_steps=0, time_limit_s=20)
 """How each prototype is relaxed."""
 
 KEPT = 0.1
-"""Phases up to this far above the finished hull (eV/atom) are written: the others never change a value."""
+"""Phases up to this far above the finished hull (eV/atom) are written: other phases change no value."""
 
 EXTRA = (
     ("olivine", 62, (10.2, 5.98, 4.76, 90, 90, 90), (("Mg", 0, 0, 0), ("Mg", 0.277, 0.25, 0.99),
@@ -107,7 +107,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of the results so far")
-    parser.add_argument("--budget", type=float, default=1000.0, help="wall seconds; what is there then is written")
+    parser.add_argument(
+        "--budget", type=float, default=1000.0, help="wall seconds; then the results so far are written"
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     options.work.mkdir(parents=True, exist_ok=True)
@@ -134,7 +136,7 @@ def main() -> None:
 
 
 def read(log: Path) -> list[dict[str, Any]]:
-    """Return the results so far; a last line that a kill cut short does not count."""
+    """Return the results so far; a last line that a kill cut short is dropped."""
     out: list[dict[str, Any]] = []
     for line in log.read_text().splitlines() if log.exists() else []:
         try:
@@ -170,8 +172,8 @@ def by_stoichiometry() -> dict[tuple[int, ...], list[Prototype]]:
 
 
 def formulas(library: dict[tuple[int, ...], list[Prototype]]) -> Iterator[str]:
-    """Yield formulas worth trying, those of few elements and atoms first, and of binaries the neutral ones."""
-    found: list[tuple[int, int, str]] = []
+    """Yield the formulas to try: few elements and atoms first, and neutral binaries before others."""
+    ranked: list[tuple[int, int, str]] = []
     for size in (2, 3):
         stoichiometries = [counts for counts in library if len(counts) == size and sum(counts) <= 8]
         for chosen in combinations(ELEMENTS, size):
@@ -179,10 +181,10 @@ def formulas(library: dict[tuple[int, ...], list[Prototype]]) -> Iterator[str]:
                 for order in sorted(set(permutations(counts))):
                     formula = Composition(dict(zip(chosen, order, strict=True))).reduced_formula
                     if neutral(chosen, order):
-                        found.append((size, sum(order), formula))
+                        ranked.append((size, sum(order), formula))
                     elif size == 2 and set(chosen) & NOT_ONLY_IONIC and sum(order) <= 4:
-                        found.append((2, 3 + sum(order), formula))
-    yield from (formula for _, _, formula in sorted(found))
+                        ranked.append((2, 3 + sum(order), formula))
+    yield from (formula for _, _, formula in sorted(ranked))
 
 
 def neutral(elements: tuple[str, ...], counts: tuple[int, ...]) -> bool:
@@ -211,10 +213,10 @@ def phase(
     energy, structure = next(iter(best.values()))
     screened = potential.formation_energy(structure, energy).value
     above = hull.energy_above_hull(counts, screened)
-    # an empty hull knows no element: then everything is worth relaxing
+    # an empty hull knows no element: then every formula is relaxed
     if above.value > MARGIN or screened > MARGIN:
         return row | {"reason": f"screened at {screened:.3f} eV/atom"}
-    # volumes are coarse, so that the first need not be the lowest: more than one is relaxed
+    # volumes are coarse, so the best screened prototype need not be the lowest: several are relaxed
     names = dict.fromkeys([*list(best)[:RELAXED], *(name for name in ALWAYS if name in best)])
     tries = [relaxed(row, name, best[name][1], potential) for name in names]
     return min(tries, key=lambda result: np.inf if result["energy"] is None else result["energy"])
@@ -246,7 +248,7 @@ def relaxed(row: dict[str, Any], name: str, structure: Structure, potential: Pot
 def screen(
     candidates: list[Prototype], volumes: tuple[float, ...], potential: Potential
 ) -> list[tuple[float, Prototype]]:
-    """Return energies (eV/atom) and structures at these multiples of their volumes, lowest first."""
+    """Return energies (eV/atom) and structures at multiples ``volumes`` of their volumes, lowest energy first."""
     trials = [
         (name, scaled(structure, factor))
         for name, structure in candidates
@@ -254,8 +256,8 @@ def screen(
         if distance_ratio(structure) * factor ** (1 / 3) >= MIN_DISTANCE_RATIO
     ]
     energies = potential.energies([structure for _, structure in trials])
-    found = [(float(e), trial) for e, trial in zip(energies, trials, strict=True) if np.isfinite(e)]
-    return sorted(found, key=lambda pair: pair[0])
+    pairs = [(float(e), trial) for e, trial in zip(energies, trials, strict=True) if np.isfinite(e)]
+    return sorted(pairs, key=lambda pair: pair[0])
 
 
 def substituted(counts: dict[str, int], library: dict[tuple[int, ...], list[Prototype]]) -> Iterator[Prototype]:

@@ -3,9 +3,9 @@
     python scripts/data/build_prototypes.py --phases FOLDER/phases.jsonl
 
 pymatgen (MIT licence) ships 288 crystals of the AFLOW library of crystallographic prototypes (Mehl et al., Comput.
-Mater. Sci. 136, S1, 2017). Only their space group, Wyckoff positions, coordinates and lattice are kept. The phases that
-``scripts/data/build_hull.py`` relaxed join them, where they lie on its hull or at most NEAR above: their coordinates
-and axial ratios are those of the chemistry that the shipped presets sample.
+Mater. Sci. 136, S1, 2017). Only their space group, Wyckoff positions, coordinates and lattice are kept. Phases that
+``scripts/data/build_hull.py`` relaxed are added where they lie on its hull or at most NEAR above: their coordinates and
+axial ratios are typical of the chemistry that the shipped presets sample.
 """
 
 from __future__ import annotations
@@ -75,10 +75,12 @@ def of_phases(path: Path) -> Iterator[Prototype]:
     for result in results:
         if hull.energy_above_hull(result["counts"], result["energy"]).value > NEAR:
             continue
-        held = result["structure"]
-        cell, fractional = (np.array(held[name]).reshape(-1, 3) for name in ("cell", "fractional"))
+        structure = result["structure"]
+        cell, fractional = (np.array(structure[name]).reshape(-1, 3) for name in ("cell", "fractional"))
         try:
-            yield prototype_of(f"crystalgfn {result['formula']}", cell, held["numbers"], fractional, symprec=SYMPREC)
+            yield prototype_of(
+                f"crystalgfn {result['formula']}", cell, structure["numbers"], fractional, symprec=SYMPREC
+            )
         except DataError as error:
             print(f"left out: {error}")
 

@@ -60,8 +60,8 @@ CENTERING_MULTIPLICITY = {"P": 1, "A": 2, "B": 2, "C": 2, "I": 2, "R": 3, "F": 4
 def point_symmetry(number: int) -> str:
     """Name the point symmetry of a space group from the rotations of its operations.
 
-    Centrosymmetric: the inversion is among them; enantiomorphic: all are proper; polar: some direction is left alone by
-    all of them, that is, their mean is not zero.
+    Centrosymmetric: the inversion is among the rotations; enantiomorphic: all rotations are proper; polar: all
+    operations leave some direction unchanged, that is, the mean of the rotations is not zero.
     """
     rotations = np.array(moyopy.operations_from_number(number, primitive=True).rotations)
     if (rotations == -np.eye(3)).all(axis=(1, 2)).any():
@@ -74,7 +74,7 @@ def point_symmetry(number: int) -> str:
 
 
 def crystal_lattice_system(group: moyopy.SpaceGroupType) -> str:
-    """Name the crystal-lattice system: the crystal system, with trigonal split by its lattice system."""
+    """Name the crystal-lattice system: the crystal system, with trigonal groups split by their lattice system."""
     system = group.crystal_system.lower()
     return f"trigonal-{group.lattice_system.lower()}" if system == "trigonal" else str(system)
 
@@ -117,7 +117,7 @@ def column(element: Element) -> str:
 
 
 def fill(values: list[float | None]) -> list[float]:
-    """Fill missing values over Z = 1..118 by the rule in the head of this file."""
+    """Fill missing values over Z = 1..118 by the rule at the head of this file."""
     known = [e for e, value in zip(ELEMENTS, values, strict=True) if value is not None]
     filled = []
     for element, value in zip(ELEMENTS, values, strict=True):
@@ -150,7 +150,7 @@ def ionization_energy(element: Element, order: int) -> float | None:
 
 
 def datum(element: Element, key: str, factor: float = 1.0) -> float | None:
-    """One number of pymatgen's periodic table, times a unit factor; None where it has none."""
+    """One number of pymatgen's periodic table, times a unit factor; None where the table has none."""
     value = element.data.get(key)
     return None if value is None else round(float(value) * factor, 10)
 
@@ -217,7 +217,7 @@ def elements() -> dict[str, Any]:
     }
 
 
-# --- what is fitted to, or measured on, real crystals -----------------------------------------------------------------
+# --- fits to and measurements on real crystals ------------------------------------------------------------------------
 
 
 def read_crystals(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -235,8 +235,8 @@ def fit_volumes(counts: np.ndarray, volume: np.ndarray) -> np.ndarray:
     """Fit the volume per atom of each element (118,) in A^3 so that ``volume / estimate`` scatters about 1.
 
     Non-negative least squares with the error of a cell proportional to its estimated volume; an error above half the
-    estimate counts linearly (Huber), because a few cells of the data are mostly vacuum. As the estimate is what is
-    fitted, the weights are iterated until nothing moves.
+    estimate counts linearly (Huber), because a few cells of the data are mostly vacuum. The weights depend
+    on the fitted estimate, so they are iterated until it converges.
     """
     estimate = counts.sum(axis=1) * (volume / counts.sum(axis=1)).mean()
     while True:
@@ -262,7 +262,7 @@ def volumes(counts: np.ndarray, volume: np.ndarray) -> dict[str, Any]:
 
 
 def report_neutrality(counts: np.ndarray) -> None:
-    """Print the share of crystals, and of those with a strong anion, that each charge rule accepts."""
+    """Print the share of crystals, and of crystals with a strong anion, that each charge rule accepts."""
     from crystalgfn.crystallography.charges import is_neutral
 
     crystals = [{int(i) + 1: int(row[i]) for i in np.flatnonzero(row)} for row in counts]
@@ -277,7 +277,7 @@ def report_neutrality(counts: np.ndarray) -> None:
 
 
 def to_json(table: Mapping[str, Any]) -> str:
-    """One key a line, so that a change of the tables can be read in a diff."""
+    """Write one key on each line, so that a diff shows a change of the tables."""
     lines = (f" {json.dumps(key)}: {json.dumps(value)}" for key, value in table.items())
     return "{\n" + ",\n".join(lines) + "\n}\n"
 

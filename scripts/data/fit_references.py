@@ -5,8 +5,8 @@
 
 DATA.parquet is a crystals table with formation_energy_per_atom (eV/atom, density functional theory) and
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional
-coordinates. Energies are computed once, in chunks that stay beside the output's name in the folder given by
-``--work``, so that a second call goes on. Only the references, one number an element, and their error are written.
+coordinates. Energies are computed once, in chunks that stay in the folder given by ``--work``, so that a
+second call continues. Only the references, one number for each element, and their error are written.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def compute(table: pd.DataFrame, potential: Potential, work: Path) -> np.ndarray[Any, Any]:
-    """Return the energies (n,), eV/atom; chunks already in the folder are read."""
+    """Return the energies (n,), eV/atom; chunks that are already in the folder are read."""
     from pymatgen.core import Structure
 
     work.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def compute(table: pd.DataFrame, potential: Potential, work: Path) -> np.ndarray
 
 
 def by_source(sources: np.ndarray[Any, Any], errors: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Return the mean error (eV/atom) by the part of a source's name before ``_``."""
+    """Return the mean error (eV/atom) by family of sources, the part of a name before ``_``."""
     families = np.array([source.split("_")[0] for source in sources])
     return {str(name): round(float(errors[families == name].mean()), 4) for name in np.unique(families)}
 

@@ -3,9 +3,9 @@
     python scripts/data/fit_site_prior.py crystals.parquet [--rows 12000] [--candidates 300] [--steps 120] [--seed 0]
 
 The table has the columns ``spacegroup``, ``elements`` (JSON counts in the conventional cell) and ``wyckoff`` (JSON list
-of [element, letter, multiplicity]). A fifth of the formulas is held out; printed is the rank of the true assignment of
-these crystals among all distinct ones of the same group and counts, by the fitted weights, by 2^-orbits and at random
-(the mean rank among ties). Only the fitted numbers are written, no row of the data.
+of [element, letter, multiplicity]). A fifth of the formulas is held out. For their crystals, the script prints the
+rank of the true assignment among all distinct assignments of the same group and counts, by the fitted weights, by
+2^-orbits and at random (the mean rank among ties). Only the fitted numbers are written, no row of the data.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OUTPUT = ROOT / "src" / "crystalgfn" / "crystallography" / "sites" / "data" / "s
 
 
 class Batch:
-    """Crystals with all their distinct assignments, the true one first, as flat arrays over sites."""
+    """Crystals with all their distinct assignments, the true assignment first, as flat arrays over sites."""
 
     def __init__(self, biases: dict[tuple[int, str], int]) -> None:
         self.biases = biases
@@ -45,16 +45,18 @@ class Batch:
     def add(self, truth: Assignment, others: list[Assignment]) -> None:
         """Add one crystal."""
         self.first.append(len(self.crystal))
-        for found in (truth, *others):
-            classes = position_classes(found.space_group)
-            for (z, letter), position in zip(found.sites, found.positions, strict=True):
+        for assignment in (truth, *others):
+            classes = position_classes(assignment.space_group)
+            for (z, letter), position in zip(assignment.sites, assignment.positions, strict=True):
                 self.kind.append(element_class(z) * 4 + position.degrees_of_freedom)
-                key = (found.space_group, classes[letter])
+                key = (assignment.space_group, classes[letter])
                 self.bias.append(self.biases.setdefault(key, len(self.biases)))
-                self.log_size.append(float(np.log(position.multiplicity / CENTERING_MULTIPLICITY[found.space_group])))
+                self.log_size.append(
+                    float(np.log(position.multiplicity / CENTERING_MULTIPLICITY[assignment.space_group]))
+                )
                 self.candidate.append(len(self.crystal))
             self.crystal.append(len(self.first) - 1)
-            self.orbits.append(len(found.sites))
+            self.orbits.append(len(assignment.sites))
 
     def scores(self, weight: torch.Tensor, slope: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """Log weight of each candidate."""
@@ -81,7 +83,7 @@ def main() -> None:
     parser.add_argument("crystals", type=Path)
     parser.add_argument("--rows", type=int, default=12_000, help="crystals to use, drawn at random")
     parser.add_argument("--candidates", type=int, default=300, help="leave out crystals with more assignments to fit")
-    parser.add_argument("--held-out-candidates", type=int, default=3_000, help="the same, to measure")
+    parser.add_argument("--held-out-candidates", type=int, default=3_000, help="leave out held-out crystals with more")
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--ridge", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)

@@ -4,10 +4,10 @@
         -n 12000 --far 9000 --seed 0
 
 DATA.parquet is a crystals table, STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows
-are vectors) and fractional coordinates. ``-n`` counts crystals, drawn at random; each gives two strained copies.
-``--far`` counts others, of small primitive cells, each with an isotropic and two strongly stretched copies. Needs
-chgnet. Chunks are written beside the output and a second call continues where the first one stopped. About 10 crystals
-a second on one core.
+are vectors) and fractional coordinates. ``-n`` is the number of crystals, drawn at random, with two strained copies
+each; ``--far`` is the number of other crystals, with small primitive cells, that give one isotropic and two strongly
+stretched copies each. Needs chgnet. Chunks are written beside the output, and a second call continues where the first
+one stopped. About 10 crystals a second on one core.
 """
 
 from __future__ import annotations

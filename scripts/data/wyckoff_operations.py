@@ -18,7 +18,7 @@ from pyxtal.symmetry import Group
 UNITS = 24
 HOLOHEDRY = {"triclinic": 2, "monoclinic": 10, "orthorhombic": 47, "tetragonal": 123, "hexagonal": 191, "cubic": 221}
 RHOMBOHEDRAL_HOLOHEDRY = 166
-"""Groups whose operations have, as rotations, all symmetries of a lattice with no more symmetry than its system."""
+"""Groups whose rotations are all symmetries of a lattice that is no more symmetric than its system."""
 
 Matrix = NDArray[np.int64]
 
@@ -41,7 +41,7 @@ def as_xyz(matrix: Matrix, shift: Matrix) -> str:
 
 
 def in_units(values: Any) -> Matrix:
-    """Whole numbers of 24ths; refuse what is none."""
+    """Return values as whole numbers of 24ths; raise ValueError for a value that is no multiple of 1/24."""
     scaled = np.asarray(values, float) * UNITS
     whole = np.rint(scaled).astype(np.int64)
     if np.abs(scaled - whole).max(initial=0) > 1e-4:
@@ -57,7 +57,7 @@ def split(operations: Any) -> tuple[Matrix, Matrix]:
 
 @cache
 def lattice_symmetries(number: int) -> Matrix:
-    """Rotations (N, 3, 3) of the lattice of a group, where the metric is no more special than the group demands."""
+    """Rotations (N, 3, 3) of the lattice of a group, if its metric is no more special than the group demands."""
     kind = moyopy.SpaceGroupType(number)
     if kind.lattice_system.lower() == "rhombohedral":
         holohedry = RHOMBOHEDRAL_HOLOHEDRY
@@ -71,36 +71,36 @@ def normalizer(rotations: Matrix, translations: Matrix, candidates: Matrix) -> l
     """Affine maps that conjugate a group into itself: pairs of a rotation and its translations (K, 3) in 24ths.
 
     (R, t)(W, w)(R, t)^-1 = (W', R w + (1 - W') t) with W' = R W R^-1 has to be in the group, for each operation.
-    Where translations are free along a direction only those on the grid are found; a continuous family acts alike on
-    all Wyckoff positions, and holds a member on the grid.
+    Where translations along a direction are free, only translations on the grid are found; a continuous family acts
+    alike on all Wyckoff positions, and has a member on the grid.
     """
     grid = np.array(list(itertools.product(range(UNITS), repeat=3)))
     of_rotation: dict[bytes, list[Matrix]] = {}
     for rotation, translation in zip(rotations, translations, strict=True):
         of_rotation.setdefault(rotation.tobytes(), []).append(translation % UNITS)
-    found = []
+    maps = []
     for candidate in candidates:
         inverse = np.rint(np.linalg.inv(candidate)).astype(np.int64)
         shifts = grid
         for rotation, translation in zip(rotations, translations, strict=True):
             conjugate = candidate @ rotation @ inverse
-            wanted = of_rotation.get(conjugate.tobytes())
-            if wanted is None:
+            images = of_rotation.get(conjugate.tobytes())
+            if images is None:
                 shifts = shifts[:0]
                 break
             if np.array_equal(rotation, np.eye(3)) and not translation.any():
                 continue
             result = (candidate @ translation + shifts @ (np.eye(3, dtype=np.int64) - conjugate).T) % UNITS
-            shifts = shifts[np.logical_or.reduce([(result == w).all(axis=1) for w in wanted])]
+            shifts = shifts[np.logical_or.reduce([(result == w).all(axis=1) for w in images])]
         if len(shifts):
-            found.append((candidate, shifts))
-    return found
+            maps.append((candidate, shifts))
+    return maps
 
 
 def permutations(number: int) -> list[str]:
-    """How the Euclidean normalizer (for the least special metric) permutes the Wyckoff letters, identity first.
+    """Return how the Euclidean normalizer (of the least special metric) permutes the Wyckoff letters, identity first.
 
-    Each is the string of the images of the letters in their order.
+    Each permutation is the string of the images of the letters in order.
     """
     positions = list(reversed(Group(number).Wyckoff_positions))
     letters = [position.letter for position in positions]
@@ -133,7 +133,7 @@ def permutations(number: int) -> list[str]:
 
 
 def on_position(points: Matrix, linear: Matrix, shifts: Matrix, scale: int) -> NDArray[np.bool_]:
-    """Which points (K, 3), in units of 1/scale, lie on an orbit of a position: one of the sets {L u + s} modulo 1.
+    """Return which points (K, 3), in units of 1/scale, lie on a position: on one of the sets {L u + s} modulo 1.
 
     The normals of a set are the integer vectors n with n L = 0; a point p is on it, modulo the lattice, if n (p - s) is
     in n Z^3 for a basis of primitive normals. All normals of Wyckoff sets have small entries.
@@ -155,7 +155,7 @@ def integer_normals(matrix: bytes) -> Matrix:
 
 
 def operations() -> dict[str, Any]:
-    """By space group: centering translations, operations modulo these, representatives of the positions, normalizer."""
+    """By space group: centering translations, operations modulo centering, position representatives, normalizer."""
     table = {}
     for number in range(1, 231):
         positions = list(reversed(Group(number).Wyckoff_positions))

@@ -45,7 +45,7 @@ they hold whole numbers, a single number stands for "exactly that many". From Py
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models that an annotation holds: none for a plain value, two for a choice of two sections."""
+    """Return the models in an annotation: none for a plain value, two for a choice of two sections."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     if get_origin(annotation) in (Annotated, Union, types.UnionType, list):
@@ -89,17 +89,17 @@ def describe(annotation: Any) -> str:
 def limits(field: FieldInfo) -> str:
     """Return the bounds of a number, such as ``", > 0"``."""
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-    found = [
+    bounds = [
         f"{sign} {getattr(bound, key):g}"
         for bound in field.metadata
         for key, sign in signs.items()
         if getattr(bound, key, None) is not None and getattr(bound, key) < 2**62
     ]
-    return "".join(f", {bound}" for bound in found)
+    return "".join(f", {bound}" for bound in bounds)
 
 
 def default(field: FieldInfo) -> str:
-    """Return the default as YAML would have it; empty for a key that has to be given."""
+    """Return the default as YAML; ``required`` for a key without default."""
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "required"
@@ -111,7 +111,7 @@ def default(field: FieldInfo) -> str:
 
 
 def section(path: str, model: type[BaseModel]) -> Iterator[str]:
-    """Yield the lines of a section and of those below it."""
+    """Yield the lines of a section and of the sections below it."""
     about = "\n\n".join(markdown(paragraph) for paragraph in (inspect.getdoc(model) or "").split("\n\n"))
     yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{about}\n"
     if not model.model_fields:
@@ -150,12 +150,12 @@ def section(path: str, model: type[BaseModel]) -> Iterator[str]:
 
 
 def kind_path(where: str, name: str, choice: OneOf) -> str:
-    """Return the path of the keys of a kind: ``objective.stability``, and ``objective`` of a kind that is not named."""
+    """Return the path of the keys of a kind: ``objective.stability``, or ``objective`` for the kind without a name."""
     return where if name == choice.plain else f"{where}.{name}"
 
 
 def rules() -> Iterator[str]:
-    """Yield the lines of the section whose keys are rules."""
+    """Yield the lines of the section of rules."""
     yield "\n## `constraints.rules`\n\nRules on compositions; none by default.\n"
     yield "| key | meaning |"
     yield "|---|---|"

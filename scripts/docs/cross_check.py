@@ -1,4 +1,4 @@
-"""Compare metrics of this package with tools that others wrote, on the same crystals: a table for docs/evaluation.md.
+"""Compare metrics of this package with independent tools on the same crystals: a table for docs/evaluation.md.
 
     python scripts/docs/cross_check.py --samples default.parquet --samples paper.parquet --real crystals.parquet \
         --relaxed run/all.extxyz --known structures.parquet --hull hull_entries.parquet --page docs/evaluation.md
@@ -10,8 +10,8 @@ pymatgen     groups of the same crystal (--relaxed)
 mattergen    unique, novel and stable (--relaxed, --known, --hull)
 torchgfn     log Z, ELBO, EUBO and total variation on the HyperGrid, whose exact values are known
 
-mattergen and torchgfn pin old versions of everything. Their evaluators need little of that, so put them into a copy of
-the environment that can be thrown away:
+mattergen and torchgfn pin old versions of everything. Their evaluators need few of these, so install them into a
+disposable copy of the environment:
 
     pip install --no-deps mattergen lmdb cachetools contextlib2
     pip install --no-deps torchgfn tensordict pyvers einops linear-attention-transformer linformer local-attention \
@@ -44,7 +44,7 @@ from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
 
 STABLE = 0.1
-"""eV/atom above hull."""
+"""Energy above hull up to which a structure counts as stable, eV/atom."""
 
 
 class Row(NamedTuple):
@@ -98,8 +98,8 @@ def matcher_groups(structures: Sequence[Any], name: str) -> Iterator[Row]:
         for member in members:
             theirs[member] = min(members)
     same = sum(a == b for a, b in zip(ours, theirs, strict=True))
-    found = (str(len(set(ours))), str(len(set(theirs))), f"{same} of {len(ours)} in the same group")
-    yield Row("groups of the same crystal", f"{name}, {len(structures)}", *found)
+    cells = (str(len(set(ours))), str(len(set(theirs))), f"{same} of {len(ours)} in the same group")
+    yield Row("groups of the same crystal", f"{name}, {len(structures)}", *cells)
 
 
 def mattergen_metrics(
@@ -108,9 +108,9 @@ def mattergen_metrics(
     """Unique, novel and stable against MatterGen's evaluator, with the same known structures and phases.
 
     Args:
-        structures, energies: relaxed, pymatgen, with formation energies in eV/atom.
+        structures, energies: relaxed pymatgen structures with their formation energies in eV/atom.
         known, hull: tables of known structures and of phases.
-        name: of the structures.
+        name: name of the structures in the table.
     """
     from mattergen.evaluation.metrics.energy import EnergyMetricsCapability
     from mattergen.evaluation.metrics.structure import StructureMetricsCapability
@@ -160,7 +160,7 @@ def _counted(ours: Any, theirs: Any) -> tuple[str, str, str]:
 
 
 def _known_structures(path: Path, symbols: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Names and structures of a table with no other elements."""
+    """Yield names and structures of the crystals in a table that have only these elements."""
     from pymatgen.core import Structure
 
     numbers = {SYMBOLS.index(symbol) for symbol in symbols}
@@ -171,7 +171,7 @@ def _known_structures(path: Path, symbols: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _phases(path: Path, symbols: Sequence[str]) -> Iterator[tuple[dict[str, float], float]]:
-    """Counts and formation energies (eV/atom): the phases, the hull below them, and the elements at 0."""
+    """Yield counts and formation energies (eV/atom): the phases, the hull below them, and the elements at 0."""
     yield from (({symbol: 1.0}, 0.0) for symbol in symbols)
     for row in pd.read_parquet(path).itertuples():
         counts = json.loads(row.elements)
@@ -184,27 +184,27 @@ def _phases(path: Path, symbols: Sequence[str]) -> Iterator[tuple[dict[str, floa
 def mixture(
     structures: Sequence[Any], energies: Sequence[float], known: Path, hull: Path, n: int = 80
 ) -> tuple[list[Any], list[float]]:
-    """Candidates with n copies of them and n known crystals, atoms displaced by up to where they match no more.
+    """Return candidates, n copies of candidates and n known crystals, with atoms displaced until some match no more.
 
     Copies lie at their energies plus 0 to 0.1 eV/atom, known crystals at most 0.2 eV/atom above the hull.
     """
     rng, phases = np.random.default_rng(0), load_hull(hull)
     symbols = sorted({str(element) for structure in structures for element in structure.composition})
-    found, values = list(structures), list(energies)
+    mixed, values = list(structures), list(energies)
     for index in rng.permutation(len(structures))[:n].tolist():
-        found.append(_displaced(structures[index], rng))
+        mixed.append(_displaced(structures[index], rng))
         values.append(energies[index] + rng.uniform(0, 0.1))
     originals = [structure for _, structure in _known_structures(known, symbols)]
     for index in rng.permutation(len(originals))[:n].tolist():
-        found.append(_displaced(originals[index], rng))
-        below = phases.energy_above_hull(found[-1].composition.get_el_amt_dict(), 0.0).value
+        mixed.append(_displaced(originals[index], rng))
+        below = phases.energy_above_hull(mixed[-1].composition.get_el_amt_dict(), 0.0).value
         values.append(-below + rng.uniform(0, 0.2))
-    order = rng.permutation(len(found)).tolist()
-    return [found[i] for i in order], [values[i] for i in order]
+    order = rng.permutation(len(mixed)).tolist()
+    return [mixed[i] for i in order], [values[i] for i in order]
 
 
 def _displaced(structure: Any, rng: np.random.Generator) -> Any:
-    """A copy with atoms moved by a normal distribution of 0 to 0.5 A, half of them in a doubled cell."""
+    """Return a copy with normal displacements of a standard deviation of 0 to 0.5 A, half of them in a doubled cell."""
     copy = structure.copy()
     if rng.random() < 0.5 and len(copy) <= 20:
         copy.make_supercell((1, 1, 2))
@@ -213,7 +213,7 @@ def _displaced(structure: Any, rng: np.random.Generator) -> Any:
 
 
 def relaxed(path: Path) -> tuple[list[Any], list[float]]:
-    """Structures and formation energies (eV/atom) of the frames of ``crystalgfn structures``.
+    """Return structures and formation energies (eV/atom) of the frames that ``crystalgfn structures`` wrote.
 
     Raises:
         DataError: a frame without a formation energy.

@@ -1,4 +1,4 @@
-"""Extension of griffe for the API pages: what docstrings borrow from Sphinx becomes Markdown.
+"""Extension of griffe for the API pages: the Sphinx markup of docstrings becomes Markdown.
 
 A role such as ``:func:`~crystalgfn.spaces.base.step``` becomes the name in code type, and the ``::`` that announces a
 code block becomes a colon (an entity, or else griffe would take the line for a section's title).

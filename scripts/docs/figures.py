@@ -1,4 +1,4 @@
-"""The pictures that make_figures.py writes, each drawn from tables of crystals by name; see there."""
+"""The figures that make_figures.py writes, each drawn from tables of crystals by name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CRYSTAL_SYSTEMS = {
     "hexagonal": 194,
     "cubic": 230,
 }
-"""Last space group of each."""
+"""Last space group of each crystal system."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Predictions:
     """A proxy's predictions for crystals with labels.
 
     Attributes:
-        predicted, true: ``(n,)`` of the held-out rows, eV/atom.
-        fitted: ``(m,)`` labels of all other rows, eV/atom; empty where it is not known which rows were held out.
-        within: ``(n,)`` whether a row has only elements of the samples.
+        predicted, true: ``(n,)`` energies of the held-out rows, eV/atom.
+        fitted: ``(m,)`` labels of all other rows, eV/atom; empty where the held-out rows are unknown.
+        within: ``(n,)`` bool, whether a row has only elements of the samples.
     """
 
     predicted: Floats
@@ -56,14 +56,14 @@ class Predictions:
 
 
 def colours(trained: Sequence[str], untrained: Sequence[str]) -> dict[str, str]:
-    """Colour of each table by name; they repeat where there are many."""
+    """Return the colour of each table by name; colours repeat where there are many tables."""
     found = {name: TRAINED[i % len(TRAINED)] for i, name in enumerate(trained)}
     found |= {name: UNTRAINED[i % len(UNTRAINED)] for i, name in enumerate(untrained)}
     return found | {REAL_NAME: REAL}
 
 
 def minus(number: float, digits: int = 2) -> str:
-    """A number with a true minus sign."""
+    """Return a number as text with a true minus sign."""
     return f"{number:.{digits}f}".replace("-", "−")
 
 
@@ -71,9 +71,9 @@ def energies(figure: Figure, judged: Mapping[str, Mapping[str, Floats]], colour:
     """Densities of predicted energies, a panel for each proxy: figure 2 of the paper.
 
     Args:
-        figure: to draw into.
+        figure: figure to draw into.
         judged: energies (eV/atom) by proxy and by name of the table.
-        colour: of each table.
+        colour: colour of each table.
     """
     for axes, (proxy, values) in zip(_panels(figure, 1, len(judged)), judged.items(), strict=True):
         x = np.linspace(min(v.min() for v in values.values()) - 0.3, 3.0, 500)
@@ -141,19 +141,19 @@ def error_by_energy(figure: Figure, proxies: Mapping[str, Predictions]) -> None:
 
 def elements(figure: Figure, tables: Tables, colour: Mapping[str, str]) -> None:
     """Prevalence of elements by atoms and by presence: figures 6 and 7 of the paper."""
-    held = {z for crystals in tables.values() for z, found in prevalence(crystals).items() if found}
-    wanted = [z for z in FORMULA_ORDER if z in held]
+    present = {z for crystals in tables.values() for z, found in prevalence(crystals).items() if found}
+    order = [z for z in FORMULA_ORDER if z in present]
     by_atoms = {name: _atom_shares(crystals) for name, crystals in tables.items()}
     by_presence = {name: prevalence(crystals) for name, crystals in tables.items()}
     titles = ("By atoms: share of all atoms (%)", "By presence: share of crystals that hold it (%)")
-    x, width = np.arange(len(wanted)), 0.84 / len(tables)
+    x, width = np.arange(len(order)), 0.84 / len(tables)
     for axes, title, shares in zip(_panels(figure, 2, 1), titles, (by_atoms, by_presence), strict=True):
         for i, (name, of_element) in enumerate(shares.items()):
-            heights = [100 * of_element.get(z, 0.0) for z in wanted]
+            heights = [100 * of_element.get(z, 0.0) for z in order]
             axes.bar(x + (i - (len(shares) - 1) / 2) * width, heights, width * 0.9, color=colour[name], label=name)
-        axes.set_xticks(x, [SYMBOLS[z] for z in wanted])
+        axes.set_xticks(x, [SYMBOLS[z] for z in order])
         axes.tick_params(axis="x", length=0)
-        axes.set_xlim(-0.6, len(wanted) - 0.4)
+        axes.set_xlim(-0.6, len(order) - 0.4)
         axes.set_title(title)
     figure.axes[0].legend(frameon=False, loc="upper left", handlelength=0.9)
     figure.axes[-1].set_xlabel("element, by rising electronegativity")
@@ -166,17 +166,17 @@ def _atom_shares(crystals: Crystals) -> dict[int, float]:
 
 def co_occurrence(figure: Figure, tables: Tables) -> None:
     """Share of crystals that hold both of two elements: figure 8 of the paper."""
-    held = {z for crystals in tables.values() for z, found in prevalence(crystals).items() if found}
-    wanted = [z for z in FORMULA_ORDER if z in held]
-    shares = {name: _pairs(crystals, wanted) for name, crystals in tables.items()}
+    present = {z for crystals in tables.values() for z, found in prevalence(crystals).items() if found}
+    order = [z for z in FORMULA_ORDER if z in present]
+    shares = {name: _pairs(crystals, order) for name, crystals in tables.items()}
     most = max(float(np.nanmax(found)) for found in shares.values())
     panels = _panels(figure, 1, len(tables))
     image = None
     for axes, (name, found) in zip(panels, shares.items(), strict=True):
         image = axes.imshow(found, cmap="viridis", norm=PowerNorm(0.5, 0, most))
-        labels = [SYMBOLS[z] for z in wanted]
-        axes.set_xticks(range(len(wanted)), labels, fontsize=7)
-        axes.set_yticks(range(len(wanted)), labels, fontsize=7)
+        labels = [SYMBOLS[z] for z in order]
+        axes.set_xticks(range(len(order)), labels, fontsize=7)
+        axes.set_yticks(range(len(order)), labels, fontsize=7)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         axes.set_title(f"{name}, {len(tables[name]):,}")
@@ -185,14 +185,14 @@ def co_occurrence(figure: Figure, tables: Tables) -> None:
 
 
 def _pairs(crystals: Crystals, wanted: Sequence[int]) -> Floats:
-    """``(n, n)`` shares in per cent, NaN on the diagonal."""
+    """Return shares ``(n, n)`` in per cent, NaN on the diagonal."""
     present = np.zeros((len(crystals), len(wanted)))
     for column, z in enumerate(crystals.elements):
         if z in wanted:
             present[:, wanted.index(z)] = (crystals.counts[:, column] > 0).numpy()
-    found: Floats = 100 * present.T @ present / len(crystals)
-    np.fill_diagonal(found, np.nan)
-    return found
+    shares: Floats = 100 * present.T @ present / len(crystals)
+    np.fill_diagonal(shares, np.nan)
+    return shares
 
 
 def space_groups(figure: Figure, tables: Tables, colour: Mapping[str, str]) -> None:
@@ -268,10 +268,10 @@ def above_hull(figure: Figure, found: Mapping[str, Mapping[str, Any]], colour: M
     """Energy above hull after relaxation, and the relaxed against the predicted formation energy.
 
     Args:
-        figure: to draw into.
+        figure: figure to draw into.
         found: by table, arrays ``(n,)`` in eV/atom: ``above``, ``relaxed`` and ``predicted``, NaN where unknown; and
-            ``method``, the potential, and ``n``, how many were tried.
-        colour: of each table.
+            ``method``, the potential, and ``n``, the number of crystals tried.
+        colour: colour of each table.
     """
     left, right = _panels(figure, 1, 2)
     for name, values in found.items():
@@ -292,7 +292,7 @@ def above_hull(figure: Figure, found: Mapping[str, Mapping[str, Any]], colour: M
 
 
 def funnel(figure: Figure, found: Mapping[str, Funnel], colour: Mapping[str, str]) -> None:
-    """What constraints leave of proposals drawn without look-ahead, and how many samples obey all of them."""
+    """Shares of proposals without look-ahead that each constraint leaves, and of samples that obey all constraints."""
     least = min(share for one in found.values() for share in one.shares.values() if share)
     for axes, (name, one) in zip(_panels(figure, 1, len(found)), found.items(), strict=True):
         counts = {"proposals": (one.n, one.n), **{step: (left, one.n) for step, left in one.left.items()}}

@@ -4,10 +4,10 @@
         --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
         --constraints default=default -o docs/images
 
-Of the crystals with labels, pictures alone are written. Pictures for which a table is missing are left out. Needs
+Only figures are written, no data of the labelled crystals. Figures for which a table is missing are left out. Needs
 matplotlib, which comes with pymatgen.
 
-energies         figure 2: densities of the predicted energy, a panel a proxy
+energies         figure 2: densities of the predicted energy, one panel for each proxy
 proxy-parity     figure 4: predicted against true energies of held-out crystals
 proxy-errors     figure 5: errors by energy
 elements         figures 6 and 7: prevalence by atoms and by presence
@@ -16,7 +16,7 @@ space-groups     figure 9
 lattice          figure 10
 volumes          volume per atom against the estimate from the composition
 above-hull       energies above hull of relaxed samples
-funnel           what constraints leave of proposals drawn without look-ahead
+funnel           proposals drawn without look-ahead that are left after each constraint
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from crystalgfn.structures.candidates.table import CandidateTable
 
 DPI = 120
 PROPOSALS = 100_000
-"""Crystals drawn without look-ahead."""
+"""Number of crystals drawn without look-ahead."""
 
 Drawing = tuple[tuple[float, float], Callable[[Figure], None]]
 
@@ -62,7 +62,7 @@ def drawings(
     candidates: Mapping[str, Path],
     constraints: Mapping[str, Path],
 ) -> dict[str, Drawing]:
-    """Size in inches and how to draw each picture that can be drawn, by its name.
+    """Return, by name, the size in inches and the drawing function of each figure that the tables allow.
 
     Args:
         trained, untrained: samples by name; each with energies in eV/atom.
@@ -105,10 +105,10 @@ def drawings(
 
 
 def within(crystals: Crystals, elements: Iterable[int]) -> Crystals:
-    """Return the crystals that hold none but the given elements (atomic numbers).
+    """Return the crystals that have only the given elements (atomic numbers).
 
     Raises:
-        DataError: there is none.
+        DataError: there are no such crystals.
     """
     kept = crystals[_only(crystals, set(elements))]
     if not len(kept):
@@ -131,7 +131,7 @@ def _energy(name: str, crystals: Crystals) -> str:
 def _judged(
     tables: Mapping[str, Crystals], columns: Mapping[str, str], real: Crystals | None
 ) -> dict[str, dict[str, figures.Floats]]:
-    """Energies by proxy and table: each proxy's own samples, and the real crystals for all of them."""
+    """Return energies by proxy and table: for each proxy its own samples and the real crystals."""
     found: dict[str, dict[str, figures.Floats]] = {}
     for name, table in tables.items():
         proxy = columns[name].split(" [")[0]
@@ -143,7 +143,7 @@ def _judged(
 
 
 def _predictions(real: Path, proxies: Sequence[str], elements: set[int]) -> dict[str, figures.Predictions]:
-    """What each proxy says of the rows that were held out when it was trained, or of all rows of another table."""
+    """Return each proxy's predictions for the rows held out in its training, or for all rows of another table."""
     found, table = {}, read_labelled(real)
     for proxy in proxies:
         model = ProxyProperty.load(proxy)
@@ -157,7 +157,7 @@ def _predictions(real: Path, proxies: Sequence[str], elements: set[int]) -> dict
 
 
 def _relaxed(path: Path) -> dict[str, Any]:
-    """Energies (eV/atom) of the candidates of ``crystalgfn structures``."""
+    """Return the energies (eV/atom) of the candidates of ``crystalgfn structures``."""
     table = CandidateTable.read(path)
     above, relaxed = table.above_hull, table.formation
     if above is None or relaxed is None:
@@ -173,7 +173,7 @@ def _relaxed(path: Path) -> dict[str, Any]:
 
 
 def write(found: Mapping[str, Drawing], folder: Path) -> None:
-    """Draw pictures into a folder as PNG, on white, which both light and dark pages can show."""
+    """Draw figures into a folder as PNG, on white, which suits light and dark pages."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, (size, draw) in found.items():
         with mpl.rc_context(STYLE):

@@ -1,4 +1,4 @@
-"""Draw docs/images/overview.png, the picture of the README, from samples and real crystals.
+"""Draw docs/images/overview.png, the figure of the README, from samples and real crystals.
 
     python scripts/docs/make_overview.py --samples default.parquet --untrained untrained.parquet --real crystals.parquet
 
@@ -59,7 +59,7 @@ NAMES = {"samples": "samples", "untrained": "untrained sampler", "real": "real c
 
 
 def draw(tables: Tables, energy: str) -> Figure:
-    """Return the picture.
+    """Return the figure.
 
     Args:
         tables: ``samples``, and ``untrained`` and ``real`` where there are any.
@@ -78,7 +78,7 @@ def draw(tables: Tables, energy: str) -> Figure:
 
 
 def stages(axes: Axes, samples: Crystals, energy: str) -> None:
-    """Three stages and a reward, with the values of the best crystal."""
+    """Draw the three stages and the reward, with the values of the best crystal."""
     crystal = best(samples, 1, energy=energy)
     group = int(crystal.space_group[0])
     system = CRYSTAL_LATTICE_SYSTEMS[int(CRYSTAL_LATTICE_SYSTEM[group]) - 1]
@@ -145,7 +145,7 @@ def energies(axes: Axes, tables: Tables, energy: str) -> None:
 
 
 def density(values: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian kernel density (atom/eV) of energies ``(N,)`` at points ``(M,)``, both eV/atom."""
+    """Return the Gaussian kernel density (atom/eV) of energies ``(N,)`` at points ``(M,)``, both eV/atom."""
     width = BANDWIDTH * len(values) ** -0.2
     edges = np.linspace(values.min() - 1, values.max() + 1, 4000)
     weights, _ = np.histogram(values, edges)
@@ -175,18 +175,18 @@ def systems(axes: Axes, tables: Tables) -> None:
 
 
 def elements(axes: Axes, tables: Tables) -> None:
-    """Share of crystals that hold each element; the most frequent ones if there are many."""
+    """Draw the share of crystals that hold each element; only the most frequent elements if there are many."""
     samples = tables["samples"]
     shares = {name: prevalence(crystals) for name, crystals in tables.items()}
-    wanted = [z for z in FORMULA_ORDER if z in samples.elements]
-    if len(wanted) > 24:
-        frequent = sorted(wanted, key=lambda z: -shares["samples"].get(z, 0.0))[:24]
-        wanted = [z for z in wanted if z in frequent]
-    x, width = np.arange(len(wanted)), 0.8 / len(tables)
+    order = [z for z in FORMULA_ORDER if z in samples.elements]
+    if len(order) > 24:
+        frequent = sorted(order, key=lambda z: -shares["samples"].get(z, 0.0))[:24]
+        order = [z for z in order if z in frequent]
+    x, width = np.arange(len(order)), 0.8 / len(tables)
     for i, (name, of_element) in enumerate(shares.items()):
-        heights = [100 * of_element.get(z, 0.0) for z in wanted]
+        heights = [100 * of_element.get(z, 0.0) for z in order]
         axes.bar(x + (i - (len(shares) - 1) / 2) * width, heights, width * 0.9, color=COLOURS[name])
-    axes.set_xticks(x, [SYMBOLS[z] for z in wanted])
+    axes.set_xticks(x, [SYMBOLS[z] for z in order])
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel("crystals that hold it (%)")
     axes.set_xlabel("element, by rising electronegativity")
@@ -226,14 +226,14 @@ def volumes(axes: Axes, tables: Tables) -> None:
 
 
 def volume_and_estimate(crystals: Crystals) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Estimated and real volume per atom, each ``(B,)``, A^3/atom."""
+    """Return estimated and real volumes per atom, ``(B,)`` each, A^3/atom."""
     counts = crystals.counts.numpy()
     estimate = counts @ ATOMIC_VOLUME[list(crystals.elements)] / counts.sum(1)
     return estimate, crystals.volume_per_atom.numpy()
 
 
 def prepare(samples: Crystals, untrained: Crystals | None, real: Crystals | None) -> tuple[dict[str, Crystals], str]:
-    """Give every table the energies of the samples' own proxy, and keep real crystals of the same elements.
+    """Return all tables with energies of the samples' own proxy; real crystals are limited to the same elements.
 
     Raises:
         DataError: samples without energies, or no real crystal with the same elements.

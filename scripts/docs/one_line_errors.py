@@ -1,4 +1,4 @@
-"""What a script says when something a user can mend is wrong: one line, and exit code 2, as the command line does."""
+"""Errors that a user can mend: one line and exit code 2, as on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crystalgfn.errors import CrystalGFNError
 
 
 def one_line_errors(work: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
-    """Make a script's work on its arguments (None: those of the process) return an exit code, 0 or 2."""
+    """Turn a script's function of its arguments (None: those of the process) into one that returns exit code 0 or 2."""
 
     @wraps(work)
     def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,8 +4,8 @@
         --page docs/reproduction.md
 
 Samples are drawn (``--draw``: presets with trained weights, or run folders) or read (``--samples NAME=TABLE``). Each
-table is judged by its own energies, the first column in eV/atom. Every proxy that gave one of them then judges all
-tables, real crystals included. Without ``--page`` the tables are printed.
+table is described with its own energies, the first column in eV/atom. Then every proxy behind such a column predicts
+energies for all tables, real crystals included. Without ``--page`` the tables are printed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ PUBLISHED: dict[str, Any] = {
         },
     },
 }
-"""Measured on the 10,000 samples that the paper's authors published, with the energies that stand in their file."""
+"""Measured on the 10,000 samples that the paper's authors published, with the energies in their file."""
 
 MATBENCH: dict[str, Any] = {
     "n": 1_118,
@@ -87,7 +87,7 @@ MATBENCH: dict[str, Any] = {
     },
     "validity": {"neutral_common": 0.53},
 }
-"""Measured on the paper's validation crystals: those of MatBench with its 12 elements."""
+"""Measured on the paper's validation crystals: crystals of MatBench with only the paper's 12 elements."""
 
 
 def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> tuple[dict[str, str], dict[str, Any]]:
@@ -95,14 +95,14 @@ def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> 
 
     Args:
         samples: tables by the name of their column; each with energies in eV/atom.
-        real: real crystals; those of the first table's elements are kept.
-        dft: their column of calculated formation energies, eV/atom.
+        real: real crystals, of which those with only elements of the first table are kept.
+        dft: column of calculated formation energies of the real crystals, eV/atom.
 
     Returns:
-        markdown by the name of its part of the page, and every summary by the heading of its column.
+        markdown by part of the page, and every summary by the heading of its column.
 
     Raises:
-        DataError: no table, one without energies, or one with the name of a published column.
+        DataError: there is no table, or a table has no energies or the name of a published column.
     """
     if not samples:
         raise DataError("no samples: found neither --samples nor --draw nor --untrained, allowed: 1 or more")
@@ -132,10 +132,10 @@ def tables(samples: Mapping[str, Crystals], real: Crystals | None, dft: str) -> 
 
 
 def within(crystals: Crystals, elements: Sequence[int]) -> Crystals:
-    """Return the crystals that hold none but the given elements (atomic numbers).
+    """Return the crystals that have only the given elements (atomic numbers).
 
     Raises:
-        DataError: there is none.
+        DataError: there are no such crystals.
     """
     foreign = [column for column, z in enumerate(crystals.elements) if z not in elements]
     kept = crystals[~(crystals.counts[:, foreign] > 0).any(1)]
@@ -181,7 +181,7 @@ def _energy_column(name: str, crystals: Crystals) -> str:
 
 
 def named(text: str) -> tuple[str, Path]:
-    """``NAME=TABLE`` as a pair."""
+    """Parse ``NAME=TABLE`` into a pair."""
     name, equals, path = text.partition("=")
     if not equals or not name or not path:
         raise argparse.ArgumentTypeError(f"found {text!r}, allowed: NAME=TABLE")

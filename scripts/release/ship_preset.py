@@ -1,4 +1,4 @@
-"""Put the weights of a finished run into a preset of the package, with a card that says how they were made.
+"""Put the weights of a finished run into a preset of the package, with a card that records how they were made.
 
 crystalgfn train default -o RUN && python scripts/release/ship_preset.py RUN default
 """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["Crystals", "__version__", "load"]
 
-# Imported on first use: torch alone takes longer than everything a user who asks for help wants to wait.
+# Imported on first use: importing torch alone takes longer than a user who asks for help wants to wait.
 _HOME = {"Crystals": "crystalgfn.crystals.crystal", "load": "crystalgfn.runs.model"}
 
 

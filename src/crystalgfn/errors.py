@@ -1,4 +1,4 @@
-"""Exceptions of crystalgfn: one hierarchy, and messages that say what, found, allowed and the nearest valid name.
+"""Exceptions of crystalgfn: one hierarchy, with messages that name what was wrong, found, allowed and nearest.
 
 The command line prints any :class:`CrystalGFNError` as one line and exits with code 2.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 
 class CrystalGFNError(Exception):
-    """Base of every error a user can cause or mend."""
+    """Base of every error that a user can cause or correct."""
 
 
 class ConfigError(CrystalGFNError):
@@ -22,7 +22,7 @@ class ConstraintError(CrystalGFNError):
 
 
 class DataError(CrystalGFNError):
-    """A table, file or row handed in is unreadable or impossible."""
+    """A table, file or row is unreadable or impossible."""
 
 
 class PropertyError(CrystalGFNError):

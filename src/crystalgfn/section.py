@@ -1,7 +1,7 @@
-"""What every section of a configuration is, and the choice of a section from a registry.
+"""The base of every section of a configuration, and the choice of a section from a registry.
 
-It stands below everything that is configured, so that a term of the reward or an objective keeps its own keys beside
-what it does.
+This module lies below everything that is configured, so that a term of the reward or an objective can define its keys
+beside its code.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class OneOf:
     """Annotation of a key whose value is a section of a registry: ``Annotated[Objective, OneOf(OBJECTIVES)]``.
 
     It is written as ``{name: {key: value}}``, or as the name alone where all keys have their defaults. The registry is
-    looked at whenever a configuration is read, so that whoever adds an entry can use it at once.
+    looked up whenever a configuration is read, so that a new entry can be used at once.
 
     Args:
         registry: kinds of sections by name.
-        plain: the kind whose keys are written without its name; None for none.
+        plain: name of the kind whose keys are written without the name; None if there is no such kind.
     """
 
     def __init__(self, registry: Mapping[str, type[Section]], *, plain: str | None = None) -> None:
@@ -39,47 +39,47 @@ class OneOf:
         """Return the name of a section's kind."""
         return next(name for name, kind in self.registry.items() if type(section) is kind)
 
-    def kind(self, written: Any) -> str | None:
-        """Return the name of the kind that a value is written as, None where it is no such value."""
-        if isinstance(written, Section):
-            return self.name(written)
-        named = self._named(written)
-        if len(named) == 1 and (isinstance(written, str) or len(written) == 1):
+    def kind(self, value: Any) -> str | None:
+        """Return the name of the kind that a value stands for; None if it stands for none."""
+        if isinstance(value, Section):
+            return self.name(value)
+        named = self._named(value)
+        if len(named) == 1 and (isinstance(value, str) or len(value) == 1):
             return named[0]
-        return self.plain if isinstance(written, Mapping) and not named else None
+        return self.plain if isinstance(value, Mapping) and not named else None
 
-    def read(self, written: Any) -> Section:
+    def read(self, value: Any) -> Section:
         """Return the section that a value describes.
 
         Raises:
             ValueError: no such kind, or keys that the kind refuses (pydantic's ValidationError).
         """
-        if isinstance(written, Section):
-            return written
-        kind = self.kind(written)
+        if isinstance(value, Section):
+            return value
+        kind = self.kind(value)
         if kind is None:
-            raise ValueError(self._refusal(written))
+            raise ValueError(self._refusal(value))
         if kind == self.plain:
-            return self.registry[kind].model_validate(written)
-        keys = {} if isinstance(written, str) else written[kind]
+            return self.registry[kind].model_validate(value)
+        keys = {} if isinstance(value, str) else value[kind]
         # as a field of a section of its own, so that errors name the kind as well as the key
         outer = create_model(kind, __base__=Section, **{kind: (self.registry[kind], ...)})  # type: ignore[call-overload]
         section: Section = getattr(outer.model_validate({kind: {} if keys is None else keys}), kind)
         return section
 
-    def _named(self, written: Any) -> list[str]:
-        """The kinds that a value names."""
-        names = [written] if isinstance(written, str) else list(written) if isinstance(written, Mapping) else []
+    def _named(self, value: Any) -> list[str]:
+        """Names of the kinds that a value names."""
+        names = [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
         return [name for name in names if name in self.registry and name != self.plain]
 
-    def _refusal(self, written: Any) -> str:
+    def _refusal(self, value: Any) -> str:
         names = [name for name in self.registry if name != self.plain]
-        if isinstance(written, Mapping):
-            found = ", ".join(map(str, written)) or "nothing"
+        if isinstance(value, Mapping):
+            found = ", ".join(map(str, value)) or "nothing"
         else:
-            found = repr(written)
+            found = repr(value)
         also = f", or a mapping such as {{{self.plain}: ...}}" if self.plain is not None else ""
-        close = nearest(written, names) if isinstance(written, str) else ""
+        close = nearest(value, names) if isinstance(value, str) else ""
         return f"found {found}, allowed: one of {', '.join(names)}, alone or as {{name: {{key: value}}}}{also}{close}"
 
     def write(self, section: Section) -> Any:

@@ -79,9 +79,9 @@ def report(folder: Path, best: int) -> None:
     from rich.console import Console
 
     from crystalgfn.report.candidates import candidates_table
-    from crystalgfn.structures.candidates.table import CandidateTable
+    from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
-    candidates = CandidateTable.read(folder / "structures.parquet")
+    candidates = CandidateTable.read(folder / TABLE)
     table = candidates_table(candidates, best) if best else None
     if table is not None:
         Console().print(table)

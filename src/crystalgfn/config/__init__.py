@@ -1,4 +1,4 @@
-"""Typed, validated configuration of a run: YAML in, one clear line for whatever is wrong in it."""
+"""Typed and validated configuration of a run, read from YAML; a mistake is answered by one clear line."""
 
 from crystalgfn.config.constraints import ConstraintsConfig, ElementsConfig, LatticeConfig, SpaceGroupsConfig
 from crystalgfn.config.loading import CONFIG, load_config, load_preset, parse_config, preset_path, presets, read_config

@@ -1,7 +1,8 @@
-"""The section ``constraints`` of a configuration: what every sample obeys.
+"""The section ``constraints`` of a configuration: the constraints that every sample obeys.
 
-Its keys are the constraints of :data:`crystalgfn.spaces.constraints.registry.CONSTRAINTS`. Here are the sections that
-hold them, and the keys that are no constraints: how the unit cube becomes a cell, and the measure.
+Its keys are the constraints of :data:`crystalgfn.spaces.constraints.registry.CONSTRAINTS`. This module defines the
+sections that hold the constraints, and the keys that are not constraints: how the unit cube becomes a cell, and the
+measure.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class _Keys(Section):
     """A section that holds constraints, each of which checks its own value.
 
     Attributes:
-        place: name of the section, as constraints know it.
+        place: name of the section, as constraints refer to it.
     """
 
     place: ClassVar[str]
@@ -35,7 +36,7 @@ class _Keys(Section):
             kind.check(values[kind.name], values)
         return self
 
-    if TYPE_CHECKING:  # keys of the registry
+    if TYPE_CHECKING:  # the registry adds the keys
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -44,12 +45,12 @@ Keys = TypeVar("Keys", bound=_Keys)
 
 
 def _key(kind: type[Constraint[Any]]) -> tuple[Any, Any]:
-    """A constraint as a field of a model."""
+    """A constraint as the field of a model."""
     return Annotated[kind.annotation(), BeforeValidator(kind.read)], Field(kind.default, description=kind.meaning)
 
 
 def _with_keys(section: type[Keys]) -> type[Keys]:
-    """Give a section its constraints, behind the keys that it has."""
+    """Add the constraints of a section after its own keys."""
     keys: dict[str, Any] = {kind.name: _key(kind) for kind in keys_of(section.place)}
     return _extended(section, keys)
 
@@ -60,14 +61,14 @@ def _extended(section: type[Keys], keys: dict[str, Any]) -> type[Keys]:
 
 @_with_keys
 class ElementsConfig(_Keys):
-    """Which elements; a list alone stands for ``allowed``."""
+    """Elements of the crystals; a list alone stands for ``allowed``."""
 
     place = "elements"
 
 
 @_with_keys
 class SpaceGroupsConfig(_Keys):
-    """Which space groups: those that fit all keys; numbers alone stand for ``numbers``."""
+    """Space groups of the crystals: the groups that fit all keys; numbers alone stand for ``numbers``."""
 
     place = "space_groups"
 
@@ -80,13 +81,13 @@ class SpaceGroupsConfig(_Keys):
     @property
     def selected(self) -> list[int]:
         """International numbers that fit every key."""
-        asked = [kind.of({self.place: self.model_dump()}) for kind in keys_of(self.place)]
-        return Constraints(tuple(constraint for constraint in asked if constraint is not None)).space_groups()
+        constraints = [kind.of({self.place: self.model_dump()}) for kind in keys_of(self.place)]
+        return Constraints(tuple(constraint for constraint in constraints if constraint is not None)).space_groups()
 
 
 @_with_keys
 class LatticeConfig(_Keys):
-    """Bounds on the conventional cell, and how the unit cube becomes one."""
+    """Bounds on the conventional cell, and how points of the unit cube become cells."""
 
     place = "lattice"
 
@@ -112,29 +113,29 @@ class LatticeConfig(_Keys):
 
 
 def _section(model: type[_Keys], meaning: str) -> tuple[Any, Any]:
-    """A section as a field of a model; it may be written as the value of its main key alone, if it has one."""
+    """A section as the field of a model; if it has a main key, the value of that key alone may be written."""
     main, needed = MAIN_KEYS.get(model.place), any(field.is_required() for field in model.model_fields.values())
     field: Any = Field(description=meaning) if needed else Field(model(), description=meaning)
     if main is None:
         return model, field
-    long = BeforeValidator(lambda written: written if isinstance(written, Mapping | Section) else {main: written})
+    long = BeforeValidator(lambda value: value if isinstance(value, Mapping | Section) else {main: value})
     return Annotated[model, long], field
 
 
 SECTIONS: dict[str, Any] = {
-    "elements": _section(ElementsConfig, "Which elements: a list, or a section."),
+    "elements": _section(ElementsConfig, "Elements: a list, or a section."),
     "rules": (
         dict[str, Any],
-        Field({}, description="Further rules by name."),
+        Field({}, description="Further rules, by name."),
     ),
-    "space_groups": _section(SpaceGroupsConfig, 'Which space groups: "all", numbers and ranges, or a section.'),
-    "lattice": _section(LatticeConfig, "Which cells."),
+    "space_groups": _section(SpaceGroupsConfig, 'Space groups: "all", numbers and ranges, or a section.'),
+    "lattice": _section(LatticeConfig, "Shapes and sizes of cells."),
 }
-"""Sections of constraints, each written where its first constraint stands in the registry."""
+"""Sections of constraints; a section stands where the registry has its first constraint."""
 
 
 def _with_all_keys(section: type[Keys]) -> type[Keys]:
-    """Give the whole section its constraints and their sections, in the order of the registry."""
+    """Add all constraints, and the sections of constraints, in the order of the registry."""
     keys: dict[str, Any] = {}
     for kind in CONSTRAINTS:
         if kind.section not in keys:
@@ -143,7 +144,7 @@ def _with_all_keys(section: type[Keys]) -> type[Keys]:
         Literal["cube", "lebesgue"],
         Field(
             "cube",
-            description="Samples follow the reward with respect to uniform measure in the cube, or in A and degree.",
+            description="Measure for the reward as a density: uniform in the unit cube, or in A and degree.",
         ),
     )
     return _extended(section, keys)
@@ -151,7 +152,7 @@ def _with_all_keys(section: type[Keys]) -> type[Keys]:
 
 @_with_all_keys
 class ConstraintsConfig(_Keys):
-    """What may be sampled; every limit holds for every sample."""
+    """Constraints on what is sampled; every limit holds for every sample."""
 
     place = ""
 
@@ -167,6 +168,6 @@ class ConstraintsConfig(_Keys):
         return selected
 
     @property
-    def asked(self) -> Constraints:
+    def all_constraints(self) -> Constraints:
         """The constraints of all sections."""
         return constraints_of(self.model_dump())

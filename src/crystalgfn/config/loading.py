@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ from crystalgfn.section import OneOf
 from crystalgfn.spaces.constraints.registry import MAIN_KEYS
 
 CONFIG = "config.yaml"
-"""File of a preset's folder, and of a run's, that holds the configuration."""
+"""Name of the configuration file in the folder of a preset or a run."""
 
 BASE = "base"
 """Key of a YAML file that names the preset it changes."""
@@ -30,7 +31,7 @@ def presets() -> list[str]:
 
 
 def preset_path(name: str) -> Path:
-    """Folder of a shipped preset: config.yaml, and policy.safetensors where weights ship.
+    """Folder of a shipped preset: config.yaml, and policy.safetensors if its weights ship.
 
     Raises:
         ConfigError: there is no such preset.
@@ -53,7 +54,7 @@ def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
         overrides: ``key=value`` with a dotted key, such as ``training.lr=1e-4``; values are YAML.
 
     Raises:
-        ConfigError: names key, what was found, what is allowed and the nearest valid name.
+        ConfigError: a key or a value is invalid; says what was found, what is allowed and the nearest valid name.
     """
     path = Path(where)
     if path.is_dir() and (path / CONFIG).is_file():
@@ -79,7 +80,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 @cache
 def _loader() -> type[yaml.SafeLoader]:
-    """Safe YAML without anchors' blow-up, and with a second use of a key refused."""
+    """Safe YAML that refuses aliases, which can blow up, and keys that are written twice."""
 
     class Loader(yaml.SafeLoader):
         def compose_node(self, parent: Any, index: Any) -> Any:
@@ -96,7 +97,7 @@ def _loader() -> type[yaml.SafeLoader]:
 
     Loader.add_implicit_resolver(  # YAML 1.1 reads 1e-3 as text
         "tag:yaml.org,2002:float",
-        __import__("re").compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+        re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
         list("-+0123456789"),
     )
     # chemistry first: No is nobelium and Y is yttrium, not booleans
@@ -105,15 +106,15 @@ def _loader() -> type[yaml.SafeLoader]:
         for first, resolvers in Loader.yaml_implicit_resolvers.items()
     }
     Loader.add_implicit_resolver(
-        "tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+        "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
     )
     return Loader
 
 
 def parse_config(content: Any, overrides: Sequence[str] = (), *, source: str = "configuration") -> Config:
-    """Validate what a YAML file held; see :func:`load_config`.
+    """Validate the content of a YAML file; see :func:`load_config`.
 
-    A key ``base`` names a preset, whose content the rest changes: sections key by key, lists as a whole.
+    A key ``base`` names a preset; the other keys change its content: sections key by key, lists as a whole.
     """
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: found {type(content).__name__}, allowed: keys {', '.join(Config.model_fields)}")
@@ -132,17 +133,17 @@ def _on_base(content: dict[str, Any], source: str) -> dict[str, Any]:
     if not isinstance(name, str):
         raise ConfigError(f"{source}: base: found {name!r}, allowed: {', '.join(presets())}")
     text = (preset_path(name) / CONFIG).read_text(encoding="utf-8")
-    merged: dict[str, Any] = _merged(yaml.load(text, Loader=_loader()), content)
+    merged: dict[str, Any] = _merge(yaml.load(text, Loader=_loader()), content)
     return merged
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def _merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     merged = dict(old)
     for key, value in new.items():
-        was = merged.get(key)
-        if key in MAIN_KEYS and isinstance(value, dict) and was is not None and not isinstance(was, dict):
-            was = {MAIN_KEYS[key]: was}
-        merged[key] = _merged(was, value) if isinstance(was, dict) and isinstance(value, dict) else value
+        base = merged.get(key)
+        if key in MAIN_KEYS and isinstance(value, dict) and base is not None and not isinstance(base, dict):
+            base = {MAIN_KEYS[key]: base}
+        merged[key] = _merge(base, value) if isinstance(base, dict) and isinstance(value, dict) else value
     return merged
 
 
@@ -181,11 +182,11 @@ def _steps(override: str, key: str) -> list[str | int]:
 
 
 def _child(place: Any, name: str | int, override: str) -> Any:
-    """What stands under a key or an index; a new section where a key has none."""
+    """The content under a key or an index; a new section where a key has no content."""
     if isinstance(name, int):
         if not isinstance(place, list) or name >= len(place):
-            found = f"{len(place)} entries" if isinstance(place, list) else "no list"
-            raise ConfigError(f"--set {override!r}: [{name}] of {found}, allowed: an index that is there, from 0")
+            content = f"{len(place)} entries" if isinstance(place, list) else "no list"
+            raise ConfigError(f"--set {override!r}: [{name}] of {content}, allowed: an index that is there, from 0")
         return place[name]
     if isinstance(place, dict) and place.get(name) is None:
         place[name] = {}
@@ -211,11 +212,10 @@ def _explain(error: ValidationError) -> str:
             allowed = sorted([*allowed, *sections_beside(), BASE])
         return f"{key}: unknown key, allowed: {', '.join(allowed)}{nearest(where[-1], allowed)}{more}"
     message = first["msg"].removeprefix("Value error, ")
-    found = first.get("input")
-    shown = (
-        "" if isinstance(found, dict | list) or first["type"] in ("missing", "value_error") else f"found {found!r}, "
-    )
-    return f"{key}: {shown}{message[0].lower() + message[1:]}{more}"
+    value = first.get("input")
+    hide = isinstance(value, dict | list) or first["type"] in ("missing", "value_error")
+    finding = "" if hide else f"found {value!r}, "
+    return f"{key}: {finding}{message[0].lower() + message[1:]}{more}"
 
 
 def _dotted(location: Sequence[str | int]) -> str:
@@ -244,7 +244,7 @@ def _keys_at(path: Sequence[str]) -> list[str]:
 
 
 def _inside(place: type[BaseModel] | OneOf, name: str) -> list[type[BaseModel] | OneOf]:
-    """What stands under a key of a section, or of a choice of sections."""
+    """The sections under a key of a section, or of a choice of sections."""
     if isinstance(place, OneOf):
         return [place.registry[name]] if name in place.registry else []
     if name not in place.model_fields:

@@ -1,5 +1,5 @@
-"""Crystallographic facts as immutable tables: elements, space groups, Wyckoff positions, charges; and lattice geometry.
+"""Immutable tables of elements, space groups, Wyckoff positions and charges; the geometry and symmetry of cells.
 
-The tables in ``data/`` are made by ``scripts/data/build_tables.py`` from moyopy, pyxtal and pymatgen; none of these is
-imported here. Only :mod:`crystalgfn.crystallography.lattices` imports torch.
+``scripts/data/build_tables.py`` makes the tables in ``data/`` from moyopy, pyxtal and pymatgen. To read them needs none
+of these: only :mod:`crystalgfn.crystallography.symmetry` calls moyopy, to find the symmetry of atoms.
 """

@@ -1,6 +1,6 @@
 """Whether charges balance, for many compositions at once: by sums of sets, one composition after the other.
 
-Direct and slow, for finished crystals; it shares nothing with the sets of charges that masks are made of.
+Direct and slow, for finished crystals; it shares no code with the sets of charges behind the masks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def balanced(counts: Ints, states: Sequence[tuple[int, ...]], *, mixed: bool) ->
     Args:
         counts: ``(B, D)`` atoms of each element.
         states: D tuples of oxidation states.
-        mixed: each atom has its own state; else all atoms of an element share one. Compositions of one element balance.
+        mixed: whether each atom has a state of its own; otherwise all atoms of an element share a state.
+
+    Compositions of one element balance.
     """
     distinct, inverse = np.unique(counts, axis=0, return_inverse=True)
     verdicts = []
@@ -35,9 +37,11 @@ def balanced(counts: Ints, states: Sequence[tuple[int, ...]], *, mixed: bool) ->
 
 
 def adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
-    """Whether charges balance, of elements given by their oxidation states and numbers of atoms.
+    """Whether the charges of some elements can add up to zero.
 
-    With ``mixed``, each atom has its own state.
+    Args:
+        present: oxidation states and number of atoms of each element.
+        mixed: whether each atom has a state of its own.
     """
     if not all(states for states, _ in present):
         return False
@@ -55,14 +59,14 @@ def _charges(states: tuple[int, ...], n: int, mixed: bool) -> tuple[int, ...]:
     """Charges that n atoms with these states can carry together, ascending."""
     if not mixed:
         return tuple(n * state for state in states)
-    reached = 1  # bit i: the charge n * states[0] + i
+    sums = 1  # bit i: the charge n * states[0] + i
     for _ in range(n):
-        reached = _or_shifted(reached, states)
-    return tuple(n * states[0] + i for i in range(reached.bit_length()) if reached >> i & 1)
+        sums = _or_shifted(sums, states)
+    return tuple(n * states[0] + i for i in range(sums.bit_length()) if sums >> i & 1)
 
 
 def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
-    """Bit set of all sums of a charge in ``total`` and one of ``charges``, counted from the lowest of these."""
+    """Bit set of the sums of a charge in ``total`` and one in ``charges``; bit 0 is the sum of the two lowest."""
     result = 0
     for charge in charges:
         result |= total << (charge - charges[0])
@@ -70,14 +74,14 @@ def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
 
 
 def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Bools:
-    """Whether some neutral choice of one oxidation state an element has every cation below every anion, ``(B,)``.
+    """Whether some neutral choice of one oxidation state per element has every cation below every anion, ``(B,)``.
 
-    Below in Pauling electronegativity, and truly so: equal ones do not do (the ``pauling_test`` of smact). Crystals of
-    one element pass. In such a choice the elements up to some electronegativity are cations and the others anions; each
-    of these few borders is tried.
+    Below means a lower Pauling electronegativity; equal values do not pass (the ``pauling_test`` of smact). Crystals of
+    one element pass. In such a choice the elements up to some electronegativity are cations and the others anions, so
+    each of these few borders is tried.
 
     Args:
-        counts: ``(B, D)``.
+        counts: ``(B, D)`` atoms of each element.
         elements: D atomic numbers.
     """
     distinct, inverse = np.unique(counts, axis=0, return_inverse=True)
@@ -91,6 +95,6 @@ def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Boo
 
 
 def _divided(row: Ints, columns: Ints, elements: tuple[int, ...], cation: Bools) -> bool:
-    """Whether charges balance when the elements are cations and anions as told."""
+    """Whether charges balance with cations where ``cation`` is true and anions elsewhere."""
     states = [tuple(s for s in OXIDATION_STATES[elements[d]] if (s > 0) == cation[d]) for d in columns]
     return adds_to_zero(list(zip(states, row[columns].tolist(), strict=True)), mixed=False)

@@ -1,6 +1,6 @@
 """Cells: from lattice parameters of the conventional cell to vectors, and to a reduced primitive cell.
 
-Cells are (3, 3) float64 in A, one lattice vector a row, so Cartesian = fractional @ cell.
+Cells are (3, 3) float64 in A, one lattice vector per row, so Cartesian = fractional @ cell.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from crystalgfn.errors import DataError
 Array = NDArray[np.float64]
 
 METRIC_TOLERANCE = 1e-3
-"""Largest relative deviation from the metric of the lattice system that is taken as rounding and mended."""
+"""Largest relative deviation from the metric of the lattice system that is taken as rounding and corrected."""
 
 
 def checked_lattice(space_group: int, lattice: Sequence[float]) -> Array:
-    """Return the lattice parameters with the metric of the group's lattice system exactly met.
+    """Return the lattice parameters, corrected to the exact metric of the group's lattice system.
 
     Args:
         space_group: international number, 1..230.
@@ -34,7 +34,7 @@ def checked_lattice(space_group: int, lattice: Sequence[float]) -> Array:
             the rhombohedral groups).
 
     Returns:
-        (6,) float64; differs from ``lattice`` by rounding only (relative 1e-3).
+        (6,) float64; differs from ``lattice`` by a relative 1e-3 at most.
 
     Raises:
         DataError: no such group, not six finite numbers, a cell without volume, or not the group's lattice system.
@@ -82,7 +82,7 @@ def cell_vectors(lattice: Array) -> Array:
 
 
 def lattice_parameters(cell: Array) -> Array:
-    """Lattice parameters (6,) in A and degree of a cell (3, 3) in A, a vector a row; the inverse of cell_vectors."""
+    """Lattice parameters (6,) in A and degree of a cell (3, 3) in A; the inverse of :func:`cell_vectors`."""
     a, b, c = cell
     angles = [
         np.arctan2(np.linalg.norm(np.cross(left, right)), left @ right) for left, right in ((b, c), (a, c), (a, b))
@@ -93,7 +93,7 @@ def lattice_parameters(cell: Array) -> Array:
 
 @cache
 def primitive_basis(space_group: int) -> Array:
-    """Vectors (3, 3) of a primitive cell, as fractions of the conventional ones, a vector a row."""
+    """Vectors (3, 3) of a primitive cell, one per row, in fractions of the conventional vectors."""
     centering = group_operations(space_group).centering
     vectors = np.unique(
         np.concatenate([np.eye(3), centering, centering - 1, *(centering - e for e in np.eye(3))]), axis=0

@@ -29,7 +29,7 @@ def is_neutral(counts: Mapping[int, int], rule: ChargeRule) -> bool:
         counts: atoms by atomic number; zeros are ignored.
         rule: ``"per_element"``: all atoms of an element share one state; ``"per_atom"``: each atom has its own (mixed
             valence); ``"none"``: everything is neutral. By either rule a crystal of one element is neutral, and so is
-            an empty one; one of several elements is not if any of them has no oxidation state.
+            an empty crystal; a crystal of several elements is not if one of the elements has no oxidation state.
 
     Raises:
         DataError: the rule or an atomic number does not exist, or a count is negative.
@@ -55,5 +55,5 @@ def is_neutral(counts: Mapping[int, int], rule: ChargeRule) -> bool:
 
 
 def _add(charges: set[int], states: Iterable[int]) -> set[int]:
-    """All sums of a charge so far and the state of one more atom."""
+    """Sums of each charge so far and each state of one more atom."""
     return {charge + state for charge in charges for state in states}

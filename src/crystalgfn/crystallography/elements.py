@@ -1,7 +1,7 @@
 """The chemical elements: symbols, order in formulas, masses, volumes and physical properties.
 
 Every table is indexed by the atomic number Z = 1..118; row 0 is unused (``""`` or zeros). The values are pymatgen's;
-``scripts/data/build_tables.py`` makes them, fills the gaps and fits the atomic volumes.
+``scripts/data/build_tables.py`` makes the tables, fills their gaps and fits the atomic volumes.
 """
 
 from __future__ import annotations
@@ -49,26 +49,26 @@ GROUP: NDArray[np.int64] = _by_atomic_number(_ELEMENTS["group"], np.int64)
 ATOMIC_VOLUME: NDArray[np.float64] = _by_atomic_number(_table("volumes")["volume"], float)
 """(119,) volume per atom in A^3, so that ``counts @ ATOMIC_VOLUME`` estimates the volume of a cell.
 
-Fitted to the cell volumes of 32,162 real crystals: they differ from the estimate by 9.1 % on average, and 99.5 % of
-them lie within 0.6 to 1.6 times the estimate. Elements the data lack take the volume of a relative in the periodic
-table.
+Fitted to the cell volumes of 32,162 real crystals: these volumes differ from the estimate by 9.1 % on average, and
+99.5 % of the volumes lie within 0.6 to 1.6 times the estimate. Elements that the data lack take the volume of a related
+element of the periodic table.
 """
 
 PROPERTY_NAMES: tuple[str, ...] = tuple(_ELEMENTS["properties"])
-"""Names of the columns of :data:`PROPERTIES`; the unit is the end of the name where there is one."""
+"""Names of the columns of :data:`PROPERTIES`; a name ends in the unit, where there is one."""
 
 PROPERTIES: NDArray[np.float64] = _by_atomic_number(np.transpose(list(_ELEMENTS["properties"].values())), float)
-"""(119, F) physical properties in the units their names give, never NaN: what is unknown takes the value of the nearest
+"""(119, F) physical properties in the units their names give, never NaN: an unknown value is that of the nearest
 period in the same column of the periodic table."""
 
 ELECTRONEGATIVITY: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("electronegativity")]
-"""(119,) Pauling electronegativity; a neighbour's value for elements that have none."""
+"""(119,) Pauling electronegativity; elements without a value take that of a neighbour."""
 
 COVALENT_RADIUS: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("covalent_radius_A")]
 """(119,) covalent radius in A (Cordero et al., Dalton Trans. 2008, 2832; high spin for Mn, Fe, Co)."""
 
 ATOMIC_RADIUS: NDArray[np.float64] = PROPERTIES[:, PROPERTY_NAMES.index("atomic_radius_A")]
-"""(119,) pymatgen's atomic radius in A; what is unknown takes the value of the nearest period."""
+"""(119,) pymatgen's atomic radius in A; an unknown radius is that of the nearest period."""
 
 GRAMS_PER_CM3 = 1e24 / 6.02214076e23
 """Density in g/cm3 of one g/mol in one A^3."""

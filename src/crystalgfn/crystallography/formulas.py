@@ -13,7 +13,7 @@ from crystalgfn.errors import ConfigError, CrystalGFNError
 
 _TOKEN = re.compile(r"([A-Z][a-z]?)(\d*)")
 MOST_ATOMS = 200
-"""Most atoms of a formula."""
+"""Most atoms that a formula may have."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Stoichiometry:
     """Whole-number ratios of the elements of a crystal, without a common divisor.
 
     Attributes:
-        named: ``(atomic number, ratio)`` of elements that are given.
-        open: ratios of elements that may be any other, rising.
+        named: ``(atomic number, ratio)`` of each named element.
+        open: ratios of the open elements, which may be any others, rising.
     """
 
     named: tuple[tuple[int, int], ...]
@@ -42,11 +42,11 @@ class Stoichiometry:
     def parse(cls, formula: str) -> Stoichiometry:
         """Read a formula (``"LiFePO4"``), an anonymous one (``"AB2C4"``) or a mixture (``"ABO3"``).
 
-        Letters that are no element are open; where A stands in the formula, so are B, C, ... as far as they follow
-        without a gap (boron and carbon then cannot be named). Every open letter is an element of its own.
+        Letters that are no element are open. Where the formula holds A, the letters B, C, ... that follow without a gap
+        are open too (boron and carbon then cannot be named). Every open letter stands for a different element.
 
         Raises:
-            ConfigError: not a formula; says what is allowed.
+            ConfigError: the text is no formula; the message says what is allowed.
         """
         allowed = "allowed: a formula such as LiFePO4, ABO3 or A2BX6"
         tokens = _TOKEN.findall(formula) if isinstance(formula, str) else []
@@ -74,7 +74,7 @@ class Stoichiometry:
         return cls(tuple(sorted(named)), tuple(sorted(left_open)))
 
     def __str__(self) -> str:
-        """A formula that means the same, open elements as A, B, ..., named ones behind."""
+        """The formula for messages: open elements as A, B, ..., then the named elements."""
         open_names = (ascii_uppercase[i] for i in range(len(self.open)))
         pairs = [*zip(open_names, self.open, strict=True), *((SYMBOLS[z], ratio) for z, ratio in self.named)]
         return "".join(name + (str(ratio) if ratio > 1 else "") for name, ratio in pairs)

@@ -1,7 +1,7 @@
 """Geometry of conventional cells, batched.
 
 A lattice is a row (a, b, c, alpha, beta, gamma): lengths in A, angles in degree, float64. The conventional cell of the
-seven rhombohedral groups has hexagonal axes, so theirs is the hexagonal metric, three primitive volumes large.
+seven rhombohedral groups has hexagonal axes, so it has the hexagonal metric and three times the primitive volume.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _cosine_determinant(angles: Tensor) -> Tensor:
 
 
 def angle_factor(angles: Tensor) -> Tensor:
-    """Volume (B,) of cells with unit lengths and angles (B, 3) in degree; NaN where these close no cell."""
+    """Volume (B,) of cells with unit lengths and angles (B, 3) in degree; NaN where the angles close no cell."""
     return torch.sqrt(_cosine_determinant(angles))
 
 
@@ -92,7 +92,7 @@ def hexagonal_to_rhombohedral(a_h: Tensor, c_h: Tensor) -> tuple[Tensor, Tensor]
 
 
 def satisfies_lattice_system(lattice: Tensor, crystal_lattice_system: Tensor, tolerance: float = 1e-6) -> Tensor:
-    """Say which conventional cells have the metric their crystal-lattice system demands.
+    """Say which conventional cells have the metric that their crystal-lattice system demands.
 
     monoclinic: alpha = gamma = 90; orthorhombic: all angles 90; tetragonal: a = b as well; the two trigonal systems
     and hexagonal: a = b, alpha = beta = 90, gamma = 120; cubic: a = b = c, all angles 90; triclinic: nothing.
@@ -117,8 +117,8 @@ def satisfies_lattice_system(lattice: Tensor, crystal_lattice_system: Tensor, to
         )
     a, b, c, alpha, beta, gamma = lattice.unbind(-1)
 
-    def equal(found: Tensor, wanted: Tensor | float) -> Tensor:
-        return (found - wanted).abs() <= tolerance * torch.as_tensor(wanted, dtype=lattice.dtype).abs()
+    def equal(values: Tensor, target: Tensor | float) -> Tensor:
+        return (values - target).abs() <= tolerance * torch.as_tensor(target, dtype=lattice.dtype).abs()
 
     hexagonal = (system >= 5) & (system <= 7)
     right_alpha = equal(alpha, 90.0) | (system == 1)

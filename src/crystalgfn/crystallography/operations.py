@@ -30,8 +30,8 @@ class Position:
     """The points of one Wyckoff position as affine maps of its F free coordinates.
 
     The M points of the orbit with free coordinates u (F,) are ``linear @ u + shift`` modulo 1; the first
-    ``M // centering`` of them are one of each set that the centering translations connect. All u in [0, 1)^F are
-    covered evenly; some u give a more symmetric point, where points of the orbit coincide.
+    M / C points, with C centering translations, are one point of each set that these translations connect. Uniform u in
+    [0, 1)^F cover the position evenly; some u give a more symmetric point, where points of the orbit coincide.
 
     Attributes:
         letter: Wyckoff letter.
@@ -67,7 +67,7 @@ class GroupOperations:
         centering: (C, 3) float64, the translations of the lattice within the conventional cell, 0 first.
         rotations: (N, 3, 3) int64, the identity first.
         translations: (N, 3) float64.
-        positions: by Wyckoff letter, in the order of the letters.
+        positions: Wyckoff positions by letter, in the order of the letters.
     """
 
     number: int
@@ -77,7 +77,7 @@ class GroupOperations:
     positions: dict[str, Position]
 
     def position(self, letter: str) -> Position:
-        """Return the Wyckoff position of that letter.
+        """Return the Wyckoff position with this letter.
 
         Raises:
             DataError: the group has no such letter.
@@ -94,7 +94,7 @@ class GroupOperations:
 
 @cache
 def group_operations(space_group: int) -> GroupOperations:
-    """Return the operations and positions of a space group. Read once and kept; the arrays cannot be written.
+    """Return the operations and positions of a space group: read once and cached, with read-only arrays.
 
     Args:
         space_group: international number, 1..230.
@@ -156,20 +156,20 @@ def _position(
     translations: NDArray[np.float64],
     centering: NDArray[np.float64],
 ) -> Position:
-    """Apply the operations to the representative of a position and keep one of each set that gives the same points."""
+    """Apply the operations to the representative of a position, and keep each point once."""
     matrix, start = parse_xyz(text)
     linear = rotations @ matrix[:, np.abs(matrix).any(axis=0)]
     shift = rotations @ start + translations
     points = linear @ _GENERIC[: linear.shape[2]] + shift
-    kept: list[int] = []
+    distinct: list[int] = []
     for i, point in enumerate(points):
-        offset = points[kept] - point
+        offset = points[distinct] - point
         images = offset[:, None] - centering
         if not (np.abs(images - np.rint(images)).max(axis=-1) < _TOLERANCE).any():
-            kept.append(i)
-    shift = (shift[kept] + centering[:, None]).reshape(-1, 3) % 1.0
+            distinct.append(i)
+    shift = (shift[distinct] + centering[:, None]).reshape(-1, 3) % 1.0
     shift[shift > 1 - _TOLERANCE] = 0.0
-    linear = np.tile(linear[kept], (len(centering), 1, 1))
+    linear = np.tile(linear[distinct], (len(centering), 1, 1))
     linear.setflags(write=False)
     shift.setflags(write=False)
     return Position(letter, linear, shift)

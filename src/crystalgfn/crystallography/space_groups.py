@@ -1,6 +1,6 @@
 """The 230 space groups: systems, point symmetries, centerings and symbols.
 
-Every table is indexed by the international number 1..230; row 0 is unused (``""`` or 0). The facts are derived from
+Every table is indexed by the international number 1..230; row 0 is unused (``""`` or 0). The tables are derived from
 moyopy's operations and space-group types by ``scripts/data/build_tables.py``.
 """
 

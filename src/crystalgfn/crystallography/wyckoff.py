@@ -67,7 +67,7 @@ def is_compatible(space_group: int, counts: Iterable[int]) -> bool:
     fixed = Counter(p.multiplicity for p in positions if p.degrees_of_freedom == 0)
     holds = _sums(free, max(counts, default=0))
 
-    # What the elements so far have left of the fixed positions, as (free places of each multiplicity).
+    # fixed positions that the elements so far have left, as numbers of places by multiplicity
     multiplicities = tuple(fixed)
     left = {tuple(fixed.values())}
     for count in counts:
@@ -90,7 +90,7 @@ def are_compatible(space_groups: NDArray[np.int64], counts: NDArray[np.int64]) -
     Returns:
         ``(B,)`` bool.
     """
-    # which element has which count does not matter: fewer distinct questions
+    # which element has which count does not matter: sorted counts leave fewer distinct rows
     rows = np.column_stack((space_groups, np.sort(counts, axis=1)))
     distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
     verdicts = [is_compatible(group, [n for n in own if n]) for group, *own in distinct.tolist()]

@@ -1,1 +1,1 @@
-"""Crystals as values, the tables they are written to, and what a property of them is."""
+"""Crystals as values, tables of crystals, and the protocol of a property."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core import Composition, Lattice
 
-"""Density of 1 g/mol per A^3, in g/cm3 (exact SI value of the Avogadro constant)."""
-
 Index = int | slice | Sequence[int] | Sequence[bool] | np.ndarray | Tensor
 
 
@@ -42,13 +40,13 @@ class Crystals:
         crystals[crystals.density > 3].to_parquet("dense.parquet")
 
     Attributes:
-        elements: (D,) atomic numbers, each once: what the columns of ``counts`` stand for.
+        elements: (D,) atomic numbers, each once: the columns of ``counts``.
         space_group: (B,) int64, international number 1..230.
         counts: (B, D) int64, atoms in the conventional cell.
         lattice: (B, 6) float64: a, b, c in A and alpha, beta, gamma in degree, of the conventional cell.
         columns: further columns by name, each (B,) and float64, int64, bool or object (text, None where missing):
             properties (named with their unit, as ``"band_gap [eV]"``), ``log_reward``, ``log_pf``, ``log_pb``,
-            ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same.
+            ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same types.
 
     Raises:
         DataError: shapes that do not fit each other, or a column that is neither number nor text. Other values are
@@ -150,7 +148,7 @@ class Crystals:
         return Crystals(self.elements, self.space_group, self.counts, self.lattice, {**self.columns, **arrays})
 
     def with_elements(self, elements: Sequence[int]) -> Crystals:
-        """Return the same crystals with ``counts`` over the given atomic numbers (E,), in that order.
+        """Return the same crystals with ``counts`` over atomic numbers (E,), in their order.
 
         Raises:
             DataError: an element that is left out has atoms.
@@ -158,24 +156,24 @@ class Crystals:
         elements = tuple(int(z) for z in elements)
         if elements == self.elements:
             return self
-        kept = {z: column for column, z in enumerate(self.elements)}
+        column_of = {z: column for column, z in enumerate(self.elements)}
         for z in set(self.elements) - set(elements):
-            if self.counts[:, kept[z]].any():
+            if self.counts[:, column_of[z]].any():
                 raise DataError(f"element {element_tables.SYMBOLS[z]} has atoms, but is not among those asked for")
         counts = self.counts.new_zeros(len(self), len(elements))
-        shared = [(new, kept[z]) for new, z in enumerate(elements) if z in kept]
+        shared = [(new, column_of[z]) for new, z in enumerate(elements) if z in column_of]
         if shared:
             counts[:, [new for new, _ in shared]] = self.counts[:, [old for _, old in shared]]
         return Crystals(elements, self.space_group, counts, self.lattice, self.columns)
 
     def column(self, name: str) -> np.ndarray:
-        """Return the column (B,) of that name, with or without its unit: ``"band_gap"`` finds ``"band_gap [eV]"``.
+        """Return the column (B,) of a name with or without its unit: ``"band_gap"`` finds ``"band_gap [eV]"``.
 
         Raises:
             DataError: no such column.
         """
-        for found, values in self.columns.items():
-            if found == name or found.split(" [")[0] == name:
+        for column, values in self.columns.items():
+            if column == name or column.split(" [")[0] == name:
                 return values
         allowed = ", ".join(self.columns) or "none"
         raise DataError(f"no column {name!r}, allowed: {allowed}{nearest(name, self.columns)}")
@@ -239,17 +237,17 @@ class Crystals:
         return np.maximum(divisors, 1)
 
     def _join(self, counts: Tensor, write: Callable[[str, int], str], separator: str) -> list[str]:
-        """Return one text a row of counts (B, D): its elements in formula order, each written by ``write``."""
+        """Return one text per row of counts (B, D): its elements in formula order, each written by ``write``."""
         order = [self.elements.index(z) for z in element_tables.FORMULA_ORDER if z in self.elements]
         symbols = [element_tables.SYMBOLS[self.elements[column]] for column in order]
         ordered = counts[:, order].cpu().numpy()
         rows, columns = np.nonzero(ordered)
-        known: dict[tuple[int, int], str] = {}
+        texts: dict[tuple[int, int], str] = {}
         parts = []
         for key in zip(columns.tolist(), ordered[rows, columns].tolist(), strict=True):
-            if key not in known:
-                known[key] = write(symbols[key[0]], key[1])
-            parts.append(known[key])
+            if key not in texts:
+                texts[key] = write(symbols[key[0]], key[1])
+            parts.append(texts[key])
         ends = np.searchsorted(rows, np.arange(len(self) + 1)).tolist()
         return [separator.join(parts[start:end]) for start, end in pairwise(ends)]
 
@@ -272,7 +270,7 @@ class Crystals:
         return [Lattice.from_parameters(*row) for row in self.lattice.tolist()]
 
     def to_dataframe(self) -> pd.DataFrame:
-        """Return a table with one row a crystal; its columns are those of :mod:`crystalgfn.crystals.tables`."""
+        """Return a table with one row per crystal; its columns are those of :mod:`crystalgfn.crystals.tables`."""
         from crystalgfn.crystals import tables
 
         return tables.to_dataframe(self)
@@ -282,7 +280,7 @@ class Crystals:
         """Return the crystals of a table that has at least elements, spacegroup, a, b, c, alpha, beta, gamma.
 
         Args:
-            frame: one row a crystal; ``elements`` may hold JSON or dictionaries.
+            frame: one row per crystal; ``elements`` may hold JSON or dictionaries.
             check_convention: refuse rows that are not in the ITA conventional cell of their space group.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What a property is, and the checks that every one of them goes through."""
+"""What a property is, and the checks that every property goes through."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 
 EXACT = "exact"
-"""What a property says of its error if it has none."""
+"""The ``error`` of a property that has none."""
 
 F = TypeVar("F", bound=Callable[[Crystals], Any])
 
@@ -41,19 +41,19 @@ class Property(Protocol):
 
 
 class CheckedProperty:
-    """A property whose every answer is checked: B finite numbers, or an error that names property and crystal.
+    """A property whose values are checked: B finite numbers, or an error that names property and crystal.
 
-    What the function says of itself in attributes of these names is taken over.
+    The attributes are those of the function, where it has them.
 
     Attributes:
         source: what it is and where it comes from, one line; empty if nothing is known.
-        error: its error on data that were held out, ``"exact"``, or empty if nothing is known.
-        elements: symbols that it knows; None for all.
+        error: its error on held-out data, ``"exact"``, or empty if nothing is known.
+        elements: symbols of the elements that it knows; None for all.
 
     Args:
         name: as the user spells it.
         function: Crystals -> B numbers (tensor, array or sequence).
-        unit: of the numbers.
+        unit: unit of the numbers.
     """
 
     def __init__(self, name: str, function: Callable[[Crystals], Any], unit: str = "") -> None:
@@ -75,7 +75,7 @@ class CheckedProperty:
         Raises:
             PropertyError: an exception inside, a wrong length, or a value that is not finite.
         """
-        return check_values(self.name, self._asked(self.function, crystals), crystals)
+        return check_values(self.name, self._values(self.function, crystals), crystals)
 
     @property
     def has_deviation(self) -> bool:
@@ -90,11 +90,11 @@ class CheckedProperty:
         """
         if not self.has_deviation:
             raise PropertyError(f"property {self.name!r} has no ensemble, allowed: one with standard deviations")
-        values, deviation = self._asked(self.function.with_deviation, crystals)  # type: ignore[attr-defined]
+        values, deviation = self._values(self.function.with_deviation, crystals)  # type: ignore[attr-defined]
         return check_values(self.name, values, crystals), check_values(f"{self.name}_std", deviation, crystals)
 
-    def _asked(self, function: Callable[[Crystals], Any], crystals: Crystals) -> Any:
-        """What a function of the property answers; any exception becomes a PropertyError."""
+    def _values(self, function: Callable[[Crystals], Any], crystals: Crystals) -> Any:
+        """Values of a function of the property; any exception becomes a PropertyError."""
         try:
             return function(crystals)
         except PropertyError:
@@ -112,21 +112,21 @@ class CheckedProperty:
 def about(unit: str, source: str, *, error: str = EXACT) -> Callable[[F], F]:
     """Write unit, source and error on a function, where :class:`CheckedProperty` finds them."""
 
-    def written(function: F) -> F:
+    def annotate(function: F) -> F:
         for name, value in (("unit", unit), ("source", source), ("error", error)):
             setattr(function, name, value)
         return function
 
-    return written
+    return annotate
 
 
 class KnownElements:
     """The elements that a property knows.
 
     Args:
-        name: of the property.
-        symbols: of the elements.
-        why: what it knows them from, for the message: ``"it was trained on"``.
+        name: name of the property.
+        symbols: symbols of the elements.
+        why: how the property knows the elements, for the message: ``"it was trained on"``.
     """
 
     def __init__(self, name: str, symbols: Iterable[str], why: str) -> None:
@@ -148,17 +148,17 @@ class KnownElements:
         """
         elements = crystals.elements
         if elements not in self._unknown:
-            known = set(self._numbers)
-            self._unknown[elements] = [i for i, z in enumerate(elements) if z not in known]
+            numbers = set(self._numbers)
+            self._unknown[elements] = [i for i, z in enumerate(elements) if z not in numbers]
         columns = self._unknown[elements]
         if not columns:
             return
-        asked = crystals.counts[:, columns] > 0
-        if bool(asked.any()):
+        present = crystals.counts[:, columns] > 0
+        if bool(present.any()):
             foreign = [
-                SYMBOLS[elements[c]] for c, any_row in zip(columns, asked.any(0).tolist(), strict=True) if any_row
+                SYMBOLS[elements[c]] for c, any_row in zip(columns, present.any(0).tolist(), strict=True) if any_row
             ]
-            row = int(asked.any(1).nonzero()[0])
+            row = int(present.any(1).nonzero()[0])
             raise PropertyError(
                 f"property {self.name!r} knows nothing of {', '.join(foreign)} (first in {crystals[row].formulas[0]}); "
                 f"{self.why} {len(self._numbers)} elements: {' '.join(self.symbols)}"
@@ -169,7 +169,7 @@ def check_values(name: str, values: Any, crystals: Crystals) -> Tensor:
     """Return ``values`` as a finite (B,) float32 tensor on the device of the crystals.
 
     Raises:
-        PropertyError: not B numbers, or one of them not finite; names the property and the first bad crystal.
+        PropertyError: not B numbers, or a number that is not finite; names the property and the first bad crystal.
     """
     try:
         tensor = values.detach() if isinstance(values, Tensor) else torch.as_tensor(np.asarray(values, dtype=float))

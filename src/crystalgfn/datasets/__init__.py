@@ -1,7 +1,7 @@
-"""Real crystals in: MatBench, the Materials Project and CSV files become one kind of table.
+"""Import of real crystals: MatBench, the Materials Project and CSV files become one kind of table.
 
 An import reads a :class:`~crystalgfn.datasets.schema.Source` entry by entry, finds each crystal's conventional cell and
-writes it; entries that fail are counted and named, and never stop it. It streams, and goes on after a kill.
+writes it; entries that fail are counted and named, and never stop the import. It streams, and continues after a kill.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from crystalgfn.files.atomic import write_atomically
 from crystalgfn.progress import progress_bar
 
 CHUNK = 1_000
-"""Entries a part: what a kill can cost at most."""
+"""Entries in a part: the most work that a kill can cost."""
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What came of an import.
+    """Result of an import.
 
     Attributes:
         path: the table.
-        written: crystals in it.
-        failures: (material_id, reason) of every entry that is not in it.
-        failures_path: CSV file with them; None if there are none.
+        written: number of crystals in the table.
+        failures: (material_id, reason) of every entry that is not in the table.
+        failures_path: CSV file that lists the failures; None if every entry was imported.
     """
 
     path: Path
@@ -59,15 +59,15 @@ class ImportReport:
         if not self.failures:
             return text
         kinds = Counter(reason.split(":")[0] for _, reason in self.failures).most_common(5)
-        counted = ", ".join(f"{times:,} {kind}" for kind, times in kinds)
-        named = ", ".join(name for name, _ in self.failures[:5])
+        reasons = ", ".join(f"{times:,} {kind}" for kind, times in kinds)
+        names = ", ".join(name for name, _ in self.failures[:5])
         more = ", ..." if len(self.failures) > 5 else ""
-        failed = f"{len(self.failures):,} failed ({counted}): {named}{more}"
-        return f"{text}; {failed}; all with reasons in {self.failures_path}"
+        failures = f"{len(self.failures):,} failed ({reasons}): {names}{more}"
+        return f"{text}; {failures}; all with reasons in {self.failures_path}"
 
 
 def check_output(path: Path) -> None:
-    """Refuse a table that could not be written, before anything is downloaded.
+    """Refuse an output path that cannot be written, before anything is downloaded.
 
     Raises:
         DataError: wrong ending, or a missing folder.
@@ -83,8 +83,8 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
     Args:
         source: the entries.
         path: ``.parquet`` or ``.csv``; beside it ``NAME.failures.csv`` lists what failed.
-        restart: begin again where an interrupted import would go on.
-        chunk: entries a part.
+        restart: begin again instead of continuing an interrupted import.
+        chunk: entries in a part.
 
     Raises:
         DataError: the table cannot be written, an interrupted import of something else is in the way, or not one
@@ -100,17 +100,17 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
             while batch := list(itertools.islice(entries, chunk)):
                 failures: list[tuple[str, str]] = []
                 cells = list(_cells(batch, failures))
-                table = _valid_rows(_to_table(cells, source.kept), failures)
+                table = _valid_rows(_to_table(cells, source.extra_labels), failures)
                 writer.write(table, notes=failures)
                 bar.advance(len(batch))
         written = writer.rows
-        failed = tuple((str(name), str(reason)) for notes in writer.notes() for name, reason in notes)
+        all_failures = tuple((str(name), str(reason)) for notes in writer.notes() for name, reason in notes)
         if not written:
-            reason = f"; the first, {failed[0][0]}: {failed[0][1]}" if failed else ""
+            reason = f"; the first, {all_failures[0][0]}: {all_failures[0][1]}" if all_failures else ""
             writer.discard()
             raise DataError(f"none of {len(source)} entries could be imported{reason}")
-        failures_path = _write_failures(path, failed)
-    return ImportReport(path, written, failed, failures_path)
+        failures_path = _write_failures(path, all_failures)
+    return ImportReport(path, written, all_failures, failures_path)
 
 
 def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tuple[Entry, ConventionalCell]]:
@@ -122,12 +122,12 @@ def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tupl
             failures.append((entry.material_id, str(error)))
         except MemoryError:
             raise
-        except Exception as error:  # of the reader of this one entry
+        except Exception as error:  # whatever the reader of this one entry raises
             reason = " ".join(str(error).split())[:300]
             failures.append((entry.material_id, f"{type(error).__name__}: {reason}"))
 
 
-def _to_table(cells: list[tuple[Entry, ConventionalCell]], kept: tuple[str, ...]) -> pa.Table:
+def _to_table(cells: list[tuple[Entry, ConventionalCell]], extra_labels: tuple[str, ...]) -> pa.Table:
     elements = sorted({z for _, cell in cells for z in cell.counts})
     counts = [[cell.counts.get(z, 0) for z in elements] for _, cell in cells]
     crystals = Crystals(
@@ -149,32 +149,32 @@ def _to_table(cells: list[tuple[Entry, ConventionalCell]], kept: tuple[str, ...]
         "volume": crystals.volume.numpy(),
         "density": crystals.density.numpy(),
         "wyckoff": [json.dumps(cell.wyckoff) for _, cell in cells],
-        **{name: _label(cells, name) for name in (*LABELS, *kept)},
+        **{name: _label(cells, name) for name in (*LABELS, *extra_labels)},
     }
-    schema = table_schema(kept)
+    schema = table_schema(extra_labels)
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _label(cells: list[tuple[Entry, ConventionalCell]], name: str) -> np.ndarray:
-    """Return a label (B,) float64, NaN where it is missing."""
+    """Return the values (B,) of a label, float64, NaN where they are missing."""
     values = (entry.labels.get(name) for entry, _ in cells)
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _valid_rows(table: pa.Table, failures: list[tuple[str, str]]) -> pa.Table:
-    """Drop rows that a reader of the table would refuse, with the reader's reason."""
+    """Drop rows that a reader of the table would refuse; add them to ``failures`` with the reader's reason."""
     with contextlib.suppress(DataError):
         from_table(table, "table")
         return table
-    keep = []
+    rows = []
     for row in range(table.num_rows):
         try:
             from_table(table.slice(row, 1), table["material_id"][row].as_py())
-            keep.append(row)
+            rows.append(row)
         except DataError as error:
             failures.append((table["material_id"][row].as_py(), f"impossible crystal: {error}"))
-    return table.take(pa.array(keep, pa.int64()))
+    return table.take(pa.array(rows, pa.int64()))
 
 
 def _write_failures(path: Path, failures: tuple[tuple[str, str], ...]) -> Path | None:

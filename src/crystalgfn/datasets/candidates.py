@@ -1,9 +1,9 @@
-"""Candidates that were relaxed, as rows to train a property model on: what closes the loop from proposal to data.
+"""Relaxed candidates as rows to train a property model on: they close the loop from proposal to data.
 
 The label is the potential's formation energy, not DFT's, and the name of the source says so. Beside each relaxed
-crystal stand rows that are off the hull: the crystal as it was placed, in the space group and lattice that were
-proposed; relaxed with that group kept, where it ended without; and copies with other volumes and unchanged fractional
-coordinates. A model that has seen relaxed crystals alone does not know what a wrong cell or a wrong group costs.
+crystal stand structures of higher energy: the crystal as it was placed, in the proposed space group and lattice; the
+crystal relaxed within that group, where the free relaxation lost the group; and copies with other volumes and unchanged
+fractional coordinates. A model trained on relaxed crystals alone does not know what a wrong cell or group costs.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 TARGET = "formation_energy_per_atom"
 VOLUMES = (0.7, 0.85, 1.2, 1.5)
-"""Volumes of the copies over the relaxed one."""
+"""Volumes of the scaled copies, as multiples of the relaxed volume."""
 
 
 class CandidateFolder:
-    """The relaxed candidates of a folder that ``crystalgfn structures`` wrote, without those that are flagged.
+    """The relaxed candidates of a folder that ``crystalgfn structures`` wrote, by default without flagged ones.
 
     Args:
         path: the folder.
-        volumes: copies of each, as factors of the relaxed volume; none for relaxed crystals alone.
-        flagged: take what sanity checks find doubtful as well.
+        volumes: volumes of the scaled copies of each candidate, as multiples of the relaxed volume; may be empty.
+        flagged: include candidates that sanity checks flag as doubtful.
 
     Raises:
-        DataError: no such folder, or one without relaxed candidates.
+        DataError: no such folder, or a folder without relaxed candidates.
     """
 
-    kept: tuple[str, ...] = ()
+    extra_labels: tuple[str, ...] = ()
 
     def __init__(self, path: str | Path, *, volumes: tuple[float, ...] = VOLUMES, flagged: bool = False) -> None:
         self.path, self.volumes = Path(path), volumes
@@ -76,33 +76,33 @@ class CandidateFolder:
         return len(self._plan)
 
     def identity(self) -> dict[str, Any]:
-        """Return what the entries depend on."""
+        """Return the values that determine the entries."""
         return {"source": "candidates", "plan": [f"{row} {kind}" for row, kind in self._plan], **self._manifest}
 
     def entries(self, start: int) -> Iterator[Entry]:
         """Yield the rows of each candidate, from position ``start`` on.
 
-        Structures whose atoms come nearer than the check of distances allows, or that the potential refuses, have no
-        label and fail with a reason: a potential is not to be believed there.
+        Structures whose atoms are closer than the distance check allows, or that the potential refuses, get no label
+        and fail with a reason: the potential cannot be trusted there.
         """
         for row, group in groupby(self._plan[start:], key=itemgetter(0)):
-            yield from self._of(self._folder.read(row), [kind for _, kind in group])
+            yield from self._entries_of(self._folder.read(row), [kind for _, kind in group])
 
-    def _of(self, candidate: Candidate, kinds: list[str]) -> Iterator[Entry]:
-        row, relaxed, potential = candidate.row, candidate.structure, self._load()
+    def _entries_of(self, candidate: Candidate, kinds: list[str]) -> Iterator[Entry]:
+        row, relaxed, potential = candidate.row, candidate.structure, self._load_potential()
         if relaxed is None:
             return
         structures = {"relaxed": relaxed, **candidate.intermediates}
         structures |= {f"x{factor:g}": scaled(relaxed, factor) for factor in self.volumes}
-        unknown = [kind for kind in kinds if kind != "relaxed"]
-        found = dict(zip(unknown, potential.energies([structures[kind] for kind in unknown]), strict=True))
+        unlabelled = [kind for kind in kinds if kind != "relaxed"]
+        energies = dict(zip(unlabelled, potential.energies([structures[kind] for kind in unlabelled]), strict=True))
         for kind in kinds:
             structure, name = structures[kind], f"{self.path.name}-{row.row:08d}"
             if kind == "relaxed":
                 labels = {TARGET: _formation(row), "e_above_hull": row.energy(CandidateTable((row,)).above_hull)}
                 yield Entry(name, potential.name, _as_is(structure), labels)
                 continue
-            formation = potential.formation_energy(structure, float(found[kind]))
+            formation = potential.formation_energy(structure, float(energies[kind]))
             reason = formation.reason
             if distance_ratio(structure) < MIN_DISTANCE_RATIO:
                 reason = f"{kind}: atoms too near"
@@ -110,7 +110,7 @@ class CandidateFolder:
             load = _fails(reason) if reason else _as_is(structure)
             yield Entry(f"{name}-{kind}", source, load, {TARGET: formation.value})
 
-    def _load(self) -> Potential:
+    def _load_potential(self) -> Potential:
         if self._potential is None:
             self._potential = load_potential(self._manifest["potential"], references=self._manifest["references"])
         return self._potential

@@ -1,4 +1,4 @@
-"""A CSV file with one structure a row, as CIF text in a column ``cif``."""
+"""A CSV file with one structure in each row, as CIF text in a column ``cif``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class CsvFile:
 
     Args:
         path: the file; it needs a column ``cif`` and may have ``material_id``, ``source`` and labels.
-        labels: for a label of :data:`~.schema.LABELS`, the column that holds it under another name.
-        keep: further columns of numbers to take over.
-        limit: how many rows, from the first.
+        labels: the column of a label of :data:`~.schema.LABELS`, where it has another name.
+        keep: further columns of numbers to copy into the table.
+        limit: number of rows to read, from the first.
 
     Raises:
         DataError: the file is unreadable, a column is missing, or a label is no number.
@@ -42,14 +42,14 @@ class CsvFile:
         keep: Sequence[str] = (),
         limit: int | None = None,
     ) -> None:
-        self.kept = tuple(keep)
+        self.extra_labels = tuple(keep)
         if files.suffix_of(path) != ".csv":
             raise DataError(f"{path.name}: allowed: a .csv file with a column 'cif'")
         table = files.read_table(path).slice(0, limit)
         self._name = path.stem
         self._size = table.num_rows
         self._hash = hashlib.sha256(path.read_bytes()).hexdigest()
-        columns = _choose_columns(path, table.column_names, labels or {}, self.kept)
+        columns = _choose_columns(path, table.column_names, labels or {}, self.extra_labels)
         self._columns = {**columns}
         texts = {
             name: table[name].to_pylist() for name in ("cif", "material_id", "source") if name in table.column_names
@@ -69,7 +69,7 @@ class CsvFile:
         return self._size
 
     def entries(self, start: int) -> Iterator[Entry]:
-        """Yield the rows from a position on; rows without a name are called ``FILE-000001``."""
+        """Yield the rows from position ``start`` on; rows without a name are called ``FILE-000001``."""
         for row in range(start, self._size):
             yield Entry(
                 material_id=str(self._ids[row] or f"{self._name}-{row + 1:06d}"),
@@ -79,7 +79,7 @@ class CsvFile:
             )
 
     def identity(self) -> dict[str, Any]:
-        """The content of the file, as a hash, and the columns taken from it."""
+        """Return a hash of the file and the columns that are read from it."""
         return {"source": self._name, "sha256": self._hash, "columns": self._columns}
 
 
@@ -88,7 +88,7 @@ def parse_cif(text: str | None) -> Structure:
 
     Raises:
         DataError: empty or too long.
-        ValueError: or another exception of pymatgen's for text that is no CIF.
+        ValueError: text that is no CIF; pymatgen may raise other exceptions as well.
     """
     from pymatgen.core import Structure
 
@@ -99,16 +99,16 @@ def parse_cif(text: str | None) -> Structure:
     return Structure.from_str(text, fmt="cif")
 
 
-def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
-    """Return the column of each label: as named by the user, else under its own name, if there is one."""
+def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str], keep: Sequence[str]) -> dict[str, str]:
+    """Return the column of each label: the one that the user named, or else one of the same name, if it exists."""
     for label in labels:
         if label not in LABELS:
             raise DataError(f"label {label!r}, allowed: {', '.join(LABELS)}{nearest(label, LABELS)}")
-    for needed in ("cif", *labels.values(), *kept):
+    for needed in ("cif", *labels.values(), *keep):
         if needed not in names:
             raise DataError(f"{path.name}: no column {needed!r}, found: {', '.join(names)}{nearest(needed, names)}")
-    reserved = [name for name in kept if name in LABELS or name in ("cif", "material_id", "source")]
+    reserved = [name for name in keep if name in LABELS or name in ("cif", "material_id", "source")]
     if reserved:
         raise DataError(f"column {reserved[0]!r} is taken over anyway: do not ask to keep it")
     own = {label: label for label in LABELS if label in names}
-    return {**own, **labels, **{name: name for name in kept}}
+    return {**own, **labels, **{name: name for name in keep}}

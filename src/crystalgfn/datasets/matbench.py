@@ -23,14 +23,14 @@ class MatBench:
     """The data set, loaded by matminer: downloaded once (some 50 MB), then read from its folder.
 
     Args:
-        folder: where the download is kept; by default matminer's own folder or ``MATMINER_DATA``.
-        limit: how many crystals, from the first.
+        folder: where the download is stored; by default ``MATMINER_DATA`` or else matminer's own folder.
+        limit: number of crystals to read, from the first.
 
     Raises:
         DataError: matminer is not installed, or the data cannot be downloaded.
     """
 
-    kept: tuple[str, ...] = ()
+    extra_labels: tuple[str, ...] = ()
 
     def __init__(self, *, folder: Path | None = None, limit: int | None = None) -> None:
         frame = _load(folder)
@@ -44,7 +44,7 @@ class MatBench:
         return len(self._structures)
 
     def entries(self, start: int) -> Iterator[Entry]:
-        """Yield crystals named as MatBench does, ``mb-mp-e-form-000001`` on, labels in eV/atom."""
+        """Yield crystals under MatBench's names (``mb-mp-e-form-000001``, ...), with labels in eV/atom."""
         for row in range(start, len(self)):
             yield Entry(
                 material_id=f"mb-mp-e-form-{row + 1:06d}",
@@ -54,7 +54,7 @@ class MatBench:
             )
 
     def identity(self) -> dict[str, Any]:
-        """The data set has one published version."""
+        """Return the name of the data set, which has one published version."""
         return {"source": DATASET}
 
 
@@ -63,13 +63,13 @@ def _load(folder: Path | None) -> Any:
         import matminer.datasets as matminer
     except ImportError:
         raise DataError("matminer is not installed: pip install 'crystalgfn[data]'") from None
-    # matminer's own choice of folder, spelled out: it does not check a file that is there already
+    # matminer's own choice of folder, repeated here because matminer does not check a file that is already there
     folder = folder or Path(os.environ.get("MATMINER_DATA") or Path(matminer.__file__).parent)
-    kept = folder / f"{DATASET}.json.gz"
+    archive = folder / f"{DATASET}.json.gz"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if kept.exists() and _sha256(kept) != matminer.get_dataset_attribute(DATASET, "hash"):
-            raise DataError(f"{kept} is not the published file (SHA-256 differs): delete it to download it again")
+        if archive.exists() and _sha256(archive) != matminer.get_dataset_attribute(DATASET, "hash"):
+            raise DataError(f"{archive} is not the published file (SHA-256 differs): delete it to download it again")
         return matminer.load_dataset(DATASET, data_home=str(folder), pbar=sys.stderr.isatty())
     except DataError:
         raise

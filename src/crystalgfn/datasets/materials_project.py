@@ -1,6 +1,6 @@
 """The Materials Project, through mp-api with the user's own key (https://next-gen.materialsproject.org/api).
 
-Data are CC BY 4.0: cite Jain et al., APL Materials 1, 011002 (2013). Structures of GNoME are left out unless asked for,
+Data are CC BY 4.0: cite Jain et al., APL Materials 1, 011002 (2013). Structures of GNoME are left out by default,
 since their licence forbids commercial use.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FIELDS = ["material_id", "structure", "formation_energy_per_atom", "energy_above_hull", "band_gap"]
 
 BATCH = 200
-"""Materials asked for at a time: their names fill a URL."""
+"""Materials in one request, whose names have to fit into a URL."""
 
 
 class MaterialsProject:
@@ -32,14 +32,14 @@ class MaterialsProject:
         chemsys: chemical systems such as ``"Li-Fe-P-O"``; all by default.
         max_e_above_hull: highest energy above the hull, eV/atom.
         include_gnome: take GNoME's structures (CC BY-NC 4.0) as well.
-        limit: how many crystals, in the order of their names.
+        limit: number of crystals to read, in the order of their names.
         client: an open ``mp_api.client.MPRester``; by default one is opened with the key.
 
     Raises:
         DataError: mp-api is not installed, no key, a refused key, no connection, or no entry found.
     """
 
-    kept: tuple[str, ...] = ()
+    extra_labels: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class MaterialsProject:
             filters["chemsys"] = list(chemsys)
         if max_e_above_hull is not None:
             filters["energy_above_hull"] = (0.0, max_e_above_hull)
-        found = self._search(fields=["material_id"], **filters)
-        self._ids = sorted({str(value_of(document, "material_id")) for document in found}, key=_by_number)[:limit]
+        documents = self._search(fields=["material_id"], **filters)
+        self._ids = sorted({str(value_of(document, "material_id")) for document in documents}, key=_by_number)[:limit]
         if not self._ids:
             raise DataError(f"the Materials Project has no entry for {filters}")
 
@@ -66,11 +66,11 @@ class MaterialsProject:
         return len(self._ids)
 
     def entries(self, start: int) -> Iterator[Entry]:
-        """Yield the materials from a position on; labels in eV/atom and eV."""
+        """Yield the materials from position ``start`` on, with labels in eV/atom and eV."""
         for first in range(start, len(self), BATCH):
             names = self._ids[first : first + BATCH]
-            found = self._search(material_ids=names, fields=FIELDS)
-            documents = {str(value_of(document, "material_id")): document for document in found}
+            answers = self._search(material_ids=names, fields=FIELDS)
+            documents = {str(value_of(document, "material_id")): document for document in answers}
             for name in names:
                 document = documents.get(name)
                 yield Entry(
@@ -85,7 +85,7 @@ class MaterialsProject:
                 )
 
     def identity(self) -> dict[str, Any]:
-        """The names of the materials, as a hash."""
+        """Return a hash of the names of the materials."""
         return {"source": "materials_project", "ids_sha256": hashlib.sha256("\n".join(self._ids).encode()).hexdigest()}
 
     def _search(self, **query: Any) -> list[Any]:

@@ -18,8 +18,8 @@ LABELS = {"formation_energy_per_atom": "eV/atom", "e_above_hull": "eV/atom", "ba
 """Labels that every imported table has, with their units; missing where the source has none."""
 
 
-def table_schema(kept: tuple[str, ...] = ()) -> pa.Schema:
-    """Return the columns of an imported table, in order, and then the further numbers that were kept."""
+def table_schema(extra_labels: tuple[str, ...] = ()) -> pa.Schema:
+    """Return the columns of an imported table, in order, followed by the ``extra_labels`` (numbers)."""
     text, whole, number = pa.string(), pa.int64(), pa.float64()
     fields = [
         *((name, text, "") for name in ("material_id", "source", "formula", "elements")),
@@ -31,7 +31,7 @@ def table_schema(kept: tuple[str, ...] = ()) -> pa.Schema:
         ("density", number, UNITS["density"]),
         ("wyckoff", text, ""),
         *((name, number, unit) for name, unit in LABELS.items()),
-        *((name, number, "") for name in kept),
+        *((name, number, "") for name in extra_labels),
     ]
     return pa.schema([pa.field(name, kind, metadata={"unit": unit} if unit else None) for name, kind, unit in fields])
 
@@ -41,10 +41,10 @@ class Entry:
     """One crystal of a source.
 
     Attributes:
-        material_id: its name in the source.
+        material_id: name of the crystal in the source.
         source: the name of the source.
         load: returns the structure; whatever it raises makes this entry a failure, not the import.
-        labels: numbers by column name, in the units of :data:`LABELS`; None or missing where there is none.
+        labels: numbers by column name, in the units of :data:`LABELS`; None or absent where the source has no value.
     """
 
     material_id: str
@@ -57,10 +57,10 @@ class Source(Protocol):
     """Where crystals come from: a fixed sequence of entries that can be read from any position on.
 
     Attributes:
-        kept: further labels, beyond :data:`LABELS`.
+        extra_labels: names of further labels, beyond :data:`LABELS`.
     """
 
-    kept: tuple[str, ...]
+    extra_labels: tuple[str, ...]
 
     def __len__(self) -> int:
         """Number of entries."""
@@ -71,5 +71,5 @@ class Source(Protocol):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Return JSON values that differ when the sequence does: an interrupted import goes on only with the same."""
+        """Return JSON values that identify the sequence: an interrupted import continues only if they are unchanged."""
         ...

@@ -1,7 +1,7 @@
-"""Any structure -> its ITA conventional cell, space group and Wyckoff positions, found with moyopy.
+"""The ITA conventional cell, space group and Wyckoff positions of any structure, found with moyopy.
 
 Cell convention: unique axis b for monoclinic groups, hexagonal axes for the seven rhombohedral ones, origin choice 2.
-Structures come from relaxations that leave atoms some hundredths of an angstrom off their symmetric places: the
+Structures come from relaxations that leave atoms some hundredths of an angstrom off their symmetric positions: the
 tolerance is 0.05 A, as for the crystals the property models are trained on, and 0.01 A where that finds no group.
 """
 
@@ -49,7 +49,7 @@ def conventional_cell(structure: Structure) -> ConventionalCell:
     """Return the conventional cell of a pymatgen structure, whatever cell it is given in.
 
     Raises:
-        DataError: partial occupations, sites that are no element, or no space group within either tolerance.
+        DataError: partial occupancies, sites that are no element, or no space group within either tolerance.
     """
     if not structure.is_ordered:
         raise DataError("disordered: some sites are partly occupied")
@@ -71,7 +71,7 @@ def find_cell(basis: np.ndarray, positions: np.ndarray, numbers: list[int]) -> C
         numbers: (N,) atomic numbers.
 
     Raises:
-        DataError: numbers that are not finite, a flat cell, unknown elements, or no space group within a tolerance.
+        DataError: numbers that are not finite, a flat cell, unknown elements, or no space group at either tolerance.
     """
     if not (np.isfinite(basis).all() and np.isfinite(positions).all()):
         raise DataError("lattice or positions that are not finite")
@@ -87,22 +87,22 @@ def find_cell(basis: np.ndarray, positions: np.ndarray, numbers: list[int]) -> C
 
 
 def _search(basis: np.ndarray, positions: np.ndarray, numbers: list[int], symprec: float) -> ConventionalCell:
-    found = find_symmetry(basis, positions, numbers, symprec=symprec)
-    group = int(found.number)
-    counts = dict(Counter(int(z) for z in found.std_cell.numbers))
+    symmetry = find_symmetry(basis, positions, numbers, symprec=symprec)
+    group = int(symmetry.number)
+    counts = dict(Counter(int(z) for z in symmetry.std_cell.numbers))
     multiplicity = _multiplicities(group)
     wyckoff = sorted(
-        (SYMBOLS[numbers[orbit]], found.wyckoffs[orbit], multiplicity[found.wyckoffs[orbit]])
-        for orbit in set(found.orbits)
+        (SYMBOLS[numbers[orbit]], symmetry.wyckoffs[orbit], multiplicity[symmetry.wyckoffs[orbit]])
+        for orbit in set(symmetry.orbits)
     )
-    # an orbit split or merged by the tolerance shows here
+    # an orbit that the tolerance split or merged shows here
     if sum(position[2] for position in wyckoff) != sum(counts.values()):
         raise DataError(
             f"Wyckoff positions of space group {group} that do not add up to its {sum(counts.values())} atoms"
         )
     if any(n % int(space_groups.CENTERING_MULTIPLICITY[group]) for n in counts.values()):
         raise DataError(f"counts {counts} that the centering of space group {group} does not allow")
-    a, b, c, alpha, beta, gamma = lattice_parameters(np.asarray(found.std_cell.basis)).tolist()
+    a, b, c, alpha, beta, gamma = lattice_parameters(np.asarray(symmetry.std_cell.basis)).tolist()
     return ConventionalCell(group, counts, (a, b, c, alpha, beta, gamma), tuple(wyckoff))
 
 

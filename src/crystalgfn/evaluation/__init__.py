@@ -1,1 +1,1 @@
-"""What samplers are judged by: targets with exact answers, estimates from samples, and checks that share no mask."""
+"""Evaluation of samplers: targets with exact answers, estimates from samples, and checks independent of the masks."""

@@ -1,9 +1,10 @@
-"""Rewards whose partition function and marginals are known exactly, to measure samplers by.
+"""Rewards with exactly known partition function and marginals, as a yardstick for samplers.
 
 log R(x) = f(space group) + sum over elements of h(element, atoms per primitive cell) + sum over free slots of log l(u)
 
-with f and h normal random numbers and l(u) = w + (1 - w) Beta(u; a, b), another one for each lattice system and slot. l
-integrates to 1 over the slot, so Z is a sum over space groups and compositions, done by :mod:`.enumeration`.
+with f and h normal random numbers and l(u) = w + (1 - w) Beta(u; a, b), with other a and b for each lattice system and
+slot. l integrates to 1 over the slot, so Z is a sum over space groups and compositions; :mod:`.enumeration` computes
+it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ class AnalyticTarget:
 
     Args:
         space: the space; its elements, groups and constraints are used, but not its look-ahead.
-        seed: of the coefficients.
+        seed: seed of the coefficients.
         group_scale: standard deviation of f, nats.
         composition_scale: standard deviation of h, nats.
         lattice_scale: a and b of the Beta densities are uniform in [1, 1 + lattice_scale].
         floor: w, share of the uniform density, so that log l is bounded.
         balanced: subtract from f(g) the log of the sum over the compositions of g. The marginal of the space group is
-            then proportional to exp(normal), and groups with few compositions weigh as much as others.
+            then proportional to exp(f), f before the subtraction, and groups with few compositions weigh as much as
+            others.
 
     Attributes:
         log_z: exact log of the integral of R.
@@ -86,16 +88,16 @@ class AnalyticTarget:
         return self._f.to(states.u.device)[states.space_group] + composition + lattice
 
     def _parts(self, states: CrystalStates) -> tuple[Tensor, Tensor]:
-        """Sum of h, and sum of log l, ``(B,)`` each."""
+        """Return the sum of h and the sum of log l, ``(B,)`` each."""
         device = states.u.device
         system = self._system.to(device)[states.space_group]
         log_l = torch.where(FREE.to(device)[system], self.log_slot_density(states.u, system), 0.0)
         return self._h.to(device)[states.elements, states.counts].sum(1), log_l.sum(1)
 
     def log_conditionals(self, states: CrystalStates) -> tuple[Tensor, Tensor, Tensor]:
-        """Exact log p(space group), log p(composition | space group) and log p(u | space group), ``(B,)`` each.
+        """Return exact log p(space group), log p(composition | space group) and log p(u | space group), ``(B,)`` each.
 
-        They add up to log R - log Z, and say in which stage a sampler goes wrong.
+        Their sum is log R - log Z; each shows the error of a sampler in one stage.
         """
         composition, lattice = self._parts(states)
         group = states.space_group.cpu()
@@ -114,11 +116,11 @@ class AnalyticTarget:
         return torch.log(self.floor + (1 - self.floor) * torch.exp(log_beta))
 
     def sample(self, n: int, *, generator: Generator) -> CrystalStates:
-        """Exact, independent samples of the target, for estimates that need them (EUBO, coverage).
+        """Draw exact, independent samples of the target, for estimates that need them (EUBO, coverage).
 
         Args:
-            n: how many.
-            generator: source of randomness, of the CPU.
+            n: number of samples.
+            generator: source of randomness, on the CPU.
         """
         sums = self._sums
         group = torch.multinomial(self.space_group_marginal, n, replacement=True, generator=generator)
@@ -127,25 +129,25 @@ class AnalyticTarget:
         of_pattern = torch.from_numpy(sums.sums.T.copy())[pattern]
         subset = torch.multinomial(of_pattern, 1, generator=generator).squeeze(1)
         elements, counts = torch.zeros(2, n, self.max_elements, dtype=torch.int64).unbind(0)
-        for chosen in torch.unique(subset).tolist():
-            columns = sums.subsets[chosen]
+        for number in torch.unique(subset).tolist():
+            columns = sums.subsets[number]
             table, _ = sums.table(columns)
             first, second = sums.halves(columns)
-            rows = subset.eq(chosen).nonzero().squeeze(1)
-            for wanted in torch.unique(pattern[rows]).tolist():
-                those = rows[pattern[rows] == wanted]
-                cells = sums.cells(columns, wanted)
+            rows = subset.eq(number).nonzero().squeeze(1)
+            for pattern_number in torch.unique(pattern[rows]).tolist():
+                selection = rows[pattern[rows] == pattern_number]
+                cells = sums.cells(columns, pattern_number)
                 weights = torch.from_numpy(table.ravel()[cells])
-                draw = torch.multinomial(weights, len(those), replacement=True, generator=generator).numpy()
+                draw = torch.multinomial(weights, len(selection), replacement=True, generator=generator).numpy()
                 i, j = np.divmod(cells[draw], table.shape[1])
                 both = np.concatenate((first.counts[i], second.counts[j]), 1)
-                counts[those, : len(columns)] = torch.from_numpy(both)
-                elements[those, : len(columns)] = 1 + torch.tensor(columns)
+                counts[selection, : len(columns)] = torch.from_numpy(both)
+                elements[selection, : len(columns)] = 1 + torch.tensor(columns)
         return CrystalStates(group, elements, counts, self._points(self._system[group], generator))
 
     def _points(self, system: Tensor, generator: Generator) -> Tensor:
         a, b = self.shapes[:, system].unbind(0)
         first, second = (torch._standard_gamma(shape, generator=generator) for shape in (a, b))
-        uniform, chance = torch.rand(2, len(system), 6, dtype=torch.float64, generator=generator)
-        u = torch.where(chance < self.floor, uniform, first / (first + second))
+        uniform, selector = torch.rand(2, len(system), 6, dtype=torch.float64, generator=generator)
+        u = torch.where(selector < self.floor, uniform, first / (first + second))
         return torch.where(FREE[system], u, 0.0)

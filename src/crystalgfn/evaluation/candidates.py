@@ -1,6 +1,6 @@
 """Structures to evaluate: a folder that ``crystalgfn structures`` wrote, or any folder of CIF files.
 
-A file that cannot be read never stops the others: it is named with the reason.
+A file that cannot be read does not stop the others: it is listed with the reason.
 """
 
 from __future__ import annotations
@@ -22,27 +22,25 @@ from crystalgfn.progress import track
 from crystalgfn.structures.candidates.duplicates import duplicate_groups
 from crystalgfn.structures.candidates.folder import MANIFEST
 from crystalgfn.structures.candidates.schema import INPUT, UNIT, Quantity, Row, Status
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.sanity import cdvae_valid, lemat_valid
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-TABLE = "structures.parquet"
-
 
 @dataclass(frozen=True)
 class Candidates:
-    """Structures and what is known of them.
+    """Structures with what a run recorded of them.
 
     Attributes:
-        name: of the folder.
-        table: one row a crystal that was handed in.
-        structures: by row, those that could be read; conventional cells where crystalgfn wrote them.
-        cifs: text of their files, by row.
-        broken: reason by file, of those that could not be read.
-        manifest: how they were made, where that is known.
+        name: name of the folder.
+        table: one row for each crystal that was handed in.
+        structures: readable structures by row; conventional cells where crystalgfn wrote them.
+        cifs: text of the CIF files, by row.
+        broken: reason why a file could not be read, by its name.
+        manifest: settings of the run that made the structures, where known.
     """
 
     name: str
@@ -84,21 +82,21 @@ class Candidates:
         ), rows
 
     def _energies(self, rows: list[int]) -> dict[str, np.ndarray]:
-        """Columns of formation energies and energies above hull, eV/atom, of the given rows."""
+        """Return the columns of formation energies and energies above hull, eV/atom, of the given rows."""
         by_row = {row.row: row for row in self.rows}
-        kept = [by_row[row] for row in rows]
-        stable = (Quantity.ABOVE_HULL, Quantity.FORMATION)
-        columns = {c.name: [row.energy(c) for row in kept] for c in self.table.columns if c.quantity in stable}
+        selection = [by_row[row] for row in rows]
+        quantities = (Quantity.ABOVE_HULL, Quantity.FORMATION)
+        columns = {c.name: [row.energy(c) for row in selection] for c in self.table.columns if c.quantity in quantities}
         inputs = dict.fromkeys(name for row in self.rows for name in row.inputs if name.endswith(f"[{UNIT}]"))
         for name in inputs:
             if Quantity.FORMATION in name or Quantity.ABOVE_HULL in name:
-                columns[f"{INPUT}{name}"] = [row.inputs.get(name, math.nan) for row in kept]
+                columns[f"{INPUT}{name}"] = [row.inputs.get(name, math.nan) for row in selection]
         arrays = {name: np.array(values, dtype=float) for name, values in columns.items()}
         return {name: values for name, values in arrays.items() if np.isfinite(values).any()}
 
 
 def _cell(structure: Structure, group: int | None) -> ConventionalCell:
-    """The conventional cell; a file that crystalgfn wrote holds it already."""
+    """Return the conventional cell; a file that crystalgfn wrote already holds that cell."""
     if not group:
         return conventional_cell(structure)
     counts = {int(z): int(n) for z, n in zip(*np.unique(structure.atomic_numbers, return_counts=True), strict=True)}
@@ -107,7 +105,7 @@ def _cell(structure: Structure, group: int | None) -> ConventionalCell:
 
 
 def is_structures(path: Path) -> bool:
-    """Whether a folder holds structures: a table of candidates, or CIF files."""
+    """Return whether a folder holds structures: a table of candidates, or CIF files."""
     return path.is_dir() and ((path / TABLE).is_file() or next(cif_files(path), None) is not None)
 
 
@@ -120,10 +118,10 @@ def read_candidates(path: str | Path) -> Candidates:
     """Read a folder of structures.
 
     Args:
-        path: what ``crystalgfn structures`` wrote, or a folder of CIF files of any origin.
+        path: a folder that ``crystalgfn structures`` wrote, or a folder of CIF files of any origin.
 
     Raises:
-        DataError: neither of them.
+        DataError: the folder holds neither.
     """
     path = Path(path)
     if not is_structures(path):
@@ -149,7 +147,7 @@ def _read_run(path: Path) -> Candidates:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A file that a table names, which must lie in its folder."""
+    """Return the path of a file that a table names; it must lie inside the table's folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise DataError("outside the folder")
@@ -157,7 +155,7 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _read_cifs(path: Path) -> Candidates:
-    """Any folder of CIF files: each is a candidate as it stands, without energies."""
+    """Read a folder of CIF files of any origin: each file is a candidate as it stands, without energies."""
     rows: list[Row] = []
     structures, cifs, broken = {}, {}, {}
     files = list(cif_files(path))
@@ -193,10 +191,10 @@ def _read_cifs(path: Path) -> Candidates:
 
 
 def read_cif(path: Path) -> tuple[Structure, str]:
-    """Read a structure with its text.
+    """Read a structure and the text of its file.
 
     Raises:
-        DataError: whatever is wrong with it.
+        DataError: the file cannot be read, or the structure is disordered.
     """
     from pymatgen.io.cif import CifParser
 

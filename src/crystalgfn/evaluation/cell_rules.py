@@ -1,7 +1,7 @@
-"""What cells must obey beside the constraints that were asked for: rules of :mod:`.validity`.
+"""Rules of :mod:`.validity` for cells, besides the constraints that were asked for.
 
-A cell exists, has the metric of its lattice system, and lies in the ranges to which the configuration decodes the
-unit cube.
+A cell must exist, have the metric of its lattice system, and lie within the ranges to which the configuration decodes
+the unit cube.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TRICLINIC, _MONOCLINIC, _RHOMBOHEDRAL = (
 
 @dataclass(frozen=True)
 class CellRanges:
-    """Ranges of what the unit cube is decoded to; None for no bound.
+    """Ranges of the quantities that the unit cube is decoded to; None for no bound.
 
     Attributes:
         volume: least and most volume as multiples of the estimate from the composition.
@@ -49,11 +49,12 @@ class CellRanges:
 
     @classmethod
     def of(cls, section: Mapping[str, Any], constraints: Constraints) -> CellRanges:
-        """What a section ``constraints.lattice`` in full says.
+        """Return the ranges of a complete section ``constraints.lattice``.
 
         Args:
-            section: with the kind of lattice and its ranges.
-            constraints: of the same configuration; hard bounds on the volume win over the band around the estimate.
+            section: the kind of lattice and its ranges.
+            constraints: constraints of the same configuration; hard bounds on the volume replace the band around the
+                estimate.
         """
         if section["kind"] == "box":
             angles = section["box_angles"]
@@ -68,7 +69,7 @@ class CellRanges:
         )
 
     def violated(self, name: str, crystals: FinishedCrystals) -> Verdict:
-        """Which of B crystals lie outside a range, ``(B,)`` bool; only those of its lattice system can."""
+        """Return which of B crystals lie outside a range, ``(B,)`` bool; only crystals of its lattice system can."""
         bounds, systems = getattr(self, name), CRYSTAL_LATTICE_SYSTEM[crystals.groups]
         values, where = _VALUES[name](crystals), np.ones(len(crystals), dtype=bool)
         if name in _SYSTEM:
@@ -77,29 +78,29 @@ class CellRanges:
 
 
 def no_cell(crystals: FinishedCrystals) -> Verdict:
-    """Which lattices are no cell, ``(B,)``."""
+    """Return which lattices span no cell, ``(B,)`` bool."""
     return ~np.asarray(is_valid_cell(torch.from_numpy(crystals.lattice)).numpy())
 
 
 def wrong_metric(crystals: FinishedCrystals) -> Verdict:
-    """Which cells have not the metric of their lattice system, ``(B,)``."""
+    """Return which cells lack the metric of their lattice system, ``(B,)`` bool."""
     systems = torch.from_numpy(CRYSTAL_LATTICE_SYSTEM[crystals.groups])
     return ~np.asarray(satisfies_lattice_system(torch.from_numpy(crystals.lattice), systems, ROUNDING).numpy())
 
 
 def _volume_ratio(crystals: FinishedCrystals) -> NDArray[np.float64]:
-    """Volume over its estimate, ``(B, 1)``."""
+    """Return the volumes over their estimates, ``(B, 1)``."""
     return np.asarray(crystals.volume / (crystals.counts @ ATOMIC_VOLUME[list(crystals.elements)]))[:, None]
 
 
 def _edges(crystals: FinishedCrystals) -> NDArray[np.float64]:
-    """Lengths of the conventional cell, of the primitive cell for rhombohedral groups, ``(B, 3)`` A."""
+    """Return the lengths of the conventional cell, or of the primitive cell for rhombohedral groups, ``(B, 3)`` A."""
     rhombohedral = CRYSTAL_LATTICE_SYSTEM[crystals.groups] == _RHOMBOHEDRAL
     return np.where(rhombohedral[:, None], _primitive_rhombohedral(crystals.lengths)[0], crystals.lengths)
 
 
 def _primitive_rhombohedral(lengths: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Edge (A) and angle (degree), ``(B, 1)`` each, between the obverse primitive vectors of hexagonal axes."""
+    """Return edge (A) and angle (degree) of the obverse primitive cells, ``(B, 1)`` each, from hexagonal axes."""
     axes = np.array([[1, 0, 0], [-0.5, np.sqrt(0.75), 0], [0, 0, 1]])
     first, second = np.array([[2, 1, 1], [-1, 1, 1]]) @ axes / 3
     scale = lengths[:, [0, 0, 2]]

@@ -15,7 +15,7 @@ OXIDATION_STATES = "smact14"
 """The set of oxidation states; the library's default changed between versions."""
 
 MOST = 4_000
-"""Crystals that are tested: more are drawn from, because a formula takes some milliseconds."""
+"""Most formulas that are tested: longer lists are sampled at random, because a formula takes some milliseconds."""
 
 
 def smact_validity(formulas: Sequence[str], *, most: int = MOST, seed: int = 0) -> dict[str, Any]:
@@ -25,12 +25,12 @@ def smact_validity(formulas: Sequence[str], *, most: int = MOST, seed: int = 0) 
     crystals do not reach 100 %: 82.7 % of 5,000 did.
 
     Args:
-        formulas: reduced formulas (n,), one a crystal.
-        most: crystals that are tested; of more, so many are drawn at random.
-        seed: of that draw.
+        formulas: reduced formulas (n,), one for each crystal.
+        most: most crystals to test; longer lists are sampled at random.
+        seed: seed of the random sample.
 
     Returns:
-        a number with its method; None where SMACT is not installed.
+        the share with its method; None where SMACT is not installed.
     """
     try:
         from smact.screening import smact_validity as passes
@@ -38,13 +38,13 @@ def smact_validity(formulas: Sequence[str], *, most: int = MOST, seed: int = 0) 
         name = f"smact {version('smact')}"
     except (ImportError, PackageNotFoundError):
         return measured(None, missing("smact"), 0)
-    drawn = list(formulas)
-    chosen = ""
-    if len(drawn) > most:
-        rows = np.random.default_rng(seed).choice(len(drawn), most, replace=False)
-        drawn = [drawn[row] for row in rows]
-        chosen = f", {most:,} of {len(formulas):,} crystals drawn at random"
-    kinds = sorted(set(drawn))
+    tested = list(formulas)
+    selection = ""
+    if len(tested) > most:
+        rows = np.random.default_rng(seed).choice(len(tested), most, replace=False)
+        tested = [tested[row] for row in rows]
+        selection = f", {most:,} of {len(formulas):,} crystals drawn at random"
+    kinds = sorted(set(tested))
     failed = 0
     verdicts: dict[str, bool] = {}
     for formula in track(kinds, len(kinds), "SMACT", "formulas"):
@@ -52,7 +52,7 @@ def smact_validity(formulas: Sequence[str], *, most: int = MOST, seed: int = 0) 
             verdicts[formula] = bool(passes(formula, oxidation_states_set=OXIDATION_STATES))
         except Exception:  # an element without data must not stop a batch
             verdicts[formula], failed = False, failed + 1
-    refused = f"; {failed} formulas that it cannot judge count as not valid" if failed else ""
-    share = float(np.mean([verdicts[formula] for formula in drawn])) if drawn else None
-    method = f"{name}, smact_validity(oxidation_states_set={OXIDATION_STATES!r}){chosen}{refused}"
-    return measured(share, method, len(drawn))
+    remark = f"; {failed} formulas that it cannot judge count as not valid" if failed else ""
+    share = float(np.mean([verdicts[formula] for formula in tested])) if tested else None
+    method = f"{name}, smact_validity(oxidation_states_set={OXIDATION_STATES!r}){selection}{remark}"
+    return measured(share, method, len(tested))

@@ -16,7 +16,7 @@ from crystalgfn.evaluation.metrics import LOG_COLUMNS, TOP, summarise
 Numbers = dict[str, dict[str, Any]]
 
 PROXY = "property model (proxy), not a calculation"
-GIVEN = "as given in the table"
+FROM_TABLE = "as given in the table"
 
 EUBO = (
     "an upper bound of log Z estimated from the samples' own trajectories: too low where they miss a part of the target"
@@ -26,8 +26,8 @@ NEEDS_ATOMS = "not measured: needs atoms (crystalgfn structures)"
 
 
 def energy_method(crystals: Crystals) -> str:
-    """Where the energies of a table come from: samples carry predictions, other tables what they were given."""
-    return PROXY if "log_reward" in crystals.columns else GIVEN
+    """Return the origin of the energies of a table: predictions in a table of samples, else as given in the table."""
+    return PROXY if "log_reward" in crystals.columns else FROM_TABLE
 
 
 def evaluate_crystals(
@@ -38,8 +38,8 @@ def evaluate_crystals(
     Args:
         crystals: samples, or real crystals.
         reference: known crystals to compare with.
-        reference_name: its name in the methods.
-        smact: test charges with SMACT, some milliseconds a formula.
+        reference_name: name of the reference in the methods.
+        smact: test charges with SMACT, which takes some milliseconds for each formula.
 
     Returns:
         groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity``, ``top``,
@@ -67,18 +67,18 @@ def evaluate_crystals(
     }
 
 
-def _energies(crystals: Crystals, column: str, found: dict[str, Any]) -> Numbers:
+def _energies(crystals: Crystals, column: str, summary: dict[str, Any]) -> Numbers:
     n = int(np.isfinite(crystals.columns[column].astype(float)).sum())
     source = f"{column} by {energy_method(crystals)}"
     names = {"median": "median", "p5": "5 % quantile", "p95": "95 % quantile"}
-    out = {key: measured(found[key], f"{what} of {source}, eV/atom", n) for key, what in names.items()}
+    out = {key: measured(summary[key], f"{what} of {source}, eV/atom", n) for key, what in names.items()}
     for limit in (2, 3):
-        out[f"below_minus_{limit}"] = measured(found[f"below_minus_{limit}"], f"share below -{limit} of {source}", n)
+        out[f"below_minus_{limit}"] = measured(summary[f"below_minus_{limit}"], f"share below -{limit} of {source}", n)
     return out
 
 
 def _validity(crystals: Crystals, summary: dict[str, Any], *, smact: bool) -> Numbers:
-    n, found, shape = len(crystals), summary["validity"], summary["geometry"]
+    n, shares, shape = len(crystals), summary["validity"], summary["geometry"]
     methods = {
         "cell": "lengths and angles span a cell",
         "lattice_system": "the cell has the metric of its crystal-lattice system, to 1e-4",
@@ -87,7 +87,7 @@ def _validity(crystals: Crystals, summary: dict[str, Any], *, smact: bool) -> Nu
         "neutral_per_atom": "the same, mixed valence allowed",
         "neutral_common": "the same with common states only, one an element",
     }
-    out = {key: measured(found[key], f"share: {method}", n) for key, method in methods.items()}
+    out = {key: measured(shares[key], f"share: {method}", n) for key, method in methods.items()}
     out["plausible"] = measured(
         shape["plausible"], "share: 5 to 60 A^3/atom and no length below 2 A (99.8 % of real crystals)", n
     )
@@ -97,37 +97,37 @@ def _validity(crystals: Crystals, summary: dict[str, Any], *, smact: bool) -> Nu
     return out
 
 
-def _uniqueness(crystals: Crystals, found: dict[str, Any]) -> Numbers:
+def _uniqueness(crystals: Crystals, diversity: dict[str, Any]) -> Numbers:
     n = len(crystals)
     pairs = set(zip(crystals.formulas, crystals.space_group.tolist(), strict=True))
     return {
         "modes": measured(len(pairs), "distinct pairs of reduced formula and space group", n),
         "unique": measured(len(pairs) / n, "share: distinct pairs of reduced formula and space group over crystals", n),
         "formulas": measured(len(set(crystals.formulas)), "distinct reduced formulas", n),
-        "cells": measured(found["n_distinct"], "distinct pairs of conventional cell content and space group", n),
+        "cells": measured(diversity["n_distinct"], "distinct pairs of conventional cell content and space group", n),
     }
 
 
-def _diversity(found: dict[str, Any], n: int, what: str) -> Numbers:
+def _diversity(diversity: dict[str, Any], n: int, what: str) -> Numbers:
     names = {
         "n_space_groups": ("space groups", 230),
         "n_crystal_lattice_systems": ("crystal-lattice systems", 8),
         "n_point_symmetries": ("point symmetries", 5),
     }
-    out = {key: measured(found[key], f"{name} among {what}, of {most}", n) for key, (name, most) in names.items()}
-    out["n_elements"] = measured(found["n_elements"], f"elements among {what}", n)
-    out["n_atoms_median"] = measured(found["n_atoms_median"], "median atoms in the conventional cell", n)
+    out = {key: measured(diversity[key], f"{name} among {what}, of {most}", n) for key, (name, most) in names.items()}
+    out["n_elements"] = measured(diversity["n_elements"], f"elements among {what}", n)
+    out["n_atoms_median"] = measured(diversity["n_atoms_median"], "median atoms in the conventional cell", n)
     return out
 
 
-def _top(found: dict[str, Any], column: str) -> Numbers:
-    n, what = found["n"], f"the {found['n']} crystals of lowest {column}"
-    out = {"median_energy": measured(found["energy"]["median"], f"median of {what}, eV/atom", n)}
-    out["modes"] = measured(found["diversity"]["n_distinct"], f"distinct cell contents and groups among {what}", n)
-    return out | _diversity(found["diversity"], n, what)
+def _top(top: dict[str, Any], column: str) -> Numbers:
+    n, what = top["n"], f"the {top['n']} crystals of lowest {column}"
+    out = {"median_energy": measured(top["energy"]["median"], f"median of {what}, eV/atom", n)}
+    out["modes"] = measured(top["diversity"]["n_distinct"], f"distinct cell contents and groups among {what}", n)
+    return out | _diversity(top["diversity"], n, what)
 
 
-def _geometry(found: dict[str, Any], n: int) -> Numbers:
+def _geometry(geometry: dict[str, Any], n: int) -> Numbers:
     units = {
         "volume_per_atom": "A^3/atom",
         "volume_ratio": "volume over the estimate from the composition",
@@ -137,32 +137,39 @@ def _geometry(found: dict[str, Any], n: int) -> Numbers:
     }
     quantiles = {"p5": "5 % quantile", "p50": "median", "p95": "95 % quantile"}
     return {
-        f"{key}_{short}": measured(found[key][short], f"{what}, {unit}", n)
+        f"{key}_{short}": measured(geometry[key][short], f"{what}, {unit}", n)
         for key, unit in units.items()
         for short, what in quantiles.items()
     }
 
 
-def weights(crystals: Crystals, found: dict[str, Any] | None) -> Numbers:
-    """Numbers from importance weights, of samples that a policy drew; empty for other tables."""
-    if found is None:
+def weights(crystals: Crystals, estimates: dict[str, Any] | None) -> Numbers:
+    """Return numbers from the importance weights of samples that a policy drew; empty for other tables.
+
+    Args:
+        crystals: B crystals.
+        estimates: of :func:`crystalgfn.evaluation.metrics.weights`.
+    """
+    if estimates is None:
         return {}
     n = len(crystals)
     log_reward, log_pf, log_pb = (crystals.columns[name].astype(float) for name in LOG_COLUMNS)
-    given = crystals.columns.get("log_weight")
-    if given is not None and not np.allclose(given.astype(float), log_reward + log_pb - log_pf, equal_nan=True):
+    log_weight = crystals.columns.get("log_weight")
+    if log_weight is not None and not np.allclose(
+        log_weight.astype(float), log_reward + log_pb - log_pf, equal_nan=True
+    ):
         why = "not measured: log_weight is not log_reward + log_pb - log_pf, the samples were drawn again"
         return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo", "eubo")}
     w = "log w = log_reward + log_pb - log_pf"
     decile = log_reward >= np.nanquantile(log_reward, 0.9)
     kinds = {p for p, good in zip(_pairs(crystals), decile, strict=True) if good}
     return {
-        "ess": measured(found["ess"], f"effective sample size as a share, (sum w)^2 / (n sum w^2), {w}", n),
-        "log_z": measured(found["log_z"], f"log of the mean of w (nats), {w}", n),
-        "log_z_error": measured(found["log_z_error"], "its standard error by the delta method (nats)", n),
-        "elbo": measured(found["elbo"], f"mean log w (nats), a lower bound of log Z, {w}", n),
-        "eubo": measured(found["eubo"], f"mean log w by weight (nats), {EUBO}, {w}", n),
-        "eubo_error": measured(found["eubo_error"], "its standard error by the delta method (nats)", n),
+        "ess": measured(estimates["ess"], f"effective sample size as a share, (sum w)^2 / (n sum w^2), {w}", n),
+        "log_z": measured(estimates["log_z"], f"log of the mean of w (nats), {w}", n),
+        "log_z_error": measured(estimates["log_z_error"], "its standard error by the delta method (nats)", n),
+        "elbo": measured(estimates["elbo"], f"mean log w (nats), a lower bound of log Z, {w}", n),
+        "eubo": measured(estimates["eubo"], f"mean log w by weight (nats), {EUBO}, {w}", n),
+        "eubo_error": measured(estimates["eubo_error"], "its standard error by the delta method (nats)", n),
         "modes_top_decile": measured(
             len(kinds), "distinct formula and space group among the tenth of highest log_reward", int(decile.sum())
         ),

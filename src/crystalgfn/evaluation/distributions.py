@@ -1,4 +1,4 @@
-"""Samples against a reference table: distances of distributions, coverage, and which formulas are new."""
+"""Comparison of samples with a reference table: distances of distributions, coverage, and shares of new formulas."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Floats = NDArray[np.float64]
 
 
 def formation_energy(crystals: Crystals) -> str | None:
-    """Name of the column of formation energies (eV/atom), or of the first energy in eV/atom, or None."""
+    """Return the name of the column of formation energies, or else of the first column in eV/atom, or None."""
     numbers = [name for name, values in crystals.columns.items() if values.dtype.kind in "fi"]
     named = [name for name in numbers if name.startswith("formation_energy")]
     return next(iter([*named, *(name for name in numbers if unit_of(name) == "eV/atom")]), None)
 
 
 def described(crystals: Crystals) -> dict[str, tuple[Floats, str]]:
-    """Quantities whose distributions are compared, each (B,) with its unit; cells that do not exist give NaN."""
+    """Return the quantities to compare, each (B,) with its unit; cells that do not exist give NaN."""
     counts = crystals.counts.cpu().numpy()
     volume = crystals.volume_per_atom.cpu().numpy()
     estimate = counts @ ATOMIC_VOLUME[list(crystals.elements)] / np.maximum(counts.sum(1), 1)
-    found: dict[str, tuple[Floats, str]] = {
+    quantities: dict[str, tuple[Floats, str]] = {
         "volume_per_atom": (volume, "A^3/atom"),
         "volume_ratio": (volume / estimate, ""),
         "density": (crystals.density.cpu().numpy(), "g/cm3"),
@@ -36,8 +36,8 @@ def described(crystals: Crystals) -> dict[str, tuple[Floats, str]]:
         "n_atoms": (counts.sum(1).astype(float), ""),
     }
     if (name := formation_energy(crystals)) is not None:
-        found["formation_energy"] = (crystals.columns[name].astype(float), "eV/atom")
-    return found
+        quantities["formation_energy"] = (crystals.columns[name].astype(float), "eV/atom")
+    return quantities
 
 
 def against(crystals: Crystals, reference: Crystals, *, name: str = "reference") -> dict[str, dict[str, Any]]:
@@ -46,11 +46,12 @@ def against(crystals: Crystals, reference: Crystals, *, name: str = "reference")
     Args:
         crystals: B samples.
         reference: known crystals.
-        name: of the reference, for the methods.
+        name: name of the reference in the methods.
 
     Returns:
         numbers with their methods: ``wasserstein_*`` distances, ``tv_*`` total variations, ``coverage_*`` shares of
-        what the reference has that the samples have too, ``novel_*`` shares of samples.
+        the reference's groups, systems and elements that occur among the samples, ``novel_*`` shares of samples that
+        are not in the reference.
     """
     return {**_wasserstein(crystals, reference, name), **_coverage(crystals, reference, name)}
 
@@ -61,7 +62,7 @@ def _wasserstein(crystals: Crystals, reference: Crystals, name: str) -> dict[str
     except ImportError:
         return {"wasserstein": measured(None, missing("scipy"), 0)}
     ours, theirs = described(crystals), described(reference)
-    found = {}
+    distances = {}
     for key, (values, unit) in ours.items():
         if key not in theirs:
             continue
@@ -70,33 +71,37 @@ def _wasserstein(crystals: Crystals, reference: Crystals, name: str) -> dict[str
         what = f"Wasserstein-1 distance of {key.replace('_', ' ')}{f' ({unit})' if unit else ''}"
         if key == "formation_energy":
             what += f", column {formation_energy(crystals)!r} against {formation_energy(reference)!r}"
-        found[f"wasserstein_{key}"] = measured(distance, f"{what} to {len(right):,} of {name}, scipy", len(left))
-    return found
+        distances[f"wasserstein_{key}"] = measured(distance, f"{what} to {len(right):,} of {name}, scipy", len(left))
+    return distances
 
 
 def _coverage(crystals: Crystals, reference: Crystals, name: str) -> dict[str, dict[str, Any]]:
     n = len(crystals)
-    found = {}
+    numbers = {}
     for key, what, ours, theirs in (
         ("space_groups", "space groups", _group_shares(crystals), _group_shares(reference)),
         ("crystal_lattice_systems", "crystal-lattice systems", _system_shares(crystals), _system_shares(reference)),
         ("elements", "elements", _element_shares(crystals), _element_shares(reference)),
     ):
-        both = float((ours[theirs > 0] > 0).mean()) if (theirs > 0).any() else None
-        found[f"coverage_{key}"] = measured(both, f"share of the {what} in {name} that occur among the samples", n)
+        coverage = float((ours[theirs > 0] > 0).mean()) if (theirs > 0).any() else None
+        numbers[f"coverage_{key}"] = measured(
+            coverage, f"share of the {what} in {name} that occur among the samples", n
+        )
         distance = float(np.abs(ours - theirs).sum() / 2)
-        by = "by atoms" if key == "elements" else "of crystals"
-        found[f"tv_{key}"] = measured(distance, f"total variation between the shares {by} of {what} and {name}", n)
-    formulas, known = crystals.formulas, set(reference.formulas)
+        share_of = "by atoms" if key == "elements" else "of crystals"
+        numbers[f"tv_{key}"] = measured(
+            distance, f"total variation between the shares {share_of} of {what} and {name}", n
+        )
+    formulas, reference_formulas = crystals.formulas, set(reference.formulas)
     pairs = set(zip(reference.formulas, reference.space_group.tolist(), strict=True))
-    new = [formula not in known for formula in formulas]
+    new = [formula not in reference_formulas for formula in formulas]
     new_pair = [p not in pairs for p in zip(formulas, crystals.space_group.tolist(), strict=True)]
     method = f"share of samples whose {{}} is not in {name} ({len(reference):,} crystals); no atoms are compared"
-    found["novel_formula"] = measured(float(np.mean(new)), method.format("reduced formula"), n)
-    found["novel_formula_and_group"] = measured(
+    numbers["novel_formula"] = measured(float(np.mean(new)), method.format("reduced formula"), n)
+    numbers["novel_formula_and_group"] = measured(
         float(np.mean(new_pair)), method.format("pair of reduced formula and space group"), n
     )
-    return found
+    return numbers
 
 
 def _group_shares(crystals: Crystals) -> Floats:
@@ -109,7 +114,7 @@ def _system_shares(crystals: Crystals) -> Floats:
 
 
 def _element_shares(crystals: Crystals) -> Floats:
-    """(119,) mean share of each element among the atoms of a crystal."""
+    """Return the mean share (119,) of each element among the atoms of a crystal."""
     counts = crystals.counts.cpu().numpy()
     shares = np.zeros(119)
     shares[list(crystals.elements)] = (counts / np.maximum(counts.sum(1, keepdims=True), 1)).mean(0)

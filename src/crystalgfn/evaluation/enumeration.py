@@ -1,11 +1,11 @@
 """Exact sums of exp(sum of h(element, count)) over every composition that satisfies constraints.
 
-Nothing here looks at the sampling masks: compositions are enumerated and checked directly, so that a wrong mask shows
-as a wrong sum. Two facts keep it cheap. Whether a composition is neutral does not depend on the space group, and if it
-fits a space group does not depend on which element has which count. So all compositions are summed by their
-*pattern*, the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked against
-groups. For a set of elements, the first and the second half of them are enumerated apart; a pair of halves is neutral
-iff a charge of one is minus a charge of the other, which for all pairs is one matrix product.
+This module does not use the sampling masks: compositions are enumerated and checked directly, so that a wrong mask
+shows as a wrong sum. Two observations keep the sum cheap. Whether a composition is neutral does not depend on the space
+group, and whether it fits a space group does not depend on which element has which count. So compositions are summed by
+their *pattern*, the counts in falling order (1,291 patterns up to 4 elements and 24 atoms), and patterns are checked
+against groups. The first and the second half of a set of elements are enumerated separately; a pair of halves is
+neutral iff a charge of the first is minus a charge of the second, which for all pairs is one matrix product.
 
 12 elements, 2 to 4 at a time, 24 atoms and 230 groups (4.5 million compositions before the groups are looked at) take
 20 s on one core, nearly all of it for the direct search of Wyckoff positions.
@@ -30,10 +30,10 @@ Pattern = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Half:
-    """Every choice of counts for some of a composition's elements.
+    """All choices of counts for half of a composition's elements.
 
     Attributes:
-        counts: ``(N, t)`` int64, atoms per primitive cell.
+        counts: ``(N, t)`` int64, atoms of each element per primitive cell.
         weight: ``(N,)`` exp(sum of h).
         charges: ``(N, 2 R + 1)`` float32, 1 for the charges -R..R that these atoms can carry.
     """
@@ -44,13 +44,13 @@ class Half:
 
 
 class CompositionSums:
-    """Sums over compositions, by pattern of counts and set of elements.
+    """Sums over compositions, by set of elements and pattern of counts.
 
     Args:
         elements: atomic numbers in the order of the rows of ``log_h``.
-        space_groups: international numbers whose compositions are wanted.
-        limits: on the composition; ledgers are not looked at.
-        log_h: ``(D, K)`` h(element, count); column k - 1 is for k atoms per primitive cell.
+        space_groups: international numbers of the groups whose compositions are summed.
+        limits: limits on the composition; ledgers are ignored.
+        log_h: ``(D, K)`` h(element, count); column k - 1 holds k atoms per primitive cell.
 
     Attributes:
         patterns: counts per primitive cell in falling order.
@@ -93,14 +93,14 @@ class CompositionSums:
         return set(self.limits.present) <= present <= self.limits.usable
 
     def table(self, subset: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the compositions of some elements, 0 if charged, and their patterns, -1 if too many atoms.
+        """Return the weights of the compositions of some elements, 0 if charged, and their patterns, -1 if too large.
 
         Args:
             subset: columns of the elements.
 
         Returns:
-            two arrays ``(N1, N2)``: rows are the counts of the first half of the elements (:meth:`halves`), columns
-            those of the second.
+            two arrays ``(N1, N2)``: rows are the counts of the first half of the elements (:meth:`halves`), columns the
+            counts of the second half.
         """
         first, second = self.halves(subset)
         table = first.weight[:, None] * second.weight
@@ -117,7 +117,7 @@ class CompositionSums:
         return self._numbers[key]
 
     def cells(self, subset: tuple[int, ...], pattern: int) -> np.ndarray:
-        """Flat places in the table of some elements that hold compositions of a pattern."""
+        """Return the flat positions, in the table of some elements, of the compositions with a pattern."""
         first, second = self.halves(subset)
         key = first.counts.shape[1], second.counts.shape[1]
         if key not in self._places:
@@ -127,22 +127,22 @@ class CompositionSums:
         return self._places[key][pattern]
 
     def halves(self, subset: tuple[int, ...]) -> tuple[Half, Half]:
-        """The two halves of a composition's elements."""
+        """Return the two halves of a composition's elements."""
         cut = len(subset) // 2
         return self._half(subset[:cut]), self._half(subset[cut:])
 
     def _half(self, part: tuple[int, ...]) -> Half:
         if part not in self._halves:
             counts = [c for c in product(range(1, self.max_count + 1), repeat=len(part)) if sum(c) <= self.max_atoms]
-            chosen = np.array(counts, dtype=np.int64).reshape(len(counts), len(part))
+            array = np.array(counts, dtype=np.int64).reshape(len(counts), len(part))
             weight = np.ones(len(counts))
             for column, d in enumerate(part):
-                weight *= self._weights[d, chosen[:, column] - 1]
-            self._halves[part] = Half(chosen, weight, self._charges(part, counts))
+                weight *= self._weights[d, array[:, column] - 1]
+            self._halves[part] = Half(array, weight, self._charges(part, counts))
         return self._halves[part]
 
     def _charges(self, part: tuple[int, ...], counts: list[tuple[int, ...]]) -> np.ndarray:
-        """Charges of each choice of counts, by sums of sets."""
+        """Return the charges ``(N, 2 R + 1)`` of each choice of counts, by sums of sets."""
         if self.limits.neutrality == "none":
             return np.zeros((len(counts), 1), dtype=np.float32)
         single = {
@@ -150,20 +150,20 @@ class CompositionSums:
             for d in part
             for k in range(1, self.max_count + 1)
         }
-        known: dict[Pattern, set[int]] = {(): {0}}
+        charges: dict[Pattern, set[int]] = {(): {0}}
         rows = np.zeros((len(counts), 2 * self._reach + 1), dtype=np.float32)
         for row, choice in enumerate(counts):
             for t in range(1, len(part) + 1):
-                if choice[:t] not in known:
+                if choice[:t] not in charges:
                     own = single[part[t - 1], choice[t - 1]]
-                    known[choice[:t]] = {a + b for a in known[choice[: t - 1]] for b in own}
-            rows[row, [q + self._reach for q in known[choice]]] = 1
+                    charges[choice[:t]] = {a + b for a in charges[choice[: t - 1]] for b in own}
+            rows[row, [q + self._reach for q in charges[choice]]] = 1
         return rows
 
     def _fits(self, space_groups: Sequence[int]) -> np.ndarray:
-        """Patterns by space group; groups with positions of the same multiplicities are looked at once."""
+        """Return which patterns fit each space group; groups with the same multiplicities are checked once."""
         fits = np.zeros((231, len(self.patterns)), dtype=bool)
-        alike: dict[object, np.ndarray] = {}
+        fits_by_key: dict[object, np.ndarray] = {}
         for group in space_groups:
             cells = int(CENTERING_MULTIPLICITY[group])
             if self.limits.fits_sites:
@@ -173,13 +173,13 @@ class CompositionSums:
                 key: object = (cells, free, frozenset(fixed.items()))
             else:
                 key = cells
-            if key not in alike:
-                known: dict[Pattern, bool] = {(): True}
-                alike[key] = np.array([self._fit(group, cells, pattern, known) for pattern in self.patterns])
-            fits[group] = alike[key]
+            if key not in fits_by_key:
+                verdicts: dict[Pattern, bool] = {(): True}
+                fits_by_key[key] = np.array([self._fit(group, cells, pattern, verdicts) for pattern in self.patterns])
+            fits[group] = fits_by_key[key]
         return fits
 
-    def _fit(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
+    def _fit(self, group: int, cells: int, pattern: Pattern, verdicts: dict[Pattern, bool]) -> bool:
         limits, counts = self.limits, [n * cells for n in pattern]
         low, high = limits.n_of_one
         if not (
@@ -189,19 +189,19 @@ class CompositionSums:
             and max(counts) <= high
         ):
             return False
-        return not limits.fits_sites or self._holds(group, cells, pattern, known)
+        return not limits.fits_sites or self._holds(group, cells, pattern, verdicts)
 
-    def _holds(self, group: int, cells: int, pattern: Pattern, known: dict[Pattern, bool]) -> bool:
-        """What does not fit does not fit with one more element either."""
-        if pattern not in known:
-            known[pattern] = self._holds(group, cells, pattern[:-1], known) and is_compatible(
+    def _holds(self, group: int, cells: int, pattern: Pattern, verdicts: dict[Pattern, bool]) -> bool:
+        """Return whether positions can hold a pattern; if they cannot, they cannot hold one more element either."""
+        if pattern not in verdicts:
+            verdicts[pattern] = self._holds(group, cells, pattern[:-1], verdicts) and is_compatible(
                 group, [n * cells for n in pattern]
             )
-        return known[pattern]
+        return verdicts[pattern]
 
 
 def _patterns(parts: int, largest: int, total: int) -> Iterator[Pattern]:
-    """Counts in falling order, each 1..largest, at most ``total`` together."""
+    """Yield counts in falling order, each 1..largest, with a sum of at most ``total``."""
     if parts == 0:
         yield ()
         return

@@ -1,10 +1,10 @@
-"""What samples say about a sampler: bounds on logZ, effective sample size, distance of marginals.
+"""Estimates of a sampler's quality from samples: bounds on logZ, effective sample size, distance of marginals.
 
 With log w = log R + log P_B - log P_F of trajectories drawn from P_F, E[w] = Z, so the mean of log w is below log Z
-(ELBO) and the log of the mean of w estimates it. For trajectories drawn backward from exact samples of the target, the
-mean of log w is above log Z (EUBO); it also counts what the sampler misses. Where the target cannot be sampled exactly,
-the same mean is estimated from the sampler's own trajectories, each by its weight: they follow R P_B / Z then, but for
-what none of them reached.
+(ELBO) and the log of the mean of w estimates log Z. For trajectories drawn backward from exact samples of the target,
+the mean of log w is above log Z (EUBO); it also counts what the sampler misses. Where the target cannot be sampled
+exactly, this mean is estimated from the sampler's own trajectories, weighted by w: weighted so, they follow R P_B / Z,
+except in regions that no trajectory reached.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class LogZEstimates:
     Attributes:
         n: trajectories.
         elbo: mean of log w; log Z - elbo is the gap, the KL divergence of the sampler's trajectories from the target's.
-        elbo_error: its standard error.
+        elbo_error: standard error of elbo.
         log_z: log of the mean of w.
-        log_z_error: its standard error, by the delta method.
+        log_z_error: standard error of log_z, by the delta method.
         ess: effective sample size as a share of n, (sum w)^2 / (n sum w^2).
         eubo: mean of log w by weight, sum of w log w / sum of w: at least log_z and at most log_z + log n. It tends to
             the upper bound as n grows; where no trajectory has reached a part of the target it is too low.
-        eubo_error: its standard error, by the delta method.
+        eubo_error: standard error of eubo, by the delta method.
     """
 
     n: int
@@ -45,11 +45,11 @@ class LogZEstimates:
 
 
 def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEstimates:
-    """ELBO, importance-weighted logZ, effective sample size, and EUBO by weight.
+    """Estimate the ELBO, the importance-weighted logZ, the effective sample size, and the EUBO by weight.
 
     Args:
         log_pf, log_pb: ``(B,)`` log-probabilities of trajectories that P_F drew.
-        log_reward: ``(B,)`` of the samples they end in.
+        log_reward: ``(B,)`` log R of the samples that they end in.
     """
     log_w = log_weights(log_pf, log_pb, log_reward).detach()
     n = len(log_w)
@@ -72,24 +72,24 @@ def estimate_log_z(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> LogZEs
 
 
 def eubo(log_pf: Tensor, log_pb: Tensor, log_reward: Tensor) -> tuple[float, float]:
-    """Upper bound on logZ and its standard error.
+    """Return the upper bound on logZ and its standard error.
 
     Args:
-        log_pf, log_pb, log_reward: ``(B,)``, of trajectories that P_B drew from exact samples of the target.
+        log_pf, log_pb, log_reward: ``(B,)`` values of trajectories that P_B drew from exact samples of the target.
     """
     log_w = log_weights(log_pf, log_pb, log_reward).detach()
     return float(log_w.mean()), float(log_w.std() / len(log_w) ** 0.5)
 
 
 def total_variation(samples: Tensor, probabilities: Tensor) -> float:
-    """Total variation between the frequencies of samples ``(n,)`` int64 and exact probabilities ``(C,)``."""
+    """Return the total variation between the frequencies of samples ``(n,)`` int64 and exact probabilities ``(C,)``."""
     p = probabilities.double()
     frequency = torch.bincount(samples, minlength=len(p)).double() / len(samples)
     return float((frequency - p.to(frequency.device)).abs().sum() / 2)
 
 
 def total_variation_floor(probabilities: Tensor, n: int) -> float:
-    """Expected total variation of n exact draws: what a perfect sampler scores.
+    """Return the expected total variation of n exact draws: the value of a perfect sampler.
 
     The mean absolute deviation of a binomial is 2 v (1 - p) P(X = v) with v = floor(n p) + 1 (de Moivre).
     """
@@ -104,7 +104,7 @@ def total_variation_floor(probabilities: Tensor, n: int) -> float:
 def total_variation_quantile(
     probabilities: Tensor, n: int, *, quantile: float = 0.95, repeats: int = 200, generator: Generator
 ) -> float:
-    """Total variation that n exact draws stay below with the given probability, by simulation."""
+    """Return the total variation that n exact draws stay below with probability ``quantile``, by simulation."""
     draws = torch.multinomial(probabilities.double(), n * repeats, replacement=True, generator=generator)
     values = [total_variation(part, probabilities) for part in draws.view(repeats, n)]
     return float(torch.tensor(values).quantile(quantile))

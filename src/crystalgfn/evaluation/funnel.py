@@ -1,7 +1,7 @@
-"""What hard constraints leave of crystals that are drawn without look-ahead: why a sampler needs masks.
+"""The share of crystals drawn without look-ahead that hard constraints leave: why a sampler needs masks.
 
-Proposals are those of :mod:`.proposals`, and are judged by the checks of :mod:`.validity`, which share nothing with the
-masks, one step after the other.
+Proposals come from :mod:`.proposals`. The checks of :mod:`.validity`, which share nothing with the masks, judge them
+step by step.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ STEPS = (
     "space for the atoms",
     "density",
 )
-"""Steps in order, the searches for each crystal late; each rule names its own. Other steps follow behind."""
+"""Order of the steps, with the expensive searches late. Each rule names its step; steps not listed here come last."""
 
 BY_DRAWING = ("elements asked for",)
-"""Steps that proposals pass by the way they are drawn, unless certain elements are asked for."""
+"""Steps that every proposal passes because of how it is drawn, unless certain elements are required."""
 
 
 @dataclass(frozen=True)
 class Funnel:
-    """Proposals that are left after each step.
+    """Numbers of proposals that are left after each step.
 
     Attributes:
-        n: proposals.
-        left: how many obey all rules up to a step, by its name, in order.
-        samples: crystals of the model that were judged by the same rules; 0 if there were none.
-        valid: how many of the samples obey all.
+        n: number of proposals.
+        left: number of proposals that obey all rules up to a step, by the name of the step, in order.
+        samples: number of crystals of a model that were judged by the same rules; 0 if there were none.
+        valid: number of samples that obey all rules.
     """
 
     n: int
@@ -56,24 +56,24 @@ class Funnel:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of the proposals that is left after each step."""
+        """Share of the proposals that are left after each step."""
         return {name: left / self.n for name, left in self.left.items()}
 
 
 def funnel(
     constraints: Mapping[str, Any], samples: Crystals | None = None, *, n: int = PROPOSALS, seed: int = 0
 ) -> Funnel:
-    """Draw proposals and count what each constraint leaves of them.
+    """Draw proposals and count how many each constraint leaves.
 
     Args:
-        constraints: the section in full, as ``config.constraints.model_dump()`` gives it.
-        samples: of a model with these constraints, judged by the same rules.
-        n: proposals.
-        seed: same seed, same numbers.
+        constraints: the complete section, as ``config.constraints.model_dump()`` gives it.
+        samples: crystals of a model with these constraints, judged by the same rules.
+        n: number of proposals.
+        seed: the same seed gives the same numbers.
     """
     remaining = finished_crystals(naive_crystals(constraints, n, seed=seed))
-    asked = constraints_of(constraints)
-    judged, left = rules(asked, CellRanges.of(constraints["lattice"], asked)), dict[str, int]()
+    active = constraints_of(constraints)
+    judged, left = rules(active, CellRanges.of(constraints["lattice"], active)), dict[str, int]()
     for step in (*STEPS, *dict.fromkeys(rule.step for rule in judged if rule.step not in STEPS)):
         of_step, before = [rule for rule in judged if rule.step == step], len(remaining)
         for rule in of_step:

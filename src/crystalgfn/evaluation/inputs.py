@@ -1,4 +1,4 @@
-"""What the verbs evaluate, report and compare are given: tables, folders of structures, and references."""
+"""Inputs of the commands evaluate, report and compare: tables, folders of structures, and references."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import Candidates, cif_files, is_structures, read_candidates
 from crystalgfn.evaluation.crystals import PROXY, Numbers, energy_method, evaluate_crystals
-from crystalgfn.evaluation.structures import Known, compared, evaluate_structures
+from crystalgfn.evaluation.structures import KnownStructures, compared, evaluate_structures
 from crystalgfn.structures.candidates.schema import INPUT, Quantity
 
 
 @dataclass(frozen=True)
 class Data:
-    """Crystals to look at.
+    """Crystals to evaluate.
 
     Attributes:
-        name: how figures and tables call them.
-        crystals: (B,), of structures those that could be read.
-        candidates: where there are atoms.
-        rows: of candidates: the row of each crystal.
-        provenance: where they come from, in plain values.
-        methods: by column of energies, where its numbers come from.
-        constraints: what the crystals were sampled under, as ``config.constraints.model_dump()`` gives it; None where
-            that is not known.
+        name: name of the crystals in figures and tables.
+        crystals: B crystals; of structures, those that could be read.
+        candidates: the structures with their atoms, if there are any.
+        rows: row of each crystal among the candidates.
+        provenance: origin of the crystals, in plain values.
+        methods: origin of the numbers of each column of energies.
+        constraints: constraints that the crystals were sampled under, as ``config.constraints.model_dump()`` gives
+            them; None if unknown.
     """
 
     name: str
@@ -49,15 +49,15 @@ class References:
     """Known crystals to compare with.
 
     Attributes:
-        name: of all of them.
-        crystals: for distributions and formulas, or None.
+        name: name of all references together.
+        crystals: crystals for distributions and formulas, or None.
         known: structures for novelty, or None.
-        broken: reason by file, of those that could not be read.
+        broken: reason why a file could not be read, by its name.
     """
 
     name: str = ""
     crystals: Crystals | None = None
-    known: Known | None = None
+    known: KnownStructures | None = None
     broken: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,11 +65,11 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
     """Read a crystals table or a folder of structures.
 
     Args:
-        path: ``.parquet`` or ``.csv``, a folder that ``crystalgfn structures`` wrote, or one of CIF files.
-        name: what to call them; by default after the file.
+        path: ``.parquet`` or ``.csv`` file, a folder that ``crystalgfn structures`` wrote, or a folder of CIF files.
+        name: name of the crystals; by default that of the file.
 
     Raises:
-        DataError: neither, or unreadable.
+        DataError: the path is none of these, or unreadable.
     """
     path = Path(path)
     if path.is_dir():
@@ -88,46 +88,46 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
 
 
 def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> dict[str, str]:
-    """Where the energies of each column in eV/atom come from: a property model, a potential, or what a table gave."""
-    found = {}
+    """Return the origin of each column of energies: a property model, a potential, or the table itself."""
+    methods = {}
     columns = {} if candidates is None else {column.name: column for column in candidates.table.columns}
     for name in crystals.columns:
         if unit_of(name) != "eV/atom" and "energy" not in name and "hull" not in name:
             continue
         if candidates is None:
-            found[name] = energy_method(crystals)
+            methods[name] = energy_method(crystals)
         elif name.startswith(INPUT):
-            found[name] = PROXY
+            methods[name] = PROXY
         elif name in columns:
-            found[name] = f"{columns[name].potential} (machine-learned potential), after relaxation; not DFT"
+            methods[name] = f"{columns[name].potential} (machine-learned potential), after relaxation; not DFT"
             if columns[name].quantity is Quantity.ABOVE_HULL:
-                found[name] += f"; hull: {columns[name].hull or 'none'}"
-    return found
+                methods[name] += f"; hull: {columns[name].hull or 'none'}"
+    return methods
 
 
 def read_references(paths: Sequence[str | Path]) -> References:
     """Read references: crystals tables, tables of structures (material_id, numbers, cell, fractional), CIF folders.
 
     Raises:
-        DataError: unreadable, or two of one kind.
+        DataError: a reference is unreadable, or there are two of one kind.
     """
     crystals: Crystals | None = None
-    known: Known | None = None
+    known: KnownStructures | None = None
     for path in map(Path, paths):
-        found_known: Known | None
-        found: Crystals | None
+        structures: KnownStructures | None
+        table: Crystals | None
         if path.is_dir():
             folder = path / "cif" if not any(cif_files(path)) else path
-            found_known, found = Known(folder), read_candidates(path).crystals()[0]
+            structures, table = KnownStructures(folder), read_candidates(path).crystals()[0]
         else:
             names = set(read_table(path).column_names)
-            found_known = Known(path) if {"numbers", "fractional"} <= names else None
-            found = None if found_known is not None else Crystals.from_file(path)
-        if (found_known is not None and known is not None) or (found is not None and crystals is not None):
+            structures = KnownStructures(path) if {"numbers", "fractional"} <= names else None
+            table = None if structures is not None else Crystals.from_file(path)
+        if (structures is not None and known is not None) or (table is not None and crystals is not None):
             raise DataError(
                 f"{path}: a second reference of its kind, allowed: one table of crystals, one of structures"
             )
-        known, crystals = found_known or known, crystals if found is None else found
+        known, crystals = structures or known, crystals if table is None else table
     return References(
         name=" and ".join(Path(path).stem for path in paths),
         crystals=crystals,
@@ -148,8 +148,8 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
     """Measure crystals or structures.
 
     Args:
-        data: what :func:`read_data` gave.
-        references: what :func:`read_references` gave.
+        data: result of :func:`read_data`.
+        references: result of :func:`read_references`.
         smact: test charges with SMACT.
 
     Returns:
@@ -157,7 +157,7 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
         and ``metrics``: groups of numbers, each with ``value``, ``method`` and ``n``.
 
     Raises:
-        DataError: nothing to evaluate.
+        DataError: there is nothing to evaluate.
     """
     references = references or References()
     numbers: dict[str, Numbers]
@@ -169,7 +169,7 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
     else:
         known = references.known
         data = with_references(data, references)
-        assert data.candidates is not None  # as before
+        assert data.candidates is not None  # with_references keeps the candidates
         numbers = evaluate_structures(
             data.candidates,
             references.crystals,
@@ -184,5 +184,5 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
         "input": {"name": data.name, **data.provenance},
         "reference": references.name or None,
         "broken": {**broken, **references.broken},
-        "metrics": {group: found for group, found in numbers.items() if found},
+        "metrics": {group: entries for group, entries in numbers.items() if entries},
     }

@@ -1,4 +1,4 @@
-"""Numbers that carry their method: what every entry of ``metrics.json`` is."""
+"""Numbers that carry their method: the entries of ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def measured(value: float | int | None, method: str, n: int) -> dict[str, Any]:
-    """Return a number with what it means.
+    """Return a number with its method.
 
     Args:
-        value: None or a number that is not finite for what could not be measured; the method then says why.
+        value: the number; None, or not finite, if it could not be measured: the method then says why.
         method: definition, unit, tools and data.
-        n: crystals it was measured on: the denominator of a share.
+        n: number of crystals that were measured: the denominator of a share.
 
     Returns:
         JSON-able: ``value``, ``method``, ``n``.

@@ -1,7 +1,7 @@
-"""Numbers that describe a table of samples: those of the paper's section 4.2, and what it leaves out.
+"""Numbers that describe a table of samples: those of the paper's section 4.2, and others that it leaves out.
 
-The paper looks at predicted energies and at diversity. Neither shows whether the crystals could exist, so volume per
-atom, density, cells, charges and Wyckoff positions stand beside them, and the weights of the samples.
+The paper reports predicted energies and diversity. Neither shows whether the crystals could exist, so this module adds
+volume per atom, density, cells, charges, Wyckoff positions, and the weights of the samples.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from crystalgfn.errors import DataError
 from crystalgfn.evaluation.estimates import estimate_log_z
 
 TOP = 100
-"""Crystals of lowest energy that are described once more, as in the paper."""
+"""Number of crystals of lowest energy that are also described apart, as in the paper."""
 
 VOLUME_BAND = (5.0, 60.0)
 """A^3/atom: 99.8 % of real crystals lie inside."""
 
 SHORTEST_LENGTH = 2.0
-"""A: real cells are not shorter."""
+"""A; lengths of real cells are not shorter."""
 
 ANGLE_TOLERANCE = 1e-4
 """Relative deviation from the metric of the lattice system that tables written with few digits may show."""
@@ -44,7 +44,7 @@ LOG_COLUMNS = ("log_reward", "log_pf", "log_pb")
 
 
 def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/atom]") -> dict[str, Any]:
-    """Describe B crystals by plain numbers; shares run from 0 to 1, and ``None`` stands for what is not known.
+    """Describe B crystals by plain numbers; shares run from 0 to 1, and ``None`` stands for unknown values.
 
     Args:
         crystals: samples, or real crystals to compare with.
@@ -79,12 +79,12 @@ def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/
         values = _energies(crystals, energy)
         summary["energy"] = {"column": energy, **_energy(values)}
         best = np.argsort(values, kind="stable")[: min(TOP, int(np.isfinite(values).sum()))]
-        chosen = crystals[best]
+        lowest = crystals[best]
         top = {
-            "n": len(chosen),
+            "n": len(lowest),
             "energy": {"column": energy, **_energy(values[best])},
-            "diversity": diversity(chosen),
-            "geometry": geometry(chosen),
+            "diversity": diversity(lowest),
+            "geometry": geometry(lowest),
         }
     summary["diversity"] = diversity(crystals)
     summary["geometry"] = geometry(crystals)
@@ -104,33 +104,33 @@ def _energies(crystals: Crystals, name: str) -> NDArray[np.float64]:
 
 
 def _energy(values: NDArray[np.float64]) -> dict[str, float | None]:
-    """Quantiles (eV/atom) and shares of finite energies."""
-    known = values[np.isfinite(values)]
-    quantiles = _quantiles(known)
+    """Return quantiles (eV/atom) and shares of the finite energies."""
+    finite = values[np.isfinite(values)]
+    quantiles = _quantiles(finite)
     return {
         "median": quantiles["p50"],
         "p5": quantiles["p5"],
         "p95": quantiles["p95"],
-        "below_minus_2": float((known < -2).mean()),
-        "below_minus_3": float((known < -3).mean()),
+        "below_minus_2": float((finite < -2).mean()),
+        "below_minus_3": float((finite < -3).mean()),
     }
 
 
 def diversity(crystals: Crystals) -> dict[str, Any]:
-    """How many kinds of crystals there are; see :func:`summarise`."""
+    """Return numbers of kinds of crystals; see :func:`summarise`."""
     groups, counts = crystals.space_group.cpu().numpy(), crystals.counts.cpu().numpy()
     systems, symmetries = CRYSTAL_LATTICE_SYSTEM[groups], POINT_SYMMETRY[groups]
     present = counts > 0
-    used = sorted(z for z, column in zip(crystals.elements, present.T, strict=True) if column.any())
+    elements = sorted(z for z, column in zip(crystals.elements, present.T, strict=True) if column.any())
     sizes, numbers = np.unique(present.sum(1), return_counts=True)
     distinct = np.unique(np.column_stack((groups, counts)), axis=0)
     return {
         "n_space_groups": len(np.unique(groups)),
         "n_crystal_lattice_systems": len(np.unique(systems)),
         "n_point_symmetries": len(np.unique(symmetries)),
-        "n_elements": len(used),
+        "n_elements": len(elements),
         "n_distinct": len(distinct),
-        "elements": [SYMBOLS[z] for z in used],
+        "elements": [SYMBOLS[z] for z in elements],
         "element_counts": {str(size): number / len(crystals) for size, number in zip(sizes, numbers, strict=True)},
         "crystal_lattice_systems": _shares(systems, CRYSTAL_LATTICE_SYSTEMS),
         "point_symmetries": _shares(symmetries, POINT_SYMMETRIES),
@@ -144,7 +144,7 @@ def _shares(codes: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, float
 
 
 def geometry(crystals: Crystals) -> dict[str, Any]:
-    """Volumes, densities, lengths and angles; see :func:`summarise`. Cells that do not exist lie in no band."""
+    """Return volumes, densities, lengths and angles; see :func:`summarise`. Cells that do not exist lie in no band."""
     volume = crystals.volume_per_atom.cpu().numpy()
     lengths, angles = np.split(crystals.lattice.cpu().numpy(), 2, axis=1)
     n_atoms = crystals.n_atoms.cpu().numpy()
@@ -165,11 +165,11 @@ def geometry(crystals: Crystals) -> dict[str, Any]:
 
 
 def _quantiles(values: NDArray[np.float64]) -> dict[str, float | None]:
-    """5, 50 and 95 % of the finite values."""
-    known = values[np.isfinite(values)]
-    if not known.size:
+    """Return the 5, 50 and 95 % quantiles of the finite values."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
         return {"p5": None, "p50": None, "p95": None}
-    return dict(zip(("p5", "p50", "p95"), np.percentile(known, (5, 50, 95)).tolist(), strict=True))
+    return dict(zip(("p5", "p50", "p95"), np.percentile(finite, (5, 50, 95)).tolist(), strict=True))
 
 
 def _number(value: Any) -> float | None:
@@ -177,7 +177,7 @@ def _number(value: Any) -> float | None:
 
 
 def validity(crystals: Crystals) -> dict[str, float]:
-    """Shares of crystals that obey each rule of physics that the table can tell; see :func:`summarise`."""
+    """Return the shares of crystals that obey each physical rule that a table can decide; see :func:`summarise`."""
     groups = crystals.space_group.cpu()
     lattice = crystals.lattice.cpu()
     systems = groups.new_tensor(CRYSTAL_LATTICE_SYSTEM)[groups]
@@ -192,12 +192,12 @@ def validity(crystals: Crystals) -> dict[str, float]:
 
 
 def wyckoff_compatible(crystals: Crystals) -> NDArray[np.bool_]:
-    """Whether the Wyckoff positions of its space group can hold the atoms of each crystal, ``(B,)``."""
+    """Return whether the Wyckoff positions of its space group can hold the atoms of each crystal, ``(B,)``."""
     return are_compatible(crystals.space_group.cpu().numpy(), crystals.counts.cpu().numpy())
 
 
 def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
-    """Whether oxidation states exist that add up to zero for each crystal, ``(B,)``.
+    """Return whether oxidation states exist that add up to zero for each crystal, ``(B,)``.
 
     Args:
         crystals: B crystals.
@@ -205,7 +205,7 @@ def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
             ``"common"``: as per_element, with the common states of pymatgen only. Crystals of one element are neutral.
 
     Raises:
-        DataError: another rule.
+        DataError: the rule is none of these.
     """
     if rule not in ("per_element", "per_atom", "common"):
         raise DataError(f"charge rule is {rule!r}, allowed: 'per_element', 'per_atom', 'common'")
@@ -215,18 +215,19 @@ def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
 
 @cache
 def _common_states(z: int) -> tuple[int, ...]:
-    """Common oxidation states of an element (pymatgen), ascending, never 0."""
-    from pymatgen.core import Element  # an evaluation may wait for it; the sampling path never does
+    """Return the common oxidation states of an element (pymatgen), ascending, without 0."""
+    from pymatgen.core import Element  # slow to import, and sampling never needs it
 
     return tuple(sorted(int(state) for state in Element(SYMBOLS[z]).common_oxidation_states if state))
 
 
 def weights(crystals: Crystals) -> dict[str, float | None] | None:
-    """Estimates from log w = log R + log P_B - log P_F of each sample; see :func:`summarise`."""
+    """Return estimates from log w = log R + log P_B - log P_F of each sample; see :func:`summarise`."""
     if any(name not in crystals.columns for name in LOG_COLUMNS):
         return None
     log_reward, log_pf, log_pb = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in LOG_COLUMNS)
-    found = estimate_log_z(log_pf, log_pb, log_reward)
+    estimates = estimate_log_z(log_pf, log_pb, log_reward)
     return {
-        name: _number(getattr(found, name)) for name in ("log_z", "log_z_error", "elbo", "eubo", "eubo_error", "ess")
+        name: _number(getattr(estimates, name))
+        for name in ("log_z", "log_z_error", "elbo", "eubo", "eubo_error", "ess")
     }

@@ -1,4 +1,4 @@
-"""Crystals drawn without any look-ahead: what a sampler would propose that knows no constraint but its vocabulary."""
+"""Crystals drawn without look-ahead: the proposals of a sampler that knows its vocabulary and no other constraint."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ Ints = NDArray[np.int64]
 
 
 def naive_crystals(constraints: Mapping[str, Any], n: int, *, seed: int = 0) -> Crystals:
-    """Draw crystals from the vocabulary of a section ``constraints``, every choice uniform and made alone.
+    """Draw crystals from the vocabulary of a section ``constraints``; every choice is uniform and ignores the others.
 
-    A space group of those asked for; a number of elements, and that many of the allowed ones; for each a number of
-    atoms per primitive cell up to the limit of an element; and the parameters that the lattice system leaves free,
-    lengths in ``lengths`` or else ``box``, angles in ``angles`` or else ``box_angles`` (rhombohedral: of the primitive
-    cell). No choice looks at another.
+    The choices are one of the allowed space groups; a number of elements, and a set of allowed elements of that size;
+    for each element a number of atoms per primitive cell up to the limit of one element; and the parameters that the
+    lattice system leaves free: lengths within ``lengths`` or else ``box``, angles within ``angles`` or else
+    ``box_angles`` (for rhombohedral groups, the angle of the primitive cell).
 
     Args:
-        constraints: the section in full, as ``config.constraints.model_dump()`` gives it.
-        n: how many.
-        seed: same seed, same crystals.
+        constraints: the complete section, as ``config.constraints.model_dump()`` gives it.
+        n: number of crystals.
+        seed: the same seed gives the same crystals.
 
     Returns:
-        n crystals, most of which satisfy little; rhombohedral cells that do not exist have NaN for c.
+        n crystals, most of which violate constraints; rhombohedral cells that do not exist have NaN for c.
     """
     rng = np.random.default_rng(seed)
-    asked = constraints_of(constraints)
+    active = constraints_of(constraints)
     elements = tuple(atomic_number(symbol) for symbol in usable(constraints["elements"]))
-    ranges = Constraints(tuple(each for each in asked if isinstance(each, CountRange)))
-    groups = rng.choice(asked.space_groups(), n)
+    ranges = Constraints(tuple(each for each in active if isinstance(each, CountRange)))
+    groups = rng.choice(active.space_groups(), n)
     counts = _counts(ranges.composition_limits(elements), groups, rng)
     lattice = _cells(constraints["lattice"], CRYSTAL_LATTICE_SYSTEM[groups], rng)
     return Crystals(elements, torch.from_numpy(groups), torch.from_numpy(counts), lattice)
 
 
 def _counts(limits: CompositionLimits, groups: Ints, rng: np.random.Generator) -> Ints:
-    """Atoms in the conventional cells, ``(n, D)``."""
+    """Return the atoms in the conventional cells, ``(n, D)``."""
     n, width = len(groups), len(limits.usable)
     cells = CENTERING_MULTIPLICITY[groups]
     least, most = limits.n_distinct
@@ -59,12 +59,12 @@ def _counts(limits: CompositionLimits, groups: Ints, rng: np.random.Generator) -
     low = np.maximum(1, -(-limits.n_of_one[0] // cells))
     high = np.minimum(np.minimum(limits.n_of_one[1], limits.n_conventional[1]) // cells, limits.n_primitive[1])
     own = rng.integers(low[:, None], np.maximum(low, high)[:, None] + 1, (n, width))
-    found: Ints = np.where(chosen, own * cells[:, None], 0)
-    return found
+    counts: Ints = np.where(chosen, own * cells[:, None], 0)
+    return counts
 
 
 def _cells(section: Mapping[str, Any], systems: Ints, rng: np.random.Generator) -> torch.Tensor:
-    """Conventional cells, ``(n, 6)`` float64, A and degree."""
+    """Return conventional cells, ``(n, 6)`` float64, A and degree."""
     lengths, between = section["lengths"] or section["box"], section["angles"] or section["box_angles"]
     a, b, c = rng.uniform(lengths[0], lengths[1], (3, len(systems)))
     drawn = rng.uniform(between[0], between[1], (3, len(systems)))

@@ -26,53 +26,55 @@ if TYPE_CHECKING:
 MATCHER = "pymatgen StructureMatcher, default tolerances"
 
 
-class Known:
+class KnownStructures:
     """Known structures that candidates may match.
 
     Args:
         path: a table with material_id, numbers, cell and fractional, or a folder of CIF files.
 
     Raises:
-        DataError: neither, or a folder without CIF files.
+        DataError: the table is unreadable, or the folder holds no readable CIF file.
     """
 
     def __init__(self, path: str | Path) -> None:
         path = Path(path)
         self.name, self.broken = path.name, dict[str, str]()
         self._table = None if path.is_dir() else Reference(path)
-        self._held: list[tuple[str, Structure]] = []
+        self._structures: list[tuple[str, Structure]] = []
         if self._table is None:
-            self._held = list(self._read(path))
-            if not self._held:
+            self._structures = list(self._read(path))
+            if not self._structures:
                 raise DataError(f"{path}: no readable .cif file, allowed: a folder of CIF files, or a table")
-        self._size = len(self._held) if self._table is None else len(self._table)
+        self._size = len(self._structures) if self._table is None else len(self._table)
 
     def __len__(self) -> int:
         return self._size
 
     def _read(self, folder: Path) -> list[tuple[str, Structure]]:
-        found = []
+        structures = []
         for file in cif_files(folder):
             try:
-                found.append((file.name, read_cif(file)[0]))
+                structures.append((file.name, read_cif(file)[0]))
             except DataError as error:
                 self.broken[file.name] = str(error)
-        return found
+        return structures
 
     def match(self, structure: Structure) -> str | None:
-        """Name of the first known structure that is the same, or None."""
+        """Return the name of the first known structure that matches, or None."""
         if self._table is not None:
             return self._table.match(structure)
         formula = structure.composition.reduced_formula
-        same = [(name, known) for name, known in self._held if known.composition.reduced_formula == formula]
-        for name, known in same:
+        same_formula = [
+            (name, known) for name, known in self._structures if known.composition.reduced_formula == formula
+        ]
+        for name, known in same_formula:
             if duplicate_groups([known, structure])[1] == 0:
                 return name
         return None
 
 
-def compared(candidates: Candidates, known: Known) -> Candidates:
-    """Return the candidates with their columns ``matches`` and ``novel`` from another set of known structures."""
+def compared(candidates: Candidates, known: KnownStructures) -> Candidates:
+    """Return the candidates with columns ``matches`` and ``novel`` from a comparison with known structures."""
     rows = []
     for row in track(candidates.rows, len(candidates), "comparing", "structures"):
         structure = candidates.structures.get(row.row)
@@ -90,12 +92,12 @@ def evaluate_structures(
     known_name: str | None = None,
     smact: bool = True,
 ) -> dict[str, Numbers]:
-    """Measure structures; shares are of all crystals that were handed in, also those that failed.
+    """Measure structures; shares refer to all crystals that were handed in, failed ones included.
 
     Args:
-        candidates: with the columns ``novel``, if they were compared with known structures.
+        candidates: structures, with the column ``novel`` if they were compared with known structures.
         reference: known crystals for distances of distributions.
-        reference_name: its name in the methods.
+        reference_name: name of the reference in the methods.
         known_name: name of the known structures that ``novel`` refers to.
         smact: test charges with SMACT.
 
@@ -104,55 +106,57 @@ def evaluate_structures(
         and ``reference``.
 
     Raises:
-        DataError: no candidates.
+        DataError: there are no candidates.
     """
     if not len(candidates):
         raise DataError(f"{candidates.name}: no structures to evaluate: found 0, allowed: 1 or more")
     table = CandidateTable(tuple(_as_structure(row, candidates) for row in candidates.rows))
-    found, n, column = tally(table), len(table), table.above_hull
+    summary, n, column = tally(table), len(table), table.above_hull
     above = f"{column.potential if column else ''} energy above the hull {table.hull or 'no hull'}"
     of = f"of {n} crystals handed in"
-    held = len(candidates.structures)
+    n_structures = len(candidates.structures)
     relaxed = sum(row.status is Status.RELAXED for row in candidates.rows) if candidates.manifest else 0
     crystals, _ = candidates.crystals()
     formulas = [row.formula for row in table.rows if row.status is Status.RELAXED]
     against_what = f" among {known_name}" if known_name else " among the known structures of the run (--compare)"
-    asked = known_name is not None or not math.isnan(found["novel"])
+    with_novelty = known_name is not None or not math.isnan(summary["novel"])
     no_energy = "not measured: no energy above hull in the table"
     not_compared = "not measured: give known structures (--reference)"
     validity = {
-        "cdvae": (found["cdvae_valid"], "all distances 0.5 A and more, volume 0.1 A^3 and more (CDVAE)"),
-        "lemat": (found["lemat_valid"], "LeMat-GenBench: distances, density, lengths, volume, CIF round trip"),
+        "cdvae": (summary["cdvae_valid"], "all distances 0.5 A and more, volume 0.1 A^3 and more (CDVAE)"),
+        "lemat": (summary["lemat_valid"], "LeMat-GenBench: distances, density, lengths, volume, CIF round trip"),
     }
     out: dict[str, Numbers] = {
         "outcome": {
             "submitted": measured(n, "crystals handed in: the denominator of every share here", n),
-            "structures": measured(held / n, f"share with a structure that could be read, {of}", n),
+            "structures": measured(n_structures / n, f"share with a structure that could be read, {of}", n),
             "relaxed": measured(relaxed / n, f"share relaxed by a potential, {of}", n),
-            "converged": measured(found["converged"], f"share whose relaxation converged, {of}", n),
+            "converged": measured(summary["converged"], f"share whose relaxation converged, {of}", n),
             "broken": measured(len(candidates.broken), "files that could not be read, named in 'broken'", n),
         },
         "validity": {k: measured(value, f"share {of}: {method}", n) for k, (value, method) in validity.items()},
         "uniqueness": {
-            "unique": measured(found["unique"], f"share that is the first of its group by {MATCHER}, {of}", n),
+            "unique": measured(summary["unique"], f"share that is the first of its group by {MATCHER}, {of}", n),
             "novel": measured(
-                found["novel"], f"share without a match{against_what}, {MATCHER}, {of}" if asked else not_compared, n
+                summary["novel"],
+                f"share without a match{against_what}, {MATCHER}, {of}" if with_novelty else not_compared,
+                n,
             ),
         },
-        "stability": {"e_above_hull": measured(found["e_above_hull"], f"median {above}, eV/atom", held)},
+        "stability": {"e_above_hull": measured(summary["e_above_hull"], f"median {above}, eV/atom", n_structures)},
         "symmetry": {
-            "not_p1": measured(found["symmetric"], f"share with a space group other than P1, {of}", n),
-            "group_kept": measured(found["group_kept"], f"share with the space group that was asked for, {of}", n),
+            "not_p1": measured(summary["symmetric"], f"share with a space group other than P1, {of}", n),
+            "group_kept": measured(summary["group_kept"], f"share with the space group that was asked for, {of}", n),
         },
     }
     out["validity"]["smact"] = smact_validity(formulas) if smact else measured(None, "not measured: not asked for", 0)
     for threshold in THRESHOLDS:
         near = f"{above} <= {threshold:g} eV/atom"
-        stable, sun = found[f"stable_{threshold:g}"], found[f"sun_{threshold:g}"]
+        stable, sun = summary[f"stable_{threshold:g}"], summary[f"sun_{threshold:g}"]
         out["stability"][f"stable_{threshold:g}"] = measured(stable, f"share: {near}, {of}" if column else no_energy, n)
         method = f"stable, unique and novel: {near}, first of its group, no match{against_what}; {MATCHER}; {of}"
         out["stability"][f"sun_{threshold:g}"] = measured(
-            sun, (method if asked else not_compared) if column else no_energy, n
+            sun, (method if with_novelty else not_compared) if column else no_energy, n
         )
     if reference is not None and len(crystals):
         out["reference"] = against(crystals, reference, name=reference_name)
@@ -160,5 +164,5 @@ def evaluate_structures(
 
 
 def _as_structure(row: Row, candidates: Candidates) -> Row:
-    """The row as the tally takes it: what could be read counts, relaxed or only placed; the rest has failed."""
+    """Return a row for the tally: readable structures count as relaxed, even if only placed; all others have failed."""
     return replace(row, status=Status.RELAXED if row.row in candidates.structures else Status.FAILED)

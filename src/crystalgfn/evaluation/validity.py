@@ -1,6 +1,6 @@
-"""Checks of finished crystals against what was asked for, by code that shares nothing with the sampling masks.
+"""Checks of finished crystals against their constraints, by code that shares nothing with the sampling masks.
 
-Every limit is counted directly on conventional cells, Wyckoff positions by direct search, charges by sums of sets,
+Every limit is checked directly on conventional cells: Wyckoff positions by direct search, charges by sums of sets,
 cells by their metric. Anything but zero violations among samples of a trained model is a bug.
 """
 
@@ -32,12 +32,12 @@ Verdicts = dict[str, Verdict]
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that finished crystals are judged by.
+    """A rule for finished crystals.
 
     Attributes:
-        name: under which violations are counted.
-        step: of the funnel of proposals.
-        violated: which of B crystals break it, ``(B,)`` bool.
+        name: name under which violations are counted.
+        step: step of the funnel of proposals.
+        violated: returns which of B crystals break the rule, ``(B,)`` bool.
     """
 
     name: str
@@ -50,10 +50,10 @@ class ValidityReport:
     """Violations of n crystals.
 
     Attributes:
-        n: crystals.
+        n: number of crystals.
         violations: number of crystals that violate each rule.
-        first: position of the first crystal that violates each rule that is violated at all.
-        valid: ``(n,)`` bool, crystals without any violation.
+        first: position of the first crystal that violates a rule, for each violated rule.
+        valid: ``(n,)`` bool, whether a crystal violates no rule.
     """
 
     n: int
@@ -79,14 +79,14 @@ def check(
     """Count the crystals that violate each rule.
 
     Args:
-        crystals: B crystals; where they have columns ``crystal_lattice_system``, ``point_symmetry`` these are compared
-            with the space group.
-        constraints: what was asked for; None for nothing (but still that the centering divides the counts, and that the
-            cell exists and fits its lattice system).
+        crystals: B crystals; their columns ``crystal_lattice_system`` and ``point_symmetry``, if any, are compared with
+            the space group.
+        constraints: the constraints to check; by default none. It is always checked that the centering divides the
+            counts, and that the cell exists and fits its lattice system.
         cells: ranges of the cells.
 
     Returns:
-        one number a rule: labels, centering, cell, lattice_system and what is asked for.
+        violations of each rule: labels, centering, cell, lattice_system, the constraints, and the ranges of the cells.
 
     Raises:
         DataError: no crystals, a space group that does not exist, or a negative count.
@@ -105,11 +105,11 @@ def check(
 
 
 def check_section(crystals: Crystals, section: Mapping[str, Any]) -> ValidityReport:
-    """Count the crystals that violate what the section ``constraints`` of a configuration asks for.
+    """Count the crystals that violate the section ``constraints`` of a configuration.
 
     Args:
         crystals: B crystals.
-        section: in full, as ``config.constraints.model_dump()`` gives it.
+        section: the complete section, as ``config.constraints.model_dump()`` gives it.
 
     Returns:
         see :func:`check`.
@@ -119,10 +119,10 @@ def check_section(crystals: Crystals, section: Mapping[str, Any]) -> ValidityRep
 
 
 def rules(constraints: Constraints, cells: CellRanges) -> list[Rule]:
-    """Everything that crystals are judged by: first their space group, then their composition, then their cell.
+    """Return all rules for crystals: first for their space group, then for their composition, then for their cell.
 
     Args:
-        constraints: what was asked for.
+        constraints: the constraints to check.
         cells: ranges of the cells.
     """
     before, within, behind = (list[Constraint[Any]]() for _ in range(3))
@@ -154,7 +154,7 @@ def _rules_of(constraints: Iterable[Constraint[Any]]) -> list[Rule]:
 
 
 def finished_crystals(crystals: Crystals) -> FinishedCrystals:
-    """Crystals as arrays on the CPU, which is all that the checks see.
+    """Return crystals as arrays on the CPU, the only input of the checks.
 
     Raises:
         DataError: no crystals, a space group that does not exist, or a negative count.
@@ -172,7 +172,7 @@ def finished_crystals(crystals: Crystals) -> FinishedCrystals:
 
 
 def _wrong_labels(crystals: FinishedCrystals) -> Verdict:
-    """Which crystals have a label that their space group contradicts."""
+    """Return which crystals have a label that contradicts their space group, ``(B,)`` bool."""
     wrong = np.zeros(len(crystals), dtype=bool)
     for column, codes, names in (
         ("crystal_lattice_system", CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS),

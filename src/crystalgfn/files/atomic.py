@@ -18,7 +18,7 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that appears under its name only when it is complete and on disk, and else not at all.
 
     Raises:
-        DataError: the folder is missing, the disk is full, no permission.
+        DataError: the folder is missing, the disk is full, or permission is denied.
     """
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder {str(path.parent)!r}, allowed: an existing one")

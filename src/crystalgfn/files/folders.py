@@ -1,4 +1,4 @@
-"""Folders of long runs: made once, gone on with only for the same request."""
+"""Folders of long runs: made once, and continued only with the same request."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from crystalgfn.files.atomic import write_json
 
 
 def open_folder(
-    folder: Path, manifest: str, asked: Mapping[str, Any], *, resume: bool, may_change: Collection[str] = ()
+    folder: Path, manifest: str, request: Mapping[str, Any], *, resume: bool, may_change: Collection[str] = ()
 ) -> None:
-    """Make the folder of a run and write what was asked for, or check that it is asked for again.
+    """Make the folder of a run and write the request, or check that the folder was made for this request.
 
     Args:
-        folder: new or empty, or one to go on with.
+        folder: new or empty, or the folder of a run to go on with.
         manifest: name of the file that holds the request.
-        asked: the request, JSON values.
+        request: JSON values.
         resume: go on with what is there.
         may_change: keys that may differ when a run goes on; the new values are written.
 
     Raises:
-        DataError: the folder holds a run already (without ``resume``), one of something else, or other files.
+        DataError: the folder holds a run (without ``resume``), a run with another request, or other files.
     """
     file = folder / manifest
     if file.is_file():
@@ -34,15 +34,15 @@ def open_folder(
             before = json.loads(file.read_text())
         except (OSError, ValueError) as error:
             raise DataError(f"{file}: cannot be read ({error}); delete the folder to start again") from None
-        for key in asked.keys() - set(may_change):
-            if before.get(key) != asked[key]:
+        for key in request.keys() - set(may_change):
+            if before.get(key) != request[key]:
                 raise DataError(
-                    f"{folder}: was started with {key} {before.get(key)!r}, found {asked[key]!r}; allowed: the same "
+                    f"{folder}: was started with {key} {before.get(key)!r}, found {request[key]!r}; allowed: the same "
                     "settings, or another folder"
                 )
-        if not any(before.get(key) != asked[key] for key in may_change):
+        if not any(before.get(key) != request[key] for key in may_change):
             return
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: holds other files, allowed: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(file, dict(asked))
+    write_json(file, dict(request))

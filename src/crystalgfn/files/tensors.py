@@ -31,7 +31,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return the tensors and the header that :func:`write_tensors` wrote.
 
     Raises:
-        CheckpointError: the file is missing, incomplete or not such a file.
+        CheckpointError: the file is missing, incomplete or of another kind.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")

@@ -1,1 +1,1 @@
-"""Training and sampling: objectives, rollouts, replay, the training loop and its checkpoints."""
+"""Training of policies: targets, objectives, replay, the training loop, checkpoints and importance weights."""

@@ -15,15 +15,15 @@ from crystalgfn.policy.policy import CrystalPolicy
 
 
 def save_policy(path: Path, policy: CrystalPolicy, header: dict[str, Any]) -> None:
-    """Write the weights that samples are drawn from."""
+    """Write the weights of a policy to sample from."""
     write_tensors(path, policy.state_dict(), header)
 
 
 def load_policy(path: Path, policy: CrystalPolicy) -> dict[str, Any]:
-    """Fill ``policy`` with weights; returns the header.
+    """Fill ``policy`` with the weights of a file and return the header.
 
     Raises:
-        CheckpointError: the weights are of another shape than the configuration asks for.
+        CheckpointError: the weights do not have the shapes that the configuration asks for.
     """
     tensors, header = read_tensors(path)
     _fill(policy, {k: v.float() for k, v in tensors.items()}, path)
@@ -31,21 +31,21 @@ def load_policy(path: Path, policy: CrystalPolicy) -> dict[str, Any]:
 
 
 def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    wanted = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    expected = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     shapes = {k: tuple(v.shape) for k, v in tensors.items()}
-    if wanted != shapes:
-        differing = sorted(k for k in wanted.keys() | shapes.keys() if wanted.get(k) != shapes.get(k))
+    if expected != shapes:
+        differing = sorted(k for k in expected.keys() | shapes.keys() if expected.get(k) != shapes.get(k))
         first = differing[0]
         raise CheckpointError(
-            f"{path}: does not fit the configuration: {first} is {shapes.get(first)}, allowed {wanted.get(first)}"
+            f"{path}: does not fit the configuration: {first} is {shapes.get(first)}, allowed {expected.get(first)}"
         )
     module.load_state_dict(tensors)
 
 
 def _check_moments(state: dict[int, dict[str, Tensor]], trainer: Trainer, path: Path) -> None:
-    wanted = [tuple(p.shape) for group in trainer.optimizer.param_groups for p in group["params"]]
-    for index, moments in state.items():  # none yet of a tensor without gradients
-        if index >= len(wanted) or tuple(moments["exp_avg"].shape) != wanted[index]:
+    expected = [tuple(p.shape) for group in trainer.optimizer.param_groups for p in group["params"]]
+    for index, moments in state.items():  # a tensor without gradients has no moments yet
+        if index >= len(expected) or tuple(moments["exp_avg"].shape) != expected[index]:
             raise CheckpointError(
                 f"{path}: moments of tensor {index} are of another version; sample the run as it is, or start again"
             )
@@ -65,7 +65,7 @@ def save_checkpoint(path: Path, trainer: Trainer, header: dict[str, Any]) -> Non
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
-    """Put a trainer back where :func:`save_checkpoint` left it; returns the header.
+    """Restore a trainer to the state that :func:`save_checkpoint` wrote, and return the header.
 
     Raises:
         CheckpointError: the file is unreadable or of another configuration.

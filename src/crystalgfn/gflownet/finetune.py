@@ -1,4 +1,4 @@
-"""Fine-tuning: a trained policy goes on learning in a narrower space, for a time or a number of updates."""
+"""Fine-tuning: a trained policy is trained on in a narrower space, for a time or a number of updates."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
 
 LEARNING_RATE = 1e-3
-"""Below that at the start of training: the weights are near a good place."""
+"""Lower than the default of training: the weights are near an optimum already."""
 
 EPSILON = 0.02
-"""Share of uniform actions: what training never drew under the narrower masks has to be tried."""
+"""Share of uniform actions: actions that training never drew have to be tried under the narrower masks."""
 
 
 def finetune(
@@ -32,30 +32,31 @@ def finetune(
     seed: int = 0,
     report: Callable[[Progress, float], None] | None = None,
 ) -> tuple[CrystalPolicy, int]:
-    """Train a copy of a policy on.
+    """Continue the training of a policy in a copy.
 
     Args:
-        policy: as trained; left as it is.
-        space: may be narrower than that of training.
+        policy: trained policy; it is not changed.
+        space: may be narrower than in training.
         target: reward over that space.
-        recipe: of the training; learning rate, schedule, exploration and replay are replaced.
-        seconds: wall time to stop after; how far it gets depends on the machine.
-        iterations: updates to stop after; with the same seed the same result.
-        seed: of every draw.
-        report: called now and then with the progress and the share of the time or the updates that is done.
+        recipe: hyperparameters of the training; learning rate, schedule, exploration and shares of replay and data
+            are replaced.
+        seconds: wall time to stop after; the number of updates then depends on the machine.
+        iterations: number of updates to stop after; the result then depends on the seed alone.
+        seed: seed of every draw.
+        report: called after every tenth update with the progress and the share of the time or updates so far.
 
     Returns:
-        the averaged policy, and how many updates it took.
+        the averaged policy, and the number of updates.
 
     Raises:
-        ConfigError: neither or both of ``seconds`` and ``iterations``, or one that is not positive.
+        ConfigError: neither or both of ``seconds`` and ``iterations`` are given, or the limit is not positive.
     """
     if (seconds is None) == (iterations is None):
         raise ConfigError("finetune: allowed: either seconds or iterations")
     limit = seconds if seconds is not None else iterations
     if limit is None or limit <= 0:
         raise ConfigError(f"finetune: found {limit}, allowed: above 0")
-    changed = replace(
+    tuning = replace(
         recipe,
         iterations=iterations if iterations is not None else 1_000_000_000,
         lr=LEARNING_RATE,
@@ -66,12 +67,12 @@ def finetune(
         data_share=0.0,
     )
     learner = copy.deepcopy(policy).train().requires_grad_(True)
-    trainer = Trainer(learner, space, target, changed, seed=seed)
-    started, done = time.monotonic(), 0.0
-    while done < 1:
+    trainer = Trainer(learner, space, target, tuning, seed=seed)
+    start, share = time.monotonic(), 0.0
+    while share < 1:
         progress = trainer.step(measure=report is not None and trainer.iteration % 10 == 9)
-        spent = trainer.iteration if iterations is not None else time.monotonic() - started
-        done = spent / limit
+        spent = trainer.iteration if iterations is not None else time.monotonic() - start
+        share = spent / limit
         if report is not None and progress is not None:
-            report(progress, min(1.0, done))
+            report(progress, min(1.0, share))
     return trainer.sampling_policy.eval().requires_grad_(False), trainer.iteration

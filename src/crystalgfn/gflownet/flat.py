@@ -1,4 +1,4 @@
-"""All weights of a module in one vector: norms, steps and averages are one operation instead of one a tensor."""
+"""All weights of a module in one vector: norms, steps and averages take one operation, not one per tensor."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class FlatWeights:
-    """Lays the parameters of a module side by side in one vector, of which they become views.
+    """The parameters of a module side by side in one vector, of which the parameters become views.
 
     Args:
-        module: on the device it stays on; its parameters have one type.
+        module: already on its final device; all parameters have one data type.
 
     Attributes:
-        vector: ``(N,)`` parameter to give to an optimiser; changing it changes the module.
+        vector: ``(N,)`` parameter for an optimiser; a change of the vector changes the module.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -28,7 +28,7 @@ class FlatWeights:
         self._gradient = torch.zeros_like(self.vector)
 
     def collect(self) -> Tensor:
-        """Move the gradients of the parameters, 0 for those without one, into that of the vector ``(N,)``."""
+        """Move the gradients of all parameters into the gradient ``(N,)`` of the vector; 0 where there is none."""
         torch.cat(
             [p.new_zeros(p.numel()) if p.grad is None else p.grad.flatten() for p in self._each], out=self._gradient
         )

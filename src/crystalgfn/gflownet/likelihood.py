@@ -12,7 +12,7 @@ from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
 BATCH = 5_000
-"""Trajectories that are scored at once."""
+"""Number of trajectories that are scored at once."""
 
 
 @torch.no_grad()
@@ -33,8 +33,8 @@ def log_likelihood(
         policy: the sampler.
         space: masks, tables and limits.
         states: B samples.
-        trajectories: drawn backward from each.
-        condition: ``(n,)`` that the sampler is used under, for a conditional policy.
+        trajectories: number of trajectories drawn backward from each sample.
+        condition: ``(n,)``, condition of the sampler, for a conditional policy.
         generator: source of randomness.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How a policy is trained: the numbers of a recipe, validated where the configuration is read."""
+"""Hyperparameters of training; the configuration validates them when it is read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from crystalgfn.gflownet.objectives.objective import Objective
 
 
 def usual_rollout(batch_size: int) -> int:
-    """Batches drawn at once where nobody says: 5, or as many as make 200 trajectories, below which drawing is slow."""
+    """Default number of batches per rollout: 5, or as many as make 200 trajectories, below which drawing is slow."""
     return max(5, -(-200 // batch_size))
 
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Objective, optimiser and exploration; :class:`crystalgfn.config.TrainingConfig` documents each."""
+    """Objective, optimiser and exploration; :class:`crystalgfn.config.TrainingConfig` documents each field."""
 
     iterations: int
     batch_size: int = 100
@@ -37,8 +37,8 @@ class TrainingRecipe:
     replay_start: int = 1_000
     data_share: float = 0.0
 
-    def lr_factor(self, done: float) -> float:
-        """Factor on the learning rate after a share ``done`` of the iterations; cosine ends at 1 %."""
+    def lr_factor(self, share: float) -> float:
+        """Factor of the learning rate after this share of the iterations; cosine decay ends at 1 %."""
         if self.schedule == "constant":
             return 1.0
-        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))

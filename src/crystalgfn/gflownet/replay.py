@@ -1,4 +1,4 @@
-"""Finished samples kept for training again, through trajectories drawn backward from them."""
+"""Finished samples that are trained on again, through trajectories drawn backward from these samples."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class ReplayBuffer:
     """The ``capacity`` states of highest reward seen so far.
 
     Args:
-        capacity: states kept.
-        state_type: of the space.
+        capacity: largest number of states in the buffer.
+        state_type: class of the states of the space.
     """
 
     def __init__(self, capacity: int, state_type: type[CrystalStates] = CrystalStates) -> None:
@@ -30,8 +30,8 @@ class ReplayBuffer:
             states = self.state_type.concatenate((self.states, states))
             log_reward = torch.cat((self.log_reward, log_reward))
         if len(log_reward) > self.capacity:
-            kept = torch.topk(log_reward, self.capacity).indices
-            states, log_reward = states[kept], log_reward[kept]
+            best = torch.topk(log_reward, self.capacity).indices
+            states, log_reward = states[best], log_reward[best]
         self.states, self.log_reward = states, log_reward
 
     def sample(self, n: int, *, generator: Generator) -> tuple[CrystalStates, Tensor]:
@@ -42,13 +42,13 @@ class ReplayBuffer:
         return self.states[rows], self.log_reward[rows]
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Tensors to write to a checkpoint; empty if nothing was added."""
+        """Tensors to write to a checkpoint; none if no state was added."""
         if self.states is None:
             return {}
         return {**self.states.tensors(), "log_reward": self.log_reward}
 
     def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
-        """Take back what :meth:`state_dict` gave."""
+        """Restore the buffer from the tensors of :meth:`state_dict`."""
         if tensors:
             fields = dict(tensors)
             self.log_reward = fields.pop("log_reward")

@@ -1,4 +1,4 @@
-"""What a rollout looked like, to be shown while training: made of values that the reward worked out anyway."""
+"""Summaries of rollouts, to be shown during training, from values that the reward computes anyway."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from crystalgfn.rewards.goals import Goal
 
 @dataclass(frozen=True)
 class Rollout:
-    """Samples of one rollout of P_F; nothing is worked out before somebody asks.
+    """Samples of one rollout of P_F; statistics are computed only when they are read.
 
     Attributes:
-        space_group: ``(n,)`` of the samples.
-        values: ``(n,)`` of what the reward's first term is about, in its own unit; None for a target without terms.
-        goal: of that term.
+        space_group: ``(n,)``, 1..230, space groups of the samples.
+        values: ``(n,)``, the criterion of the reward's first term, in its unit; None for a target without terms.
+        goal: goal of that term.
     """
 
     space_group: Tensor
@@ -30,24 +30,24 @@ class Rollout:
 
     @property
     def n_space_groups(self) -> int:
-        """Distinct space groups."""
+        """Number of distinct space groups."""
         return len(torch.unique(self.space_group))
 
     @property
     def median(self) -> float:
-        """Median of the values, NaN without them."""
+        """Median of the values; NaN without values."""
         return nan if self.values is None else float(np.median(self.values.cpu().numpy()))
 
     @property
     def best(self) -> float:
-        """The value that the goal prefers to all others of the rollout, NaN without values."""
+        """The value of the rollout that the goal prefers; NaN without values."""
         if self.values is None or self.goal is None:
             return nan
         return float(self.values[int(self.goal(self.values).argmax())])
 
 
 def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
-    """Log-rewards ``(n,)`` of the ends of trajectories, and a summary of these samples; one query of the target."""
+    """Log-rewards ``(n,)`` of the samples that trajectories end in, and their summary, from one query of the target."""
     states = drawn.states
     if not isinstance(target, CrystalTarget):
         return target.log_reward(states, drawn.condition), Rollout(states.space_group)

@@ -1,4 +1,4 @@
-"""What a GFlowNet is asked to sample: an unnormalised log-density over finished states."""
+"""What a GFlowNet samples: an unnormalised log-density over terminal states."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from crystalgfn.spaces.states import CrystalStates
 
 
 class Target(Protocol):
-    """Log-reward of states; its normaliser is what training finds."""
+    """Log-rewards of terminal states; training finds the normaliser of their density."""
 
     def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
-        """``(B,)`` finite log-rewards of finished states, under conditions ``(B, n)`` in [0, 1] if there are any."""
+        """Finite log-rewards ``(B,)`` of terminal states, under conditions ``(B, n)`` in [0, 1] if there are any."""
         ...
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a query of a reward gives; tensors on the device of the states.
+    """Result of a query of a reward; tensors are on the device of the states.
 
     Attributes:
         log_reward: ``(B,)``.
-        values: of the properties behind it, which columns of a table and what training shows are made of.
-        reward: that was asked.
+        values: values of the properties behind the log-reward, for columns of tables and for progress reports.
+        reward: the reward that was queried.
     """
 
     log_reward: Tensor
@@ -48,10 +48,10 @@ class Evaluation:
 
 
 class CrystalTarget:
-    """A reward of crystals, as a density over the states of a space in the measure of that space.
+    """A reward of crystals as a density over the states of a space, in the measure of that space.
 
     Args:
-        space: decodes states into crystals and knows the measure.
+        space: space that decodes states into crystals and defines the measure.
         reward: log-reward of crystals.
     """
 
@@ -68,9 +68,9 @@ class CrystalTarget:
         """Log-rewards of states, and the values behind them.
 
         Args:
-            states: B finished states.
+            states: B terminal states.
             condition: ``(B, n)`` in [0, 1], for a conditional policy.
-            deviations: whether standard deviations of ensembles are wanted among the columns.
+            deviations: whether columns should include the standard deviations of ensembles.
         """
         values = Values(self.space.crystals(states), deviations=deviations)
         log_reward = self.reward(values, self.reward.weights(condition) if condition is not None else None)

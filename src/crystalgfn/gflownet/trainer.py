@@ -27,23 +27,23 @@ MAX_NONFINITE_IN_A_ROW = 50
 
 @dataclass(frozen=True)
 class Progress:
-    """What one iteration gives to look at.
+    """Statistics of one iteration.
 
     Attributes:
         iteration: counted from 1.
-        trajectories: drawn from P_F so far, which is the number of reward queries.
-        loss: of this iteration.
+        trajectories: number of trajectories drawn from P_F so far.
+        loss: loss of this iteration.
         log_z: importance-weighted estimate from this batch, in nats.
         elbo: mean of log R + log P_B - log P_F over the batch, a lower bound on log Z when epsilon is 0 and the newest
             weights drew it.
         ess: effective sample size of the batch as a share of it, 0..1.
         log_reward: mean over trajectories drawn from P_F.
-        grad_norm: before clipping.
+        grad_norm: norm of the gradient before clipping.
         nonfinite: updates left out so far because the loss or its gradient was not finite.
-        property_median: of what the reward's first term is about, mostly a property, over the last rollout and in its
-            unit; NaN for a target without terms, as the next one.
-        property_best: the value that the term's goal prefers.
-        space_groups: distinct ones in the last rollout.
+        property_median: median over the last rollout of the criterion of the reward's first term, mostly a property,
+            in its unit; NaN for a target without terms.
+        property_best: the value of the criterion that the goal of the term prefers; NaN for a target without terms.
+        space_groups: number of distinct space groups in the last rollout.
     """
 
     iteration: int
@@ -65,10 +65,10 @@ class Batch:
     """Trajectories of one update.
 
     Attributes:
-        trajectories: those of P_F first, then those drawn backward from replayed states and from data.
+        trajectories: first trajectories of P_F, then trajectories drawn backward from replayed states, then from data.
         log_reward: ``(B,)``.
-        drawn: how many are of P_F.
-        from_data: how many were drawn backward from data.
+        drawn: number of trajectories drawn from P_F.
+        from_data: number of trajectories drawn backward from data.
     """
 
     trajectories: Trajectories
@@ -78,19 +78,19 @@ class Batch:
 
 
 class Trainer:
-    """Trains the policies of a space on a target; the loop is here and nowhere else.
+    """Trains the policies of a space on a target; every update of their weights is made here.
 
     Args:
         policy: forward and backward policies, trained in place.
         space: what may be sampled.
-        target: log-reward of finished states.
+        target: log-reward of terminal states.
         recipe: objective, optimiser, exploration.
-        seed: of every draw.
+        seed: seed of every draw.
         data: states of real crystals as a further source of backward trajectories, or None.
 
     Attributes:
         log_z: weights whose sum is log Z; none where the objective learns no log Z.
-        sampling_policy: the exponential moving average of the weights; what samples should be drawn from.
+        sampling_policy: policy with the exponential moving average of the weights, from which to draw samples.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class Trainer:
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
         self.device = space.device
         self.generator = Generator(device=self.device).manual_seed(seed)
-        learned = recipe.objective.log_z_parameters()
-        self.log_z = nn.Parameter(torch.zeros(learned.weights if learned else 0, device=self.device))
+        log_z = recipe.objective.log_z_parameters()
+        self.log_z = nn.Parameter(torch.zeros(log_z.weights if log_z else 0, device=self.device))
         self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
         self._weights, self._averaged = FlatWeights(policy), FlatWeights(self.sampling_policy)
         groups = [{"params": [self._weights.vector], "lr": recipe.lr, "peak": recipe.lr}]
-        if learned:
-            groups.append({"params": [self.log_z], "lr": learned.lr, "peak": learned.lr})
-        self._estimates_log_z = learned is not None and learned.start == "batch"
+        if log_z:
+            groups.append({"params": [self.log_z], "lr": log_z.lr, "peak": log_z.lr})
+        self._estimates_log_z = log_z is not None and log_z.start == "batch"
         self.optimizer = torch.optim.Adam(groups, fused=True)
         self.replay = ReplayBuffer(recipe.replay_capacity, space.state_type) if recipe.replay_share > 0 else None
         self.iteration = 0
@@ -126,8 +126,8 @@ class Trainer:
     def run(self, until: int, report: Callable[[Progress], None] | None = None, *, every: int = 1) -> None:
         """Train up to iteration ``until``, calling ``report`` after each ``every`` iterations and after the last."""
         while self.iteration < until:
-            wanted = report is not None and ((self.iteration + 1) % every == 0 or self.iteration + 1 == until)
-            progress = self.step(measure=wanted)
+            measure = report is not None and ((self.iteration + 1) % every == 0 or self.iteration + 1 == until)
+            progress = self.step(measure=measure)
             if report is not None and progress is not None:
                 report(progress)
 
@@ -135,15 +135,15 @@ class Trainer:
         """One iteration: draw a round of batches if none is left, score the next batch, update the weights.
 
         Args:
-            measure: whether to work out what :class:`Progress` holds.
+            measure: whether to compute the statistics of :class:`Progress`.
 
         Raises:
             CrystalGFNError: too many updates in a row were not finite.
         """
-        recipe, done = self.recipe, self.iteration / max(1, self.recipe.iterations)
-        epsilon = recipe.epsilon + (recipe.epsilon_final - recipe.epsilon) * done
+        recipe, share = self.recipe, self.iteration / max(1, self.recipe.iterations)
+        epsilon = recipe.epsilon + (recipe.epsilon_final - recipe.epsilon) * share
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * recipe.lr_factor(done)
+            group["lr"] = group["peak"] * recipe.lr_factor(share)
         if not self._round:
             self._round = self._draw(epsilon)
         batch = self._round.pop(0)
@@ -207,11 +207,11 @@ class Trainer:
         return [_batch(sources, index, n_data) for index in range(batches)] * recipe.passes
 
     def _conditions(self, batches: int, drawn: int) -> Tensor | None:
-        """Conditions of a round, ``(batches * drawn, n)``: the same in a batch, since log Z depends on them."""
+        """Conditions of a round, ``(batches * drawn, n)``: one per batch, since log Z depends on the condition."""
         if not self.policy.conditions:
             return None
-        each = torch.rand(batches, self.policy.conditions, generator=self.generator, device=self.device)
-        return each.repeat_interleave(drawn, 0)
+        conditions = torch.rand(batches, self.policy.conditions, generator=self.generator, device=self.device)
+        return conditions.repeat_interleave(drawn, 0)
 
     def _scored(self, batch: Batch) -> ScoredBatch:
         scores = self.policy.score(batch.trajectories, self.space)
@@ -222,8 +222,8 @@ class Trainer:
         log_z = self.log_z.sum()
         if not backward.own:
             return objective.loss(batch, log_z)
-        own = backward.loss(batch)
-        return objective.loss(batch.with_fixed_backward_policy(), log_z) + own
+        backward_loss = backward.loss(batch)
+        return objective.loss(batch.with_fixed_backward_policy(), log_z) + backward_loss
 
     def _start_log_z(self, batch: ScoredBatch) -> None:
         """Begin log Z with its estimate from a batch."""
@@ -232,7 +232,7 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the sampling weights towards the trained ones; faster at first, so that the start is forgotten."""
+        """Move the sampling weights towards the trained weights; faster at first, to forget the initial weights."""
         decay = min(self.recipe.ema, (1 + self.iteration) / (10 + self.iteration))
         self._averaged.vector.lerp_(self._weights.vector, 1 - decay)
 
@@ -242,7 +242,7 @@ class Trainer:
         log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
         w = torch.softmax(log_w, 0)
         rollout = self._rollout
-        assert rollout is not None  # an iteration begins with one
+        assert rollout is not None  # the first iteration begins with one
         return Progress(
             iteration=self.iteration,
             trajectories=self.trajectories,
@@ -260,10 +260,11 @@ class Trainer:
 
 
 def _batch(sources: list[tuple[Trajectories, Tensor, int]], index: int, from_data: int) -> Batch:
-    """Batch number ``index`` of a round: its share of each source (trajectories, log-rewards, how many a batch)."""
-    parts = [(taken[index * n : (index + 1) * n], reward[index * n : (index + 1) * n]) for taken, reward, n in sources]
+    """Batch number ``index`` of a round: its share of each source (trajectories, log-rewards, number per batch)."""
+    ranges = [slice(index * n, (index + 1) * n) for *_, n in sources]
+    parts = [(source[rows], reward[rows]) for (source, reward, _), rows in zip(sources, ranges, strict=True)]
     drawn = sources[0][2]
     if len(parts) == 1:
         return Batch(*parts[0], drawn=drawn, from_data=from_data)
-    trajectories = Trajectories.concatenate([taken for taken, _ in parts])
+    trajectories = Trajectories.concatenate([part for part, _ in parts])
     return Batch(trajectories, torch.cat([reward for _, reward in parts]), drawn=drawn, from_data=from_data)

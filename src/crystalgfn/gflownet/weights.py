@@ -1,7 +1,7 @@
-"""Importance weights of samples: how far a sampler is from its target, and drawing from the target by them.
+"""Importance weights of samples: how far a sampler is from its target, and resampling from the target.
 
-With log w = log R + log P_B - log P_F of trajectories drawn from P_F, weighted samples follow the target, whatever P_F
-is, as long as it can reach everything the target holds.
+With log w = log R + log P_B - log P_F of trajectories drawn from P_F, weighted samples follow the target for any P_F
+that can reach every state of the target.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def normalised(log_weights: Floats) -> Floats:
     """Weights that add up to 1, ``(n,)``.
 
     Raises:
-        DataError: no weights, or one that is NaN or infinite.
+        DataError: there are no weights, or one is NaN or infinite.
     """
     if not len(log_weights) or not np.isfinite(log_weights).all():
         raise DataError("importance weights: found none or one that is not finite, allowed: finite logarithms")
@@ -35,10 +35,10 @@ def normalised(log_weights: Floats) -> Floats:
 def truncated(log_weights: Floats) -> Floats:
     """Log-weights cut at sqrt(n) times their mean: a small bias for a finite variance (Ionides, JCGS 17, 295 (2008)).
 
-    A sampler may miss a few states by orders of magnitude; one of them in a batch would outweigh all others.
+    A sampler may miss a few states by orders of magnitude; one such state in a batch would outweigh all others.
     """
     logs = log_weights - log_weights[np.argmax(normalised(log_weights))]
-    logs = logs - np.log(np.exp(logs).sum())  # of weights that add up to 1; in logarithms none is too small
+    logs = logs - np.log(np.exp(logs).sum())  # normalised; as logarithms, no weight is too small
     return np.asarray(np.minimum(logs, -0.5 * np.log(len(logs))), dtype=float)
 
 
@@ -50,7 +50,7 @@ def effective_sample_size(log_weights: Floats) -> float:
 def resampled(log_weights: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows ``(n,)`` drawn in proportion to the truncated weights, in random order, by systematic resampling.
 
-    A row of normalised weight w comes n w times, rounded up or down; rows repeat where n w is above 1.
+    A row of normalised weight w is drawn n w times, rounded up or down; rows repeat where n w is above 1.
     """
     ends = np.cumsum(normalised(truncated(log_weights)))
     points = (rng.random() + np.arange(n)) / n
@@ -59,8 +59,8 @@ def resampled(log_weights: Floats, n: int, rng: np.random.Generator) -> NDArray[
 
 
 def share_error(categories: int, size: float) -> float:
-    """Total-variation distance that shares of so many categories have by chance in ``size`` independent samples.
+    """Total-variation distance that sampling noise alone causes in shares of categories of ``size`` samples.
 
-    Half the sum of mean absolute deviations, at most sqrt(categories / (2 pi size)); it is that for equal shares.
+    Half the sum of mean absolute deviations: at most sqrt(categories / (2 pi size)), which equal shares reach.
     """
     return float(min(1.0, np.sqrt(categories / (2 * np.pi * size))))

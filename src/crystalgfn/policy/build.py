@@ -14,7 +14,7 @@ from crystalgfn.policy.stages.stage import Stage
 from crystalgfn.spaces.crystal import CrystalSpace
 
 STAGES: tuple[type[Stage[Any]], ...] = (SpaceGroupStage, CompositionStage, LatticeStage)
-"""The stage of every subspace, each with the subspace's name."""
+"""The stage of every subspace; a stage has the name of its subspace."""
 
 
 def policy_of(
@@ -23,9 +23,9 @@ def policy_of(
     """The policies over a space with random weights.
 
     Args:
-        space: as wide as any that will be sampled.
-        options: of networks and stages; the defaults if None.
-        stages: what to choose from.
+        space: at least as wide as any space that will be sampled.
+        options: options of networks and stages; the defaults if None.
+        stages: stages to choose from, one of each name.
 
     Raises:
         LookupError: a subspace has no stage.

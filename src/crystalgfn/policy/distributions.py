@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 EDGE = 1e-6
-"""Draws from [0, 1] keep this distance from its ends, so that what is stored is what is scored."""
+"""Draws from [0, 1] keep this distance from its ends, so that the value stored is the value scored."""
 
 
 def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
@@ -18,10 +18,10 @@ def masked_log_softmax(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 def sample_masked(logits: Tensor, mask: Tensor, *, epsilon: float, generator: Generator) -> Tensor:
-    """Draw one allowed column a row, by inverse CDF: one uniform number a row, ten times faster than multinomial.
+    """Draw one allowed column per row by inverse CDF, ten times faster than ``torch.multinomial``.
 
     Args:
-        logits, mask: ``(B, A)``; every row allows something.
+        logits, mask: ``(B, A)``; every row allows at least one column.
         epsilon: share of draws that are uniform over the allowed columns.
 
     Returns:
@@ -42,7 +42,7 @@ def bernoulli_log_probs(logit: Tensor, forced: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _LogBeta(torch.autograd.Function):
-    """Log-density of Beta distributions, with a gradient of its own: a third of the operations of the recorded one."""
+    """Log-density of Beta distributions, with a gradient written by hand: a third of the operations of autograd's."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, log_x: Tensor, log_rest: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class BetaMixture:
         self.alpha, self.beta = shapes.chunk(2, 1)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Log-density at ``x`` ``(N,)`` in [0, 1]; values nearer an end than ``EDGE`` count as at it."""
+        """Log-density at ``x`` ``(N,)`` in [0, 1]; values closer to an end than ``EDGE`` are moved to that distance."""
         x = x.clamp(EDGE, 1 - EDGE).unsqueeze(1)
         a, b = self.alpha, self.beta
         component = _LogBeta.apply(a, b, torch.log(x), torch.log1p(-x))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 SMALL = 2_000
-"""Look-ups below which embeddings are gathered and summed one after the other."""
+"""Number of look-ups below which embeddings are gathered first and summed afterwards."""
 
 
 class SetEncoder(nn.Module):
@@ -17,7 +17,7 @@ class SetEncoder(nn.Module):
     Args:
         vocabulary: number of features; feature 0 is padding and contributes nothing.
         width: size of the hidden layer.
-        expected: features a state usually has, for the scale at the start.
+        expected: usual number of features of a state, which sets the initial scale.
     """
 
     def __init__(self, vocabulary: int, width: int, *, expected: int) -> None:
@@ -39,7 +39,7 @@ class PointEncoder(nn.Module):
     Args:
         dimensions: slots of the cube.
         width: size of the hidden layer.
-        harmonics: cosines a slot.
+        harmonics: cosines per slot.
     """
 
     frequencies: Tensor
@@ -50,7 +50,7 @@ class PointEncoder(nn.Module):
         self.linear = nn.Linear(dimensions * harmonics, width)
 
     def forward(self, u: Tensor, free: Tensor) -> Tensor:
-        """Points ``(R, 6)`` and their free slots ``(R, 6)`` -> ``(R, width)``."""
+        """Points ``(R, n)`` and their free slots ``(R, n)``, of n dimensions -> ``(R, width)``."""
         waves = torch.cos(u.to(self.frequencies.dtype).unsqueeze(2) * self.frequencies) * free.unsqueeze(2)
         result: Tensor = self.linear(waves.flatten(1))
         return result
@@ -60,8 +60,8 @@ class Trunk(nn.Module):
     """Hidden layers after the encoders: the first is the sum of the encodings itself.
 
     Args:
-        width: units a layer.
-        layers: hidden layers, the encoders' sum included.
+        width: units per layer.
+        layers: number of hidden layers, including the sum of the encodings.
     """
 
     def __init__(self, width: int, layers: int) -> None:
@@ -78,10 +78,10 @@ class Trunk(nn.Module):
 
 
 class Network(nn.Module):
-    """One encoder a stage, one of the condition, and a trunk.
+    """One encoder per stage, an encoder of the condition, and a trunk.
 
     Args:
-        encoders: one module a stage, by its name and in their order.
+        encoders: one module per stage, by the name of the stage and in order.
         width, layers: size of the trunk.
         conditions: numbers in [0, 1] that the policy is conditional on; 0 for none.
     """
@@ -98,16 +98,16 @@ class Network(nn.Module):
         return self.trunk.bias.device
 
     def encode_condition(self, condition: Tensor | None) -> Tensor | None:
-        """Encoding ``(B, width)`` of conditions ``(B, n)``, which joins that of every state; None without any."""
+        """Encoding ``(B, width)`` of conditions ``(B, n)``, a part of the encoding of every state; None without one."""
         if self.condition is None or condition is None:
             return None
-        encoded: Tensor = self.condition(condition, torch.ones_like(condition))
-        return encoded
+        encoding: Tensor = self.condition(condition, torch.ones_like(condition))
+        return encoding
 
     def start(self, batch: int, condition: Tensor | None) -> Tensor:
         """Encoding ``(B, width)`` before the first stage: that of the condition, if there is one."""
-        encoded = self.encode_condition(condition)
-        return torch.zeros(batch, len(self.trunk.bias), device=self.device) if encoded is None else encoded
+        encoding = self.encode_condition(condition)
+        return torch.zeros(batch, len(self.trunk.bias), device=self.device) if encoding is None else encoding
 
 
 def small_head(width: int, outputs: int) -> nn.Linear:

@@ -10,15 +10,16 @@ LookAhead = Literal["counts", "elements", "learned"]
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyOptions:
-    """What networks and stages are made with.
+    """What networks and stages are built from.
 
     Attributes:
-        width, layers: of the trunk (paper: 3 x 256).
+        width, layers: size of the trunk (paper: 3 layers of 256 units).
         shared: one network for both policies; False gives P_B its own (paper).
-        components: Beta distributions a mixture.
-        beta_range: bounds of their parameters.
+        components: Beta distributions in each mixture.
+        beta_range: bounds of the parameters of these distributions.
         flow: whether to learn the flow of states, for SubTB.
-        look_ahead: what the choice of an element starts from, see :mod:`.stages.composition`.
+        look_ahead: the completions that the choice of an element starts from, see
+            :mod:`crystalgfn.policy.stages.composition`.
         conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
     """
 

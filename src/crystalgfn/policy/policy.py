@@ -23,11 +23,11 @@ class Scores:
     """Log-probabilities of every transition under the current policies.
 
     Attributes:
-        log_pf, log_pb: ``(B, S)``, transitions of all stages in order; 0 where a trajectory has none.
+        log_pf, log_pb: ``(B, S)``, for the transitions of all stages in order; 0 where a trajectory has none.
         is_step: ``(B, S)`` bool, whether there is a transition.
-        log_flow: ``(B, S)`` log of the learned flow of the state each transition leaves, 0 where there is none; None if
-            the policy has no flow head.
-        columns: which of the S columns are transitions of each stage, by its name.
+        log_flow: ``(B, S)`` log of the learned flow of the state that each transition leaves, 0 where there is no
+            transition; None if the policy has no flow head.
+        columns: which of the S columns hold the transitions of each stage, by the name of the stage.
     """
 
     log_pf: Tensor
@@ -52,10 +52,10 @@ class CrystalPolicy(nn.Module):
 
     Args:
         stages: in the order in which trajectories pass them.
-        options: of the networks, and those with which the stages were made.
+        options: sizes of the networks, and the options with which the stages were built.
 
     Attributes:
-        stages: by name, in their order.
+        stages: stages by name, in order.
     """
 
     def __init__(self, stages: Sequence[Stage[Any]], options: PolicyOptions) -> None:
@@ -83,7 +83,7 @@ class CrystalPolicy(nn.Module):
         """Draw ``batch`` trajectories with the forward policy, a share ``epsilon`` of actions uniform.
 
         Args:
-            batch: B.
+            batch: number of trajectories, B.
             space: masks, tables and limits.
             epsilon: share of actions drawn uniformly from the allowed ones.
             condition: ``(B, n)`` in [0, 1], for a conditional policy.
@@ -119,14 +119,14 @@ class CrystalPolicy(nn.Module):
         space: CrystalSpace,
         run: Callable[[Stage[Any], Tensor, Trajectories], Steps],
     ) -> Trajectories:
-        """Run every stage on what those before it decided, whose encoding ``prefix`` grows with each."""
-        walked = Trajectories((), condition, space.state_type)
+        """Run the stages in order, each on the steps of all stages before it, whose encoding is ``prefix``."""
+        trajectories = Trajectories((), condition, space.state_type)
         for name, stage in self.stages.items():
-            steps = run(stage, prefix, walked)
-            if len(walked.steps) + 1 < len(self.stages):  # nobody reads the encoding after the last stage
-                prefix = prefix + network.encoders[name](*stage.final(steps, walked, space=space))
-            walked = walked.followed_by(steps)
-        return walked
+            steps = run(stage, prefix, trajectories)
+            if len(trajectories.steps) + 1 < len(self.stages):  # nobody reads the encoding after the last stage
+                prefix = prefix + network.encoders[name](*stage.final(steps, trajectories, space=space))
+            trajectories = trajectories.followed_by(steps)
+        return trajectories
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""
@@ -161,11 +161,11 @@ class CrystalPolicy(nn.Module):
         condition = network.encode_condition(trajectories.condition)
         encodings, prefix = [self._source(network, condition)], condition
         for visit, encoder in zip(visits, network.encoders.values(), strict=True):
-            own = encoder(*visit.inputs)
+            encoding = encoder(*visit.inputs)
             if visit.forward_only is not None and network is self.forward_network:
-                above = len(own) - len(visit.forward_only)
-                own = own + nn.functional.pad(visit.forward_only, (0, 0, above, 0))
-            encodings.append(own if prefix is None else own + prefix.index_select(0, visit.owner))
+                above = len(encoding) - len(visit.forward_only)
+                encoding = encoding + nn.functional.pad(visit.forward_only, (0, 0, above, 0))
+            encodings.append(encoding if prefix is None else encoding + prefix.index_select(0, visit.owner))
             prefix = encodings[-1][: len(trajectories)]
         z: Tensor = network.trunk(torch.cat(encodings))
         return z.split([len(encoding) for encoding in encodings])
@@ -174,5 +174,5 @@ class CrystalPolicy(nn.Module):
         """Encoding of the state in which trajectories start: ``(1, width)``, or ``(B, width)`` under conditions."""
         name, first = next(iter(self.stages.items()))
         inputs = first.source(network.device)
-        own = network.start(1, None) if inputs is None else network.encoders[name](*inputs)
-        return own if condition is None else own + condition
+        encoding = network.start(1, None) if inputs is None else network.encoders[name](*inputs)
+        return encoding if condition is None else encoding + condition

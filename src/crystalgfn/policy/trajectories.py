@@ -16,9 +16,9 @@ from crystalgfn.spaces.states import CrystalStates
 
 @dataclass(frozen=True)
 class Steps(TensorBatch):
-    """What a stage records of B trajectories. Slicing and joining are its own: override them where rows are padded.
+    """What a stage records of B trajectories. A subclass whose rows are padded overrides slicing and joining.
 
-    Steps are recorded in inference mode, so a layer with gradients takes a copy of what they hold.
+    Steps are recorded in inference mode, so a layer with gradients needs a copy of their tensors.
     """
 
     @abstractmethod
@@ -34,9 +34,9 @@ class Trajectories:
     """A batch of trajectories, stage by stage; complete, or through the stages that are finished so far.
 
     Attributes:
-        steps: one record a stage, in their order.
-        condition: ``(B, n)`` that the trajectories were drawn under, if any.
-        state_type: what complete trajectories end in.
+        steps: one record per stage, in order.
+        condition: ``(B, n)``, the condition under which the trajectories were drawn, if any.
+        state_type: class of the states in which complete trajectories end.
     """
 
     steps: tuple[Steps, ...] = ()
@@ -63,7 +63,7 @@ class Trajectories:
         raise LookupError(f"no {kind.__name__} among {', '.join(type(steps).__name__ for steps in self.steps)}")
 
     def first(self, stages: int) -> Trajectories:
-        """The trajectories through this many stages."""
+        """The trajectories through the first ``stages`` stages."""
         return replace(self, steps=self.steps[:stages])
 
     def followed_by(self, steps: Steps) -> Trajectories:
@@ -71,7 +71,7 @@ class Trajectories:
         return replace(self, steps=(*self.steps, steps))
 
     def with_steps(self, steps: Steps) -> Trajectories:
-        """The trajectories with these steps in place of the steps of this class."""
+        """The trajectories with these steps in place of the steps of the same class."""
         return replace(self, steps=tuple(steps if isinstance(old, type(steps)) else old for old in self.steps))
 
     def __getitem__(self, rows: Tensor | slice) -> Trajectories:
@@ -82,6 +82,6 @@ class Trajectories:
     def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
         """Join batches of the same space."""
         conditions = [part.condition for part in parts if part.condition is not None]
-        together = zip(*(part.steps for part in parts), strict=True)
-        steps = tuple(type(of_stage[0]).concatenate(of_stage) for of_stage in together)
+        stages = zip(*(part.steps for part in parts), strict=True)
+        steps = tuple(type(records[0]).concatenate(records) for records in stages)
         return replace(parts[0], steps=steps, condition=torch.cat(conditions) if conditions else None)

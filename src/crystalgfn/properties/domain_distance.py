@@ -13,10 +13,10 @@ from crystalgfn.proxies.models import model_folder
 
 
 class DomainDistance:
-    """Distance from the training crystals of a model as a property.
+    """Distance from the training crystals of a model, as a property.
 
     Args:
-        model: by name or folder.
+        model: name or folder of the model.
     """
 
     name = "domain_distance"
@@ -30,7 +30,7 @@ class DomainDistance:
 
     @cached_property
     def domain(self) -> TrainingDomain:
-        """The statistics of the model."""
+        """The statistics of the model's training crystals."""
         return TrainingDomain.load(model_folder(self._model))
 
     def __call__(self, crystals: Crystals) -> Tensor:

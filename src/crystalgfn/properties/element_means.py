@@ -1,7 +1,7 @@
 """Properties that are means over the elements of a crystal: cost, risk of supply, radioactivity, toxicity.
 
-The values of elements come out of pymatgen when they are first asked for. Elements that its table lacks are an error,
-not a zero.
+The values of the elements are read from pymatgen when they are first needed. An element that the table lacks is an
+error, not a zero.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from crystalgfn.crystals.property import EXACT, KnownElements
 TOXIC = ("Be", "As", "Cd", "Hg", "Tl", "Pb")
 """Elements whose compounds as a class are classified as toxic or harmful: the group entries of Annex VI, table 3, of
 Regulation (EC) 1272/2008 for compounds of beryllium, arsenic, cadmium, mercury, thallium and lead; Cd, Hg and Pb are
-restricted by Annex II of Directive 2011/65/EU (RoHS) as well. Chromium is left out, since only its oxidation state VI
-is restricted and a composition does not say it. A list by hand: no library that is needed here holds one."""
+also restricted by Annex II of Directive 2011/65/EU (RoHS). Chromium is left out, since only its oxidation state VI is
+restricted and a composition does not give oxidation states. The list is kept by hand: no dependency has one."""
 
 
 class ElementMean:
-    """Mean over the atoms or the mass of a crystal of a value of each element.
+    """Mean of a value of the elements over the atoms or the mass of a crystal.
 
     Args:
-        name: of the property.
-        read: gives the value of each element by symbol; called once, when first needed.
-        unit: of the values.
-        source: one line.
+        name: name of the property.
+        read: returns the value of each element by symbol; called once, when first needed.
+        unit: unit of the values.
+        source: where the values come from, in one line.
         by_mass: weigh elements by their share of the mass instead of the atoms.
-        flag: 1 where the mean is above 0, else 0.
+        flag: return 1 where the mean is above 0, and else 0.
     """
 
     error = EXACT
@@ -90,7 +90,7 @@ def _costs() -> dict[str, float]:
 def _hhi(which: int) -> dict[str, float]:
     from pymatgen.analysis.hhi import HHIModel
 
-    return {symbol: both[which] for symbol, both in HHIModel().symbol_hhip_hhir.items()}
+    return {symbol: indices[which] for symbol, indices in HHIModel().symbol_hhip_hhir.items()}
 
 
 def _radioactive() -> dict[str, float]:

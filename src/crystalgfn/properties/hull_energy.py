@@ -1,4 +1,4 @@
-"""Energy above the hull, from a model of the formation energy: no structure needed."""
+"""Energy above the hull, from a model of the formation energy; no structure is needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EnergyAboveHull:
     """Predicted formation energy less the energy of the hull at the composition.
 
     Args:
-        model: of the formation energy, by name or folder.
+        model: name or folder of the model of the formation energy.
         hull: ``"builtin"`` or a table of phases.
     """
 
@@ -40,25 +40,25 @@ class EnergyAboveHull:
 
     @cached_property
     def _known_elements(self) -> KnownElements:
-        known = set(self.model.elements)
-        both = [symbol for symbol in self.facets.hull.elements if symbol in known]
-        return KnownElements(self.name, both, f"the {self._hull} hull and {self._model} hold")
+        of_model = set(self.model.elements)
+        symbols = [symbol for symbol in self.facets.hull.elements if symbol in of_model]
+        return KnownElements(self.name, symbols, f"the {self._hull} hull and {self._model} hold")
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """Symbols that hull and model know."""
+        """Symbols of the elements that both the hull and the model know."""
         return self._known_elements.symbols
 
     @property
     def error(self) -> str:
-        """Error of the model; that of the hull comes on top."""
+        """Error of the model; the error of the hull comes on top."""
         return f"{self.model.error}; the hull's comes on top"
 
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return energies above the hull (B,), eV/atom; negative below it.
 
         Raises:
-            PropertyError: a crystal holds an element that hull or model lack.
+            PropertyError: a crystal holds an element that the hull or the model lacks.
         """
         self._known_elements.check(crystals)
         return self.model(crystals).double() - self.facets.energies(crystals.elements, crystals.counts)

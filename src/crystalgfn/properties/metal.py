@@ -15,7 +15,7 @@ class Metal:
     """Probability that a crystal has no band gap.
 
     Args:
-        model: of the band gap, by name or folder.
+        model: name or folder of the model of the band gap.
     """
 
     name = "metal"
@@ -32,12 +32,12 @@ class Metal:
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """Symbols that the model knows."""
+        """Symbols of the elements that the model knows."""
         return self.model.elements
 
     @property
     def error(self) -> str:
-        """Share of test rows on the right side, and area under the curve."""
+        """Share of test rows that are classified correctly, and area under the curve."""
         metals = self.model.card["metrics"]["real"].get("metals", {})
         if not metals:
             return ""
@@ -47,6 +47,6 @@ class Metal:
         """Return the probability (B,).
 
         Raises:
-            PropertyError: a crystal holds an element the model was not trained on.
+            PropertyError: a crystal holds an element that the model was not trained on.
         """
         return self.model.metal(crystals)

@@ -1,8 +1,8 @@
 """Properties by name: what a reward or a table column can be made of.
 
 A property maps B crystals to a column (B,). :func:`resolve` finds it by a shipped name, as ``"module:function"`` for
-any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare. To add
-one to the package: a function with :func:`~crystalgfn.crystals.property.about` in a file, and a line in
+any callable, or among the entry points of the group ``crystalgfn.properties`` that installed packages declare. A new
+property of the package is a function with :func:`~crystalgfn.crystals.property.about` in a file, and a line in
 :data:`SHIPPED`. A trained model needs only its folder under ``proxies/weights``.
 """
 
@@ -35,8 +35,8 @@ SHIPPED: dict[str, str] = {
     "toxic": "crystalgfn.properties.element_means:toxic",
     "domain_distance": "crystalgfn.properties.domain_distance:DomainDistance",
 }
-"""Where each property is, beside the trained models: a module, and a callable or a class in it that
-needs no arguments; unit, source, error and elements are its attributes."""
+"""Where each property besides the trained models is defined: a module, and a callable in it or a class that needs no
+arguments. Unit, source, error and elements are attributes of the callable."""
 
 
 def available() -> list[str]:
@@ -48,7 +48,7 @@ def available() -> list[str]:
 
 @cache
 def _shipped(name: str) -> CheckedProperty:
-    """Load a shipped property once for the process: it is never changed after that."""
+    """Load a shipped property once in a process: it never changes afterwards."""
     return _loaded(name, SHIPPED[name]) if name in SHIPPED else _model(name)
 
 
@@ -64,11 +64,11 @@ def resolve(spec: str) -> CheckedProperty:
 
     Args:
         spec: a shipped name (``"formation_energy"``, ``"density"``, ...), the folder of a trained proxy,
-            ``"module:function"``, or the name of an entry point. What the function says of itself in attributes
-            (``unit``, ``source``, ``error``, ``elements``) is taken over.
+            ``"module:function"``, or the name of an entry point. The attributes of the function (``unit``,
+            ``source``, ``error``, ``elements``) are taken over.
 
     Raises:
-        PropertyError: nothing of that name, or it cannot be imported.
+        PropertyError: there is no property of that name, or it cannot be imported.
     """
     from crystalgfn.proxies.models import CARD, shipped_models
 

@@ -2,13 +2,13 @@
 
 Imports point one way, from the bottom up:
 
-1. ``networks``: inputs and features, layers, one file for each kind, the registry of the kinds;
+1. ``networks``: inputs and features, layers, one file for each kind of network, and the registry of kinds;
 2. ``hyperparameters``: how one network is fitted;
-3. ``data``: labels, labelled crystals, strained copies, splits, and the rows that a network is fitted to;
+3. ``data``: labels, labelled crystals, strained copies, splits, and training rows;
 4. ``checkpoints``, ``training``: the fit of one network, epoch by epoch;
 5. ``phases``: the fits that a recipe consists of; ``ensembles``: members joined to a fitted model;
 6. ``models``: the folder of a model and the property that predicts with it; ``domain``: its training crystals;
-7. ``evaluate``: errors; ``refine``: a model that goes on with relaxed candidates;
-8. ``cards``, ``card_text``: what a model was fitted to, how, and how well it does;
+7. ``evaluate``: errors; ``refine``: further training on relaxed candidates;
+8. ``cards``, ``card_text``: the data of a model, its training and its errors;
 9. ``workflow``: from tables to the folder of a model.
 """

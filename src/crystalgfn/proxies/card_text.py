@@ -11,7 +11,7 @@ def card_text(card: dict[str, Any]) -> str:
     """Return the card as markdown."""
     data, domain = card["data"], card["domain"]
     fits_validation = card["split"].get("fits_validation", False)
-    kept = "epochs kept, the last" if fits_validation else "epochs kept by validation error"
+    epochs = "epochs kept, the last" if fits_validation else "epochs kept by validation error"
     validation = "fitted as well in this last run" if fits_validation else "for validation"
     lines = [
         f"# {card['name']}",
@@ -21,7 +21,7 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         f"- made by: `{card['command']}`",
         *([f"- its members come after those of `{card['appended_to']['command']}`"] if "appended_to" in card else []),
-        f"- recipe `{card['recipe']}`, seed {card['seed']}; {kept}: "
+        f"- recipe `{card['recipe']}`, seed {card['seed']}; {epochs}: "
         + ", ".join(f"{s['name']} {s['epoch_kept']} of {s['epochs_run']}" for s in card["stages"]),
         f"- data: {data['rows']:,} real rows, sha256 `{data['sha256']}`",
     ]
@@ -59,7 +59,7 @@ def card_text(card: dict[str, Any]) -> str:
 
 
 def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the table of errors: group, n, MAE, median, p95, bias (unit of the property)."""
+    """Rows of the table of errors, with the columns of :data:`REAL_HEADER`, in the unit of the property."""
     out = []
     for name, errors in real["groups"].items():
         if errors["n"]:
@@ -69,7 +69,7 @@ def real_rows(real: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def strained_rows(strained: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Rows of the strained table: group, n, MAE and median of the energy; MAE and correlation of its change."""
+    """Rows of the strained table, with the columns of :data:`STRAINED_HEADER`."""
     out = []
     for name, errors in strained.items():
         energy, change, capped = errors["energy"], errors["change"], errors["change_capped_5"]

@@ -1,4 +1,4 @@
-"""Model cards: what a proxy was trained on, and how."""
+"""Model cards: on what data a proxy was trained, and how."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ def make_card(
     """Return the card of a trained model as plain values; its metrics are left empty.
 
     Args:
-        with_validation: the validation rows were fitted as well, and the last epoch was kept.
-        split_seed: of the split, where it is not ``seed``.
-        appended_to: card of the model whose members come first; what is said of strained copies is taken from it.
+        with_validation: whether the validation rows were fitted as well, and the last epoch was kept.
+        split_seed: seed of the split, where it differs from ``seed``.
+        appended_to: card of the model whose members come first; the entries on strained copies are taken from it.
+
+    Raises:
+        ConfigError: the model of ``appended_to`` was trained on other data.
     """
     crystals = table.crystals
     present = (crystals.counts > 0).any(0).cpu().numpy()

@@ -1,4 +1,4 @@
-"""State of an unfinished training: one safetensors file, written after each epoch in one piece."""
+"""State of an unfinished training run: one safetensors file, replaced as a whole after each epoch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def load_checkpoint(
     """Restore networks and optimiser in place; return the history and the scale of the learning rate.
 
     Raises:
-        CheckpointError: an unreadable file, or one of other hyperparameters or another seed.
+        CheckpointError: the file is unreadable, or has other hyperparameters or another seed.
     """
     tensors, about = read_tensors(path)
     if about.get("hyperparameters") != json.loads(json.dumps(asdict(hyperparameters))) or about.get("seed") != seed:

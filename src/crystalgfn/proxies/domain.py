@@ -1,6 +1,6 @@
 """The domain of a model: how far a crystal is from its training crystals, by composition, space group and cell.
 
-The distance is the largest of three, each in units of what 95 % of held-out crystals stay below:
+The distance is the largest of three; the unit of each is the value that 95 % of held-out crystals stay below:
 
 - composition: Euclidean, to the nearest of some thousand centres of training compositions. A composition is the sum
   over its elements of the square root of the fraction times a vector of the element (physical properties, row and
@@ -9,9 +9,9 @@ The distance is the largest of three, each in units of what 95 % of held-out cry
 - cell: deviations of log volume over the additive estimate, log axial ratios and cosines of the angles from the mean of
   the lattice system, in standard deviations, as a Euclidean norm.
 
-So below 1 a crystal is like those of the training data in every respect, and 2 is twice as far out as the outermost
-twentieth of real crystals in at least one. The statistics stand in the model's folder and were fitted with every tenth
-formula left out, which calibrate the three.
+So below 1 a crystal is like the training data in all three respects, and 2 is twice as far out as the outermost
+twentieth of real crystals in at least one. The statistics stand in the model's folder. They were fitted without a
+random tenth of the formulas, whose crystals calibrate the three distances.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ EDGE = 0.95
 """Share of held-out crystals that lie within 1, for each of the three distances."""
 
 KIND_WEIGHT = 0.5
-"""Of an element's row, column and identity, against its physical properties."""
+"""Weight of an element's row, column and identity relative to its physical properties."""
 
 SMALLEST_SPREAD = 0.02
 """Least standard deviation of a logarithm of the cell's ratios, and of a cosine."""
@@ -50,12 +50,13 @@ class TrainingDomain:
     """Statistics of the training crystals; see the module's docstring.
 
     Attributes:
-        vectors: (119, 16) float32 of each element.
+        vectors: (119, 16) float32, one vector for each element.
         centres: (C, 16) int8 centres of compositions, in units of ``step``.
-        step: (16,) float32.
-        rarity: (231,) float32 of each space group.
+        step: (16,) float32, unit of the centres in each direction.
+        rarity: (231,) float32, logarithm of the rarity of each space group.
         cell_mean, cell_std: (231, 6) float32 for each space group: log volume ratio, log b/a, log c/a, cosines.
-        edges: (3,) float32: composition, space group and cell at :data:`EDGE` of held-out crystals.
+        edges: (3,) float32: distances of composition, space group and cell that the share :data:`EDGE` of held-out
+            crystals stays below.
     """
 
     vectors: Tensor
@@ -68,19 +69,21 @@ class TrainingDomain:
 
     @classmethod
     def fit(cls, crystals: Crystals, *, seed: int = 0) -> TrainingDomain:
-        """Fit the statistics to training crystals; the same seed gives the same."""
+        """Fit the statistics to training crystals; the same seed gives the same statistics."""
         rng = np.random.default_rng(seed)
         _, formula = np.unique(np.asarray(crystals.formulas, dtype=str), return_inverse=True)
-        apart = rng.random(formula.max() + 1)[formula] < 0.1 if len(crystals) >= 100 else np.zeros(len(crystals), bool)
-        training, calibrating = crystals[~apart], crystals[apart] if apart.any() else crystals
+        held_out = (
+            rng.random(formula.max() + 1)[formula] < 0.1 if len(crystals) >= 100 else np.zeros(len(crystals), bool)
+        )
+        training, calibrating = crystals[~held_out], crystals[held_out] if held_out.any() else crystals
 
         roots = _roots(training)
         features = torch.as_tensor(_element_features()[list(training.elements)])
         rows = roots @ features
         _, _, directions = torch.linalg.svd(rows - rows.mean(0), full_matrices=False)
         vectors = torch.zeros(len(element_tables.SYMBOLS), DIRECTIONS)
-        turned = torch.as_tensor(_element_features()) @ directions[:DIRECTIONS].T
-        vectors[:, : turned.shape[1]] = turned
+        projections = torch.as_tensor(_element_features()) @ directions[:DIRECTIONS].T
+        vectors[:, : projections.shape[1]] = projections
         step, quantised = _quantised(_centres(roots @ vectors[list(training.elements)], rng))
 
         group = training.space_group
@@ -89,10 +92,10 @@ class TrainingDomain:
         cells = _cells(training, torch.as_tensor(atomic_volume_table()))
         system = torch.as_tensor(np.asarray(space_groups.CRYSTAL_LATTICE_SYSTEM).astype(np.int64))
         mean, std = cells.mean(0).repeat(231, 1), cells.std(0).repeat(231, 1)
-        for one in system[group].unique():
-            rows = cells[system[group] == one]
-            mean[system == one, 1:] = rows.mean(0)[1:]
-            std[system == one, 1:] = rows.std(0, correction=0)[1:]
+        for code in system[group].unique():
+            rows = cells[system[group] == code]
+            mean[system == code, 1:] = rows.mean(0)[1:]
+            std[system == code, 1:] = rows.std(0, correction=0)[1:]
         std = std.nan_to_num(1.0).clamp(min=SMALLEST_SPREAD)
 
         uncalibrated = cls(vectors, quantised, step, rarity, mean, std, torch.ones(3))
@@ -104,7 +107,7 @@ class TrainingDomain:
         """Read the statistics in a model folder.
 
         Raises:
-            CheckpointError: missing or unreadable.
+            CheckpointError: the file is missing or unreadable.
         """
         tensors, _ = read_tensors(folder / DOMAIN)
         try:
@@ -129,12 +132,12 @@ class TrainingDomain:
         nearest = torch.addmm(lengths, x, centres).amin(1) + x.square().sum(1)
         cells = _cells(crystals, volumes, columns=True)
         group = crystals.space_group
-        off = (cells - mean[group]) * inverse_std[group]
-        return nearest.clamp(min=0).sqrt() / self.edges[0], rarity[group], off.norm(dim=1) / self.edges[2]
+        deviations = (cells - mean[group]) * inverse_std[group]
+        return nearest.clamp(min=0).sqrt() / self.edges[0], rarity[group], deviations.norm(dim=1) / self.edges[2]
 
     def _tables(self, crystals: Crystals) -> tuple[Tensor, ...]:
         key = (crystals.elements, crystals.device)
-        if key not in self._kept:
+        if key not in self._table_cache:
             columns = list(crystals.elements)
             centres = self.centres.float() * self.step
             tables = (
@@ -146,12 +149,12 @@ class TrainingDomain:
                 1 / self.cell_std,
                 self.rarity / self.edges[1],
             )
-            self._kept.clear()
-            self._kept[key] = tuple(tensor.to(crystals.device) for tensor in tables)
-        return self._kept[key]
+            self._table_cache.clear()
+            self._table_cache[key] = tuple(tensor.to(crystals.device) for tensor in tables)
+        return self._table_cache[key]
 
     @cached_property
-    def _kept(self) -> dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, ...]]:
+    def _table_cache(self) -> dict[tuple[tuple[int, ...], torch.device], tuple[Tensor, ...]]:
         return {}
 
 
@@ -172,7 +175,7 @@ def _roots(crystals: Crystals) -> Tensor:
 def _cells(crystals: Crystals, volumes: Tensor, *, columns: bool = False) -> Tensor:
     """Log volume over the additive estimate, log b/a and c/a, cosines of the angles: (B, 6) float32.
 
-    ``volumes``: A^3 per atom of all elements (119,), or, with ``columns``, of those of the crystals (D,).
+    ``volumes``: A^3 per atom of all elements (119,), or, with ``columns``, of the elements of the crystals (D,).
     """
     estimate = crystals.counts.float() @ (volumes if columns else volumes[list(crystals.elements)])
     logs = crystals.lattice[:, :3].float().log()
@@ -196,6 +199,6 @@ def _centres(rows: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _quantised(centres: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the step of each direction, (16,), and the centres as int8 multiples of it."""
+    """Return the step of each direction, (16,), and the centres as int8 multiples of the steps."""
     step = centres.abs().amax(0).clamp(min=1e-6) / 127
     return step, (centres / step).round().to(torch.int8)

@@ -16,10 +16,10 @@ from crystalgfn.proxies.networks.volume import VolumeNetwork
 def append(network: ProxyNetwork, further: SetNetwork) -> ProxyNetwork:
     """Return ``network`` with the members of ``further`` after its own.
 
-    Of a :class:`VolumeNetwork` the relaxed part grows; the part that knows the cell stays as it is.
+    In a :class:`VolumeNetwork` the relaxed part grows; the network of the cell stays as it is.
 
     Raises:
-        ConfigError: networks of other sizes, or with another scaling, as other training rows give.
+        ConfigError: the networks differ in size, or in their scaling because they were trained on other rows.
     """
     if isinstance(network, VolumeNetwork):
         relaxed = append(network.relaxed, further)
@@ -41,5 +41,5 @@ def append(network: ProxyNetwork, further: SetNetwork) -> ProxyNetwork:
 
 
 def _sizes(config: NetworkConfig) -> NetworkConfig:
-    """What has to agree: everything but the number of members and what a dropped-out training changes."""
+    """The sizes that have to agree: all but the number of members and the network of the cell."""
     return replace(config, members=1, cell_members=1, cell_hidden=0, cell_blocks=0)

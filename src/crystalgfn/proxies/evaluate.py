@@ -23,7 +23,7 @@ SHAPE_LIMIT = 1.35
 """Shape strains that change axial ratios by more than this factor are reported as a group of their own."""
 
 CAPS = (2.0, 5.0)
-"""eV/atom: strained errors are also reported with predicted and true change clipped to these."""
+"""eV/atom: errors of strained copies are also reported with predicted and true change clipped to each cap."""
 
 
 def errors(predicted: Floats, true: Floats) -> dict[str, float]:
@@ -46,16 +46,16 @@ def predict(model: Predict, crystals: Crystals) -> Floats:
 
 
 def split_of(table: LabelledCrystals, card: dict[str, Any]) -> Split | None:
-    """Rebuild the split the card's model was trained with; None where ``table`` is another file."""
+    """Rebuild the split that the card's model was trained with; None where ``table`` is another file."""
     if card.get("data", {}).get("sha256") != table.sha256:
         return None
     return grouped_split(table.crystals.formulas, table.target, seed=int(card["split"]["seed"]))
 
 
 def evaluate_model(model: ProxyProperty, table: LabelledCrystals, strained: LabelledCrystals | None) -> dict[str, Any]:
-    """Return the metrics of a model card: errors on real crystals, metals told apart, and errors on strained copies.
+    """Return the metrics of a model card: errors on real crystals and on strained copies, and how well it tells metals.
 
-    Rows are the test rows of the model's split where ``table`` is the one that it was trained on, else all rows.
+    Rows are the test rows of the model's split where ``table`` is the table it was trained on, and else all rows.
     """
     split = split_of(table, model.card)
     metrics = {"real": evaluate_real(model, table, split)}
@@ -99,7 +99,7 @@ def evaluate_metals(metal: Predict, table: LabelledCrystals, split: Split | None
     curve of true against false positives.
 
     Args:
-        metal: gives the probability (N,) of being a metal.
+        metal: returns the probability (N,) that a crystal is a metal.
     """
     rows = np.flatnonzero(split.test if split is not None else np.ones(len(table.target), dtype=bool))
     probability = predict(metal, table.crystals[rows])
@@ -119,8 +119,8 @@ def evaluate_strained(
     """Errors on strained copies of test formulas, for each kind of strain, against uncapped labels.
 
     ``change`` compares predicted and true change of energy (strained minus unstrained, eV/atom): mae and correlation;
-    ``change_capped_2`` and ``_5`` the same with both clipped to that many eV/atom. ``within_sampler`` restricts the
-    rows to volume ratios of 0.6 to 1.6. Bins of the volume ratio give n, mae and mean true change.
+    ``change_capped_2`` and ``change_capped_5`` compare both changes clipped to 2 and 5 eV/atom. ``within_sampler``
+    restricts the rows to volume ratios of 0.6 to 1.6. Bins of the volume ratio give n, mae and mean true change.
     """
     position = {str(name): row for row, name in enumerate(table.crystals.columns[BASE_ID])}
     names = [str(name) for name in strained.crystals.columns[BASE_ID]]

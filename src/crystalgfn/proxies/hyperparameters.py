@@ -15,24 +15,24 @@ class Hyperparameters:
     Attributes:
         network: its architecture.
         epochs: passes over the real rows.
-        batch_size: real rows a step and member.
-        extra_size: extra rows a step and member, where there are any.
-        learning_rate: peak; it warms up over the first steps and then follows ``schedule``.
+        batch_size: real rows in a step, for each member.
+        extra_size: extra rows in a step, for each member, if there are any.
+        learning_rate: its peak; it warms up over the first steps and then follows ``schedule``.
         schedule: ``"cosine"`` to zero, or ``"plateau"``: halved when validation has not improved for 4 epochs.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         ema: decay of the averaged weights per step.
         patience: epochs without improvement after which training stops.
         huber: eV/atom beyond which the loss is linear.
-        strained_cap: eV/atom; energies above the unstrained crystal's are clipped to this.
+        strained_cap: eV/atom; changes of energy by strain are clipped to this value.
         shape_limit: strained copies whose axial ratios changed by more than this factor, or whose angles by more than
             10 degree, are left out; 0 for none.
-        trained: ``"all"`` parameters, ``"shape"`` for those whose names begin so, or ``"not shape"``.
+        trained: ``"all"`` parameters, ``"shape"`` (parameters whose names begin with "shape"), or ``"not shape"``.
         equilibrium_weight: weight of the error of the expected cell, where the network has one.
         bound_weight: weight of the penalty on random crystals predicted below the convex hull of the training rows.
         bound_margin: eV/atom that a prediction may lie below that hull at no cost.
         borrowed_weight: weight of the penalty on known compositions in a borrowed structure, predicted below the hull
             less ``bound_margin`` or above it by more than ``borrowed_margin``.
-        borrowed_margin: eV/atom.
+        borrowed_margin: eV/atom that such a prediction may lie above the hull at no cost.
     """
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -96,5 +96,5 @@ REFINE = Hyperparameters(
 )
 RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
 """Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
-:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap. :data:`REFINE` is not among them: it goes on from a
-trained model, see :mod:`crystalgfn.proxies.refine`."""
+:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap. :data:`REFINE` is no recipe: it continues the
+training of a model, see :mod:`crystalgfn.proxies.refine`."""

@@ -2,7 +2,7 @@
 
 A model folder holds ``weights.safetensors`` (tables, scaling and weights; half precision where the card says so),
 ``domain.safetensors`` (statistics of the training crystals, see :mod:`.domain`), ``card.json`` (architecture, domain,
-data, metrics) and ``card.md`` (the same for people).
+data, metrics) and ``card.md`` (the same card for people).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ProxyProperty:
 
         energy = ProxyProperty.load("formation_energy")
         energy(crystals)                 # (B,) float32, eV/atom
-        energy.with_deviation(crystals)  # and how sure it is
+        energy.with_deviation(crystals)  # and the standard deviation
 
     Args:
         network: the trained ensemble.
@@ -69,8 +69,8 @@ class ProxyProperty:
     def with_deviation(self, crystals: Crystals) -> tuple[Tensor, Tensor]:
         """Return the mean and its standard deviation, each (B,) float32, in the unit of the property.
 
-        The deviation is that of the members, 0 for a model of one, and what they share in doubt: see
-        :data:`~crystalgfn.proxies.networks.volume.STRAIN_DOUBT`.
+        The deviation combines the spread of the members (0 for a single member) with the doubt about the part that they
+        share: see :data:`~crystalgfn.proxies.networks.volume.STRAIN_DOUBT`.
 
         Raises:
             PropertyError: a crystal holds an element the model was not trained on.
@@ -85,7 +85,7 @@ class ProxyProperty:
         """Return the probability (B,) of being a metal, by a model of the band gap.
 
         Raises:
-            PropertyError: not such a model, or a crystal holds an element it was not trained on.
+            PropertyError: the model is not one of the band gap, or a crystal holds an element it was not trained on.
         """
         logit = self._predict(crystals).logit
         if logit is None:
@@ -94,12 +94,12 @@ class ProxyProperty:
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """Symbols of the elements it was trained on."""
+        """Symbols of the elements that the model was trained on."""
         return self._known_elements.symbols
 
     @property
     def source(self) -> str:
-        """What it predicts, from what, in one line."""
+        """What the model predicts, and from which data, in one line."""
         rows = self.card.get("data", {}).get("rows", 0)
         return f"{self.card.get('property', self.name)}: {self.network.config.members} networks, {rows:,} rows"
 
@@ -110,7 +110,7 @@ class ProxyProperty:
         return f"MAE {errors['mae']:.3f} {self.unit} on {errors['n']:,} test rows" if errors.get("n") else ""
 
     def _predict(self, crystals: Crystals) -> Terms:
-        """Prediction of each member."""
+        """Return the prediction of each member."""
         self._known_elements.check(crystals)
         device = crystals.counts.device
         if device not in self._tables:
@@ -129,7 +129,7 @@ class ProxyProperty:
         """Load a shipped model by name, or a model folder.
 
         Raises:
-            CheckpointError: no such model or folder, or files in it that do not fit.
+            CheckpointError: there is no such model or folder, or its files do not fit each other.
         """
         folder = model_folder(where)
         card = read_card(folder)
@@ -144,16 +144,16 @@ class ProxyProperty:
 
 
 def shipped_models() -> dict[str, Path]:
-    """Folders of the models inside the package, by name."""
+    """Return the folders of the models inside the package, by name."""
     root = Path(str(files("crystalgfn.proxies") / "weights"))
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
 
 
 def model_folder(where: str | Path) -> Path:
-    """Return the folder of a shipped model or of a path.
+    """Return the folder of a model, given by the name of a shipped model or by its path.
 
     Raises:
-        CheckpointError: neither.
+        CheckpointError: ``where`` is neither.
     """
     shipped = shipped_models()
     if str(where) in shipped:
@@ -171,7 +171,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """Return the model card of a folder.
 
     Raises:
-        CheckpointError: unreadable, or of another format.
+        CheckpointError: the card is unreadable, or has another format.
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -195,8 +195,8 @@ def save_model(
     """Write a model folder; it appears complete, in place of an older one, or not at all.
 
     Args:
-        folder: where.
-        network: the weights.
+        folder: where to write.
+        network: the trained ensemble.
         card: the model card; ``format``, ``network`` and ``precision`` are filled in.
         text: the card for people, markdown.
         half: store learned weights in half precision; tables and scaling keep single precision.

@@ -1,8 +1,8 @@
-"""Phases: what a recipe consists of, one fit after the other, each with a checkpoint of its own.
+"""The phases of a recipe: successive fits, each with a checkpoint of its own.
 
-The recipe ``best`` goes on after ``energy`` with :data:`SETTLE_PHASE`, which ties crystals to the hull of their
-composition, or, with strained copies, with :data:`BLIND_PHASE`, which does the same and learns to do without the
-lattice, and then with :data:`STRAIN_PHASES`, which fit the strain energy.
+After the phase ``energy``, the recipe ``best`` continues with :data:`SETTLE_PHASE`, which ties crystals to the hull of
+their composition. With strained copies it continues instead with :data:`BLIND_PHASE`, which also learns to do without
+the lattice, and then with :data:`STRAIN_PHASES`, which fit the strain energy.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from crystalgfn.proxies.training import Epoch, fit_network
 
 @dataclass(frozen=True)
 class Phase:
-    """One fit of the workflow.
+    """One fit of a recipe.
 
     Attributes:
         name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"`` or ``"gap"``.
         hyperparameters: how the network is fitted.
-        of_cell: it fits the network of the strain energy, with strained copies; otherwise the network of the relaxed
-            crystal (or of the gap).
-        continues: it goes on from the network that is there, whose sizes it takes over.
+        of_cell: whether the phase fits the network of the strain energy, with strained copies, and not the network of
+            the relaxed crystal (or of the gap).
+        continues: whether the phase continues from the network fitted so far, whose sizes it takes over.
     """
 
     name: str
@@ -60,15 +60,15 @@ def phases_of(
     """Return the phases of a recipe.
 
     Args:
-        recipe: a name of ``RECIPES``.
-        strained: there are strained copies: the model becomes volume-aware.
-        base: a trained network is there to begin with, which saves the first phase.
-        blind: the members join a volume-aware model, whose part for the cell is fitted already.
+        recipe: a key of ``RECIPES``.
+        strained: whether there are strained copies; the model then becomes volume-aware.
+        base: whether training begins from a trained network, which saves the first phase.
+        blind: whether the members join a volume-aware model, whose network of the cell is already fitted.
         epochs: cap on the epochs of every phase.
-        members: networks of the ensemble; the recipe's by default. The part that knows the cell keeps its own number.
+        members: networks of the ensemble; by default the recipe's number. The network of the cell keeps its own number.
 
     Raises:
-        ConfigError: strained copies with a recipe that has no place for them.
+        ConfigError: the recipe takes no strained copies.
     """
     if strained and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} takes no strained copies, allowed: best")
@@ -104,18 +104,21 @@ def fit_phases(
     resume: bool = False,
     report: Callable[[str, Epoch], None] | None = None,
 ) -> tuple[ProxyNetwork, dict[str, list[Epoch]]]:
-    """Run the phases and return the network with the history of each.
+    """Run the phases and return the network, and the history of each phase by its name.
 
     Args:
         phases: from :func:`phases_of`.
         table, split: real crystals.
-        seed: of all phases.
+        seed: seed of all phases.
         strained: strained copies, for the phases of the cell.
         hull: entries of the convex hull; see :func:`~crystalgfn.proxies.data.energy_rows.energy_data`.
         base: a trained :class:`SetNetwork`, where the first phase is left out.
-        checkpoint: file of a phase's checkpoint by its name.
+        checkpoint: returns the checkpoint file of a phase, given its name.
         resume: continue from the checkpoints that exist.
-        report: called with the phase's name after each epoch.
+        report: called after each epoch with the name of the phase and the epoch.
+
+    Raises:
+        ConfigError: there are no phases and no base.
     """
     network = base
     cell: ProxyNetwork | None = None
@@ -150,5 +153,5 @@ def fit_phases(
     if isinstance(cell, CellNetwork) and isinstance(network, SetNetwork):
         network = VolumeNetwork.join(network, cell)
     if network is None:
-        raise ConfigError("nothing to fit_network: no phase and no base")
+        raise ConfigError("nothing to fit: no phase and no base")
     return network, histories

@@ -1,14 +1,13 @@
-"""A trained model goes on with candidates that were relaxed: what a round of the loop learns.
+"""Further training of a model on relaxed candidates: the learning step of a round of the loop.
 
-What a proposal (space group, composition) relaxed to teaches the energy at rest. Candidates are some hundred, and many
-of their errors are the luck of the search for positions, so only the readout of each member is fitted again: ridge
-regression of the error on the last hidden layer, in closed form. (Training all weights fits a hundred candidates at
-once, and later ones hardly better than before.) Rehearsed beside them are real crystals where a table is given, else
-random crystals, whose predictions should not move.
+The energies that proposals (space group, composition) relax to teach the energy at rest. There are only some hundred
+candidates, and much of their error is the luck of the search for atom positions, so only the readout of each member is
+fitted again: ridge regression of the error on the last hidden layer, in closed form. (Training all weights fits a
+hundred candidates at once, and later candidates hardly better than before.) Real crystals of a given table, or else
+random crystals, are rehearsed beside the candidates: their predictions should not move.
 
-Copies with other volumes teach the part of the network that knows the cell, trained as it was at first. Crystals as
-they were placed, before relaxation, are measured and not learned from: their energies depend on positions that the
-model does not see.
+Copies with other volumes teach the network of the cell, by ordinary training. Crystals as placed, before relaxation,
+are evaluated but not learned from: their energies depend on positions that the model does not see.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ from crystalgfn.proxies.networks.volume import VolumeNetwork
 from crystalgfn.proxies.training import fit_network
 
 REHEARSED = 4_096
-"""Rows of the rehearsal."""
+"""Number of rehearsed crystals."""
 
 REHEARSAL_WEIGHT, RIDGE = 1.5, 100.0
-"""Of the readout: chosen by leaving out each of 84 candidates in turn (error 0.138 eV/atom, that of the model 0.36),
-with the error on real test crystals (0.067, before 0.061) in view."""
+"""Settings of the readout's fit, chosen by leaving out each of 84 candidates in turn (error 0.138 eV/atom; 0.36 without
+refining) with an eye on the error for real test crystals (0.067; 0.061 without refining)."""
 
 AT_REST = "at rest"
 KINDS = (AT_REST, "placed", "scaled")
-"""Rows of candidates: relaxed, with the group kept or without; as proposed; with another volume."""
+"""Kinds of rows: relaxed, with the space group kept or not; as placed; and at another volume."""
 
 
 def kinds_of(table: LabelledCrystals) -> npt.NDArray[np.str_]:
-    """Say of each row (N,) of a table from ``crystalgfn data from-structures`` which of :data:`KINDS` it is."""
+    """Return the kind, of :data:`KINDS`, of each row (N,) of a table from ``crystalgfn data from-structures``."""
     if "source" not in table.crystals.columns:
         return np.full(len(table.target), AT_REST)
     last = [str(source).rpartition(" ")[2] for source in table.crystals.columns["source"]]
@@ -66,35 +65,40 @@ def refine(
     seed: int = 0,
     hyperparameters: Hyperparameters = REFINE,
 ) -> ProxyNetwork:
-    """Return the network of a model that went on training.
+    """Return a model's network after further training.
 
     Args:
-        model: where to begin; it is not changed.
-        outcomes: crystals with the energy (eV/atom) that they relaxed to.
-        copies: rows of ``crystalgfn data from-structures``, of which relaxed crystals and their scaled copies are used.
-        rehearsal: real crystals. Of the table that the model was trained on, the training rows are taken, so that its
-            test rows stay unseen.
+        model: the model to begin with; it is not changed.
+        outcomes: proposed crystals with the energy (eV/atom) that they relaxed to.
+        copies: rows of ``crystalgfn data from-structures``; relaxed crystals and their scaled copies are used.
+        rehearsal: real crystals. From the table that the model was trained on, only training rows are used, so that
+            its test rows stay unseen.
         seed: the same seed gives the same network.
-        hyperparameters: epochs, sizes and rates.
+        hyperparameters: of the training of the cell network; its sizes stay as they are.
+
+    Raises:
+        PropertyError: the model's network is of a kind that cannot be refined.
     """
-    rehearsed = _rehearsal(model, outcomes, rehearsal, seed)
-    everywhere = np.ones(len(outcomes.target), dtype=bool)
-    rested = rows_of(outcomes, everywhere, outcomes.target)
+    rehearsal_rows = _rehearsal(model, outcomes, rehearsal, seed)
+    all_rows = np.ones(len(outcomes.target), dtype=bool)
+    outcome_rows = rows_of(outcomes, all_rows, outcomes.target)
     network = model.network
     if isinstance(network, SetNetwork):
-        return refit_readout(network, rehearsed.inputs, rested)
+        return refit_readout(network, rehearsal_rows.inputs, outcome_rows)
     if not isinstance(network, VolumeNetwork):
         raise PropertyError(
             f"{model.name}: a network of kind {network.config.kind!r} cannot be refined, allowed: set, volume"
         )
-    relaxed, cell = refit_readout(network.relaxed, rehearsed.inputs, rested), copy.deepcopy(network.cell)
+    relaxed, cell = refit_readout(network.relaxed, rehearsal_rows.inputs, outcome_rows), copy.deepcopy(network.cell)
     change, mask = changes(copies)
     if mask.any():
-        calm = Rows(rehearsed.inputs, torch.zeros_like(rehearsed.target))
+        unstrained = Rows(rehearsal_rows.inputs, torch.zeros_like(rehearsal_rows.target))
         strained = rows_of(copies, mask, np.minimum(change, hyperparameters.strained_cap))
-        data = TrainingData(calm, Rows(rehearsed.inputs[torch.arange(0)], rehearsed.target[:0]), extra=strained)
-        fitted, _ = fit_network(replace(hyperparameters, network=cell.config), data, seed=seed, start=cell)
-        cell.load_state_dict(fitted.state_dict())
+        data = TrainingData(
+            unstrained, Rows(rehearsal_rows.inputs[torch.arange(0)], rehearsal_rows.target[:0]), extra=strained
+        )
+        network_of_cell, _ = fit_network(replace(hyperparameters, network=cell.config), data, seed=seed, start=cell)
+        cell.load_state_dict(network_of_cell.state_dict())
     return VolumeNetwork.join(relaxed, cell)
 
 
@@ -102,15 +106,16 @@ def refit_readout(network: SetNetwork, rehearsed: Inputs, new: Rows) -> SetNetwo
     """Return the network with a readout that also fits new rows, by weighted ridge regression of the errors.
 
     Args:
-        network: M members.
-        rehearsed: K crystals whose predictions should stay; together they weigh :data:`REHEARSAL_WEIGHT` times the new.
-        new: N crystals with their energy (eV/atom).
+        network: a network of M members.
+        rehearsed: K crystals whose predictions should stay; together they weigh :data:`REHEARSAL_WEIGHT` times as much
+            as the new rows.
+        new: N crystals with their energies (eV/atom).
     """
     out = copy.deepcopy(network).eval()
     tables = network.tables()
     with torch.no_grad():
         fresh_inputs, old_inputs = new.inputs.for_all_members(), rehearsed.for_all_members()
-        wrong = (new.target - network(fresh_inputs).mean(0)).double()
+        error = (new.target - network(fresh_inputs).mean(0)).double()
         hidden = [network.trunk(x, network.normalised(x), tables).double() for x in (fresh_inputs, old_inputs)]
         weight = REHEARSAL_WEIGHT * len(new) / max(1, len(rehearsed))
         for member, (fresh, old) in enumerate(zip(*hidden, strict=True)):
@@ -118,16 +123,16 @@ def refit_readout(network: SetNetwork, rehearsed: Inputs, new: Rows) -> SetNetwo
             a, b = (torch.nn.functional.pad((x - mean) / spread, (0, 1), value=1.0) for x in (fresh, old))
             penalty = torch.full((a.shape[1],), RIDGE, dtype=a.dtype)
             penalty[-1] = 1e-6  # the constant is free
-            solved = torch.linalg.solve(a.T @ a + weight * b.T @ b + torch.diag(penalty), a.T @ wrong)
-            slope = solved[:-1] / spread
+            solution = torch.linalg.solve(a.T @ a + weight * b.T @ b + torch.diag(penalty), a.T @ error)
+            slope = solution[:-1] / spread
             scale = network.target_std.double()
             out.out.weight[member, :, 0] += (slope / scale).float()
-            out.out.bias[member, 0, 0] += ((solved[-1] - slope @ mean) / scale).float()
+            out.out.bias[member, 0, 0] += ((solution[-1] - slope @ mean) / scale).float()
     return out
 
 
 def changes(copies: LabelledCrystals) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Energy of each row (N,) above the relaxed crystal it is a copy of, and which rows are scaled copies of one."""
+    """Return the energy (N,) of each row above the relaxed crystal it copies, and which rows (N,) are scaled copies."""
     names = [str(name) for name in copies.crystals.columns.get("material_id", [])]
     place = {name: row for row, name in enumerate(names)}
     base = np.array([place.get(name.rpartition("-")[0], -1) for name in names], dtype=int)
@@ -137,20 +142,20 @@ def changes(copies: LabelledCrystals) -> tuple[npt.NDArray[np.float64], npt.NDAr
 
 
 def errors_by_kind(model: ProxyProperty, table: LabelledCrystals) -> dict[str, float]:
-    """Mean absolute error (eV/atom) of each kind of rows, and the correlation over all; NaN where there are none."""
+    """Return the mean absolute error (eV/atom) of each kind of rows, and the correlation over all; NaN if undefined."""
     predicted = model(table.crystals).double().numpy()
     kinds, out = kinds_of(table), {}
     for kind in KINDS:
         mask = kinds == kind
         out[kind] = float(np.abs(predicted - table.target)[mask].mean()) if mask.any() else float("nan")
-    several = len(predicted) > 2 and np.ptp(predicted) > 0 and np.ptp(table.target) > 0
-    return {**out, "correlation": float(np.corrcoef(predicted, table.target)[0, 1]) if several else float("nan")}
+    defined = len(predicted) > 2 and np.ptp(predicted) > 0 and np.ptp(table.target) > 0
+    return {**out, "correlation": float(np.corrcoef(predicted, table.target)[0, 1]) if defined else float("nan")}
 
 
 def refined_card(
     model: ProxyProperty, outcomes: LabelledCrystals, copies: LabelledCrystals, seed: int
 ) -> tuple[dict[str, Any], str]:
-    """Return the card of a refined model, and its text: that of the model it began with, and what came on top."""
+    """Return the card of a refined model, which extends the card of the first model, and the text of the card."""
     rows = {"outcomes": len(outcomes.target), "scaled": int(changes(copies)[1].sum())}
     history = [*model.card.get("refined", []), {**rows, "sha256": outcomes.sha256, "seed": seed}]
     card = {**model.card, "refined": history, "metrics": {}}
@@ -167,8 +172,8 @@ def _rehearsal(
     rng = np.random.default_rng(seed)
     if rehearsal is not None:
         column = {z: i for i, z in enumerate(rehearsal.crystals.elements)}
-        unknown = [i for z, i in column.items() if z not in _elements(model)]
-        usable = ~(rehearsal.crystals.counts[:, unknown] > 0).any(1).numpy()
+        foreign = [i for z, i in column.items() if z not in _elements(model)]
+        usable = ~(rehearsal.crystals.counts[:, foreign] > 0).any(1).numpy()
         split = split_of(rehearsal, model.card)
         if split is not None:
             usable &= split.train
@@ -176,11 +181,11 @@ def _rehearsal(
         mask = np.zeros(len(usable), dtype=bool)
         mask[rng.permutation(rows)[:REHEARSED]] = True
         return rows_of(rehearsal, mask, rehearsal.target)
-    used = [z for z in candidates.crystals.elements if z in _elements(model)]
-    like = Crystals(
-        tuple(used), torch.arange(1, 231), torch.ones(230, len(used), dtype=torch.int64), torch.ones(230, 6)
+    elements = [z for z in candidates.crystals.elements if z in _elements(model)]
+    vocabulary = Crystals(
+        tuple(elements), torch.arange(1, 231), torch.ones(230, len(elements), dtype=torch.int64), torch.ones(230, 6)
     )
-    crystals = random_crystals(like, REHEARSED, seed=seed)
+    crystals = random_crystals(vocabulary, REHEARSED, seed=seed)
     return Rows(Featuriser()(crystals), model(crystals))
 
 

@@ -1,7 +1,7 @@
-"""Training of property networks: one loop for all hyperparameters, resumable, the same result for the same seed.
+"""Training of property networks: one loop for all hyperparameters, resumable, and reproducible from its seed.
 
-Each of the M members sees the training rows in its own order. An exponential moving average of the weights is what is
-validated and kept; the epoch with the lowest validation error wins.
+Each of the M members sees the training rows in its own order. The exponential moving average of the weights is
+validated, and the average of the epoch with the lowest validation error is returned.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from crystalgfn.proxies.networks.registry import build
 
 @dataclass
 class Epoch:
-    """What an epoch ended with: its number, validation errors (eV/atom, 0 without rows), whether it is kept so far."""
+    """Result of an epoch: its number, validation errors (eV/atom; 0 without rows) and whether it is the best so far."""
 
     number: int
     validation_mae: float
@@ -48,13 +48,17 @@ def fit_network(
     """Fit a network and return it with the averaged weights of its best epoch, and the history.
 
     Args:
-        hyperparameters: how.
-        data: rows; see :class:`TrainingData`.
+        hyperparameters: how the network is fitted.
+        data: training and validation rows.
         start: a trained network to begin with, whose scaling is kept; random weights by default.
-        seed: of weights and order; the same seed gives the same network on one machine and thread count.
-        checkpoint: file to keep the state in after each epoch.
+        seed: seed of the weights and of the order of rows; the same seed gives the same network on one machine with
+            the same number of threads.
+        checkpoint: file to save the state to after each epoch.
         resume: continue from ``checkpoint`` if it exists.
-        report: called after each epoch.
+        report: called with each epoch when it ends.
+
+    Raises:
+        CheckpointError: the checkpoint is unreadable, or has other hyperparameters or another seed.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -118,8 +122,8 @@ def fit_network(
         history.append(epoch)
         if epoch.best:
             best.load_state_dict(average.state_dict())
-        waited = number - _best_epoch(history)
-        if hyperparameters.schedule == "plateau" and waited >= 4 and waited % 4 == 0:
+        epochs_since_best = number - _best_epoch(history)
+        if hyperparameters.schedule == "plateau" and epochs_since_best >= 4 and epochs_since_best % 4 == 0:
             scale = scale / 2
         if checkpoint is not None:
             save_checkpoint(checkpoint, history, scale, network, average, best, optimiser, hyperparameters, seed)
@@ -129,7 +133,7 @@ def fit_network(
 
 
 def predict_rows(network: ProxyNetwork, inputs: Inputs, *, batch_size: int = 2048) -> Tensor:
-    """Mean prediction of the members, (N,) eV/atom, without gradient."""
+    """Return the mean prediction of the members, (N,) eV/atom, without gradient."""
     network.eval()
     out = []
     with torch.no_grad():
@@ -140,7 +144,7 @@ def predict_rows(network: ProxyNetwork, inputs: Inputs, *, batch_size: int = 204
 
 
 def mean_absolute_error(network: ProxyNetwork, rows: Rows) -> float:
-    """Mean absolute error of the members' mean, eV/atom."""
+    """Return the mean absolute error of the members' mean, eV/atom."""
     return float((predict_rows(network, rows.inputs) - rows.target).abs().mean())
 
 
@@ -152,7 +156,7 @@ def _loss(
     step: int,
     steps: int,
 ) -> Tensor:
-    """Huber loss of one step's rows, in units of the target's deviation, plus the penalties about the hull.
+    """Return the loss of one step's rows: the network's loss of labelled rows, plus the penalties about the hull.
 
     ``orders``: row indices (M, ...) of the real, extra, bounded and borrowed rows of an epoch.
     """
@@ -183,7 +187,7 @@ def _loss(
 
 
 def _join(parts: list[Inputs]) -> Inputs:
-    """Join inputs with leading (M, b) along b, padding the elements to the widest."""
+    """Join inputs with leading dimensions (M, b) along b, padding the elements to the widest input."""
     width = max(part.fractions.shape[2] for part in parts)
 
     def joined(name: str) -> Tensor:
@@ -197,19 +201,19 @@ def _join(parts: list[Inputs]) -> Inputs:
     return Inputs(**{name: joined(name) for name in vars(parts[0])})
 
 
-def _orders(rows: int, members: int, wanted: int, generator: torch.Generator) -> Tensor:
-    """Row indices (M, wanted): each member's own shuffles of all rows, as many as are needed, cut."""
-    shuffles = math.ceil(wanted / rows)
+def _orders(rows: int, members: int, length: int, generator: torch.Generator) -> Tensor:
+    """Return row indices (M, length): each member's own shuffles of all rows, one after the other, cut to length."""
+    shuffles = math.ceil(length / rows)
     return torch.stack(
         [
-            torch.cat([torch.randperm(rows, generator=generator) for _ in range(shuffles)])[:wanted]
+            torch.cat([torch.randperm(rows, generator=generator) for _ in range(shuffles)])[:length]
             for _ in range(members)
         ]
     )
 
 
 def _rate(hyperparameters: Hyperparameters, step: int, total: int) -> float:
-    """Share of the peak learning rate at a step."""
+    """Return the learning rate at a step as a share of its peak."""
     warm = min(1.0, (step + 1) / 200)
     return warm * (0.5 + 0.5 * math.cos(math.pi * step / total)) if hyperparameters.schedule == "cosine" else warm
 

@@ -1,6 +1,6 @@
-"""A property model from tables to its folder: fit, card, evaluation and prediction.
+"""The workflow of a property model: fit to tables, card, evaluation and prediction.
 
-``crystalgfn proxy`` calls what stands here::
+``crystalgfn proxy`` calls the functions of this module::
 
     card = fit_model(Path("crystals.parquet"), Path("energy"), options=FitOptions(epochs=12))
     card["metrics"]["real"]["groups"]["all"]["mae"]  # eV/atom, on test rows
@@ -32,10 +32,10 @@ from crystalgfn.proxies.phases import Phase, fit_phases, phases_of
 from crystalgfn.proxies.training import Epoch
 
 Report = Callable[[str, Epoch], None]
-"""Called with the name of the phase after each epoch."""
+"""Called after each epoch with the name of the phase and the epoch."""
 
 Progress = Callable[[Sequence[Phase], str], AbstractContextManager[Report]]
-"""Makes a report from the phases and the unit of the label; entered while the phases run."""
+"""Makes a context manager from the phases and the unit of the label; it yields a report while the phases run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +44,18 @@ class FitOptions:
 
     Attributes:
         target: name of the label.
-        recipe: name of the recipe; by default the label's first.
+        recipe: name of the recipe; by default the label's first recipe.
         strained: table of strained copies.
         hull: table of entries of the convex hull, a floor under unknown compositions.
-        base: model to begin with, which saves the first phase.
+        base: model to begin with, by name or folder, which saves the first phase.
         append: model to which the members fitted here are added.
-        members: size of the ensemble; by default the recipe's.
-        seed: of weights and order, and of the split.
-        split_seed: of the split, where it is another.
+        members: size of the ensemble; by default that of the recipe.
+        seed: seed of weights and order, and of the split.
+        split_seed: seed of the split, where it differs; with ``append``, by default that of the first model.
         epochs: cap on the epochs of each phase.
         with_validation: fit the validation rows too and keep the last epoch.
-        resume: continue from the last epoch of a fit that was ended.
-        name: in the card; by default the folder's.
+        resume: continue from the last epoch of an interrupted fit.
+        name: name of the model in its card; by default that of the folder.
     """
 
     target: str = FORMATION_ENERGY.name
@@ -80,9 +80,9 @@ def fit_model(
 
     Args:
         data: crystals table with the column of the label.
-        folder: of the model; it appears complete, in place of an older model, or not at all. Checkpoints of the phases
-            stand beside it until then.
-        options: how; the defaults of :class:`FitOptions` if None.
+        folder: folder of the model; it appears complete, in place of an older model, or not at all. Checkpoints of the
+            phases stand beside it until then.
+        options: how the model is fitted; the defaults of :class:`FitOptions` if None.
         progress: shows the epochs.
 
     Raises:
@@ -147,8 +147,8 @@ def fit_model(
     )
     domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
     save_model(folder, network, card, "", domain=domain)
-    # evaluated as it was stored, half precision included;
-    # by its full path: a folder may have the name of a model that ships
+    # the stored model is evaluated, half precision included;
+    # loaded by its full path, since a folder may have the name of a shipped model
     card["metrics"] = evaluate_model(ProxyProperty.load(folder.absolute()), table, strained)
     save_model(folder, network, card, card_text(card), domain=domain)
     _remove(checkpoints)
@@ -207,7 +207,7 @@ def _base(options: FitOptions, table: LabelledCrystals, seed: int) -> ProxyPrope
 
 
 def _split(data: Path, table: LabelledCrystals, *, seed: int, with_validation: bool) -> Split:
-    """Return the split of the rows; with the validation rows among those that are fitted, if asked for."""
+    """Return the split of the rows; ``with_validation`` adds the validation rows to the training rows."""
     split = grouped_split(table.crystals.formulas, table.target, seed=seed)
     if not split.validation.any() or not split.test.any():
         raise DataError(f"{data}: {len(table.target)} rows leave no validation or test formulas, allowed: 20 or more")

@@ -1,7 +1,7 @@
-"""Goals: what is wanted of a property, as a log-reward of its values.
+"""Goals for properties, as log-rewards of their values.
 
 A goal is written as a word (``minimise``) or as a mapping with the name of its shape (``{target: 1.34, width: 0.2}``).
-To add one, write a class like those below and put it into :data:`GOALS`.
+To add a goal, write a class like the classes below and put it into :data:`GOALS`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Goal(Protocol):
     """Log-reward of the values of a property; a term's strength multiplies it."""
 
     def __call__(self, values: Tensor) -> Tensor:
-        """``(B,)`` values in the unit of the property -> ``(B,)`` log-rewards at strength 1."""
+        """Values ``(B,)`` in the unit of the property -> log-rewards ``(B,)`` at strength 1."""
         ...
 
 
 TAIL = 3.0
-"""Widths from a target up to which the reward is Gaussian."""
+"""Distance from a target, in widths, up to which the reward is Gaussian."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Maximise:
 class Near:
     """Values near ``target``: a Gaussian whose standard deviation is ``width`` at strength 1, with exponential tails.
 
-    Beyond three widths it falls exponentially: rewards of e^-200 would teach a sampler nothing but to be unstable.
+    Beyond three widths the reward falls exponentially: rewards of e^-200 would only make training unstable.
     """
 
     word: ClassVar[str | None] = None
@@ -71,7 +71,7 @@ class Near:
 
 @dataclass(frozen=True)
 class AtMost:
-    """Values up to a bound; beyond it falls like a Gaussian of ``width``, from one width on exponentially."""
+    """Values up to a bound; beyond, the reward falls like a Gaussian of ``width``, from one width on exponentially."""
 
     word: ClassVar[str | None] = None
     at_most: float
@@ -84,7 +84,7 @@ class AtMost:
 
 @dataclass(frozen=True)
 class AtLeast:
-    """Values from a bound up; below as :class:`AtMost` above."""
+    """Values from a bound up; below the bound, the reward falls as that of :class:`AtMost` above its bound."""
 
     word: ClassVar[str | None] = None
     at_least: float
@@ -97,7 +97,7 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class Between:
-    """Values in an interval; outside as :class:`AtMost`."""
+    """Values in an interval; outside, the reward falls as that of :class:`AtMost`."""
 
     word: ClassVar[str | None] = None
     between: tuple[float, float]
@@ -117,7 +117,7 @@ GOALS: dict[str, Any] = {
     "at_least": AtLeast,
     "between": Between,
 }
-"""Every goal by the name it is written with."""
+"""Every goal by its name in configurations."""
 
 
 def _distance(beyond: Tensor) -> Tensor:
@@ -127,46 +127,47 @@ def _distance(beyond: Tensor) -> Tensor:
     return near * (x - 0.5 * near)
 
 
-def parse_goal(written: Any) -> Goal:
-    """A goal from the way it is written.
+def parse_goal(spec: Any) -> Goal:
+    """Read a goal from a configuration.
 
     Raises:
-        ConfigError: no such goal, or numbers that make no sense; says what is allowed.
+        ConfigError: there is no such goal, or its numbers make no sense; says what is allowed.
     """
     words = [name for name, shape in GOALS.items() if shape.word]
     shapes = [name for name in GOALS if name not in words]
-    if isinstance(written, str):
-        name = {"minimize": "minimise", "maximize": "maximise"}.get(written, written)
+    if isinstance(spec, str):
+        name = {"minimize": "minimise", "maximize": "maximise"}.get(spec, spec)
         if name not in words:
             raise ConfigError(
-                f"goal: found {written!r}, allowed: {', '.join(words)}, or a mapping with one of "
-                f"{', '.join(shapes)}{nearest(written, list(GOALS))}"
+                f"goal: found {spec!r}, allowed: {', '.join(words)}, or a mapping with one of "
+                f"{', '.join(shapes)}{nearest(spec, list(GOALS))}"
             )
         goal: Goal = GOALS[name]()
         return goal
-    if not isinstance(written, Mapping):
-        raise ConfigError(f"goal: found {written!r}, allowed: {', '.join(words)}, or a mapping such as {{at_most: 5}}")
-    named = [name for name in written if name in shapes]
-    if len(named) != 1:
-        first = next((str(name) for name in written), "nothing")
+    if not isinstance(spec, Mapping):
+        raise ConfigError(f"goal: found {spec!r}, allowed: {', '.join(words)}, or a mapping such as {{at_most: 5}}")
+    names = [name for name in spec if name in shapes]
+    if len(names) != 1:
+        first = next((str(key) for key in spec), "nothing")
         raise ConfigError(
-            f"goal: found {', '.join(map(str, written)) or 'nothing'}, allowed: exactly one of {', '.join(shapes)}"
+            f"goal: found {', '.join(map(str, spec)) or 'nothing'}, allowed: exactly one of {', '.join(shapes)}"
             f"{nearest(first, shapes)}"
         )
-    shape = GOALS[named[0]]
+    name = names[0]
+    shape = GOALS[name]
     keys = [f.name for f in fields(shape)]
     numbers: dict[str, Any] = {}
-    for key, value in written.items():
+    for key, value in spec.items():
         if key not in keys:
-            raise ConfigError(f"goal {named[0]}: unknown key {key!r}, allowed: {', '.join(keys)}{nearest(key, keys)}")
+            raise ConfigError(f"goal {name}: unknown key {key!r}, allowed: {', '.join(keys)}{nearest(key, keys)}")
         pair = key == "between"
         parts = list(value) if isinstance(value, list | tuple) and pair else [value]
         good = all(isinstance(x, int | float) and not isinstance(x, bool) and isfinite(x) for x in parts)
         if not good or (pair and (len(parts) != 2 or not parts[0] < parts[1])) or (key == "width" and not parts[0] > 0):
-            wanted = "two numbers, low < high" if pair else "a number above 0" if key == "width" else "a number"
-            raise ConfigError(f"goal {named[0]}: {key} is {value!r}, allowed: {wanted}")
+            allowed = "two numbers, low < high" if pair else "a number above 0" if key == "width" else "a number"
+            raise ConfigError(f"goal {name}: {key} is {value!r}, allowed: {allowed}")
         numbers[key] = tuple(map(float, parts)) if pair else float(value)
     if "width" not in numbers:
-        raise ConfigError(f"goal {named[0]}: width is missing, allowed: a number above 0 in the unit of the property")
-    made: Goal = shape(**numbers)
-    return made
+        raise ConfigError(f"goal {name}: width is missing, allowed: a number above 0 in the unit of the property")
+    goal = shape(**numbers)
+    return goal

@@ -1,4 +1,4 @@
-"""Rewards: from the properties of crystals to the log-density they are sampled from."""
+"""Rewards: from properties of crystals to the log-density from which crystals are sampled."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Reward:
     the authors' configuration says -8 E).
 
     Args:
-        terms: at least one.
+        terms: summands of the log-reward, at least one.
 
     Raises:
-        ConfigError: no term.
+        ConfigError: there is no term.
     """
 
     def __init__(self, terms: Sequence[Term]) -> None:
@@ -37,12 +37,12 @@ class Reward:
         """Log-rewards ``(B,)`` float32, on the device of the crystals.
 
         Args:
-            values: of B crystals.
-            weights: ``(B, T)``, further factors of the terms; None for 1.
+            values: values of properties of B crystals.
+            weights: ``(B, T)``, further factors of the T terms; None for 1.
 
         Raises:
-            PropertyError: a property gave something that is not a finite number; names the crystal.
-            DataError: a hull does not know an element of a crystal.
+            PropertyError: the value of a property is not a finite number; names the crystal.
+            DataError: a hull has no phase with an element of a crystal.
         """
         parts = [term.log_reward(values) for term in self.terms]
         if weights is not None:
@@ -58,7 +58,7 @@ class Reward:
 
     @property
     def column(self) -> str:
-        """Name of the column that the first term is about, with its unit."""
+        """Name of the column with the criterion of the first term, with its unit."""
         return self.terms[0].criterion.column
 
     @property
@@ -82,10 +82,10 @@ class Reward:
         return torch.stack(factors, 1)
 
     def condition(self, chosen: Mapping[str, float]) -> Tensor:
-        """The condition ``(n,)`` at which terms have the chosen weights, by the name of their criterion; 1 for others.
+        """The condition ``(n,)`` for chosen weights of terms, by the name of their criterion; other weights are 1.
 
         Raises:
-            ConfigError: a name without a weight to choose, or a weight outside the range of training.
+            ConfigError: the term has no weight to choose, or the weight is outside the range of training.
         """
         ranges = [(term.criterion.name, term.weights) for term in self.terms if term.weights is not None]
         names = [name for name, _ in ranges]

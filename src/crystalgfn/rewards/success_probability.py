@@ -1,10 +1,10 @@
-"""The probability that a proposal becomes what is wanted, learned from proposals that were tried.
+"""The probability that a proposal succeeds, learned from the outcomes of earlier proposals.
 
-How near the hull a crystal ends is decided by its energy, but also by whether its structure can be found: cells of many
-atoms and elements have more minima than any search sees. Energies alone do not tell: predicted energies above hull of
-200 samples had no correlation with what came of them, while the number of atoms and which elements there are told
-successes from failures (area under the ROC curve 0.87 on 136 that were held out from a fit to 64). So this is
-a logistic regression on exactly these, with a ridge penalty; some tens of outcomes are enough.
+How near the hull a crystal ends depends on its energy, but also on whether its structure can be found: cells of many
+atoms and elements have more minima than any search sees. Energies alone do not suffice: predicted energies above hull
+of 200 samples had no correlation with the outcomes, while the number of atoms and the elements present told successes
+from failures (area under the ROC curve 0.87 on 136 outcomes held out from a fit to 64). So this is a logistic
+regression on exactly these features, with a ridge penalty; some tens of outcomes are enough.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ RIDGE = 3.0
 """Penalty on the squares of the weights of standardised features."""
 
 STEPS = 50
+"""Newton steps of a fit."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,14 +37,14 @@ Floats = npt.NDArray[np.float64]
 class SuccessProbability:
     """P(success) = sigmoid(bias + weights . features).
 
-    Features are the number of elements, the logarithm of the number of atoms in the primitive cell, and for each of
-    ``elements`` whether it is there; each less its mean, over its spread.
+    Features are the number of elements, the logarithm of the number of atoms in the primitive cell, and for each
+    symbol in ``elements`` whether the crystal holds the element. Each feature is less its mean, divided by its spread.
 
     Attributes:
         elements: E symbols.
-        mean, spread, weights: (2 + E,) each.
-        bias: of the sum.
-        rows, successes: how many outcomes it was fitted to.
+        mean, spread, weights: mean, standard deviation and weight of each feature, ``(2 + E,)``.
+        bias: constant of the sum.
+        rows, successes: numbers of outcomes, and of successes among the outcomes, in the fit.
     """
 
     elements: tuple[str, ...]
@@ -62,12 +63,12 @@ class SuccessProbability:
 
     @classmethod
     def fit(cls, crystals: Crystals, success: npt.NDArray[np.bool_]) -> SuccessProbability:
-        """Fit to N crystals that were tried; Newton's method, which has one answer.
+        """Fit to the outcomes of N crystals by Newton's method; the optimum is unique.
 
-        One success and one failure are added, spread evenly, so that no outcome leaves the probability at 0 or 1.
+        One success and one failure are added, spread evenly over all outcomes, so that no probability becomes 0 or 1.
 
         Raises:
-            DataError: no crystals, or not one success flag for each.
+            DataError: there are no crystals, or not one success flag for each.
         """
         if not len(crystals) or success.shape != (len(crystals),):
             raise DataError(f"{len(crystals)} crystals and outcomes of shape {success.shape}, allowed: one for each")
@@ -80,9 +81,9 @@ class SuccessProbability:
         weights = np.zeros(size + 1)
         for _ in range(STEPS):
             p = 1 / (1 + np.exp(-rows @ weights))
-            slope = rows.T @ (p - target) + penalty @ weights
-            curvature = (rows * (p * (1 - p))[:, None]).T @ rows + penalty
-            weights = weights - np.linalg.solve(curvature, slope)
+            gradient = rows.T @ (p - target) + penalty @ weights
+            hessian = (rows * (p * (1 - p))[:, None]).T @ rows + penalty
+            weights = weights - np.linalg.solve(hessian, gradient)
         symbols = tuple(SYMBOLS[z] for z in crystals.elements)
         middle, width, slopes = (tuple(float(x) for x in array) for array in (mean, spread, weights[:-1]))
         return cls(symbols, middle, width, slopes, float(weights[-1]), len(success), int(success.sum()))
@@ -96,13 +97,13 @@ class SuccessProbability:
         """Read what :meth:`save` wrote.
 
         Raises:
-            DataError: unreadable, or something else.
+            DataError: the file cannot be read, or holds something else.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             mean, spread, weights = (tuple(content[name]) for name in ("mean", "spread", "weights"))
-            counted = int(content["rows"]), int(content["successes"])
-            model = cls(tuple(content["elements"]), mean, spread, weights, float(content["bias"]), *counted)
+            tallies = int(content["rows"]), int(content["successes"])
+            model = cls(tuple(content["elements"]), mean, spread, weights, float(content["bias"]), *tallies)
             fits = len(model.mean) == len(model.spread) == len(model.weights) == 2 + len(model.elements)
             numbers = [float(x) for x in (*model.mean, *model.spread, *model.weights, model.bias)]
             if not fits or not np.isfinite(numbers).all() or min(model.spread) <= 0:
@@ -115,11 +116,12 @@ class SuccessProbability:
 
 
 def _features(crystals: Crystals, elements: list[int]) -> Tensor:
-    """(B, 2 + E) float32 on the CPU, not standardised."""
+    """Features ``(B, 2 + E)`` float32 on the CPU, not standardised."""
     counts, group = crystals.counts.cpu(), crystals.space_group.cpu()
     points = torch.tensor(CENTERING_MULTIPLICITY)[group]
-    there = counts > 0
+    present = counts > 0
     column = {z: i for i, z in enumerate(crystals.elements)}
-    shown = [there[:, column[z]] if z in column else torch.zeros(len(crystals), dtype=torch.bool) for z in elements]
-    sizes = torch.stack([there.sum(1).float(), (counts.sum(1) / points).log()], 1)
-    return torch.cat([sizes, torch.stack(shown, 1).float()], 1)
+    absent = torch.zeros(len(crystals), dtype=torch.bool)
+    presence = [present[:, column[z]] if z in column else absent for z in elements]
+    sizes = torch.stack([present.sum(1).float(), (counts.sum(1) / points).log()], 1)
+    return torch.cat([sizes, torch.stack(presence, 1).float()], 1)

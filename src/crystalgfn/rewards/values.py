@@ -1,4 +1,4 @@
-"""Values of properties over a batch of crystals, each worked out once."""
+"""Values of properties over a batch of crystals, each computed once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from crystalgfn.crystals.property import CheckedProperty
 
 
 class Values:
-    """What the terms of a reward, and the columns of a table, are made of: tensors on the device of the crystals.
+    """Values behind the terms of a reward and the columns of a table: tensors on the device of the crystals.
 
-    A property that two terms need, or a term and a column, is worked out once.
+    A property that two terms need, or a term and a column, is computed once.
 
     Args:
         crystals: B crystals.
-        deviations: whether standard deviations of ensembles are wanted beside the values, as in tables; training does
-            without.
+        deviations: whether the standard deviations of ensembles are needed beside the values; tables hold them,
+            training does not need them.
     """
 
     def __init__(self, crystals: Crystals, *, deviations: bool = False) -> None:
@@ -30,7 +30,7 @@ class Values:
         """Return the property, ``(B,)`` float32.
 
         Raises:
-            PropertyError: the property failed, or gave something that is not a finite number; names the crystal.
+            PropertyError: the property failed, or its value is not a finite number; names the crystal.
         """
         if self.deviations and prop.has_deviation and prop not in self._values:
             self.deviation_of(prop)  # both come from one pass through the ensemble
@@ -40,7 +40,7 @@ class Values:
         """Return the standard deviation of the property's ensemble, ``(B,)`` float32.
 
         Raises:
-            PropertyError: as for the values; the property has no ensemble.
+            PropertyError: as for the values, or the property has no ensemble.
         """
         if prop not in self._deviations:
             values, self._deviations[prop] = prop.with_deviation(self.crystals)
@@ -48,7 +48,7 @@ class Values:
         return self._deviations[prop]
 
     def once(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-        """Return what ``make`` gives, ``(B,)``, worked out the first time that the key is asked for."""
+        """Return the result ``(B,)`` of ``make``, which is called only the first time that a key is asked for."""
         if key not in self._values:
             self._values[key] = make()
         return self._values[key]

@@ -1,1 +1,1 @@
-"""Runs: from a configuration to objects, training into a folder, trained models, and the loop."""
+"""Runs: objects from configurations, training into folders, trained models, and the loop."""

@@ -1,4 +1,4 @@
-"""From a configuration to the objects it describes."""
+"""Build the objects that a configuration describes."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ from crystalgfn.spaces.lattice_volume import VolumeLattice
 from crystalgfn.spaces.states import CrystalStates
 
 POLICY = "policy.safetensors"
-"""File of a run folder that holds the weights to sample with."""
+"""Name of the file of a run folder with the weights to sample with."""
 
 
 def build_space(config: ConstraintsConfig) -> CrystalSpace:
-    """The space, with its tables.
+    """The space of a configuration, with its tables.
 
     Raises:
-        ConstraintError: nothing satisfies the constraints.
+        ConstraintError: no crystal satisfies the constraints.
     """
-    asked = config.asked
+    constraints = config.all_constraints
     return CrystalSpace(
         [atomic_number(symbol) for symbol in config.elements.allowed],
-        asked.space_groups(),
-        constraints=asked,
-        lattice=build_lattice(config.lattice, asked.fold("lattice", NO_BOUNDS)),
+        constraints.space_groups(),
+        constraints=constraints,
+        lattice=build_lattice(config.lattice, constraints.fold("lattice", NO_BOUNDS)),
         lebesgue=config.measure == "lebesgue",
     )
 
 
 def build_lattice(lattice: LatticeConfig, bounds: LatticeBounds) -> LatticeDecoder:
-    """The decoding of the unit cube within hard bounds."""
+    """The decoder from the unit cube to cells within hard bounds."""
     if lattice.kind == "box":
         return BoxLattice(lattice.box, lattice.box_angles, lattice.monoclinic, bounds)
     return VolumeLattice(lattice.volume, angles=lattice.triclinic, monoclinic=lattice.monoclinic, bounds=bounds)
 
 
 def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
-    """The policies with random weights from the configuration's seed; the global generator is left as it was."""
+    """Policies with random weights from the configuration's seed; the global generator keeps its state."""
     options = PolicyOptions(
         **config.policy.model_dump(), flow=config.training.objective.flows, conditions=config.conditions
     )
@@ -66,11 +66,11 @@ def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
 
 
 def weights_of(where: str | Path) -> Path:
-    """Return the file with the weights of a run folder, or of a preset that ships with some.
+    """Return the file with the weights of a run folder, or of a preset that ships with weights.
 
     Raises:
-        ConfigError: no such preset or folder.
-        CheckpointError: it has no weights.
+        ConfigError: there is no such preset or folder.
+        CheckpointError: the preset or folder has no weights.
     """
     folder = Path(where)
     if not folder.is_dir():
@@ -87,30 +87,30 @@ def weights_of(where: str | Path) -> Path:
 
 
 def build_reward(config: Config, elements: Iterable[int]) -> Reward:
-    """The sum of the objective's terms.
+    """The sum of the terms of the objective.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         elements: atomic numbers of the space.
 
     Raises:
-        CrystalGFNError: a term cannot be made; see the kinds in :mod:`crystalgfn.rewards.terms.registry`.
+        CrystalGFNError: a term cannot be built; see the kinds of terms in :mod:`crystalgfn.rewards.terms.registry`.
     """
     surroundings = Surroundings([SYMBOLS[z] for z in elements], config.first_property)
     return Reward([term.build(surroundings) for term in config.objective])
 
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
-    """The reward as a target over the space; errors as of :func:`build_reward`."""
+    """The reward as a target over the space; raises the errors of :func:`build_reward`."""
     return CrystalTarget(space, build_reward(config, space.elements))
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:
-    """The trainer's numbers."""
-    own = {f.name: getattr(config, f.name) for f in fields(TrainingRecipe) if f.name in TrainingConfig.model_fields}
+    """The hyperparameters of training."""
+    common = {f.name: getattr(config, f.name) for f in fields(TrainingRecipe) if f.name in TrainingConfig.model_fields}
     return TrainingRecipe(
         **{
-            **own,
+            **common,
             "rollout_batches": config.rollout_batches or usual_rollout(config.batch_size),
             "replay_share": config.replay.share,
             "replay_capacity": config.replay.capacity,
@@ -124,7 +124,7 @@ def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | No
     """States of the real crystals named in the configuration that lie in the space.
 
     Raises:
-        DataError: none of them does.
+        DataError: none of the crystals lies in the space.
     """
     if config.data is None:
         return None
@@ -136,7 +136,7 @@ def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | No
 
 
 def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
-    """Everything together, ready to run."""
+    """A trainer with space, policy, target and data, ready to run."""
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     if config.training.start is not None:
@@ -144,8 +144,3 @@ def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     target = build_target(config, space)
     data = load_data(config.training, space)
     return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data)
-
-
-def symbols(elements: tuple[int, ...]) -> list[str]:
-    """Chemical symbols of atomic numbers."""
-    return [SYMBOLS[z] for z in elements]

@@ -1,4 +1,4 @@
-"""Trained models: what :func:`crystalgfn.load` gives."""
+"""Trained models, as :func:`crystalgfn.load` returns them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from crystalgfn.runs.build import build_policy, build_recipe, build_space, build
 from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
-"""Property that is a column of every table of samples."""
+"""Name of a property that is a column of every table of samples."""
 
 CHUNK = 1_000
-"""Crystals drawn at a time; part of what a seed means, so it never changes."""
+"""Number of crystals drawn at a time; samples of a seed depend on it, so it never changes."""
 
 
 class Model:
-    """A policy over a space, with the reward it was trained for.
+    """A policy over a space, with the reward that the policy was trained for.
 
     Example::
 
@@ -40,12 +40,12 @@ class Model:
         crystals.columns["formation_energy [eV/atom]"]   # predicted by the proxy
 
     Args:
-        config: of the run that trained it.
-        space: what may be sampled.
-        policy: weights to sample with.
+        config: configuration of the run that trained the policy.
+        space: space of the samples.
+        policy: policy to sample with.
         target: reward and properties.
         fingerprint: hash of the weights, written beside samples.
-        weights: of the objective's terms, for a conditional model; 1 for those that are not named.
+        weights: weights of the terms of the objective, for a conditional model; 1 for terms that are not named.
     """
 
     def __init__(
@@ -68,23 +68,24 @@ class Model:
         """Draw ``n`` crystals.
 
         Args:
-            n: how many.
-            seed: same seed, same crystals.
+            n: number of crystals.
+            seed: the same seed gives the same crystals.
 
         Returns:
-            crystals with the columns of the reward's properties, ``log_reward``, ``log_pf``, ``log_pb``, and their
+            crystals with the columns of the reward's terms, ``log_reward``, ``log_pf``, ``log_pb``, and their
             importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
-            crystal is unlike those the formation-energy model was trained on (:mod:`crystalgfn.proxies.domain`).
+            crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`).
 
         Raises:
-            PropertyError: the property failed on a crystal.
+            ConfigError: ``n`` is below 1.
+            PropertyError: a property failed on a crystal.
         """
         if n < 1:
             raise ConfigError(f"n: found {n}, allowed: 1 or more crystals")
         return Crystals.concatenate(list(self.chunks(n, seed=seed)))
 
     def chunks(self, n: int, *, seed: int = 0, first: int = 0) -> Iterator[Crystals]:
-        """The same crystals as :meth:`sample`, ``CHUNK`` at a time from chunk ``first`` on; each has its own seed."""
+        """The crystals of :meth:`sample` in chunks of ``CHUNK`` from chunk ``first`` on, each with its own seed."""
         for chunk in range(first, -(-n // CHUNK)):
             yield self._draw(min(CHUNK, n - chunk * CHUNK), seed=seed, chunk=chunk)
 
@@ -97,7 +98,7 @@ class Model:
         scores = self.policy.score(trajectories, self.space)
         evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
-        columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # as it is, where a term asked for it
+        columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
         numbers = {
             "log_reward": log_reward,
             "log_pf": scores.log_pf_sum,
@@ -113,26 +114,27 @@ class Model:
         :func:`crystalgfn.gflownet.weights.effective_sample_size` of its ``log_weight`` says how small.
 
         Args:
-            n: how many.
-            pool: samples to choose from; 10 n by default.
-            seed: same seed, same crystals.
+            n: number of crystals.
+            pool: number of samples to choose from; 10 n by default.
+            seed: the same seed gives the same crystals.
         """
-        drawn = self.sample(pool if pool is not None else 10 * n, seed=seed)
-        rows = resampled(np.asarray(drawn.columns["log_weight"], dtype=float), n, np.random.default_rng(seed))
-        return drawn[rows].with_columns(log_weight=np.zeros(n))
+        samples = self.sample(pool if pool is not None else 10 * n, seed=seed)
+        rows = resampled(np.asarray(samples.columns["log_weight"], dtype=float), n, np.random.default_rng(seed))
+        return samples[rows].with_columns(log_weight=np.zeros(n))
 
     def likelihoods(self, crystals: Crystals, *, trajectories: int = 50, seed: int = 0) -> Crystals:
-        """Probability densities that the model gives to crystals, real ones or samples, and what their reward asks for.
+        """Log-likelihoods of crystals, real or sampled, under the model, beside their log-rewards.
 
         Args:
-            crystals: of any origin; those outside the model's space are left out.
-            trajectories: drawn backward from each (:func:`crystalgfn.gflownet.likelihood.log_likelihood`).
-            seed: same seed, same numbers.
+            crystals: crystals of any origin; crystals outside the model's space are left out.
+            trajectories: number of trajectories drawn backward from each crystal
+                (:func:`crystalgfn.gflownet.likelihood.log_likelihood`).
+            seed: the same seed gives the same numbers.
 
         Returns:
-            those in the space, with their own columns and ``log_likelihood`` and its standard error
-            ``log_likelihood_error``, nats in the measure of the unit cube, and ``log_reward``; the first is the last
-            minus log Z for a perfect model.
+            the crystals in the space, with their own columns, ``log_likelihood`` and its standard error
+            ``log_likelihood_error``, nats in the measure of the unit cube, and ``log_reward``; for a perfect model,
+            ``log_likelihood`` is ``log_reward`` minus log Z.
         """
         states, rows = self.space.states(crystals)
         inside = crystals[rows.cpu().numpy()]
@@ -157,25 +159,25 @@ class Model:
         return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def weighted(self, **weights: float) -> Model:
-        """The same model at other weights of the objective's terms, by name of the property, as ``band_gap=2``.
+        """The model at other weights of the terms of the objective, by the name of the criterion: ``band_gap=2``.
 
         Raises:
-            ConfigError: a name or a weight that the model was not trained for.
+            ConfigError: the model was not trained for a name or a weight.
         """
         return Model(self.config, self.space, self.policy, self.target, self.fingerprint, {**self.weights, **weights})
 
     def restricted(self, **limits: object) -> Model:
-        """The same policy under narrower constraints, which hold as hard as in training.
+        """The model under narrower constraints, which hold as strictly as the constraints of training.
 
-        The policy is normalised over the smaller set of allowed actions; log_pf is of the policy that was sampled, so
+        The policy is normalised over the smaller set of allowed actions; log_pf is that of the normalised policy, so
         importance weights stay right. Example: ``model.restricted(required=["Li", "O"], crystal_system=["cubic"])``.
 
         Args:
             limits: keys of ``constraints`` or of its sections (:func:`crystalgfn.runs.restrict.allowed_limits`).
 
         Raises:
-            ConfigError: an unknown key, or a limit wider than in training.
-            ConstraintError: nothing is left; says which constraint empties the space.
+            ConfigError: a key is unknown, or a limit is wider than in training.
+            ConstraintError: no crystal is left; says which constraint empties the space.
         """
         from crystalgfn.runs.restrict import narrower
 
@@ -192,9 +194,9 @@ class Model:
         seed: int = 0,
         report: Callable[[Progress, float], None] | None = None,
     ) -> Model:
-        """A model whose policy has learned on in this model's space: worth it after :meth:`restricted`.
+        """A model whose policy is trained further in this model's space, which pays after :meth:`restricted`.
 
-        Arguments and errors: :func:`crystalgfn.gflownet.finetune.finetune`.
+        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`.
         """
         from crystalgfn.gflownet.finetune import finetune
 
@@ -216,11 +218,11 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     """Load a trained model.
 
     Args:
-        where: a preset with shipped weights, or a run folder.
+        where: name of a preset with shipped weights, or a run folder.
         device: "cpu" or "cuda".
 
     Raises:
-        ConfigError: no such preset or folder.
+        ConfigError: there is no such preset or folder.
         CheckpointError: the weights are missing or do not fit.
     """
     weights = weights_of(where)
@@ -233,6 +235,6 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
 
 
 def untrained(config: Config) -> Model:
-    """A model with random weights: the baseline of the paper's figure 2."""
+    """A model with random weights, the baseline of figure 2 of the paper."""
     space = build_space(config.constraints)
     return Model(config, space, build_policy(config, space), build_target(config, space), f"untrained-{config.seed}")

@@ -1,6 +1,6 @@
-"""Run folders: training that writes as it goes, and goes on after a kill to the result it would have had.
+"""Training into run folders, which goes on after a kill to the result of an uninterrupted run.
 
-A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (everything needed to go on),
+A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (all that is needed to go on),
 policy.safetensors (weights to sample from) and versions.json.
 """
 
@@ -26,7 +26,7 @@ from crystalgfn.runs.build import POLICY, build_trainer
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
-"""What TensorBoard is told."""
+"""Statistics that are written to TensorBoard."""
 _HEADER = ",".join(f.name for f in fields(Progress))
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 
@@ -43,20 +43,20 @@ def train(
     """Train into a run folder.
 
     Args:
-        config: of the run.
-        folder: new or empty, or one to go on with.
-        resume: go on after the last checkpoint.
+        config: configuration of the run.
+        folder: a new or empty folder, or the folder of a run to go on with.
+        resume: whether to go on after the last checkpoint.
         device: "cpu" or "cuda".
-        tensorboard: also write events for TensorBoard.
-        on_iteration: called every few iterations.
+        tensorboard: whether to write events for TensorBoard as well.
+        on_iteration: called every few iterations with their statistics.
 
     Raises:
-        ConfigError: the folder holds a run and ``resume`` is not given, or a run of another configuration.
+        ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration.
         CheckpointError: the checkpoint cannot be read.
         DataError: the disk is full.
     """
     _check(config, folder, resume=resume)
-    trainer = build_trainer(config, device=device)  # what cannot be built leaves no folder behind
+    trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / CONFIG).is_file():
         write_text(folder / CONFIG, config.to_yaml())
@@ -64,7 +64,7 @@ def train(
         header = load_checkpoint(folder / CHECKPOINT, trainer)
         if header.get("crystalgfn") != __version__:
             raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
-    _keep_metrics(folder / METRICS, trainer.iteration)
+    _cut_metrics(folder / METRICS, trainer.iteration)
     write_json(folder / VERSIONS, _versions(), indent=2)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
@@ -106,18 +106,18 @@ def _check(config: Config, folder: Path, *, resume: bool) -> None:
 
 
 def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
-    """Metrics first: rows beyond the checkpoint are dropped when the run goes on."""
+    """Write metrics, then weights and checkpoint: rows beyond the checkpoint are dropped when the run goes on."""
     metrics.flush()
     header = {"crystalgfn": __version__}
     save_policy(folder / POLICY, trainer.sampling_policy, {**header, "iteration": trainer.iteration})
     save_checkpoint(folder / CHECKPOINT, trainer, header)
 
 
-def _keep_metrics(path: Path, iteration: int) -> None:
-    """Keep the header and the rows up to ``iteration``."""
+def _cut_metrics(path: Path, iteration: int) -> None:
+    """Cut the file after the row of ``iteration``."""
     rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
-    kept = [row for row in rows if row.count(",") == _HEADER.count(",") and float(row.split(",")[0]) <= iteration]
-    write_text(path, "\n".join([_HEADER, *kept]) + "\n")
+    earlier = [row for row in rows if row.count(",") == _HEADER.count(",") and float(row.split(",")[0]) <= iteration]
+    write_text(path, "\n".join([_HEADER, *earlier]) + "\n")
 
 
 def _versions() -> dict[str, str]:

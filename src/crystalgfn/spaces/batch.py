@@ -31,7 +31,7 @@ class TensorBatch:
 
 
 def to_device(table: Any, device: torch.device | str) -> Any:
-    """A frozen dataclass whose tensors, and those of the dataclasses inside it, are on a device."""
+    """A copy of a frozen dataclass whose tensors, and those of dataclasses inside it, are on a device."""
     moved = {}
     for entry in fields(table):
         value = getattr(table, entry.name)

@@ -1,4 +1,4 @@
-"""Numbers of atoms for which every composition has a cell, so that look-ahead leads to no other."""
+"""Numbers of atoms for which every composition has a cell: look-ahead leads to no others."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def mean_masses(elements: Sequence[int], limits: CompositionLimits, n_atoms: int
 
     Args:
         elements: atomic numbers of the vocabulary, one or more.
-        limits: on the composition.
-        n_atoms: atoms in the conventional cell; if no composition has as many, the bounds mean nothing.
+        limits: limits on the composition.
+        n_atoms: atoms in the conventional cell; the bounds mean nothing if no composition has this number.
     """
     allowed = [z for z in elements if z in limits.usable] or elements
     mass = {z: float(ATOMIC_MASS[z]) for z in allowed}
@@ -31,7 +31,7 @@ def mean_masses(elements: Sequence[int], limits: CompositionLimits, n_atoms: int
         if limits.formula is not None:
             means.append(_mass_of_formula(limits.formula, order))
             continue
-        # as few atoms as may be of every element that must be there, then as many as may be of the first elements
+        # the least number of atoms of every required element, then as many atoms as possible of the first elements
         others = [z for z in order if z not in limits.present]
         present = [z for z in order if z in limits.present]
         present += others[: max(0, limits.n_distinct[0] - len(present))]
@@ -40,14 +40,14 @@ def mean_masses(elements: Sequence[int], limits: CompositionLimits, n_atoms: int
         for z in order:
             more = max(0, min(left, high - counts.get(z, 0)))
             counts[z], left = counts.get(z, 0) + more, left - more
-        if left:  # more than the elements can have, or fewer than they must
+        if left:  # n_atoms is more than the elements can have, or fewer than they must
             return mass[order[0]], mass[order[0]]
         means.append(sum(mass[z] * n for z, n in counts.items()) / n_atoms)
     return means[0], means[1]
 
 
 def _mass_of_formula(formula: Stoichiometry, order: Sequence[int]) -> float:
-    """Mean atomic mass where the most frequent of the open elements are the first of ``order``."""
+    """Mean atomic mass if the first elements of ``order`` take the largest open ratios."""
     others = [z for z in order if z not in dict(formula.named)]
     pairs = [*formula.named, *zip(others, reversed(formula.open), strict=False)]
     return sum(float(ATOMIC_MASS[z]) * ratio for z, ratio in pairs) / sum(ratio for _, ratio in pairs)
@@ -61,22 +61,22 @@ def cell_totals(
     Args:
         elements: atomic numbers of the vocabulary.
         space_groups: international numbers.
-        limits: on the composition.
+        limits: limits on the composition.
         lattice: decoder with its bounds.
 
     Returns:
-        for each group, those within the limits for which the lattice is possible whatever the composition and the
-        angles; None if the lattice rules out nothing.
+        for each group, the numbers within the limits for which the lattice is possible whatever the composition and
+        the angles; None if the lattice rules out nothing.
     """
     masses = {n: mean_masses(elements, limits, n) for n in range(1, limits.n_conventional[1] + 1)}
-    left: dict[tuple[int, int], frozenset[int]] = {}
+    by_kind: dict[tuple[int, int], frozenset[int]] = {}
     totals, ruled_out = {}, False
     for group in space_groups:
         key = system, cells = int(SYSTEM_OF[group]), int(CENTERING_MULTIPLICITY[group])
         most = min(limits.n_conventional[1], cells * limits.n_primitive[1])
         numbers = range(cells, most + 1, cells)
-        if key not in left:
-            left[key] = frozenset(n for n in numbers if lattice.possible(system, n, masses[n]))
-        totals[group] = left[key]
-        ruled_out |= len(left[key]) < len(numbers)
+        if key not in by_kind:
+            by_kind[key] = frozenset(n for n in numbers if lattice.possible(system, n, masses[n]))
+        totals[group] = by_kind[key]
+        ruled_out |= len(by_kind[key]) < len(numbers)
     return totals if ruled_out else None

@@ -2,8 +2,9 @@
 
 A set of charges holds numbers in -bound..bound, as bits of a few words (:mod:`.bitsets`). Adding atoms of an element
 to a crystal replaces the set Q of charges its composition can have by the Minkowski sum of Q and C(element, count).
-Every C is cut into a few arithmetic progressions; Q is joined to itself, moved, until it covers a progression: the
-number of moves is the logarithm of the progression's length, so mixed valence (16 atoms of iron, 80 charges) is cheap.
+Every C is cut into a few arithmetic progressions; Q is joined with shifted copies of itself until it covers a
+progression. The number of shifts is the logarithm of the progression's length, so mixed valence (16 atoms of iron, 80
+charges) is cheap.
 """
 
 from __future__ import annotations
@@ -57,11 +58,11 @@ def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int
 
     Args:
         values: the integers.
-        steps: common differences that may be used, with 1 among them; none for a progression a value.
+        steps: common differences that may be used, 1 among them; empty for one progression per value.
     """
     if not steps:
         return [(value, value, 1) for value in sorted(values)]
-    left, cut = set(values), []
+    left, pieces = set(values), []
     while left:
         runs = []
         for step in steps:
@@ -72,15 +73,15 @@ def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int
                         last += step
                     runs.append(((last - first) // step, -step, first, last, step))
         _, _, first, last, step = max(runs)
-        cut.append((first, last, step))
+        pieces.append((first, last, step))
         left -= set(range(first, last + 1, step))
-    return cut
+    return pieces
 
 
 def _steps(elements: Sequence[int], rule: NeutralityRule) -> tuple[int, ...]:
-    """Common differences worth having: with mixed valence, those of each element's oxidation states, else none."""
+    """Common differences worth using: with mixed valence, those of each element's oxidation states, else none."""
     if rule != "per_atom":
-        return ()  # few charges a count, whose moves cost less one by one than joined
+        return ()  # few charges per count: shifting them one by one costs less than joining
     return tuple(sorted({1, *(gcd(*(b - a for a, b in pairwise(OXIDATION_STATES[z]))) or 1 for z in elements)}))
 
 
@@ -92,7 +93,7 @@ class ChargeSets:
         bound: charges run over -bound..bound; n = 2 bound + 1.
         low, step, terms: ``(D, K + 1, A)`` int64: the windows low, low + step, ..., each with its number of
             terms, 0 for an unused window.
-        longest: most terms of a window.
+        longest: largest number of terms of a window.
         charged: ``(W,)`` packed, the bits of all charges. Sets may hold bits beyond, which sums leave as they are.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
     """
@@ -152,7 +153,8 @@ class ChargeSets:
         window = (sets & self.charged).unsqueeze(1) * (terms > 0).unsqueeze(2)
         if self.longest > 1:
             step = self.step[element, count]
-            window = pad(window, (0, -(-4 * self.bound // WORD)))  # above, for what moves up first and down again
+            # words above, for charges that move up first and then down
+            window = pad(window, (0, -(-4 * self.bound // WORD)))
             covered = torch.ones_like(terms)
             for _ in range((self.longest - 1).bit_length()):
                 more = torch.minimum(covered, terms - covered).clamp(min=0)
@@ -179,9 +181,9 @@ class ChargeSets:
         ):
             if terms < 1:
                 continue
-            spare = -(-max(0, -low) // WORD)  # words above, for what moves up first and down again
+            spare = -(-max(0, -low) // WORD)  # words above, for charges that move up first and then down
             window, covered = shift(pad(targets, (0, spare)), -low), 1
-            while covered < terms:  # a window of c terms, moved and joined to itself, has up to 2 c
+            while covered < terms:  # a window of c terms, joined with a shifted copy, has up to 2 c
                 more = min(covered, terms - covered)
                 window = window | shift(window, -more * stride)
                 covered += more

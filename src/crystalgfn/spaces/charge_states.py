@@ -4,10 +4,10 @@
 
 :class:`SignedCharges` also keeps the electronegativity test: elements are added by rising electronegativity, so every
 cation is less electronegative than every anion iff no cation comes after an anion, and no two elements of equal
-electronegativity have opposite signs. Q is then two sets, of the choices of oxidation states without an anion so far
-and of those with one. Tables have these two blocks for the state before an element is added, and, where elements tie,
-a third: charges without an anion so far of a composition whose last element ties with the next, which cannot be an
-anion then.
+electronegativity have opposite signs. Q is then two sets: charges by choices of oxidation states without an anion so
+far, and by choices with an anion. Tables have these two blocks for the state before an element is added and, where
+elements tie, a third: charges without an anion so far of compositions whose last element ties with the next element,
+which then cannot be an anion.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Charges(Protocol):
     Attributes:
         bound: charges run over -bound..bound.
         kind: ``(D,)`` int64; elements of one kind have the same oxidation states.
-        words: of a set in the tables, W.
+        words: words of a set in the tables, W.
         max_count: most atoms of one element, K.
     """
 
@@ -50,7 +50,7 @@ class Charges(Protocol):
 
     @property
     def words(self) -> int:
-        """Of a set in the tables."""
+        """Words of a set in the tables."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Charges(Protocol):
         ...
 
     def empty(self) -> Tensor:
-        """``(1, W')``: of a composition without atoms."""
+        """The set of a composition without atoms, ``(1, W')``."""
         ...
 
     def add(self, sets: Tensor, element: Tensor, count: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Charges(Protocol):
         Args:
             sets: ``(B, W')``.
             last: ``(B,)`` 1 + column of the last element, 0 at the start.
-            element: ``(B,)`` the next one, or None for all D: then ``(B, D or 1, W)`` else ``(B, W)``.
+            element: ``(B,)`` column of the next element, or None for all D: then ``(B, D or 1, W)`` else ``(B, W)``.
         """
         ...
 
@@ -81,15 +81,15 @@ class Charges(Protocol):
         ...
 
     def goal(self, *, anything: bool) -> Tensor:
-        """``(W,)``: the sets from which a composition may stop; with ``anything`` whatever its charge."""
+        """The sets from which a composition may stop, ``(W,)``; with ``anything``, whatever its charge."""
         ...
 
     def reach(self, goal: Tensor, element: int, count: int) -> Tensor:
-        """``(U, W)``: charges from which adding atoms leads into ``goal`` ``(U, W)``."""
+        """Charges from which adding atoms leads into ``goal``, both ``(U, W)``."""
         ...
 
     def after(self, adds: Tensor, element: int) -> Tensor:
-        """What the sets ``(C, W)`` before adding ``element`` are for each last element before it.
+        """The sets ``(C, W)`` before adding ``element``, for each last element that may come before it.
 
         Returns:
             ``(C, element + 1 or 1, W)``.
@@ -166,13 +166,13 @@ class PlainCharges:
 
 @dataclass(frozen=True)
 class SignedCharges:
-    """See :class:`Charges`; blocks without an anion, with one, and (tables only, where elements tie) before a tie.
+    """See :class:`Charges`; blocks without an anion, with an anion, and (tables only, where elements tie) before a tie.
 
     Attributes:
         plain: all oxidation states.
-        cations, anions: the positive ones, the negative ones.
+        cations, anions: positive states, negative states.
         tied: ``(D + 1, D)`` bool, whether the last element (1 + column) and the next have equal electronegativities.
-        blocks: of the tables, 2 or 3.
+        blocks: number of blocks in the tables, 2 or 3.
     """
 
     plain: PlainCharges

@@ -42,12 +42,12 @@ class CompositionState:
 
 
 class CompositionSpace(Subspace):
-    """Compositions over ``elements`` that satisfy constraints together with each of the space groups.
+    """Compositions over ``elements`` that satisfy the constraints, given one of the space groups.
 
     Args:
         elements: atomic numbers in the order in which they are added.
         space_groups: international numbers that may be chosen.
-        constraints: hard limits.
+        constraints: hard constraints.
         totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
 
     Raises:
@@ -73,7 +73,7 @@ class CompositionSpace(Subspace):
         self.tables = CompositionTables.build(elements, space_groups, limits, totals)
         if not self.tables.feasible.any():
             raise ConstraintError("no composition satisfies the constraints in any of the space groups")
-        # first additions allow the most, and all groups of a class share them
+        # first additions have the most choices, and all groups of a class share them
         contexts = torch.unique(self.tables.occupancy.start)
         self._first_row = torch.zeros(int(contexts[-1]) + 1, dtype=torch.int64)
         self._first_row[contexts] = torch.arange(len(contexts))
@@ -119,7 +119,7 @@ class CompositionSpace(Subspace):
         """Allowed next elements and, in the last column, stopping: ``(B, D + 1)`` bool."""
         tables, left = self.tables, state.left
         may_stop = tables.stop[left][state.context, state.last].unsqueeze(1)
-        if left == 0:  # look-ahead let only complete compositions come here
+        if left == 0:  # look-ahead lets only complete compositions come here
             return torch.cat((may_stop.new_zeros(len(may_stop), len(self.elements)), may_stop), 1)
         if left != self.max_elements - 1:  # crystals of one element are neutral
             may_stop = may_stop & tables.charges.neutral(state.charges).unsqueeze(1)
@@ -132,7 +132,7 @@ class CompositionSpace(Subspace):
         Args:
             state: B partial compositions that may still grow.
             allowed: ``(B, D + 1)`` bool, their :meth:`element_mask`.
-            weighted: what :meth:`CompositionTables.weighted_completions` gives; None counts each completion as 1.
+            weighted: from :meth:`CompositionTables.weighted_completions`; None counts each completion as 1.
 
         Returns:
             ``(B, D, K)`` float32; positive exactly where element and count together are allowed.
@@ -149,7 +149,7 @@ class CompositionSpace(Subspace):
         return number.view(-1, len(self.elements), self.max_count)
 
     def completions_by_element(self, state: CompositionState, allowed: Tensor) -> Tensor:
-        """:meth:`completions` summed over counts, whether or not charge allows each count: one look-up an element.
+        """:meth:`completions` summed over counts, whether or not charge allows each count: one look-up per element.
 
         Args:
             state, allowed: as in :meth:`completions`.
@@ -187,7 +187,7 @@ class CompositionSpace(Subspace):
         return self.tables.occupancy.move[:, state.context, 1:].gt(0).any(0)
 
     def carried(self, state: CompositionState, most: int) -> Tensor:
-        """Charges -most..most that each composition can carry, then whether any will do: ``(B, 2 most + 2)`` bool."""
+        """Charges -most..most of each composition, and last whether any charge will do: ``(B, 2 most + 2)`` bool."""
         bound = self.tables.charges.bound
         charges, sides = self.tables.charges.carried(state.charges), max(0, most - bound)
         near = charges[:, max(0, bound - most) : min(2 * bound, bound + most) + 1]
@@ -196,7 +196,7 @@ class CompositionSpace(Subspace):
     def add(self, state: CompositionState, element: Tensor, count: Tensor) -> CompositionState:
         """States after adding ``count`` atoms per primitive cell of ``element``, both ``(B,)``."""
         tables, charges = self.tables, state.charges
-        if state.left > 1:  # after the last element only stopping is left, and look-ahead saw to the charge
+        if state.left > 1:  # after the last element only stopping is left, and look-ahead has checked the charge
             charges = tables.charges.add(tables.charges.before(charges, state.last, element), element, count)
         arrived = tables.occupancy.move[tables.occupancy.kind[element], state.context, count]
         return CompositionState(state.left - 1, arrived, element + 1, charges)

@@ -14,8 +14,8 @@ completed iff Q meets F[j, c, e], and by dynamic programming over j
     G[j, c, e]     = union over k of H[j, move(c, k), e, k]                    adding element e
     F[j, c, e]     = union over e' > e of G[j, c, e']  (+ {0} if stopping here is allowed)
 
-where e' stops at the next required element. Sets are packed into 62-bit words, with one more bit, "any charge", and in
-several blocks where the electronegativity test is asked for (:mod:`.charge_states`).
+where e' goes no further than the next required element. Sets are packed into 62-bit words, with one more
+bit, "any charge", and in several blocks where the electronegativity test is asked for (:mod:`.charge_states`).
 
 The number of completions, charge left aside, obeys the same recursion with sums in place of unions:
 
@@ -38,7 +38,7 @@ from crystalgfn.spaces.occupancy import Occupancy
 
 @dataclass(frozen=True)
 class CompositionTables:
-    """The tables of the module's docstring.
+    """The tables that the docstring of the module defines.
 
     Attributes:
         charges: C(element, count), and how sets of charges grow.
@@ -77,7 +77,7 @@ class CompositionTables:
         Args:
             elements: atomic numbers in the order in which they are added.
             space_groups: international numbers that may be chosen.
-            limits: on the composition.
+            limits: limits on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         slots = limits.n_distinct[1]
@@ -145,7 +145,7 @@ class CompositionTables:
         for left in range(1, len(stop)):
             ahead = torch.zeros_like(summed[0])
             for of_kind, move in zip(kinds, occupancy.move, strict=True):
-                after = number[-1][:, 1 + of_kind][move[:, 1:]]  # (C, K, D'), and the dead context has none
+                after = number[-1][:, 1 + of_kind][move[:, 1:]]  # (C, K, D'), and the dead context has no completions
                 ahead[:, of_kind] = after.sum(1) if weights is None else (after * weights[of_kind].T).sum(1)
             summed.append(ahead)
             number.append(stop[left] + ahead @ follows.double().T)

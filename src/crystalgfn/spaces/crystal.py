@@ -21,15 +21,15 @@ from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 SUBSPACES: tuple[type[Subspace], ...] = (SpaceGroupSpace, CompositionSpace, LatticeSpace)
-"""In the order in which a trajectory decides them."""
+"""Subspaces in the order in which a trajectory decides them."""
 
 S = TypeVar("S", bound=Subspace)
 
 
 def formula_order(atomic_numbers: Iterable[int]) -> tuple[int, ...]:
     """Atomic numbers by rising electronegativity: the order in which compositions grow."""
-    wanted = set(atomic_numbers)
-    return tuple(z for z in FORMULA_ORDER if z in wanted)
+    numbers = set(atomic_numbers)
+    return tuple(z for z in FORMULA_ORDER if z in numbers)
 
 
 def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tuple[Subspace, ...]:
@@ -47,19 +47,19 @@ def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tup
 
 
 class CrystalSpace:
-    """All crystals that satisfy the constraints; immutable.
+    """All crystals that satisfy the constraints.
 
     Args:
         elements: atomic numbers of the vocabulary, any order.
         space_groups: international numbers that may be chosen.
-        constraints: what is asked; those on space groups and cells are told by the arguments beside.
+        constraints: asked of the crystals; ``space_groups`` and ``lattice`` carry those on space groups and cells.
         lattice: decoding of the unit cube; groups and numbers of atoms that its bounds leave no cell are left out.
-        lebesgue: samples follow the reward with respect to Lebesgue measure in A and degree, not to the cube's.
-        subspaces: what a crystal is decided by, in order.
-        state_type: of finished samples, with the fields of all subspaces.
+        lebesgue: samples follow the reward with respect to Lebesgue measure in A and degree, not to that of the cube.
+        subspaces: kinds of subspaces that decide a crystal, in order.
+        state_type: class of finished samples, with the fields of all subspaces.
 
     Raises:
-        ConstraintError: nothing satisfies the constraints; says which constraint, alone, empties the space.
+        ConstraintError: nothing satisfies the constraints; names each whose relaxation alone would leave crystals.
 
     Attributes:
         elements: ``(D,)`` atomic numbers in formula order.
@@ -100,7 +100,7 @@ class CrystalSpace:
 
     @property
     def groups(self) -> SpaceGroupSpace:
-        """The space-group subspace, without groups that nothing completes."""
+        """The space-group subspace, without groups that have no completion."""
         return self.of(SpaceGroupSpace)
 
     @property
@@ -149,7 +149,7 @@ class CrystalSpace:
         return self.state_type(**decided), rows
 
     def log_measure(self, states: CrystalStates) -> Tensor:
-        """What joins log R so that samples follow it in the chosen measure, ``(B,)``: 0 for the cube's own."""
+        """Term of log R with which samples follow R in the chosen measure, ``(B,)``: 0 for that of the cube."""
         if not self.lebesgue:
             return torch.zeros(len(states), device=states.space_group.device)
         return torch.stack([subspace.log_measure(states).double() for subspace in self.subspaces]).sum(0).float()

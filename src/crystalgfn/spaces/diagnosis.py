@@ -1,4 +1,4 @@
-"""Which constraint empties a space: found by relaxing them one at a time."""
+"""Which constraint empties a space, by relaxing one constraint at a time."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def explain_empty(
 ) -> str:
     """One line on a set of constraints that leaves no crystal.
 
-    Each constraint is relaxed alone; those whose absence makes the space non-empty are named with their value.
+    Each constraint is relaxed alone; those whose relaxation leaves crystals are named with their value.
 
     Args:
         elements: atomic numbers of the vocabulary, in the order of the space.
         space_groups: international numbers that may be chosen.
-        constraints: those on the composition are relaxed.
-        lattice: its bounds are relaxed.
+        constraints: asked of the crystals; those on the composition are relaxed.
+        lattice: decoder whose bounds are relaxed.
     """
     if not elements:
         return "no element is left to sample; allow at least one"
@@ -53,28 +53,28 @@ def explain_empty(
 def _guilty_constraints(
     elements: Sequence[int], space_groups: Sequence[int], constraints: Constraints, lattice: LatticeDecoder | None
 ) -> list[str]:
-    """Constraints on the composition that empty the space alone, as a message writes them."""
+    """Constraints on the composition whose relaxation alone would leave crystals, as messages name them."""
     limits = _limits(constraints, elements)
-    tried: dict[str, bool] = {}
+    verdicts: dict[str, bool] = {}
     for constraint in constraints.on("composition"):
         text = constraint.written(constraints)
         wider = _limits(constraints, elements, relax=constraint)
-        if text not in tried and wider is not None and wider != limits:
-            tried[text] = _any_within(elements, space_groups, wider, lattice)
-    return [text for text, some in tried.items() if some]
+        if text not in verdicts and wider is not None and wider != limits:
+            verdicts[text] = _any_within(elements, space_groups, wider, lattice)
+    return [text for text, some in verdicts.items() if some]
 
 
 def _guilty_bounds(
     elements: Sequence[int], space_groups: Sequence[int], constraints: Constraints, lattice: LatticeDecoder
 ) -> list[str]:
-    """Bounds on the lattice without which alone the space is not empty; all of them, if only without all it is not."""
-    given = lattice.bounds.explained()
+    """Bounds on the lattice whose removal alone would leave crystals; all bounds, if only removing all would."""
+    texts = lattice.bounds.explanations()
     guilty = []
-    for name, text in given.items():
+    for name, text in texts.items():
         if _any(elements, space_groups, constraints, lattice.with_bounds(lattice.bounds.without(name))):
             guilty.append(text)
-    if not guilty and given and _any(elements, space_groups, constraints, lattice.with_bounds(NO_BOUNDS)):
-        guilty.append(f"all of {', '.join(given.values())}")
+    if not guilty and texts and _any(elements, space_groups, constraints, lattice.with_bounds(NO_BOUNDS)):
+        guilty.append(f"all of {', '.join(texts.values())}")
     return guilty
 
 

@@ -1,10 +1,10 @@
-"""Coordinates of lattices: the unit cube over the free parameters of a lattice system, and what decodes it into cells.
+"""Coordinates of lattices: the unit cube over the free parameters of a lattice system, and its decoders.
 
 A point u of the cube is decoded by a bijection, :class:`.lattice_box.BoxLattice` (the paper's: affine in lengths and
-angles) or :class:`.lattice_volume.VolumeLattice` (volume per atom and axial ratios). Every decoded cell exists and
-holds the bounds: angles that close no cell, and cells outside of
-:class:`~crystalgfn.spaces.constraints.lattice_bounds.LatticeBounds`, are not in the image. Lattices are of the
-conventional cell; rhombohedral groups come out on hexagonal axes.
+angles) or :class:`.lattice_volume.VolumeLattice` (volume and axial ratios). Every decoded cell exists and
+keeps to the bounds: angles that close no cell, and cells outside
+:class:`~crystalgfn.spaces.constraints.lattice_bounds.LatticeBounds`, are not in the image. Lattices are those
+of conventional cells, on hexagonal axes for rhombohedral groups.
 
 Slots of u: for ``box`` a, b, c, alpha, beta, gamma; for ``volume`` volume, b/a, c/a, alpha, beta, gamma.
 """
@@ -44,12 +44,12 @@ for _system, _slots in _FREE.items():
 
 @dataclass(frozen=True)
 class CellContents(TensorBatch):
-    """What the conventional cells hold, so far as their decoding depends on it.
+    """Contents of the conventional cells, as far as decoding depends on them.
 
     Attributes:
-        n_atoms: ``(B,)`` int64.
+        n_atoms: ``(B,)`` int64, atoms.
         volume: ``(B,)`` volume estimated from the composition, A^3.
-        mass: ``(B,)`` float64, g/mol.
+        mass: ``(B,)`` float64, mass of the atoms, g/mol.
     """
 
     n_atoms: Tensor
@@ -61,7 +61,7 @@ class LatticeDecoder(ABC):
     """A bijection from the free slots of the unit cube to the cells of a lattice system within bounds.
 
     Attributes:
-        bounds: what every decoded cell holds.
+        bounds: bounds that every decoded cell keeps to.
     """
 
     bounds: LatticeBounds
@@ -73,7 +73,7 @@ class LatticeDecoder(ABC):
         Args:
             u: ``(B, 6)`` in [0, 1]; slots that are not free are ignored.
             system: ``(B,)`` crystal-lattice system, 1..8.
-            contents: of the conventional cells, ``(B,)``; :meth:`possible` with these systems.
+            contents: contents of the conventional cells, ``(B,)``, which are :meth:`possible` in these systems.
 
         Returns:
             ``(B, 6)`` float64, A and degree.
@@ -81,8 +81,8 @@ class LatticeDecoder(ABC):
 
     @abstractmethod
     def encode(self, lattice: Tensor, system: Tensor, contents: CellContents) -> Tensor:
-        """Inverse of :meth:`decode`: ``(B, 6)`` float64, outside [0, 1] (or NaN) for cells outside the space; 0 if
-        not free.
+        """Inverse of :meth:`decode`: ``(B, 6)`` float64, outside [0, 1] (or NaN) for cells outside the space; 0 in
+        slots that are not free.
         """
 
     @abstractmethod

@@ -102,10 +102,10 @@ class CellAngles:
     Args:
         triclinic: least and most triclinic angle, degree.
         monoclinic: least and most beta, degree.
-        bounds: hard bounds; those on angles count.
+        bounds: hard bounds, of which those on angles are used.
 
     Attributes:
-        systems: crystal-lattice systems whose angles can hold the bounds.
+        systems: crystal-lattice systems whose angles can keep to the bounds.
     """
 
     def __init__(self, triclinic: tuple[float, float], monoclinic: tuple[float, float], bounds: LatticeBounds) -> None:
@@ -116,7 +116,7 @@ class CellAngles:
         systems -= set() if alphas[0] < alphas[1] else {TRICLINIC}
         systems -= set() if betas[0] < betas[1] else {MONOCLINIC}
         self.systems = frozenset(systems)
-        # systems that are ruled out keep their own range, so that what they decode to is at least a cell
+        # systems that are ruled out keep their own range, so that they still decode to cells
         self.triclinic = AngleRange(*(alphas if TRICLINIC in systems else triclinic))
         self.beta = betas if MONOCLINIC in systems else monoclinic
 
@@ -136,7 +136,7 @@ class CellAngles:
         return u
 
     def log_volume_element(self, u: Tensor, system: Tensor) -> Tensor:
-        """log |d(free angles) / du|, ``(B,)``; 0 where none is free (rhombohedral alpha is not looked at)."""
+        """log |d(free angles) / du|, ``(B,)``; 0 where no angle is free (rhombohedral alpha is left out)."""
         result = (system == MONOCLINIC).double() * log(self.beta[1] - self.beta[0])
         return torch.where(system == TRICLINIC, self.triclinic.log_volume_element(u[:, 3:]), result)
 

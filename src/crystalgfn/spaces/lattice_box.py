@@ -17,12 +17,12 @@ Interval = tuple[Tensor | float, Tensor | float]
 
 
 class BoxLattice(LatticeDecoder):
-    """Lengths and angles affine in u (paper, section 3.3), restricted to cells that exist and hold the bounds.
+    """Lengths and angles affine in u (paper, section 3.3), restricted to cells that exist and keep to the bounds.
 
     The third triclinic angle is affine on the interval in which the cell closes, and the angle of the primitive
     rhombohedral cell stays below 120 degrees. a and alpha of rhombohedral groups are those of the primitive cell;
-    bounds hold for their hexagonal axes, so alpha has the interval in which some a holds them, and a what alpha leaves.
-    Under a bound on longest / shortest, b has the interval that a leaves, and c that which both leave.
+    bounds hold for the hexagonal axes, so alpha is in the interval in which some a keeps to them, and a in what alpha
+    leaves. Under a bound on longest / shortest, b is in the interval that a leaves, and c in the one that both leave.
 
     Args:
         lengths: least and most, A.
@@ -31,7 +31,7 @@ class BoxLattice(LatticeDecoder):
         bounds: hard bounds of the user on lengths, angles and longest / shortest.
 
     Raises:
-        ConstraintError: a range that holds nothing, or bounds on volume or density.
+        ConstraintError: an empty range, or bounds on volume or density.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class BoxLattice(LatticeDecoder):
         monoclinic: tuple[float, float] | None = None,
         bounds: LatticeBounds = NO_BOUNDS,
     ) -> None:
-        given = bounds.given()
+        texts = bounds.descriptions()
         for name in ("volume_per_atom", "density"):
-            if name in given:
+            if name in texts:
                 raise ConstraintError(
-                    f"{given[name]}: needs kind: volume; kind: box allows bounds on lengths and angles"
+                    f"{texts[name]}: needs kind: volume; kind: box allows bounds on lengths and angles"
                 )
         if not 0 < lengths[0] < lengths[1]:
             raise ConstraintError(f"lengths {list(lengths)} A: allowed 0 < low < high")
@@ -56,15 +56,15 @@ class BoxLattice(LatticeDecoder):
         self.bounds, self._primitive = bounds, lengths
         self.lengths = within(lengths, bounds.lengths)
         if self.lengths[0] >= self.lengths[1]:
-            raise ConstraintError(f"{given['lengths']}: nothing of it is in the decoder's range {list(lengths)} A")
+            raise ConstraintError(f"{texts['lengths']}: nothing of it is in the decoder's range {list(lengths)} A")
         self.ratio = (bounds.longest_over_shortest or float("inf")) * (1 - ROUNDING)
         self.angles = CellAngles(angles, monoclinic or angles, bounds)
-        narrowed = self._alpha(alpha)
-        self._rhombohedral = narrowed[0] < narrowed[1]
-        self.alpha = narrowed if self._rhombohedral else alpha
+        interval = self._alpha(alpha)
+        self._rhombohedral = interval[0] < interval[1]
+        self.alpha = interval if self._rhombohedral else alpha
 
     def _alpha(self, alpha: tuple[float, float]) -> tuple[float, float]:
-        """Part of an interval of the primitive alpha in which some a holds the bounds on the hexagonal axes.
+        """Part of an interval of the primitive alpha in which some a keeps to the bounds on the hexagonal axes.
 
         With f = a_h / a = 2 sin(alpha / 2), rising, and g = c_h / a = sqrt(3 + 6 cos alpha), falling: f and g are
         between low / most a and high / least a, and f / g between 1 / r and r.
@@ -168,5 +168,5 @@ def _alpha_of_c(g: float) -> float:
 
 
 def _alpha_of_ratio(ratio: float) -> float:
-    """Primitive alpha (degree) at which a_h / c_h is this."""
+    """Primitive alpha (degree) at which a_h / c_h is ``ratio``."""
     return degrees(acos((2 - 3 * ratio * ratio) / (2 + 6 * ratio * ratio)))

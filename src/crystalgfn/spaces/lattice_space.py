@@ -23,7 +23,7 @@ class LatticeSpace(Subspace):
 
     Args:
         elements: atomic numbers in formula order.
-        decoder: of the unit cube, with its bounds.
+        decoder: decodes the unit cube within its bounds.
         possible: groups, and numbers of atoms for which every composition has a cell.
     """
 

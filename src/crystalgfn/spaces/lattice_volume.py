@@ -19,7 +19,7 @@ from crystalgfn.spaces.lattice import CUBIC, FREE, ORTHORHOMBIC, RHOMBOHEDRAL, C
 from crystalgfn.spaces.lattice_angles import MONOCLINIC_ANGLES, ROUNDING, CellAngles
 
 SLIVER = log(1.1)
-"""Width (log) that is left at least of the volumes within hard bounds where these lie beside the automatic band."""
+"""Least width (log) of the volumes within hard bounds, unless the bounds allow less, beside the automatic band."""
 
 MIN_WIDTH = 1e-6
 """Width (log) of the volumes below which a composition counts as having no cell."""
@@ -29,7 +29,7 @@ Log = TypeVar("Log", float, Tensor)
 
 @dataclass(frozen=True)
 class _Shape:
-    """Intermediate values of decoding, ``(B,)`` each; widths are floats where all cells have the same.
+    """Intermediate values of decoding, ``(B,)`` each; widths are floats where all cells have the same width.
 
     Attributes:
         angles: ``(B, 3)`` degree.
@@ -47,10 +47,10 @@ class _Shape:
 
 
 class VolumeLattice(LatticeDecoder):
-    """Volume log-uniform around the composition's own estimate, axial ratios log-uniform; lengths follow.
+    """Volume log-uniform around the estimate from the composition, axial ratios log-uniform; lengths follow.
 
-    Angles come first, then the volume V, then b/a, then c/a, each on the interval that those before it and the bounds
-    leave. With L0, L1 the logs of the least and most length, r the largest longest / shortest, R = log r and
+    Angles come first, then the volume V, b/a and c/a, each on the interval that earlier values and the bounds leave.
+    With L0, L1 the logs of the least and most length, r the largest longest / shortest, R = log r and
     s = log a + log b + log c = log V - log w(angles):
 
         |log b/a| <= min(R, L1 - L0, s - 3 L0, 3 L1 - s)
@@ -64,14 +64,14 @@ class VolumeLattice(LatticeDecoder):
 
     Args:
         volume: least and most volume as multiples of the composition's estimate.
-        max_axis_ratio: largest longest / shortest length, if ``bounds`` has none that is tighter; None for that of
-            ``bounds``, or 7.5 where it has none.
+        max_axis_ratio: largest longest / shortest length, unless ``bounds`` has a tighter ratio; None for the
+            ratio of ``bounds``, or 7.5 without one.
         angles: least and most triclinic angle, degree.
         monoclinic: least and most beta, degree; None for 90 to 135.
         bounds: hard bounds of the user.
 
     Raises:
-        ConstraintError: a range that holds nothing.
+        ConstraintError: an empty range.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class VolumeLattice(LatticeDecoder):
         least, most = reduce(torch.maximum, lows), reduce(torch.minimum, highs)
         if self._per_atom:
             return least, most - least
-        kept = torch.clamp(most - least, max=min(SLIVER, self.log_span))
-        high = torch.maximum(torch.minimum(low + self.log_span, most), least + kept)
-        low = torch.minimum(torch.maximum(low, least), most - kept)
+        least_width = torch.clamp(most - least, max=min(SLIVER, self.log_span))
+        high = torch.maximum(torch.minimum(low + self.log_span, most), least + least_width)
+        low = torch.minimum(torch.maximum(low, least), most - least_width)
         return low, high - low
 
     def _half_width(self, log_sum: Tensor) -> Tensor | float:
@@ -221,5 +221,5 @@ class VolumeLattice(LatticeDecoder):
 
 
 def _logs(interval: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Logs of the ends, so far inside that rounding stays within them."""
+    """Logs of the ends, moved inwards so that rounding stays within the interval."""
     return None if interval is None else (log(interval[0]) + ROUNDING, log(interval[1]) - ROUNDING)

@@ -1,9 +1,9 @@
 """Which counts of atoms fit the Wyckoff positions of a space group, as a small automaton.
 
 Counts are per primitive cell. Positions with a free coordinate hold any number of orbits, so they contribute the sums
-of their multiplicities. A position without one holds a single orbit in the whole crystal; it matters only if its
-multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after some
-elements is therefore the set of numbers of fixed positions that may be in use, of which only the thriftiest
+of their multiplicities. A position without free coordinates holds a single orbit in the whole crystal; it matters only
+if its multiplicity is not itself such a sum, and positions of equal multiplicity are interchangeable. The state after
+some elements is therefore the set of numbers of fixed positions that may be in use, of which only the thriftiest
 (Pareto-minimal) need keeping: everything that fits after using more also fits after using less.
 
 Ledgers (:mod:`.constraints.ledger`) of further constraints are multiplied with this automaton.
@@ -31,7 +31,7 @@ class GroupClass:
     """Space groups that allow the same counts (per primitive cell).
 
     Attributes:
-        free_sums: atom numbers that positions with free coordinates can hold.
+        free_sums: numbers of atoms that positions with free coordinates can hold.
         fixed: ``(multiplicity, number of positions)`` of the positions without free coordinates that matter.
         counts: least and most atoms of one element.
         totals: numbers of atoms at which a crystal may end.
@@ -44,7 +44,7 @@ class GroupClass:
 
     @property
     def most(self) -> int:
-        """Most atoms together."""
+        """Most atoms of all elements together."""
         return max(self.totals, default=0)
 
     @classmethod
@@ -53,7 +53,7 @@ class GroupClass:
 
         Args:
             space_group: international number.
-            limits: on the composition.
+            limits: limits on the composition.
             totals: numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         cells = int(CENTERING_MULTIPLICITY[space_group])
@@ -71,8 +71,8 @@ class GroupClass:
         for total in range(1, most + 1):
             if any(total - m in sums for m in free):
                 sums.add(total)
-        kept = sorted({m for m in fixed if m not in sums and m <= counts[1]})
-        return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in kept), counts, ends)
+        multiplicities = sorted({m for m in fixed if m not in sums and m <= counts[1]})
+        return cls(frozenset(sums), tuple((m, fixed.count(m)) for m in multiplicities), counts, ends)
 
     def usages(self, count: int) -> list[Usage]:
         """Thriftiest placements of ``count`` atoms: how many fixed positions of each multiplicity they take."""
@@ -138,7 +138,7 @@ class Occupancy:
         Args:
             elements: atomic numbers.
             space_groups: international numbers.
-            limits: on the composition.
+            limits: limits on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
         class_of = {g: GroupClass.of(g, limits, totals[g] if totals is not None else None) for g in space_groups}
@@ -147,15 +147,15 @@ class Occupancy:
         )
         ledgers = Ledgers(limits.ledgers)
         kind_of, kinds = ledgers.kinds(tuple(elements))
-        explored = _Exploration(classes, ledgers, kinds)
+        contexts = _Exploration(classes, ledgers, kinds)
         start = torch.zeros(231, dtype=torch.int64)
         for k, group_class in enumerate(classes):
-            first = explored.run(k, limits.n_distinct[1])
+            first = contexts.run(k, limits.n_distinct[1])
             for group, its_class in class_of.items():
                 if its_class == group_class:
                     start[group] = first
-        move = torch.tensor(explored.move).transpose(0, 1).contiguous()
-        return cls(start, move, torch.tensor(kind_of), torch.tensor(explored.enough), torch.tensor(explored.atoms))
+        move = torch.tensor(contexts.move).transpose(0, 1).contiguous()
+        return cls(start, move, torch.tensor(kind_of), torch.tensor(contexts.enough), torch.tensor(contexts.atoms))
 
 
 class _Exploration:
@@ -181,7 +181,7 @@ class _Exploration:
         return self.index[context]
 
     def run(self, k: int, most_elements: int) -> int:
-        """Explore a group class; returns its first context."""
+        """Explore a group class and return its first context."""
         group_class = self.classes[k]
         limits = tuple(n for _, n in group_class.fixed)
         options = [group_class.usages(count) for count in range(self.max_count + 1)]
@@ -191,7 +191,7 @@ class _Exploration:
         for _ in range(most_elements):
             reached = set()
             for context in frontier:
-                here = self.move[self.number(context)]
+                moves = self.move[self.number(context)]
                 for count in range(1, min(self.max_count, group_class.most - context[1]) + 1):
                     if not options[count]:
                         continue
@@ -203,7 +203,7 @@ class _Exploration:
                         state = self.ledgers.advance(context[3], kind, count)
                         if state is not None:
                             after = (k, context[1] + count, usage, state)
-                            here[m][count] = self.number(after)
+                            moves[m][count] = self.number(after)
                             reached.add(after)
             frontier = reached - seen
             seen |= reached

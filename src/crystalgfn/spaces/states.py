@@ -11,7 +11,7 @@ from crystalgfn.spaces.batch import TensorBatch
 
 @dataclass(frozen=True)
 class CrystalStates(TensorBatch):
-    """Finished samples. A stack with a further subspace has a subclass with the fields which that subspace decides.
+    """Finished samples. A stack with a further subspace has a subclass with the fields that this subspace decides.
 
     Attributes:
         space_group: ``(B,)`` int64, 1..230.

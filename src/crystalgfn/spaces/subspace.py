@@ -31,7 +31,7 @@ class SpaceLimits:
         elements: ``(D,)`` atomic numbers in formula order.
         space_groups: international numbers that may be chosen, rising.
         constraints: what is asked of the crystals; each subspace reads those that narrow it.
-        lattice: decoding of the unit cube, with its bounds.
+        lattice: decoder of the unit cube, with its bounds.
     """
 
     elements: tuple[int, ...]
@@ -54,10 +54,10 @@ class Possible:
 
 
 class Subspace(Protocol):
-    """One part of a crystal: its masks, and its share of the way from states to crystals and back.
+    """One part of a crystal: its masks, and its share of decoding states into crystals and of encoding them again.
 
     Attributes:
-        name: of the subspace, and of the stage of the policy that decides it.
+        name: name of the subspace, and of the stage of the policy that decides it.
     """
 
     name: ClassVar[str]
@@ -67,8 +67,8 @@ class Subspace(Protocol):
         """The subspace with its masks.
 
         Args:
-            limits: of the whole space.
-            possible: what the next subspace leaves; for the last one, everything within the limits.
+            limits: limits of the whole space.
+            possible: what the next subspace leaves possible; for the last one, everything within the limits.
 
         Raises:
             ConstraintError: nothing is left.
@@ -77,7 +77,7 @@ class Subspace(Protocol):
 
     @property
     def possible(self) -> Possible:
-        """What is left to the subspace before this one."""
+        """What is left possible to the subspace before this one."""
         ...
 
     def to(self, device: torch.device | str) -> Self:
@@ -106,5 +106,5 @@ class Subspace(Protocol):
         ...
 
     def log_measure(self, states: CrystalStates) -> Tensor:
-        """log of what a point of the subspace measures in the crystal's own units, ``(B,)``: 0 for discrete choices."""
+        """log of the volume element of the subspace in the crystal's own units, ``(B,)``: 0 for discrete choices."""
         return torch.zeros(len(states), device=states.space_group.device)

@@ -3,7 +3,7 @@
 The lower convex hull of a chemical system is the largest of the affine functions of its facets, so once the facets of a
 system are known (Qhull, some ms), a hull energy is a product and a maximum. The linear program of
 :class:`~crystalgfn.stability.hull.Hull` gives the same values, one composition at a time, and answers for the systems
-whose facets Qhull cannot find (energies so unlike that the hull is flat to its precision).
+whose facets Qhull cannot find (energies so far apart that the hull is flat to its precision).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _FLAT = 1e-9
 
 
 class Facets:
-    """Facets of a hull, found system by system when they are first asked for.
+    """Facets of a hull, computed for a chemical system when it is first asked for.
 
     Args:
-        hull: the phases.
+        hull: the hull, with its phases.
     """
 
     def __init__(self, hull: Hull) -> None:
@@ -40,25 +40,25 @@ class Facets:
 
         Args:
             elements: D atomic numbers.
-            counts: (B, D) atoms of each.
+            counts: (B, D) atoms of each element.
 
         Raises:
             DataError: the hull has no phase with an element that a composition holds.
         """
-        shown = counts.cpu()
-        systems, inverse = np.unique((shown > 0).numpy(), axis=0, return_inverse=True)
+        atoms = counts.cpu()
+        systems, inverse = np.unique((atoms > 0).numpy(), axis=0, return_inverse=True)
         numbers = np.asarray(elements)
         slots = torch.tensor([self._slot(tuple(numbers[system].tolist())) for system in systems], dtype=torch.int64)
         slot = slots[torch.as_tensor(inverse.reshape(-1))]
         place = torch.zeros(len(SYMBOLS), dtype=torch.int64)
         place[torch.as_tensor(numbers)] = torch.arange(len(numbers))
-        fractions = shown.double() / shown.sum(1, keepdim=True)
-        held = self._elements[slot]  # (B, K)
-        there = fractions.gather(1, place[held]) * (held > 0)
-        energies = (self._planes[slot] @ there[..., None]).squeeze(-1).amax(1)
+        fractions = atoms.double() / atoms.sum(1, keepdim=True)
+        members = self._elements[slot]  # (B, K)
+        shares = fractions.gather(1, place[members]) * (members > 0)
+        energies = (self._planes[slot] @ shares[..., None]).squeeze(-1).amax(1)
         rows = torch.isnan(energies).nonzero().squeeze(1)
         if len(rows):
-            energies[rows] = torch.as_tensor(self.hull.energies(elements, shown[rows].numpy()))
+            energies[rows] = torch.as_tensor(self.hull.energies(elements, atoms[rows].numpy()))
         return energies.to(counts.device)
 
     def _slot(self, system: tuple[int, ...]) -> int:
@@ -67,10 +67,10 @@ class Facets:
             new = torch.as_tensor(planes)[None]
             facets, width = max(new.shape[1], self._planes.shape[1]), max(new.shape[2], self._planes.shape[2])
             self._planes = torch.cat([_padded(self._planes, facets, width), _padded(new, facets, width)])
-            held = torch.zeros(1, width, dtype=torch.int64)
-            held[0, : len(system)] = torch.tensor(sorted(system))
+            members = torch.zeros(1, width, dtype=torch.int64)
+            members[0, : len(system)] = torch.tensor(sorted(system))
             missing = width - self._elements.shape[1]
-            self._elements = torch.cat([torch.nn.functional.pad(self._elements, (0, missing)), held])
+            self._elements = torch.cat([torch.nn.functional.pad(self._elements, (0, missing)), members])
             self._slots[system] = len(self._slots)
         return self._slots[system]
 
@@ -84,11 +84,14 @@ def _padded(planes: Tensor, facets: int, width: int) -> Tensor:
 
 
 def _planes(fractions: NDArray[np.float64], energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the bottom of the hull as (F, E): the energy per atom of each element on each facet, eV; or one of NaN.
+    """Return the bottom of the hull as (F, E): the energy per atom of each element on each facet, eV.
 
     Args:
-        fractions: (P, E) of each phase, with a pure phase of every element.
-        energies: (P,) eV/atom.
+        fractions: (P, E) fractions of the elements in each phase, pure phases of all elements included.
+        energies: (P,) energies of the phases, eV/atom.
+
+    Returns:
+        one row of NaN where Qhull finds no facet.
     """
     from scipy.spatial import ConvexHull, QhullError
 
@@ -96,7 +99,7 @@ def _planes(fractions: NDArray[np.float64], energies: NDArray[np.float64]) -> ND
     ground = np.array([energies[fractions[:, i] > 1 - 1e-9].min() for i in range(size)])
     if size == 1:
         return ground[None]
-    # relative to the elements, so that whatever does not bind is not on the hull; one point above closes the body
+    # relative to the elements, so that phases that do not bind are not on the hull; one point above closes the body
     relative = energies - fractions @ ground
     low = relative < -1e-12
     points = np.concatenate([fractions[low], np.eye(size), np.full((1, size), 1 / size)])

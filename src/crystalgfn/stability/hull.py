@@ -31,20 +31,20 @@ Key = tuple[tuple[int, float], ...]
 Phase = tuple[Mapping[str, float], float]
 """Counts by element symbol, and formation energy in eV/atom."""
 
-_KEPT_SYSTEMS = 4096
+_CACHED_SYSTEMS = 4096
 _FEW = 10
-"""Up to this many elements the subsystems are listed; above it every system is looked at."""
+"""Up to this many elements the subsystems are listed; above it all systems of the hull are searched."""
 
 
 @dataclass(frozen=True)
 class HullEnergy:
-    """Where a composition stands.
+    """How far a crystal lies above the hull.
 
     Attributes:
-        value: energy above hull, eV/atom; below zero for a crystal under the known hull; NaN where there is none.
+        value: energy above hull, eV/atom; below zero for a crystal under the known hull; NaN where it is unknown.
         reason: why the value is NaN; empty otherwise.
         hull: energy of the hull at the composition, eV/atom (formation energy).
-        decomposition: the phases of the hull there, by reduced formula: share of the atoms.
+        decomposition: share of the atoms in each phase of the hull there, by reduced formula.
     """
 
     value: float
@@ -63,15 +63,14 @@ class _Columns:
 
 
 class Hull:
-    """A convex hull over any number of elements; only systems that are asked for are ever built.
+    """A convex hull over any number of elements; a chemical system is built when it is first asked for.
 
     Pure elements are added at 0 eV/atom for every element of the phases, since formation energies are relative to them.
+    :mod:`.load` makes hulls by name and from tables.
 
     Args:
         phases: counts by symbol and formation energy (eV/atom).
-        name: for reports, such as ``"builtin"``.
-
-    Hulls by name, and those of a table: :mod:`.load`.
+        name: name for reports, such as ``"builtin"``.
 
     Raises:
         DataError: an unknown element, a count or an energy that is not a finite number.
@@ -83,24 +82,24 @@ class Hull:
         self.phases = 0
         for counts, energy in phases:
             self._add(counts, energy)
-        self._columns = lru_cache(maxsize=_KEPT_SYSTEMS)(self._build)
+        self._columns = lru_cache(maxsize=_CACHED_SYSTEMS)(self._build)
 
     @property
     def elements(self) -> tuple[str, ...]:
-        """Symbols that the hull knows."""
+        """Symbols of the elements in the hull."""
         return tuple(SYMBOLS[z] for z in sorted(z for system in self._systems if len(system) == 1 for z in system))
 
     def missing(self, symbols: Iterable[str]) -> list[str]:
-        """Return the elements among these that the hull cannot answer for."""
-        known = set(self.elements)
-        return [symbol for symbol in symbols if symbol not in known]
+        """Return those of the elements that are not in the hull."""
+        elements = set(self.elements)
+        return [symbol for symbol in symbols if symbol not in elements]
 
     def __len__(self) -> int:
-        """How many compositions the hull holds, pure elements with them."""
+        """Number of compositions in the hull, pure elements included."""
         return sum(map(len, self._systems.values()))
 
     def energy_above_hull(self, counts: Mapping[str, float], formation_energy: float) -> HullEnergy:
-        """Return how far a crystal lies above the hull, eV/atom, or why that cannot be said.
+        """Return how far a crystal lies above the hull, eV/atom, or why that is unknown.
 
         Args:
             counts: atoms (or fractions) by element symbol.
@@ -126,20 +125,20 @@ class Hull:
         return HullEnergy(formation_energy - energy, "", energy, products)
 
     def energies(self, elements: Sequence[int], counts: NDArray[np.int64]) -> Floats:
-        """Return the energy of the hull (B,), eV/atom, at compositions: a linear program each.
+        """Return the energy of the hull (B,), eV/atom, at compositions, by one linear program each.
 
-        :class:`~crystalgfn.stability.facets.Facets` gives the same values, many at a time.
+        :class:`~crystalgfn.stability.facets.Facets` gives the same values in batches.
 
         Args:
             elements: D atomic numbers.
-            counts: (B, D) atoms of each.
+            counts: (B, D) atoms of each element.
 
         Raises:
             DataError: the hull has no answer for a composition.
         """
         energies = np.zeros(len(counts))
-        for row, held in enumerate(counts):
-            answer = self.energy_above_hull({SYMBOLS[z]: int(n) for z, n in zip(elements, held, strict=True)}, 0.0)
+        for row, atoms in enumerate(counts):
+            answer = self.energy_above_hull({SYMBOLS[z]: int(n) for z, n in zip(elements, atoms, strict=True)}, 0.0)
             if answer.reason:
                 raise DataError(answer.reason)
             energies[row] = answer.hull
@@ -149,14 +148,14 @@ class Hull:
         """Return fractions (P, E) over the sorted elements, and energies (P,), of all phases of a chemical system.
 
         Raises:
-            DataError: the hull has no phase with one of the elements, or they could not be fetched.
+            DataError: the hull has no phase with one of the elements, or phases could not be fetched.
         """
-        wanted = frozenset(system)
-        reason = self._prepare(wanted)
-        missing = [SYMBOLS[z] for z in sorted(wanted) if frozenset((z,)) not in self._systems]
+        elements = frozenset(system)
+        reason = self._prepare(elements)
+        missing = [SYMBOLS[z] for z in sorted(elements) if frozenset((z,)) not in self._systems]
         if reason or missing:
             raise DataError(reason or f"the hull {self.name!r} has no entry with {', '.join(missing)}")
-        columns = self._columns(wanted)
+        columns = self._columns(elements)
         return columns.fractions, columns.energies
 
     def covers(self, counts: Mapping[str, float]) -> bool:
@@ -167,7 +166,7 @@ class Hull:
             return False
 
     def _prepare(self, system: System) -> str:
-        """Fetch what is needed for a system; a reason if that fails. Nothing to do for a hull in memory."""
+        """Fetch the phases of a system; return a reason if that fails. A hull in memory has nothing to fetch."""
         return ""
 
     def _add(self, counts: Mapping[str, float], energy: float) -> None:
@@ -176,8 +175,8 @@ class Hull:
         composition = _composition(counts)
         for z, _ in composition:
             self._systems[frozenset((z,))].setdefault(((z, 1.0),), 0.0)
-        known = self._systems[frozenset(z for z, _ in composition)]
-        known[composition] = min(float(energy), known.get(composition, math.inf))
+        energies = self._systems[frozenset(z for z, _ in composition)]
+        energies[composition] = min(float(energy), energies.get(composition, math.inf))
         self.phases += 1
 
     def _build(self, system: System) -> _Columns:
@@ -198,7 +197,7 @@ class Hull:
 
     def _subsystems(self, system: System) -> Sequence[System]:
         if len(system) > _FEW:
-            return [known for known in self._systems if known <= system]
+            return [part for part in self._systems if part <= system]
         parts = (frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n))
         return [part for part in parts if part in self._systems]
 

@@ -29,11 +29,11 @@ COLUMNS = ("elements", "formation_energy_per_atom")
 
 @dataclass(frozen=True)
 class HullSource:
-    """A hull that has a name.
+    """A named hull.
 
     Attributes:
-        about: what it holds, in a few words.
-        load: makes it, from the user's key for the Materials Project (None where there is none).
+        about: what the hull holds, in a few words.
+        load: makes the hull, from the user's key for the Materials Project (None where there is none).
     """
 
     about: str
@@ -41,7 +41,7 @@ class HullSource:
 
 
 def load_hull(source: str | Path, *, api_key: str | None = None) -> Hull:
-    """Return a hull by its name in :data:`HULLS`, or of a table file.
+    """Return a hull by its name in :data:`HULLS`, or the hull of a table file.
 
     Raises:
         DataError: an unknown name, an unreadable file, a missing column, no key, or mp-api is not installed.
@@ -62,8 +62,8 @@ def hull_choices(*further: str) -> str:
 def hull_of_table(path: str | Path) -> Hull:
     """Read a table (.parquet, .csv) with ``elements`` (JSON counts) and ``formation_energy_per_atom`` (eV/atom).
 
-    Where there is a column ``e_above_hull`` (eV/atom), formation energy minus it is taken too: that is the energy of
-    the full hull, from which the rows may be a selection, at the row's composition.
+    Where there is a column ``e_above_hull`` (eV/atom), it is subtracted from the formation energy: the difference is
+    the energy of the full hull, from which the rows may be a selection, at the row's composition.
 
     Raises:
         DataError: unreadable file, missing column, or an impossible row, by number.
@@ -80,7 +80,7 @@ def hull_of_table(path: str | Path) -> Hull:
         raise DataError(f"{path.name}: no column {missing[0]!r}, allowed: a table with {', '.join(COLUMNS)}")
     energies = _numbers(path, table, "formation_energy_per_atom")
     above = _numbers(path, table, "e_above_hull") if "e_above_hull" in table.column_names else 0 * energies
-    # the implied point is never above the entry itself, so it replaces it
+    # the implied point is never above the entry itself, so it replaces the entry
     lowest = energies - np.maximum(np.nan_to_num(above), 0)
     phases = []
     for number, (text, energy) in enumerate(zip(table["elements"].to_pylist(), lowest.tolist(), strict=True)):

@@ -1,4 +1,4 @@
-"""The hull of the Materials Project, through mp-api with the user's own key: systems are fetched as they are asked for.
+"""The hull of the Materials Project, through mp-api with the user's own key: each system is fetched when it is needed.
 
 Data are CC BY 4.0: cite Jain et al., APL Materials 1, 011002 (2013). GNoME's structures are left out: their licence
 forbids commercial use.
@@ -19,7 +19,7 @@ FIELDS = ["composition", "formation_energy_per_atom", "energy_above_hull"]
 
 
 class MaterialsProjectHull(Hull):
-    """A hull whose chemical systems come from the Materials Project, each asked for once.
+    """A hull whose chemical systems come from the Materials Project, each fetched once.
 
     Args:
         api_key: the user's key; the environment's ``MP_API_KEY`` by default.
@@ -35,15 +35,15 @@ class MaterialsProjectHull(Hull):
         self._fetched: set[System] = set()
 
     def missing(self, symbols: Iterable[str]) -> list[str]:
-        """None: systems are fetched as they are asked for."""
+        """No elements: systems are fetched when they are needed."""
         return []
 
     def _prepare(self, system: System) -> str:
-        wanted = {frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n)}
-        wanted -= self._fetched
-        if not wanted:
+        systems = {frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n)}
+        systems -= self._fetched
+        if not systems:
             return ""
-        names = sorted("-".join(sorted(SYMBOLS[z] for z in part)) for part in wanted)
+        names = sorted("-".join(sorted(SYMBOLS[z] for z in part)) for part in systems)
         try:
             documents = list(
                 self._client.materials.summary.search(
@@ -58,7 +58,7 @@ class MaterialsProjectHull(Hull):
             if composition is not None and energy is not None:
                 counts = {str(symbol): float(n) for symbol, n in dict(composition).items()}
                 self._add(counts, float(energy) - max(float(above or 0), 0.0))
-        self._fetched |= wanted
+        self._fetched |= systems
         self._columns.cache_clear()
         return ""
 

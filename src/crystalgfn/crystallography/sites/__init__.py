@@ -1,1 +1,1 @@
-"""Wyckoff sites: which atoms may stand on which positions, in how many ways, and how often they do."""
+"""Wyckoff sites: which atoms can occupy which positions, in how many ways, and what real crystals prefer."""

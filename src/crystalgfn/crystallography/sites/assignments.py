@@ -1,8 +1,8 @@
 """Wyckoff assignments: the ways to spread the atoms of each element over the Wyckoff positions of a space group.
 
-A position without free coordinates holds one orbit in the whole crystal; one with free coordinates holds any number of
-orbits, also of one element, whose order does not matter. Counting, uniform sampling and enumeration rest on the same
-numbers, which are exact (Python integers): with m_i the multiplicities of the free positions, the ways to fill r atoms
+A position without free coordinates holds one orbit in the whole crystal; a position with free coordinates holds any
+number of orbits, also of one element, in no order. Counting, uniform sampling and enumeration rest on the same exact
+numbers (Python integers): with m_i the multiplicities of the free positions, the ways to fill r atoms
 of one element into them are the coefficient of x^r in prod_i 1 / (1 - x^m_i); fixed positions of equal multiplicity are
 chosen in binomial(left, used) ways.
 
@@ -25,7 +25,7 @@ from crystalgfn.errors import DataError
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which element takes which Wyckoff positions: one site for each orbit.
+    """Which element occupies which Wyckoff positions: one site for each orbit.
 
     Sites are sorted by atomic number, then in the order of the letters, so equal assignments are equal objects.
 
@@ -100,17 +100,17 @@ def count_assignments(space_group: int, counts: Mapping[int, int]) -> int:
 def assignments(space_group: int, counts: Mapping[int, int]) -> Iterator[Assignment]:
     """Yield every assignment once, lazily and without dead ends: the first costs as little as any other.
 
-    Args and errors as :func:`count_assignments`.
+    Arguments and errors as for :func:`count_assignments`.
     """
     return (Assignment(space_group, sites) for sites in _counter(space_group, counts).walk())
 
 
 def distinct_assignments(space_group: int, counts: Mapping[int, int]) -> Iterator[Assignment]:
-    """Yield one assignment, its :func:`canonical` one, of each set that the group's normalizer connects.
+    """Yield the :func:`canonical` assignment of each set that the group's normalizer connects.
 
-    Args and errors as :func:`count_assignments`.
+    Arguments and errors as for :func:`count_assignments`.
     """
-    return (found for found in assignments(space_group, counts) if canonical(found) == found)
+    return (each for each in assignments(space_group, counts) if canonical(each) == each)
 
 
 def sample_assignments(space_group: int, counts: Mapping[int, int], n: int, *, seed: int) -> list[Assignment]:
@@ -119,11 +119,11 @@ def sample_assignments(space_group: int, counts: Mapping[int, int], n: int, *, s
     Args:
         space_group: international number, 1..230.
         counts: atoms of each atomic number in the conventional cell; zeros are ignored.
-        n: how many to draw.
+        n: number of draws.
         seed: the same seed gives the same draws.
 
     Raises:
-        DataError: as :func:`count_assignments`, or there is no assignment.
+        DataError: as for :func:`count_assignments`, or there is no assignment.
     """
     counter = _counter(space_group, counts)
     if not counter.total:
@@ -133,10 +133,11 @@ def sample_assignments(space_group: int, counts: Mapping[int, int], n: int, *, s
 
 
 def canonical(assignment: Assignment) -> Assignment:
-    """Return the least of the assignments that are the same crystal by the Euclidean normalizer of the group.
+    """Return the least of the assignments that the Euclidean normalizer of the group connects with this one.
 
-    Two assignments with the same canonical one describe the same set of crystals (up to mirror images), from another
-    origin or other axes of the same lengths; see :func:`~crystalgfn.crystallography.operations.letter_permutations`.
+    Two assignments with the same canonical assignment describe the same set of crystals (up to mirror images), from
+    another origin or other axes of the same lengths; see
+    :func:`~crystalgfn.crystallography.operations.letter_permutations`.
     """
     images = letter_permutations(assignment.space_group)
     if len(images) == 1:
@@ -151,12 +152,12 @@ def canonical(assignment: Assignment) -> Assignment:
 
 def no_assignment(space_group: int, counts: Mapping[int, int]) -> DataError:
     """Return the error that says that a group cannot hold these counts."""
-    found = ", ".join(f"{SYMBOLS[z]} {n}" for z, n in counts.items() if n)
+    shown = ", ".join(f"{SYMBOLS[z]} {n}" for z, n in counts.items() if n)
     allowed = ", ".join(
         f"{p.multiplicity}{p.letter}{'' if p.degrees_of_freedom else ' (once)'}" for p in WYCKOFF[space_group]
     )
     return DataError(
-        f"space group {space_group} cannot hold the counts {found or 'none'} in its conventional cell; "
+        f"space group {space_group} cannot hold the counts {shown or 'none'} in its conventional cell; "
         f"allowed are sums of the multiplicities of {allowed}"
     )
 

@@ -1,4 +1,4 @@
-"""The numbers behind Wyckoff assignments: ways to complete one, element by element; see :mod:`.assignments`."""
+"""The numbers behind Wyckoff assignments: their completions, element by element; see :mod:`.assignments`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Site = tuple[int, str]
 """One occupied orbit: atomic number and Wyckoff letter."""
 
 Used = tuple[int, ...]
-"""How many fixed positions of each multiplicity are taken."""
+"""Number of fixed positions taken, by multiplicity."""
 
 
 class Counter:
-    """Ways to complete an assignment, element by element: first its fixed positions, then its free ones."""
+    """Completions of an assignment, element by element: each takes fixed positions first, then free positions."""
 
     def __init__(self, space_group: int, counts: tuple[tuple[int, int], ...]) -> None:
         self.space_group = space_group
@@ -30,16 +30,16 @@ class Counter:
                 self.fixed.setdefault(position.multiplicity, []).append(position.letter)
         self.free = [(p.letter, p.multiplicity) for p in positions if p.degrees_of_freedom > 0]
         self.none_used: Used = (0,) * len(self.fixed)
-        self._rows = self._free_ways(max((n for _, n in counts), default=0))
+        self._rows = self._free_fillings(max((n for _, n in counts), default=0))
         self._completions: dict[tuple[int, Used], int] = {}
 
     @cached_property
     def total(self) -> int:
-        """Number of assignments; no atoms at all are none."""
+        """Number of assignments; 0 where there are no atoms."""
         return self.completions(0, self.none_used) if self.counts else 0
 
-    def _free_ways(self, largest: int) -> list[list[int]]:
-        """Row i: ways to fill 0..``largest`` atoms of one element into the free positions i, i + 1, ..."""
+    def _free_fillings(self, largest: int) -> list[list[int]]:
+        """Row i: numbers of ways to spread 0..``largest`` atoms of one element over the free positions i, i + 1, ..."""
         rows = [[1] + [0] * largest]
         for _, multiplicity in reversed(self.free):
             row = rows[0].copy()
@@ -49,27 +49,27 @@ class Counter:
         return rows
 
     def steps(self, element: int, used: Used) -> Iterator[tuple[Used, int, int]]:
-        """Choices of how many fixed positions an element takes: (numbers, atoms left for free ones, completions)."""
+        """Yield (numbers of fixed positions that an element takes, atoms left for free positions, completions)."""
         places = [len(letters) - n for letters, n in zip(self.fixed.values(), used, strict=True)]
         atoms = self.counts[element][1]
         ranges = [range(min(left, atoms // m) + 1) for left, m in zip(places, self.fixed, strict=True)]
         for taken in product(*ranges):
             rest = atoms - sum(n * m for n, m in zip(taken, self.fixed, strict=True))
-            ways = self._rows[0][rest] if rest >= 0 else 0
-            if ways:
+            number = self._rows[0][rest] if rest >= 0 else 0
+            if number:
                 for left, n in zip(places, taken, strict=True):
-                    ways *= comb(left, n)
-                ways *= self.completions(element + 1, tuple(a + b for a, b in zip(used, taken, strict=True)))
-            if ways:
-                yield taken, rest, ways
+                    number *= comb(left, n)
+                number *= self.completions(element + 1, tuple(a + b for a, b in zip(used, taken, strict=True)))
+            if number:
+                yield taken, rest, number
 
     def completions(self, element: int, used: Used) -> int:
-        """Ways to assign this element and all later ones."""
+        """Number of ways to assign this element and all later elements."""
         if element == len(self.counts):
             return 1
         key = (element, used)
         if key not in self._completions:
-            self._completions[key] = sum(ways for _, _, ways in self.steps(element, used))
+            self._completions[key] = sum(number for _, _, number in self.steps(element, used))
         return self._completions[key]
 
     def walk(self) -> Iterator[tuple[Site, ...]]:
@@ -83,7 +83,7 @@ class Counter:
             return
         z = self.counts[element][0]
         for numbers, rest, _ in self.steps(element, used):
-            now = tuple(a + b for a, b in zip(used, numbers, strict=True))
+            used_after = tuple(a + b for a, b in zip(used, numbers, strict=True))
             choices = [
                 combinations([letter for letter in letters if letter not in taken], n)
                 for letters, n in zip(self.fixed.values(), numbers, strict=True)
@@ -92,7 +92,7 @@ class Counter:
                 fixed = [letter for letters in chosen for letter in letters]
                 for free in self._walk_free(0, rest):
                     own = tuple((z, letter) for letter in (*fixed, *free))
-                    for others in self._walk(element + 1, now, taken | set(fixed)):
+                    for others in self._walk(element + 1, used_after, taken | set(fixed)):
                         yield own + others
 
     def _walk_free(self, first: int, rest: int) -> Iterator[tuple[str, ...]]:
@@ -120,14 +120,14 @@ class Counter:
         return tuple(sites)
 
     def _draw_step(self, element: int, used: Used, generator: random.Random) -> tuple[Used, int]:
-        """Draw how many fixed positions an element takes, and return the atoms left for its free ones with it."""
+        """Draw the numbers of fixed positions that an element takes; return them and the atoms left for free ones."""
         steps = list(self.steps(element, used))
-        ticket = generator.randrange(sum(ways for _, _, ways in steps))
-        for numbers, rest, ways in steps:
-            ticket -= ways
+        ticket = generator.randrange(sum(number for _, _, number in steps))
+        for numbers, rest, number in steps:
+            ticket -= number
             if ticket < 0:
                 return numbers, rest
-        raise AssertionError("the ways of the steps add up to more than any ticket")
+        raise AssertionError("the completions of the steps add up to more than any ticket")
 
     def _draw_free(self, rest: int, generator: random.Random) -> Iterator[str]:
         """Walk over the free positions: take one more of position i, or go on to the next."""
@@ -144,5 +144,5 @@ class Counter:
 
 @lru_cache(maxsize=256)
 def counter_of(space_group: int, counts: tuple[tuple[int, int], ...]) -> Counter:
-    """Return the counter of a group and of (atomic number, count) pairs by rising atomic number; kept for a while."""
+    """Return the counter of a group and (atomic number, count) pairs by rising atomic number; the latest are cached."""
     return Counter(space_group, counts)

@@ -5,9 +5,9 @@ The log weight of an assignment is a sum over its orbits of
     weight(class of the element, degrees of freedom) + slope(degrees of freedom) log(m / c) + bias(group, position)
 
 with m the multiplicity and c the lattice points of the conventional cell. Positions that the normalizer of the group
-exchanges share a bias; positions rarely met in the data have one near 0, and the other terms speak for them. Fitted to
-real crystals by maximum conditional likelihood (the true assignment among all with the same group and counts) with
-``scripts/data/fit_site_prior.py``, whose output is ``data/site_prior.json``.
+exchanges share a bias; positions that are rare in the data have a bias near 0, so that the other terms decide.
+``scripts/data/fit_site_prior.py`` fits the terms to real crystals by maximum conditional likelihood (the true
+assignment among all with the same group and counts) and writes ``data/site_prior.json``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from crystalgfn.errors import DataError
 ELEMENT_CLASSES = ("hydrogen", "alkali", "alkaline earth", "f block", "transition metal", "p metal", "pnictogen",
                    "chalcogen", "halogen", "second row", "noble gas")  # fmt: skip
 ENUMERATED = 2_000
-"""Up to this many assignments all are ranked; above, those that a beam search finds."""
+"""Up to this number of assignments all are ranked; above it, only those that a beam search finds."""
 
 
 def element_class(z: int) -> int:
@@ -55,7 +55,7 @@ def element_class(z: int) -> int:
 
 @cache
 def position_classes(space_group: int) -> dict[str, str]:
-    """First letter of the positions that the normalizer exchanges with each letter."""
+    """For each letter, the first letter of the positions that the normalizer exchanges with it."""
     permutations = letter_permutations(space_group)
     order = list(permutations[0])
     return {letter: min((p[letter] for p in permutations), key=order.index) for letter in order}
@@ -94,7 +94,7 @@ def rank_assignments(space_group: int, counts: Mapping[int, int], n: int) -> lis
     Args:
         space_group: international number, 1..230.
         counts: atoms of each atomic number in the conventional cell; zeros are ignored.
-        n: how many at most.
+        n: most assignments to return.
 
     Returns:
         (canonical assignment, log weight) pairs, at most ``n``.
@@ -108,27 +108,27 @@ def rank_assignments(space_group: int, counts: Mapping[int, int], n: int) -> lis
     if n < 1:
         raise DataError(f"asked for {n} assignments; allowed are 1 or more")
     width = min(1_000, max(200, 2 * n * len(letter_permutations(space_group))))
-    found = assignments(space_group, counts) if total <= ENUMERATED else _beam(space_group, counts, width)
-    weighed = {assignment: log_weight(assignment) for assignment in map(canonical, found)}
+    candidates = assignments(space_group, counts) if total <= ENUMERATED else _beam(space_group, counts, width)
+    weighed = {assignment: log_weight(assignment) for assignment in map(canonical, candidates)}
     return heapq.nsmallest(n, weighed.items(), key=lambda item: (-item[1], item[0].sites))
 
 
 def _beam(space_group: int, counts: Mapping[int, int], width: int) -> list[Assignment]:
-    """Best assignments found with at most ``width`` partial ones kept after each element."""
-    left = list(checked_counts(counts))
+    """Best assignments by beam search, with at most ``width`` partial assignments after each element."""
+    pairs = list(checked_counts(counts))
     beam: list[tuple[float, tuple[Site, ...], frozenset[str]]] = [(0.0, (), frozenset())]
-    for i, (z, n) in enumerate(left):
+    for i, (z, n) in enumerate(pairs):
         options = _options(space_group, z, n, width)
-        grown = [
+        extensions = [
             (weight + own, sites + tuple((z, letter) for letter in letters), taken | fixed)
             for weight, sites, taken in beam
             for own, letters, fixed in options
             if not taken & fixed
         ]
-        grown.sort(key=lambda partial: (-partial[0], partial[1]))
-        later = dict(left[i + 1 :])
+        extensions.sort(key=lambda partial: (-partial[0], partial[1]))
+        later = dict(pairs[i + 1 :])
         beam = []
-        for partial in grown:
+        for partial in extensions:
             if _completable(space_group, partial[2], tuple(later.items())):
                 beam.append(partial)
                 if len(beam) == width:
@@ -138,9 +138,9 @@ def _beam(space_group: int, counts: Mapping[int, int], width: int) -> list[Assig
 
 @lru_cache(maxsize=4096)
 def _completable(space_group: int, taken: frozenset[str], counts: tuple[tuple[int, int], ...]) -> bool:
-    """Whether the positions that are left hold the elements that are left."""
+    """Whether the positions not taken can hold the counts."""
     fixed = {p.letter: p.multiplicity for p in WYCKOFF[space_group] if not p.degrees_of_freedom}
-    # A stand-in element for what is taken leaves the rest to the others: only numbers of each multiplicity matter.
+    # only the number of positions of each multiplicity that are not taken matters
     free = {p.multiplicity for p in WYCKOFF[space_group] if p.degrees_of_freedom}
     places = dict.fromkeys(fixed.values(), 0)
     for letter, m in fixed.items():
@@ -158,7 +158,7 @@ def _holds(places: tuple[tuple[int, int], ...], free: frozenset[int], counts: tu
 def _remains(
     places: tuple[tuple[int, int], ...], free: frozenset[int], atoms: int
 ) -> list[tuple[tuple[int, int], ...]]:
-    """Fixed places left after one element, for each way to hold it."""
+    """Fixed places left after one element, for each placement of its atoms."""
     if not places:
         sums = {0}
         for total in range(1, atoms + 1):
@@ -174,7 +174,7 @@ def _remains(
 
 
 def _options(space_group: int, z: int, atoms: int, width: int) -> list[tuple[float, tuple[str, ...], frozenset[str]]]:
-    """Best ways to hold the atoms of one element: (log weight, letters, those of them without free coordinates)."""
+    """Best placements of the atoms of one element: (log weight, letters, letters without free coordinates)."""
     weights = site_weights(space_group, z)
     free = [p for p in WYCKOFF[space_group] if p.degrees_of_freedom and p.multiplicity <= atoms]
     best: list[list[tuple[float, tuple[str, ...]]]] = [[] for _ in range(atoms + 1)]
@@ -184,15 +184,15 @@ def _options(space_group: int, z: int, atoms: int, width: int) -> list[tuple[flo
             more = [(w + weights[p.letter], (*letters, p.letter)) for w, letters in best[total - p.multiplicity]]
             best[total] = heapq.nsmallest(width, best[total] + more, key=lambda item: (-item[0], item[1]))
     fixed = [p for p in WYCKOFF[space_group] if not p.degrees_of_freedom and p.multiplicity <= atoms]
-    found = []
+    options = []
     for size in range(len(fixed) + 1):
         for chosen in combinations(fixed, size):
             rest = atoms - sum(p.multiplicity for p in chosen)
             if rest >= 0:
                 own = sum(weights[p.letter] for p in chosen)
                 letters = tuple(p.letter for p in chosen)
-                found += [(own + w, letters + others, frozenset(letters)) for w, others in best[rest]]
-    return sorted(found, key=lambda option: (-option[0], option[1]))[:width]
+                options += [(own + w, letters + others, frozenset(letters)) for w, others in best[rest]]
+    return sorted(options, key=lambda option: (-option[0], option[1]))[:width]
 
 
 @cache

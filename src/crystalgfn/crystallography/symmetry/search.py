@@ -1,8 +1,8 @@
-"""The symmetry of atoms in a cell, found with moyopy (https://spglib.github.io/moyo/): all use of it is here.
+"""The symmetry of atoms in a cell, found with moyopy (https://spglib.github.io/moyo/), which only this module calls.
 
 moyopy panics on a cell without atoms, with something that is no :class:`Exception`, and can search for ever in a cell
-whose lattice has a vector of some tolerances only. Both are refused before it is asked, and whatever it raises becomes
-a :class:`~crystalgfn.errors.DataError`.
+with a lattice vector of only a few tolerances. Both kinds of cells are refused beforehand, and whatever moyopy raises
+becomes a :class:`~crystalgfn.errors.DataError`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIN_VECTOR = 15.0
 """Least length of a lattice vector, in tolerances of the search.
 
 moyopy 0.21 did not return for rhombohedral cells of 4 A with a vector of 8 tolerances of 0.05 A or 12 of 0.01 A, and
-did with 9 of 0.05 A and 17 of 0.01 A. No lattice of a crystal has a vector below 2 A, 20 of the widest tolerance here.
+returned with 9 of 0.05 A and 17 of 0.01 A. No crystal has a lattice vector below 2 A, 20 times the widest tolerance.
 """
 
 VERSION = str(moyopy.__version__)
@@ -37,7 +37,7 @@ def find_symmetry(
     """Find space group, standard cells (International Tables: hexagonal axes, second origin) and Wyckoff positions.
 
     Args:
-        cell: (3, 3) lattice vectors in A, a vector a row.
+        cell: (3, 3) lattice vectors in A, one per row.
         fractional: (N, 3) fractional coordinates.
         numbers: (N,) atomic numbers.
         symprec: tolerance, A.
@@ -98,7 +98,7 @@ def group_symbol(number: int) -> str:
 
 
 def _refusal(error: BaseException) -> DataError:
-    """Return what moyopy raised as our error; raise what is not moyopy's again."""
+    """Return an error of moyopy as a DataError; raise any other again."""
     panic = type(error).__name__ == "PanicException"  # pyo3's, which no module exports
     if isinstance(error, MemoryError) or not (panic or isinstance(error, Exception)):
         raise error

@@ -1,4 +1,4 @@
-"""A crystal in the standard setting of its space group: one atom an orbit, coordinates and cell exactly symmetric.
+"""A crystal in the standard setting of its space group: one atom per orbit, coordinates and cell exactly symmetric.
 
 The setting is that of the International Tables: hexagonal axes for rhombohedral groups, second origin.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SYMPREC = 0.1
 """Tolerance (A) within which a structure is symmetrised."""
 
-_SAME = 1e-5  # fractional coordinates that are one place, after moyopy has averaged them
+_SAME = 1e-5  # largest difference of fractional coordinates of one place, after moyopy has averaged them
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Site:
         symbol: element.
         wyckoff: Wyckoff letter.
         multiplicity: atoms of the orbit in the conventional cell.
-        position: fractional coordinates (3,) of one of them.
+        position: fractional coordinates (3,) of one of these atoms.
     """
 
     symbol: str
@@ -52,7 +52,7 @@ class Symmetrised:
         space_group: number.
         symbol: Hermann-Mauguin symbol, short.
         lattice: a, b, c (A), alpha, beta, gamma (degree) of the conventional cell.
-        sites: one an orbit.
+        sites: one per orbit.
     """
 
     space_group: int
@@ -70,8 +70,8 @@ class Symmetrised:
 def symmetrise(structure: Structure, *, symprec: float = SYMPREC) -> Symmetrised:
     """Put a crystal into the standard setting of the space group that it has within ``symprec`` (A).
 
-    Coordinates are averaged over the site symmetry, cells over the lattice system. A tolerance at which the result is
-    not consistent (too many atoms would fall together) is halved until it is; P1 always is.
+    Coordinates are averaged over the site symmetry, cells over the lattice system. While the
+    result is inconsistent (too many atoms would fall together), the tolerance is halved; P1 is always consistent.
 
     Raises:
         DataError: no atoms, a flat cell, coordinates that are not finite, or a structure without any symmetry, not even
@@ -104,7 +104,7 @@ def _symmetrised(structure: Structure, symprec: float) -> Symmetrised | None:
     if int(again.number) != number:
         return None
     positions, numbers = np.asarray(cell.positions), np.asarray(cell.numbers)
-    # atoms of an orbit are found with the tables' operations, not with moyopy's: the former are exact
+    # orbits are made with the operations of the tables, which are exact, not with those of moyopy
     left, sites = set(range(len(numbers))), []
     for atom in range(len(numbers)):
         if atom not in left:
@@ -127,7 +127,7 @@ def _symmetrised(structure: Structure, symprec: float) -> Symmetrised | None:
 
 @lru_cache(maxsize=230)
 def operations(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rotations (G, 3, 3) and translations (G, 3) of the conventional cell, those of the centring with them."""
+    """Rotations (G, 3, 3) and translations (G, 3) of the conventional cell, the centring translations included."""
     group = group_operations(number)
     rotations = np.tile(group.rotations.astype(float), (len(group.centering), 1, 1))
     translations = (group.translations + group.centering[:, None]).reshape(-1, 3) % 1
@@ -145,14 +145,14 @@ def _on_site(number: int, position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _orbit(number: int, position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distinct images (m, 3) of a position, the position first."""
+    """Return the images (m, 3) of a position, each once, the position first."""
     rotations, translations = operations(number)
     images = (rotations @ position + translations) % 1
-    kept: list[NDArray[np.float64]] = []
+    distinct: list[NDArray[np.float64]] = []
     for image in images:
-        if not kept or min(_apart(image, other) for other in kept) > _SAME:
-            kept.append(image)
-    return np.array(kept)
+        if not distinct or min(_apart(image, other) for other in distinct) > _SAME:
+            distinct.append(image)
+    return np.array(distinct)
 
 
 def _apart(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:

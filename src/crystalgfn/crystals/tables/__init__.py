@@ -1,7 +1,7 @@
-"""Tables of crystals: one row a crystal, as parquet or CSV; what is written is read back unchanged.
+"""Tables of crystals: one row per crystal, as parquet or CSV; what is written is read back unchanged.
 
 The columns are those of :mod:`.schema`, described in docs/data.md. Reading checks every row and raises
-:class:`~crystalgfn.errors.DataError` with its number; writing leaves a whole file or none.
+:class:`~crystalgfn.errors.DataError` with the number of a bad row; writing leaves a whole file or none.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read(path: str | Path, *, check_convention: bool = True) -> Contents:
         check_convention: refuse rows that are not in the ITA conventional cell of their space group.
 
     Returns:
-        what makes B crystals, in the order of the rows; further columns are kept in ``columns``.
+        the contents of B crystals, in the order of the rows; further columns are kept in ``columns``.
 
     Raises:
         DataError: an unreadable file, a wrong column, or the first impossible row.
@@ -58,10 +58,10 @@ def write(crystals: Batch, path: str | Path, *, kind: Literal["parquet", "csv"] 
     Args:
         crystals: B crystals.
         path: the file.
-        kind: its format; by default from its ending.
+        kind: the format; by default from the ending of the path.
 
     Raises:
-        DataError: the file cannot be written; then there is none, or the old one.
+        DataError: the file cannot be written; an earlier file of this name stays.
     """
     path = Path(path)
     suffix = files.suffix_of(path) if kind is None else f".{kind}"
@@ -90,8 +90,8 @@ def from_dataframe(frame: pd.DataFrame, *, check_convention: bool = True) -> Con
         table = pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise DataError(f"data frame: {error}, allowed: columns of numbers or text") from None
-    listed = json.dumps({"elements": frame.attrs.get("elements")}, default=str)
-    table = table.replace_schema_metadata({METADATA_KEY: listed.encode()})
+    metadata = json.dumps({"elements": frame.attrs.get("elements")}, default=str)
+    table = table.replace_schema_metadata({METADATA_KEY: metadata.encode()})
     return from_table(table, "data frame", check_convention=check_convention)
 
 

@@ -1,4 +1,4 @@
-"""Columns of numbers and text out of arrow tables, checked cell by cell; errors name row, column, found and allowed.
+"""Columns of numbers and text from arrow tables, checked cell by cell; errors name row, column, found and allowed.
 
 Rows are counted from 1, without the header.
 """

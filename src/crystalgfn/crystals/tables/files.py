@@ -19,7 +19,7 @@ from crystalgfn.errors import DataError, nearest
 SUFFIXES = (".parquet", ".csv")
 
 PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
-"""How parquet is written: with checksums, so that a damaged file is noticed."""
+"""Options for writing parquet: with checksums, so that a damaged file is noticed."""
 
 MISSING_TEXT = ""
 """CSV cell of a missing value; empty text is written as a lone apostrophe."""
@@ -140,7 +140,7 @@ def _read_parquet(path: Path) -> pa.Table:
         pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False) as file,
     ):
         table = file.read(use_threads=False)
-    table.validate(full=True)  # parquet takes bytes for text unseen, in cells
+    table.validate(full=True)  # parquet takes bytes for text unchecked, in cells
     if len(table.column_names) != table.num_columns:  # and in names, which are decoded here
         raise ValueError("its columns and their names differ in number")
     return table
@@ -163,14 +163,14 @@ def _read_csv(path: Path) -> pa.Table:
 
 
 def _typed(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Return a column as numbers or truth values if every cell reads as one, and else as text without its marks."""
-    if not cells.is_text(column.type):  # a header that could not be told before reading
+    """Return a column as numbers or truth values if every cell reads as one, and else as text without escapes."""
+    if not cells.is_text(column.type):  # its header could not be read beforehand
         return column
     text = _unescaped(source, name, column)
     if name in schema.TEXT or name in schema.REQUIRED:
         return text
-    guessed = cells.inferred(cells.plain(column))
-    return text if cells.is_text(guessed.type) else guessed
+    values = cells.inferred(cells.plain(column))
+    return text if cells.is_text(values.type) else values
 
 
 def _for_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:

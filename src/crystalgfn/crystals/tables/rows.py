@@ -70,8 +70,8 @@ def from_table(table: pa.Table, source: str, *, check_convention: bool = True) -
     """Return the contents of a table.
 
     Args:
-        table: at least the columns :data:`~crystalgfn.crystals.tables.schema.REQUIRED`; those that follow from them are
-            compared and dropped, all others kept.
+        table: at least the columns :data:`~crystalgfn.crystals.tables.schema.REQUIRED`; columns that follow from
+            these are compared and dropped, all others are kept.
         source: what to call the table in messages.
         check_convention: refuse cells that are not the ITA conventional cell of their space group: lengths and angles
             of another lattice system, or counts that its centering does not allow.
@@ -136,7 +136,7 @@ def parse_elements(text: str | None) -> dict[int, int]:
     """Return counts by atomic number of ``{"Mg": 4, "O": 4}``.
 
     Raises:
-        DataError: what is allowed instead.
+        DataError: the text is no such JSON; the message says what is allowed.
     """
     form = 'JSON counts in the conventional cell such as {"Mg": 4, "O": 4}'
     if text is None or len(text) > 10_000:
@@ -197,8 +197,8 @@ def _check_derived(
     primitive = n_atoms // space_groups.CENTERING_MULTIPLICITY[groups]
     for name, numbers in (("n_atoms", n_atoms), ("n_atoms_primitive", primitive)):
         if name in names:
-            found = cells.floats(source, name, table[name], "the number of atoms of 'elements'")
-            row = cells.first(found != numbers)
+            values = cells.floats(source, name, table[name], "the number of atoms of 'elements'")
+            row = cells.first(values != numbers)
             if row is not None:
                 allowed = f"{numbers[row]}, from elements and space group {groups[row]}"
                 cells.refuse(source, row, name, table[name][row].as_py(), allowed)
@@ -208,8 +208,8 @@ def _check_derived(
     ):
         if name in names:
             codes, distinct = cells.texts(source, name, table[name])
-            known = np.array([0 if label is None else _index(names_of, label) for label in distinct], dtype=np.int64)
-            row = cells.first((known[codes] != index[groups]) & (known[codes] != 0)) if len(codes) else None
+            indices = np.array([0 if label is None else _index(names_of, label) for label in distinct], dtype=np.int64)
+            row = cells.first((indices[codes] != index[groups]) & (indices[codes] != 0)) if len(codes) else None
             if row is not None:
                 allowed = f"{names_of[index[groups[row]] - 1]!r} for space group {groups[row]}"
                 cells.refuse(source, row, name, distinct[codes[row]], allowed)
@@ -277,9 +277,9 @@ def _check_convention(
     row = cells.first(~fits)
     if row is not None:
         system = space_groups.CRYSTAL_LATTICE_SYSTEMS[systems[row] - 1]
-        found = tuple(round(value, 4) for value in lattice[row].tolist())
+        cell = tuple(round(value, 4) for value in lattice[row].tolist())
         allowed = f"the conventional cell of space group {groups[row]} ({system}): {_CELL_RULES[system]}"
-        cells.refuse(source, row, ", ".join(LATTICE_PARAMETERS), found, allowed)
+        cells.refuse(source, row, ", ".join(LATTICE_PARAMETERS), cell, allowed)
     multiplicity = space_groups.CENTERING_MULTIPLICITY[groups]
     odd = counts % multiplicity[:, None] != 0
     row = cells.first(odd.any(axis=1))

@@ -1,7 +1,7 @@
 """Streaming writers: a table grows part by part, survives a kill, and appears under its name when it is complete.
 
-While ``crystals.parquet`` is written, the folder ``crystals.parquet.partial`` holds a manifest and one small parquet
-file a call of ``write``, each put in place atomically. A later run with the same manifest goes on after the last part.
+While ``crystals.parquet`` is written, the folder ``crystals.parquet.partial`` holds a manifest and a small parquet
+file per call of ``write``, each put in place atomically. A run with the same manifest goes on after the last part.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class PartWriter:
     Example::
 
         with PartWriter(Path("crystals.parquet"), manifest={"n": 10_000, "seed": 0}) as writer:
-            for chunk in range(writer.parts, 10):     # the parts that are there already are not written again
+            for chunk in range(writer.parts, 10):     # parts that exist are not written again
                 writer.write(make(chunk))
 
     Leaving the block merges the parts into the file; leaving it by an exception keeps them for the next run.
 
     Args:
         path: the final file, ``.parquet`` or ``.csv``.
-        manifest: what the content depends on, as JSON values: a run that goes on must have the same.
+        manifest: what the content depends on, as JSON values: a run that goes on must have the same manifest.
         restart: throw away what an earlier run left instead of going on.
 
     Raises:
@@ -58,7 +58,7 @@ class PartWriter:
         self._schema: pa.Schema | None = None
         if self.path.is_dir():
             raise DataError(f"{self.path}: a folder, allowed: the name of a file")
-        wanted: dict[str, Any] = json.loads(json.dumps(dict(manifest or {})))
+        content: dict[str, Any] = json.loads(json.dumps(dict(manifest or {})))
         with _disk_errors(self.path):
             if not self.path.parent.is_dir():
                 raise DataError(f"{self.path}: there is no folder {str(self.path.parent)!r}, allowed: an existing one")
@@ -67,7 +67,7 @@ class PartWriter:
         try:
             if restart:
                 self._remove_parts()
-            self._resume(wanted)
+            self._resume(content)
         except BaseException:
             self._close(discard=not self._manifest.exists())
             raise
@@ -85,14 +85,14 @@ class PartWriter:
         if self._schema is not None and not table.schema.equals(self._schema, check_metadata=False):
             raise DataError(f"{self.path.name}: a part with columns {table.column_names}, allowed: those before")
         self._schema = self._schema or table.schema
-        kept = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTES: json.dumps(notes).encode()})
-        with self._kept_for_later(), write_atomically(self._part(self.parts)) as stream:
-            pq.write_table(kept, stream, **files.PARQUET)
+        part = table.replace_schema_metadata({**(table.schema.metadata or {}), _NOTES: json.dumps(notes).encode()})
+        with self._errors_with_place(), write_atomically(self._part(self.parts)) as stream:
+            pq.write_table(part, stream, **files.PARQUET)
         self.parts += 1
         self.rows += table.num_rows
 
     def notes(self) -> list[Any]:
-        """Return what was noted with each part, in order, also by runs before this one."""
+        """Return the notes of each part, in order, also those of earlier runs."""
         return [json.loads(_read_footer(self._part(n))[0].metadata[_NOTES]) for n in range(self.parts)]
 
     def finish(self) -> None:
@@ -103,7 +103,7 @@ class PartWriter:
         """
         if self.parts:
             merged = self.partial / f"merged{self._suffix}"
-            with self._kept_for_later(), write_atomically(merged) as stream:
+            with self._errors_with_place(), write_atomically(merged) as stream:
                 files.WRITERS[self._suffix](self._row_groups(), stream)
             with _disk_errors(self.path):
                 merged.replace(self.path)
@@ -127,28 +127,28 @@ class PartWriter:
             self._close(discard=not self.parts)
 
     @contextlib.contextmanager
-    def _kept_for_later(self) -> Iterator[None]:
-        """Say in errors of the disk where the rows so far are."""
+    def _errors_with_place(self) -> Iterator[None]:
+        """Say in errors of the disk where the rows so far are kept."""
         try:
             yield
         except DataError as error:
-            kept = f"; {self.rows:,} rows are kept in {self.partial}: make room and run the same again to go on"
-            raise DataError(f"{error}{kept if self.parts else ''}") from error
+            place = f"; {self.rows:,} rows are kept in {self.partial}: make room and run the same again to go on"
+            raise DataError(f"{error}{place if self.parts else ''}") from error
 
     def _part(self, number: int) -> Path:
         return self.partial / _PART.format(number)
 
     def _resume(self, manifest: dict[str, Any]) -> None:
         with _disk_errors(self.path):
-            found = _read_manifest(self._manifest) if self._manifest.exists() else None
-            if found is not None and found != manifest:
-                differing = sorted(key for key in {*found, *manifest} if found.get(key) != manifest.get(key))
-                pairs = ", ".join(f"{k}: {found.get(k)!r} then, {manifest.get(k)!r} now" for k in differing)
+            earlier = _read_manifest(self._manifest) if self._manifest.exists() else None
+            if earlier is not None and earlier != manifest:
+                differing = sorted(key for key in {*earlier, *manifest} if earlier.get(key) != manifest.get(key))
+                pairs = ", ".join(f"{k}: {earlier.get(k)!r} then, {manifest.get(k)!r} now" for k in differing)
                 raise DataError(
                     f"{self.partial} was left by a run that differs ({pairs}): "
                     f"give the same to go on, or delete the folder to start again"
                 )
-            if found is None:
+            if earlier is None:
                 self._remove_parts()
                 write_json(self._manifest, manifest)
             while (part := self._part(self.parts)).exists():
@@ -185,7 +185,7 @@ class PartWriter:
 
 
 class TableWriter(PartWriter):
-    """A :class:`PartWriter` that takes crystals: one call of ``write_crystals``, one part of B rows.
+    """A :class:`PartWriter` that takes crystals: each call of ``write_crystals`` is one part of B rows.
 
     Example::
 

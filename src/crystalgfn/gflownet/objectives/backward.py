@@ -14,7 +14,8 @@ class BackwardObjective(Section):
     """What P_B learns from."""
 
     own: ClassVar[bool] = True
-    """Whether P_B learns from :meth:`loss`, fixed for the objective of P_F; if not, it learns from that objective."""
+    """Whether P_B learns from :meth:`loss` alone, and is fixed for the objective of P_F; if not, it learns from that
+    objective."""
 
     def loss(self, batch: ScoredBatch) -> Tensor:
         """Return the loss of P_B, a scalar."""

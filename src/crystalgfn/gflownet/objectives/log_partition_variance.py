@@ -14,8 +14,8 @@ class LogPartitionVariance(Objective):
 
     ``loss = mean of (delta - mean of delta)^2``, with ``delta = sum log P_F - sum log P_B - log R``
 
-    The batch mean stands in for -log Z, so there is no log Z that lags behind: the default. The batch shares its
-    condition, so it is right for conditional policies as well.
+    The default. The batch mean stands in for -log Z, so no learned log Z can lag behind. All trajectories of a batch
+    share one condition, so the objective is right for conditional policies as well.
     """
 
     conditional: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""What a training objective is: its own keys, what it needs of policies and trainer, and its loss."""
+"""What a training objective is: its own keys, what it needs from policies and trainer, and its loss."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from crystalgfn.section import Section
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """Trajectories of one update, with their log-probabilities under the policies that are trained.
+    """Trajectories of one update, with their log-probabilities under the policies in training.
 
     Attributes:
-        trajectories: those of P_F first, then those drawn backward from replayed states, then those from data.
-        scores: of the B trajectories.
+        trajectories: first trajectories of P_F, then trajectories drawn backward from replayed states, then from data.
+        scores: log-probabilities of the B trajectories.
         log_reward: ``(B,)``.
-        drawn: how many are of P_F.
-        from_data: how many were drawn backward from data.
+        drawn: number of trajectories drawn from P_F.
+        from_data: number of trajectories drawn backward from data.
     """
 
     trajectories: Trajectories
@@ -37,23 +37,23 @@ class ScoredBatch:
         return self.scores.log_pf_sum - self.scores.log_pb_sum - self.log_reward
 
     def with_fixed_backward_policy(self) -> ScoredBatch:
-        """The same numbers, without gradients of P_B."""
+        """The batch with unchanged numbers, but without gradients of P_B."""
         return replace(self, scores=replace(self.scores, log_pb=self.scores.log_pb.detach()))
 
 
 class Objective(Section):
     """What the forward policy learns from; the backward policy too, unless it has an objective of its own.
 
-    Class attributes say what an objective needs and where it holds. An instance holds its own keys.
+    Class attributes say what an objective needs and where it is valid. An instance holds the values of its keys.
     """
 
     flows: ClassVar[bool] = False
     """Whether the policy has to learn the flow of states (``Scores.log_flow``)."""
     conditional: ClassVar[bool] = False
-    """Whether it is right where log Z depends on a condition that a batch shares."""
+    """Whether the objective is right where log Z depends on a condition that a batch shares."""
 
     def log_z_parameters(self) -> LogZParameters | None:
-        """How a learned log Z is made of weights; None for an objective without one."""
+        """The weights that add up to a learned log Z; None for an objective without one."""
         return None
 
     def loss(self, batch: ScoredBatch, log_z: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Objective(Section):
 
         Args:
             batch: trajectories with their scores and log-rewards.
-            log_z: scalar, learned; 0 for an objective without one.
+            log_z: learned log Z, a scalar; 0 for an objective without one.
         """
         raise NotImplementedError
 
@@ -72,7 +72,7 @@ class LogZParameters:
 
     Attributes:
         lr: learning rate of the weights.
-        weights: how many.
+        weights: number of weights.
         start: whether log Z begins with the estimate from the first batch, or with zero.
     """
 
@@ -87,7 +87,7 @@ class LearnedLogZ(Objective):
     lr_log_z: float = Field(1e-2, gt=0.0)
     """Learning rate of log Z."""
     log_z_weights: int = Field(16, ge=1)
-    """Weights whose sum is log Z."""
+    """Number of weights whose sum is log Z."""
     log_z_start: Literal["batch", "zero"] = "batch"
     """Start log Z from an estimate on the first batch, or from zero."""
 

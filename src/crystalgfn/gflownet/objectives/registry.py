@@ -1,6 +1,6 @@
-"""Every training objective by the name it is written with.
+"""Every training objective by its name in configurations.
 
-To add one, write a class like those beside this file and put it into :data:`OBJECTIVES`.
+To add one, write a class in a file beside this one and put the class into :data:`OBJECTIVES`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class TrajectoryBalance(LearnedLogZ):
 
     ``loss = mean of (log Z + sum log P_F - sum log P_B - log R)^2``
 
-    The objective of the paper. log Z is learned, and everything waits for it.
+    The objective of the paper. log Z is learned, and the policies cannot converge before it has.
     """
 
     def loss(self, batch: ScoredBatch, log_z: Tensor) -> Tensor:

@@ -1,16 +1,17 @@
-"""The composition stage: elements in formula order, each with its count; one trajectory a composition, so P_B is 1.
+"""The composition stage: elements in formula order, each with its count; one trajectory per composition, so P_B is 1.
 
 P_F(element, count | s) = P(element | s) P(count | s, element). Both heads correct a starting point that look-ahead
-gives: with n(e, k) the number of completions after adding k atoms of e, 0 where that is not allowed,
+gives: with n(e, k) the number of completions after adding k atoms of e, 0 where that addition is not allowed,
 
     P(e | s) ~ exp(head(s)_e) sum over k of n(e, k) exp(b_ek),    P(k | s, e) ~ exp(head(s, e)_k) n(e, k) exp(b_ek)
 
-so that an untrained policy draws about uniformly from the compositions (b is learned, 0 at first), and a head need not
-learn how many counts a constraint has left of each element. The sum costs D x K look-ups a state: for many elements
-``look_ahead="elements"`` puts there the number of completions with charge left aside, one look-up an element.
+so that an untrained policy draws almost uniformly from the compositions (b is learned and 0 at first), and no head has
+to learn how many counts the constraints leave for each element. The sum takes D x K look-ups per state. For many
+elements, ``look_ahead="elements"`` replaces it by the number of completions without regard to charge, which takes one
+look-up per element.
 
-With ``look_ahead="learned"`` a completion counts as the product of exp(b) over what it adds, by the b that the rollout
-began with: where log R is a sum over (element, count), the start is then exact but for charge.
+With ``look_ahead="learned"`` the weight of a completion is the product of exp(b) over its additions, with b as it was
+when the rollout began. Where log R is a sum over (element, count), this starting point is exact except for charge.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
 CHARGES = 32
-"""Charges beyond +-32 of a partial composition are not shown to the network."""
+"""The network does not see charges of a partial composition beyond +-32."""
 
 
 class CompositionStage(Stage[CompositionSteps]):
     """Heads for D elements and stop, and for K counts given the element.
 
     Args:
-        width: of the trunk.
-        n_elements: D.
-        max_count: K.
-        look_ahead: "counts", "elements" or "learned", what the heads start from (see the module's docstring).
+        width: units in each layer of the trunk.
+        n_elements: number of elements, D.
+        max_count: largest count of an element, K.
+        look_ahead: "counts", "elements" or "learned": what the heads correct (see the module's docstring).
     """
 
     name: ClassVar[str] = CompositionSpace.name
@@ -69,17 +70,17 @@ class CompositionStage(Stage[CompositionSteps]):
     def inputs(self, elements: Tensor, counts: Tensor) -> Tensor:
         """Encoder input ``(R, 2 n)`` of compositions ``(R, n)``; entries with element 0 are padding."""
         pairs = elements * self.max_count + counts - self.max_count
-        alone = elements + self.n_elements * self.max_count
-        return torch.cat((pairs, alone), 1) * (elements > 0).repeat(1, 2)
+        singles = elements + self.n_elements * self.max_count
+        return torch.cat((pairs, singles), 1) * (elements > 0).repeat(1, 2)
 
     def _features(self, state: CompositionState, mask: Tensor, compositions: CompositionSpace) -> Tensor:
-        """Features ``(R, F)`` bool of states; a space narrower than that of training has fewer charges and counts."""
+        """Features ``(R, F)`` bool of states; a space narrower than in training has fewer charges and counts."""
         fits = compositions.fits(state)
         fits = nn.functional.pad(fits, (0, self.max_count - fits.shape[1]))
         return torch.cat((compositions.carried(state, CHARGES), fits, mask), 1)
 
     def _weighted(self, compositions: CompositionSpace) -> Tensor | None:
-        """Completions weighted by what was learned so far; None where each counts as 1."""
+        """Completions weighted by the learned ``bias``; None where every completion counts as 1."""
         if self.look_ahead != "learned":
             return None
         weights = self.bias.detach()[:, : compositions.max_count].exp()
@@ -88,7 +89,7 @@ class CompositionStage(Stage[CompositionSteps]):
     def _completions(
         self, state: CompositionState, mask: Tensor, compositions: CompositionSpace, weighted: Tensor | None
     ) -> Tensor:
-        """What the element head starts from: ``(R, D, K)`` or ``(R, D, 1)``."""
+        """Completions that the element head corrects, ``(R, D, K)`` or ``(R, D, 1)``."""
         if self.look_ahead == "elements":
             return compositions.completions_by_element(state, mask).unsqueeze(2)
         return compositions.completions(state, mask, weighted)
@@ -96,13 +97,13 @@ class CompositionStage(Stage[CompositionSteps]):
     def _of_chosen(
         self, state: CompositionState, element: Tensor, completions: Tensor, compositions: CompositionSpace
     ) -> Tensor:
-        """Completions after each count ``(R, K)`` of the elements chosen."""
+        """Completions ``(R, K)`` after each count of the chosen elements."""
         if self.look_ahead != "elements":
             return completions[torch.arange(len(element), device=element.device), element]
         return compositions.completions_by_count(state, element)
 
     def _element_logits(self, z: Tensor, completions: Tensor) -> Tensor:
-        """Logits ``(R, D + 1)``; what is masked holds anything finite."""
+        """Logits ``(R, D + 1)``; masked entries are finite but mean nothing."""
         if self.look_ahead != "elements":
             total = (completions * torch.exp(self.bias[:, : completions.shape[2]])).sum(2)
         else:
@@ -111,13 +112,13 @@ class CompositionStage(Stage[CompositionSteps]):
         return logits
 
     def _count_logits(self, z: Tensor, element: Tensor, completions: Tensor) -> Tensor:
-        """Logits ``(R, K)`` for the completions ``(R, K)`` of the elements chosen."""
-        most = completions.shape[1]
+        """Logits ``(R, K)`` of the counts, from the completions ``(R, K)`` of the chosen elements."""
+        max_count = completions.shape[1]
         logits = self.count(torch.relu(self.of_state(z) + self.of_element(element))) + self.bias[element]
-        return logits[:, :most] + torch.log(completions)
+        return logits[:, :max_count] + torch.log(completions)
 
     def _empty(self, batch: int, space: CompositionSpace, device: torch.device) -> CompositionSteps:
-        """To be filled step by step."""
+        """Steps of zeros, to be filled in one after the other."""
         m = space.max_elements
         elements = torch.zeros(batch, m, dtype=torch.int64, device=device)
         features = torch.zeros(batch, m, self.features.in_features, dtype=torch.bool, device=device)
@@ -149,10 +150,10 @@ class CompositionStage(Stage[CompositionSteps]):
             steps.completions[rows, t] = completions
             z = network.trunk(encoding + self.features(features.to(encoding.dtype)))
             element = sample_masked(self._element_logits(z, completions), mask, epsilon=epsilon, generator=generator)
-            going = (element < self.n_elements).nonzero().squeeze(1)
-            if len(going) < len(rows):
-                rows, element, z, encoding = rows[going], element[going], z[going], encoding[going]
-                state, completions = state[going], completions[going]
+            active = (element < self.n_elements).nonzero().squeeze(1)
+            if len(active) < len(rows):
+                rows, element, z, encoding = rows[active], element[active], z[active], encoding[active]
+                state, completions = state[active], completions[active]
                 if len(rows) == 0:
                     break
             of_chosen = self._of_chosen(state, element, completions, compositions)
@@ -174,7 +175,7 @@ class CompositionStage(Stage[CompositionSteps]):
         space: CrystalSpace,
         generator: Generator,
     ) -> CompositionSteps:
-        """See :meth:`Stage.rollback`; there is one path back; only features and completions on it are looked up."""
+        """See :meth:`Stage.rollback`: there is one path back; only its features and completions are looked up."""
         compositions, weighted = space.composition, self._weighted(space.composition)
         steps = self._empty(len(states), compositions, states.elements.device)
         steps.elements.copy_(states.elements)
@@ -186,23 +187,23 @@ class CompositionStage(Stage[CompositionSteps]):
             steps.features[rows, t] = self._features(state, mask, compositions)
             completions = self._completions(state, mask, compositions, weighted)
             steps.completions[rows, t] = completions
-            going = states.elements[rows, t] > 0
-            rows, state = rows[going], state[going]
+            active = states.elements[rows, t] > 0
+            rows, state = rows[active], state[active]
             element, count = states.elements[rows, t] - 1, states.counts[rows, t]
-            steps.of_chosen[rows, t] = self._of_chosen(state, element, completions[going], compositions)
+            steps.of_chosen[rows, t] = self._of_chosen(state, element, completions[active], compositions)
             state = compositions.add(state, element, count)
         return steps
 
     def visits(self, steps: CompositionSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
-        """Finished compositions, then those in which something was chosen, with their features."""
+        """Finished compositions, then the states in which a choice was made, with the features of these states."""
         owner, place = steps.decisions()
         batch, m = steps.elements.shape
         keep = torch.arange(m, device=owner.device) < place.unsqueeze(1)
         elements = torch.cat((steps.elements, torch.where(keep, steps.elements[owner], 0)))
         counts = torch.cat((steps.counts, steps.counts[owner]))
-        everyone = torch.arange(batch, device=owner.device)
+        all_rows = torch.arange(batch, device=owner.device)
         features = self.features(steps.features[owner, place].to(self.features.weight.dtype))
-        return Visits(torch.cat((everyone, owner)), (self.inputs(elements, counts),), features)
+        return Visits(torch.cat((all_rows, owner)), (self.inputs(elements, counts),), features)
 
     def final(self, steps: CompositionSteps, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
@@ -221,7 +222,7 @@ class CompositionStage(Stage[CompositionSteps]):
         """See :meth:`Stage.score`."""
         batch, m = steps.elements.shape
         owner, place = steps.decisions()
-        everyone = torch.arange(batch, device=owner.device)
+        all_rows = torch.arange(batch, device=owner.device)
         z, completions = forward[batch:], steps.completions[owner, place]
         mask = steps.features[owner, place, -self.n_elements - 1 :]
         chosen = steps.elements[owner, place] - 1
@@ -236,6 +237,6 @@ class CompositionStage(Stage[CompositionSteps]):
 
         log_pf = torch.zeros(batch, m + 1, device=z.device).index_put((owner, place), log_p)
         source = torch.full((batch, m + 1), -1, device=owner.device)
-        source[everyone, steps.length] = batch + everyone
+        source[all_rows, steps.length] = batch + all_rows
         source[owner, place] = 2 * batch + torch.arange(len(owner), device=owner.device)
         return StageScore(log_pf, torch.zeros_like(log_pf), source)

@@ -1,4 +1,4 @@
-"""What the composition stage records: which elements were added, and what look-ahead said of every choice."""
+"""What the composition stage records: the elements that were added, and the results of look-ahead for every choice."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from crystalgfn.policy.trajectories import Steps
 
 @dataclass(frozen=True)
 class CompositionSteps(Steps):
-    """Compositions in the order in which they grew, with what look-ahead said of each part.
+    """Compositions in the order in which they grew, with the results of look-ahead for every choice.
 
     Attributes:
-        elements: ``(B, m)`` int64, 1 + column; 0 where there are fewer.
+        elements: ``(B, m)`` int64, 1 + column of each element; 0 where a composition has fewer than m.
         counts: ``(B, m)`` int64, atoms per primitive cell.
-        features: ``(B, m, F)`` bool, what the network is told before each choice: charges, counts that fit, then as
-            the last D + 1 the allowed elements and stop.
-        completions: ``(B, m, D, K)`` float32, their number after each possible addition, 0 where it is not allowed; or
-            ``(B, m, D, 1)``, of all counts together.
+        features: ``(B, m, F)`` bool, features that the network is given before each choice: charges, counts that fit,
+            and in the last D + 1 columns the allowed elements and stop.
+        completions: ``(B, m, D, K)`` float32, number of completions after each possible addition, 0 where it is not
+            allowed; or ``(B, m, D, 1)``, the completions after all counts together.
         of_chosen: ``(B, m, K)`` float32, completions after each count of the element that was added.
     """
 
@@ -40,9 +40,9 @@ class CompositionSteps(Steps):
         return {"elements": self.elements, "counts": self.counts}
 
     def decisions(self) -> tuple[Tensor, Tensor]:
-        """Owner and number of elements of the states in which something was chosen, ``(I,)`` each.
+        """Trajectory and number of elements of the states in which a choice was made, ``(I,)`` each.
 
-        A composition of m elements can only stop, and nothing is chosen there.
+        A composition of m elements can only stop, so no choice is made there.
         """
         places = torch.arange(self.elements.shape[1], device=self.elements.device)
         owner, place = (places <= self.length.unsqueeze(1)).nonzero(as_tuple=True)

@@ -1,8 +1,9 @@
 """The lattice stage: all free parameters move together through the unit cube (first a jump, then increments).
 
-First step u = r. Later u' = u + m + r (1 - u - m), with m the least increment, so that every trajectory is finite.
-Leaving the stage is a Bernoulli, forced once any u > 1 - m; going back to the source likewise, forced while any u < m.
-log_pf and log_pb are densities of u' given u and of u given u': they hold -sum log(1 - u - m) and -sum log(u' - m).
+The first step is u = r, a later one u' = u + m + r (1 - u - m), with the least increment m, so that every trajectory is
+finite. Leaving the stage is a Bernoulli choice, forced once any u > 1 - m; so is the return to the source, forced while
+any u < m. log_pf and log_pb are densities of u' given u and of u given u', so they contain -sum log(1 - u - m) and
+-sum log(u' - m).
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ MAX_STEPS = 2 + int(1 / MIN_INCREMENT)
 
 
 class LatticeStage(Stage[LatticeSteps]):
-    """Heads: exit or back to source, and a mixture of Beta distributions for each slot, for either direction.
+    """Heads for each direction: exit or return to the source, and a mixture of Beta distributions for each slot.
 
     Args:
-        width: of the trunk.
-        components: of each mixture.
+        width: units in each layer of the trunk.
+        components: Beta distributions in each mixture.
         low, high: bounds of the Beta parameters.
     """
 
@@ -51,7 +52,7 @@ class LatticeStage(Stage[LatticeSteps]):
         return cls(options.width, components=options.components, low=low, high=high)
 
     def _mixture_head(self, width: int) -> nn.Linear:
-        """Starts with broad, slightly different components: alpha and beta around 1.1 to 1.5."""
+        """Head whose components begin broad and slightly different: alpha and beta around 1.1 to 1.5."""
         head = small_head(width, 6 * 3 * self.components)
         with torch.no_grad():
             start = torch.full((6, 3 * self.components), -3.0)
@@ -60,7 +61,7 @@ class LatticeStage(Stage[LatticeSteps]):
         return head
 
     def encoder(self, width: int) -> nn.Module:
-        """Harmonics of the point."""
+        """Encoder of the point by its first harmonics."""
         return PointEncoder(6, width)
 
     def _raw(self, head: nn.Linear, z: Tensor) -> Tensor:
@@ -90,22 +91,22 @@ class LatticeStage(Stage[LatticeSteps]):
         free = space.lattice.free(so_far.of(SpaceGroupSteps).space_group)
         u = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
         length = torch.ones(len(prefix), dtype=torch.int64, device=device)
-        rows, here = torch.arange(len(prefix), device=device), free
+        rows, free_slots = torch.arange(len(prefix), device=device), free
         point = self._draw(self.increment, network.trunk(prefix), free, epsilon=epsilon, generator=generator)
         u[:, 0] = point
         for t in range(1, MAX_STEPS):
-            going = ~((point > 1 - m) & here).any(1)
-            rows, here, point = rows[going], here[going], point[going]
+            active = ~((point > 1 - m) & free_slots).any(1)
+            rows, free_slots, point = rows[active], free_slots[active], point[active]
             if len(rows) == 0:
                 break
-            z = network.trunk(prefix[rows] + encoder(point, here))
+            z = network.trunk(prefix[rows] + encoder(point, free_slots))
             p_exit = torch.lerp(torch.sigmoid(self.exit(z)), torch.tensor(0.5, device=device), epsilon)
-            going = torch.rand(len(rows), generator=generator, device=device) >= p_exit.squeeze(1)
-            rows, here, point, z = rows[going], here[going], point[going], z[going]
+            active = torch.rand(len(rows), generator=generator, device=device) >= p_exit.squeeze(1)
+            rows, free_slots, point, z = rows[active], free_slots[active], point[active], z[active]
             if len(rows) == 0:
                 break
-            r = self._draw(self.increment, z, here, epsilon=epsilon, generator=generator)
-            point = torch.where(here, point + m + r * (1 - point - m), 0.0)
+            r = self._draw(self.increment, z, free_slots, epsilon=epsilon, generator=generator)
+            point = torch.where(free_slots, point + m + r * (1 - point - m), 0.0)
             u[rows, t], length[rows] = point, t + 1
         return LatticeSteps(u, length, free).trimmed()
 
@@ -122,34 +123,34 @@ class LatticeStage(Stage[LatticeSteps]):
         """See :meth:`Stage.rollback`."""
         device, m, encoder = prefix.device, MIN_INCREMENT, network.encoders[self.name]
         free = space.lattice.free(so_far.of(SpaceGroupSteps).space_group)
-        visited = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
+        reverse = torch.zeros(len(prefix), MAX_STEPS, 6, dtype=torch.float64, device=device)
         length = torch.ones(len(prefix), dtype=torch.int64, device=device)
-        rows, here, point = torch.arange(len(prefix), device=device), free, states.u.double()
-        visited[:, 0] = point
+        rows, free_slots, point = torch.arange(len(prefix), device=device), free, states.u.double()
+        reverse[:, 0] = point
         for t in range(1, MAX_STEPS):
-            going = ~((point < m) & here).any(1)
-            rows, here, point = rows[going], here[going], point[going]
+            active = ~((point < m) & free_slots).any(1)
+            rows, free_slots, point = rows[active], free_slots[active], point[active]
             if len(rows) == 0:
                 break
-            z = network.trunk(prefix[rows] + encoder(point, here))
+            z = network.trunk(prefix[rows] + encoder(point, free_slots))
             p_back = torch.sigmoid(self.back(z)).squeeze(1)
-            going = torch.rand(len(rows), generator=generator, device=device) >= p_back
-            rows, here, point, z = rows[going], here[going], point[going], z[going]
+            active = torch.rand(len(rows), generator=generator, device=device) >= p_back
+            rows, free_slots, point, z = rows[active], free_slots[active], point[active], z[active]
             if len(rows) == 0:
                 break
-            r = self._draw(self.decrement, z, here, epsilon=0.0, generator=generator)
-            point = torch.where(here, point - m - r * (point - m), 0.0)
-            visited[rows, t], length[rows] = point, t + 1
+            r = self._draw(self.decrement, z, free_slots, epsilon=0.0, generator=generator)
+            point = torch.where(free_slots, point - m - r * (point - m), 0.0)
+            reverse[rows, t], length[rows] = point, t + 1
         place = (length.unsqueeze(1) - 1 - torch.arange(int(length.max()), device=device)).clamp(min=0)
-        u = visited.gather(1, place.unsqueeze(2).expand(-1, -1, 6))
+        u = reverse.gather(1, place.unsqueeze(2).expand(-1, -1, 6))
         return LatticeSteps(u, length, free)
 
     def visits(self, steps: LatticeSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
-        """Last points, then those before."""
+        """Last points, then all earlier points."""
         owner, place = steps.inner()
-        everyone = torch.arange(len(steps.u), device=owner.device)
+        all_rows = torch.arange(len(steps.u), device=owner.device)
         free = torch.cat((steps.free, steps.free[owner]))
-        return Visits(torch.cat((everyone, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
+        return Visits(torch.cat((all_rows, owner)), (torch.cat((steps.last, steps.u[owner, place])), free))
 
     def final(self, steps: LatticeSteps, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
@@ -168,7 +169,7 @@ class LatticeStage(Stage[LatticeSteps]):
         """See :meth:`Stage.score`."""
         m, batch, device = MIN_INCREMENT, len(steps.u), steps.u.device
         owner, place = steps.inner()
-        everyone = torch.arange(batch, device=device)
+        all_rows = torch.arange(batch, device=device)
         last, inner, after = steps.last, steps.u[owner, place], steps.u[owner, place + 1]
         free_inner = steps.free[owner]
         points, free = torch.cat((last, inner)), torch.cat((steps.free, free_inner))
@@ -180,17 +181,17 @@ class LatticeStage(Stage[LatticeSteps]):
         stretch = torch.where(free_inner, torch.log(above), 0.0).sum(1).float()
         # backward: to the source from the first point, (stay, decrement) from every later one
         later = torch.cat((steps.length > 1, place > 0)).nonzero().squeeze(1)
-        owners, places = torch.cat((everyone, owner)), torch.cat((steps.length - 1, place))
-        arrived, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
-        below = (arrived - m).clamp(min=EDGE)
+        owners, places = torch.cat((all_rows, owner)), torch.cat((steps.length - 1, place))
+        end, origin, slots = points[later], steps.u[owners[later], places[later] - 1], free[later]
+        below = (end - m).clamp(min=EDGE)
         stretch_back = torch.where(slots, torch.log(below), 0.0).sum(1).float()
 
-        both = torch.cat((moving, slots))
+        all_slots = torch.cat((moving, slots))
         raw = torch.cat((self._raw(self.increment, z), self._raw(self.decrement, backward.index_select(0, later))))[
-            both
+            all_slots
         ]
-        drawn = torch.cat((r, (below - origin) / below))[both].float()
-        density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(drawn), both)
+        fractions = torch.cat((r, (below - origin) / below))[all_slots].float()
+        density = _sum_slots(BetaMixture(raw, low=self.low, high=self.high).log_prob(fractions), all_slots)
         increment, decrement = density.split((len(moving), len(slots)))
         forced = torch.stack((((points > 1 - m) & free).any(1), ((points < m) & free).any(1)))
         logits = torch.stack((self.exit(forward).squeeze(1), self.back(backward).squeeze(1)))
@@ -198,19 +199,19 @@ class LatticeStage(Stage[LatticeSteps]):
 
         width = steps.u.shape[1] + 1
         log_pf = torch.zeros(batch, width, device=device).index_put(
-            (torch.cat((everyone, owner, everyone)), torch.cat((0 * everyone, place + 1, steps.length))),
+            (torch.cat((all_rows, owner, all_rows)), torch.cat((0 * all_rows, place + 1, steps.length))),
             torch.cat((increment[:batch], stay[batch:] + increment[batch:] - stretch, leave[:batch])),
         )
         arrival = home.index_put((later,), remain[later] + decrement - stretch_back)
         log_pb = torch.zeros(batch, width, device=device).index_put((owners, places), arrival)
         source = torch.full((batch, width), -1, device=device)
-        source[:, 0] = everyone
+        source[:, 0] = all_rows
         source[owner, place + 1] = 2 * batch + torch.arange(len(owner), device=device)
-        source[everyone, steps.length] = batch + everyone
+        source[all_rows, steps.length] = batch + all_rows
         return StageScore(log_pf, log_pb, source)
 
 
 def _sum_slots(values: Tensor, slots: Tensor) -> Tensor:
-    """Sum values of the marked slots ``(N,)`` a row of ``slots`` ``(R, 6)``: ``(R,)``."""
+    """Sum the values ``(N,)`` of the marked slots over each row of ``slots`` ``(R, 6)``: ``(R,)``."""
     row = slots.nonzero(as_tuple=True)[0]
     return torch.zeros(len(slots), device=values.device).index_add(0, row, values)

@@ -14,11 +14,11 @@ from crystalgfn.policy.trajectories import Steps
 
 @dataclass(frozen=True)
 class LatticeSteps(Steps):
-    """Points visited.
+    """Points that trajectories visit.
 
     Attributes:
         u: ``(B, T, 6)`` float64, the points after the source in order; 0 in slots that are not free.
-        length: ``(B,)`` int64, how many there are, 1..T.
+        length: ``(B,)`` int64, number of points, 1..T.
         free: ``(B, 6)`` bool, free slots.
     """
 
@@ -36,7 +36,7 @@ class LatticeSteps(Steps):
         return {"u": self.last}
 
     def trimmed(self) -> LatticeSteps:
-        """Without places that none of the trajectories fills."""
+        """The steps without trailing places that no trajectory fills."""
         return LatticeSteps(self.u[:, : int(self.length.max())], self.length, self.free)
 
     def __getitem__(self, rows: Tensor | slice) -> LatticeSteps:
@@ -50,7 +50,7 @@ class LatticeSteps(Steps):
         return super().concatenate(padded)
 
     def inner(self) -> tuple[Tensor, Tensor]:
-        """Owner and place of the points before the last, ``(I,)`` each."""
+        """Trajectory and place of all points before the last, ``(I,)`` each."""
         places = torch.arange(self.u.shape[1], device=self.u.device)
         owner, place = (places < (self.length - 1).unsqueeze(1)).nonzero(as_tuple=True)
         return owner, place

@@ -29,12 +29,17 @@ from crystalgfn.spaces.space_group import (
 from crystalgfn.spaces.states import CrystalStates
 
 DIRECT, SYSTEM, SYMMETRY, SYSTEM_SYMMETRY, SYMMETRY_SYSTEM = range(5)
-"""The five paths to a space group: at once, after its system, after its symmetry, after both in either order."""
+"""The five paths to a space group: at once, after its system, after its symmetry, or after both in either order."""
 
 
 @dataclass(frozen=True)
 class SpaceGroupSteps(Steps):
-    """``space_group`` ``(B,)`` 1..230 and the ``path`` ``(B,)`` to it, 0..4."""
+    """Space groups and the paths to them.
+
+    Attributes:
+        path: ``(B,)`` int64, 0..4, which of the five paths led to the space group.
+        space_group: ``(B,)`` int64, 1..230.
+    """
 
     path: Tensor
     space_group: Tensor
@@ -45,7 +50,7 @@ class SpaceGroupSteps(Steps):
 
 
 class SpaceGroupStage(Stage[SpaceGroupSteps]):
-    """Heads: 243 actions forward; backward, which of 4 parents of a finished group and of 2 of a (system, symmetry)."""
+    """Heads: 243 forward actions; backward, the 4 parents of a finished group and the 2 of a (system, symmetry)."""
 
     name: ClassVar[str] = SpaceGroupSpace.name
 
@@ -66,7 +71,7 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
 
     @staticmethod
     def inputs(code: Tensor, space_group: Tensor) -> Tensor:
-        """Encoder input of states ``(R,)``; group 0 means not set."""
+        """Encoder input ``(R, 2)`` of states ``(R,)``; group 0 means that no group is set."""
         return torch.stack((1 + code, torch.where(space_group > 0, N_CODES + space_group, 0)), 1)
 
     @staticmethod
@@ -95,11 +100,11 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         group, path = torch.zeros_like(code), torch.zeros_like(code)
         rows = torch.arange(batch, device=device)
         first = not so_far.steps
-        alike = first and so_far.condition is None  # all trajectories start in the same state
+        shared_source = first and so_far.condition is None  # all trajectories start in the same state
         start = prefix
         if first:
-            own = encoder(*self.source(device))
-            start = own if alike else own + prefix
+            encoding = encoder(*self.source(device))
+            start = encoding if shared_source else encoding + prefix
         logits = self.action(network.trunk(start)).expand(batch, -1)
         for step in range(3):
             mask = groups.mask[code[rows]]
@@ -116,7 +121,7 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
             if len(rows) == 0:
                 break
             encoding = encoder(self.inputs(code[rows], group[rows]))
-            logits = self.action(network.trunk(encoding if alike else encoding + prefix[rows]))
+            logits = self.action(network.trunk(encoding if shared_source else encoding + prefix[rows]))
         return SpaceGroupSteps(path, group)
 
     def rollback(
@@ -140,17 +145,17 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         return SpaceGroupSteps(path + torch.where(path == SYSTEM_SYMMETRY, order, 0), states.space_group)
 
     def visits(self, steps: SpaceGroupSteps, so_far: Trajectories, *, space: CrystalSpace) -> Visits:
-        """Finished groups, then states with one property, then with two."""
+        """Finished groups, then states with one property set, then states with two."""
         path, group = steps.path, steps.space_group
         system, symmetry = self._properties(group)
         one, two = (path >= SYSTEM).nonzero().squeeze(1), (path >= SYSTEM_SYMMETRY).nonzero().squeeze(1)
         by_system = (path == SYSTEM) | (path == SYSTEM_SYMMETRY)
-        first = torch.where(by_system, code_of(system, 0 * system), symmetry)
-        both = code_of(system, symmetry)
-        everyone = torch.arange(len(path), device=path.device)
-        code = torch.cat((both, first[one], both[two]))
+        partial_code = torch.where(by_system, code_of(system, 0 * system), symmetry)
+        full_code = code_of(system, symmetry)
+        all_rows = torch.arange(len(path), device=path.device)
+        code = torch.cat((full_code, partial_code[one], full_code[two]))
         groups = torch.cat((group, torch.zeros_like(code[len(group) :])))
-        return Visits(torch.cat((everyone, one, two)), (self.inputs(code, groups),))
+        return Visits(torch.cat((all_rows, one, two)), (self.inputs(code, groups),))
 
     def final(self, steps: SpaceGroupSteps, so_far: Trajectories, *, space: CrystalSpace) -> tuple[Tensor, ...]:
         """See :meth:`Stage.final`."""
@@ -174,34 +179,34 @@ class SpaceGroupStage(Stage[SpaceGroupSteps]):
         by_system = (path == SYSTEM) | (path == SYSTEM_SYMMETRY)
         set_group, set_system = group - 1 + FIRST_GROUP_ACTION, system - 1
         set_symmetry = symmetry - 1 + N_SYSTEMS
-        everyone, between = torch.arange(batch, device=device), torch.arange(len(one) + len(two), device=device)
+        all_rows, between = torch.arange(batch, device=device), torch.arange(len(one) + len(two), device=device)
 
-        # forward: what was set first, then what was set after one property and after two
+        # forward: the first action, then the actions after one property and after two
         first = torch.where(path == DIRECT, set_group, torch.where(by_system, set_system, set_symmetry))
         second = torch.where(path <= SYMMETRY, set_group, torch.where(by_system, set_symmetry, set_system))
         actions = torch.cat((first, second[one], set_group[two]))
-        alone = torch.where(by_system, code_of(system, 0 * system), symmetry)
-        codes = torch.cat((everyone[: len(entry)] * 0, alone[one], code_of(system, symmetry)[two]))
+        partial_code = torch.where(by_system, code_of(system, 0 * system), symmetry)
+        codes = torch.cat((all_rows[: len(entry)] * 0, partial_code[one], code_of(system, symmetry)[two]))
         log_p = masked_log_softmax(self.action(torch.cat((entry, forward[batch:]))), space.groups.mask[codes])
-        rows = torch.cat((everyone.clamp(max=len(entry) - 1), len(entry) + between))
-        places = torch.cat((everyone, one, two)), torch.cat((0 * everyone, 0 * one + 1, 0 * two + 2))
+        rows = torch.cat((all_rows.clamp(max=len(entry) - 1), len(entry) + between))
+        places = torch.cat((all_rows, one, two)), torch.cat((0 * all_rows, 0 * one + 1, 0 * two + 2))
         log_pf = torch.zeros(batch, 3, device=device).index_put(places, log_p[rows, actions])
 
-        # backward: which parent a group has, and which property of two was set last
+        # backward: the parent of a group, and which of two properties was set last
         parent = torch.log_softmax(self.parent(backward[:batch]), 1)
         unset = torch.log_softmax(self.unset(backward[batch + len(one) :]), 1)
         steps_taken = torch.where(path == DIRECT, 0, torch.where(path <= SYMMETRY, 1, 2))
-        arrivals = torch.cat((everyone, two)), torch.cat((steps_taken, 0 * two + 1))
+        arrivals = torch.cat((all_rows, two)), torch.cat((steps_taken, 0 * two + 1))
         last, order = (
-            _picked(parent, path.clamp(max=SYSTEM_SYMMETRY)),
-            _picked(unset, (path[two] == SYMMETRY_SYSTEM).long()),
+            _column(parent, path.clamp(max=SYSTEM_SYMMETRY)),
+            _column(unset, (path[two] == SYMMETRY_SYSTEM).long()),
         )
         log_pb = torch.zeros(batch, 3, device=device).index_put(arrivals, torch.cat((last, order)))
 
         source = torch.full((batch, 3), -1, device=device)
-        source[places] = torch.cat((everyone, 2 * batch + between))
+        source[places] = torch.cat((all_rows, 2 * batch + between))
         return StageScore(log_pf, log_pb, source)
 
 
-def _picked(log_p: Tensor, column: Tensor) -> Tensor:
+def _column(log_p: Tensor, column: Tensor) -> Tensor:
     return log_p.gather(1, column.unsqueeze(1)).squeeze(1)

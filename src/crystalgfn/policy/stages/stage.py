@@ -1,12 +1,12 @@
-"""What a stage of the policy promises: one stage a subspace, run one after the other by every trajectory.
+"""The interface of a stage of the policy: there is one stage per subspace, and every trajectory passes all in order.
 
-In lockstep all trajectories of a batch pass the first stage, then the second, and so on, so only one set of heads runs
+All trajectories of a batch pass the first stage in lockstep, then the second, and so on, so only one set of heads runs
 at a time. A state is encoded as the sum of the encodings of what each stage has decided so far; the encoding of
 finished stages, the *prefix*, is computed once. For training, the states of all trajectories and stages go through the
 trunk in one pass (:meth:`Stage.visits`), whose output serves both policies: P_F of leaving a state and P_B of arriving.
 
-A stage may look at the steps of all stages before it, ``so_far``, whatever they are: it asks for those it needs by
-their class, as ``so_far.of(SpaceGroupSteps)``.
+A stage is given the steps of all stages before it, ``so_far``, and asks for the steps that it needs by their class:
+``so_far.of(SpaceGroupSteps)``.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
 S = TypeVar("S", bound=Steps)
-"""What a stage records of a batch of trajectories."""
+"""The record that a stage makes of a batch of trajectories."""
 
 
 @dataclass(frozen=True)
 class Visits:
-    """States that trajectories visit in a stage, the last state of each first.
+    """States that trajectories visit in a stage; the last state of every trajectory comes first.
 
     Attributes:
-        owner: ``(R,)`` int64, trajectory of each state; the first B are 0..B-1, the states the stage ends in.
-        inputs: what the stage's encoder takes, each ``(R, ...)``.
+        owner: ``(R,)`` int64, trajectory of each state; the first B are 0..B-1, for the states the stage ends in.
+        inputs: inputs of the stage's encoder, each ``(R, ...)``.
         forward_only: ``(G, width)``, added to the encoding of the last G states for the forward policy alone, or None.
     """
 
@@ -48,10 +48,10 @@ class StageScore:
     """Log-probabilities of a stage's transitions, ``(B, S)`` each; 0 where a trajectory has no such transition.
 
     Attributes:
-        log_pf: of taking the transition forward.
-        log_pb: of taking it backward.
-        source: ``(B, S)`` int64, row of the state each transition leaves: 0..B-1 the stage's entry, then its visits; -1
-            where there is no transition.
+        log_pf: log-probability of taking the transition forward.
+        log_pb: log-probability of taking the transition backward.
+        source: ``(B, S)`` int64, row of the state that each transition leaves: 0..B-1 for the stage's entry, then its
+            visits; -1 where there is no transition.
     """
 
     log_pf: Tensor
@@ -63,7 +63,7 @@ class Stage(nn.Module, Generic[S]):
     """Heads of both policies for one subspace.
 
     Attributes:
-        name: of the subspace. The stage's weights and encoders are named by it.
+        name: name of the subspace, by which the weights and encoders of the stage are named.
     """
 
     name: ClassVar[str]
@@ -80,7 +80,7 @@ class Stage(nn.Module, Generic[S]):
     def source(self, device: torch.device) -> tuple[Tensor, ...] | None:
         """Encoder inputs ``(1, ...)`` of the state that trajectories start in, where this is the first stage.
 
-        None if nothing is encoded there.
+        None if that state has no encoding.
         """
         return None
 
@@ -101,7 +101,7 @@ class Stage(nn.Module, Generic[S]):
             network: encoders and trunk of the forward policy.
             prefix: ``(B, width)`` encoding of the finished stages, and of the condition if there is one.
             so_far: steps of the finished stages.
-            space: masks, tables and limits; may be narrower than that of training.
+            space: masks, tables and limits; may be narrower than in training.
             epsilon: share of actions drawn uniformly from the allowed ones.
             generator: source of randomness.
         """
@@ -134,7 +134,7 @@ class Stage(nn.Module, Generic[S]):
         """Log-probabilities of the recorded transitions.
 
         Args:
-            steps: of this stage.
+            steps: steps of this stage.
             so_far: steps of the finished stages.
             space: the masks under which P_F is normalised.
             entry: ``(B, width)`` last hidden layer of the forward network at the stage's entry; ``(1, width)`` where

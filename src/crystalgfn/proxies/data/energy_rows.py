@@ -1,4 +1,4 @@
-"""Rows that teach the energy of relaxed crystals: real ones, entries of the hull, and crystals nobody has computed."""
+"""Rows that teach the energy of relaxed crystals: real crystals, hull entries, and crystals nobody has computed."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.inputs import Inputs
 
 N_BOUNDED = 8_000
-"""Random crystals above the hull."""
+"""Number of random crystals that are kept above the hull."""
 
 
 def energy_data(
     table: LabelledCrystals, split: Split, hyperparameters: Hyperparameters, *, hull: Path | None, seed: int
 ) -> TrainingData:
-    """Make the rows of a training for the energy of real crystals, and of compositions from the hull's entries.
+    """Make the training rows for the energy of real crystals, and of the compositions of hull entries.
 
     Args:
         table: real crystals.
-        split: of its rows.
-        hyperparameters: how many rows of the hull a step takes, and the weight of the floor.
+        split: split of the rows of ``table``.
+        hyperparameters: decide how many hull rows a step takes, and the weight of the floor.
         hull: table with columns elements (JSON counts), formation_energy_per_atom and optionally e_above_hull; its
             entries of validation and test formulas are left out.
-        seed: of the random crystals above the hull.
+        seed: seed of the random crystals above the hull.
     """
     train = rows_of(table, split.train, table.target)
     extra = bounded = borrowed = None
@@ -65,7 +65,7 @@ def energy_data(
 def composition_rows(
     elements: Sequence[int], counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64], descriptors: torch.Tensor
 ) -> Rows:
-    """Return rows of ``counts`` (B, D) in no known structure, each composition once, with the hull energy (B,).
+    """Return rows of the compositions ``counts`` (B, D) without structure, each once, with the hull energy (B,).
 
     ``descriptors`` (N,) are the means of real crystals, which stand for the descriptors of the unknown cell.
     """
@@ -78,9 +78,9 @@ def composition_rows(
 
 
 def borrowed_rows(compositions: Rows, crystals: Inputs, *, seed: int) -> Rows:
-    """Give ``compositions`` space group, size and cell of ``crystals`` with the same fractions, drawn at random.
+    """Give ``compositions`` the space group, size and cell of random ``crystals`` with the same fractions.
 
-    Compositions whose fractions, by rising electronegativity, no crystal has are left out; the others come
+    Compositions whose fractions, by rising electronegativity, no crystal has are left out; the others occur
     twice. Their volume over the additive estimate is drawn from the range of random crystals, log-uniformly.
     """
     rng = np.random.default_rng(seed)
@@ -137,5 +137,5 @@ def read_hull_entries(
     formulas = Crystals(
         tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), torch.ones(size, 6)
     ).formulas
-    shown = np.array([formula not in hidden for formula in formulas], dtype=bool)
-    return counts[shown], energy[shown]
+    visible = np.array([formula not in hidden for formula in formulas], dtype=bool)
+    return counts[visible], energy[visible]

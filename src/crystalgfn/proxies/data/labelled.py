@@ -17,7 +17,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label
 
 BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
-"""Columns of strained copies: crystal they are copies of, change of energy (eV/atom), kind of strain."""
+"""Columns of a table of strained copies: the unstrained crystal, change of energy (eV/atom), and kind of strain."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class LabelledCrystals:
     Attributes:
         crystals: N crystals.
         target: (N,) float64 labels, eV/atom; eV for the band gap.
-        sha256: of the file.
-        name: of the file.
+        sha256: hash of the file.
+        name: name of the file.
     """
 
     crystals: Crystals
@@ -46,7 +46,7 @@ class LabelledCrystals:
 
     @cached_property
     def sources(self) -> npt.NDArray[np.object_]:
-        """(N,) where each row comes from: MP for the Materials Project's sets, else the ``source`` column's value."""
+        """(N,) source of each row: MP for the Materials Project's sets, else ``source`` in capitals, or "all"."""
         if "source" not in self.crystals.columns:
             return np.full(len(self.crystals), "all", dtype=object)
         names = [str(s) for s in self.crystals.columns["source"]]
@@ -57,8 +57,8 @@ def read_labelled(path: Path, label: Label = FORMATION_ENERGY) -> LabelledCrysta
     """Read a crystals table with its labels.
 
     Raises:
-        DataError: unreadable, no such column, a label that is not finite where every row has to have one, or no row
-            with one.
+        DataError: an unreadable table, no such column, a label that is not finite where every row needs one, or no row
+            with a label.
     """
     crystals = Crystals.from_file(path)
     values = np.asarray(crystals.column(label.column), dtype=float)
@@ -82,9 +82,9 @@ def join(tables: Sequence[LabelledCrystals]) -> LabelledCrystals:
     for table in tables:
         columns = {name: values for name, values in table.crystals.columns.items() if name in names}
         parts.append(replace(table.crystals, columns=columns))
-    together = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
+    digest = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
     target = np.concatenate([table.target for table in tables])
-    return LabelledCrystals(Crystals.concatenate(parts), target, together, "+".join(table.name for table in tables))
+    return LabelledCrystals(Crystals.concatenate(parts), target, digest, "+".join(table.name for table in tables))
 
 
 def file_hash(path: Path) -> str:

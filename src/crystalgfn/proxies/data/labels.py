@@ -12,12 +12,12 @@ class Label:
     """A column that networks are trained for, ``--target`` on the command line.
 
     Attributes:
-        name: as the user spells it.
-        column: of the crystals table, without its unit.
-        unit: of the column.
-        text: what it is, for the model card.
-        recipes: names of recipes that are meant for it; the first is the default.
-        complete: whether every row has to have it; otherwise rows without it are left out.
+        name: name of the label on the command line.
+        column: column of the crystals table, without its unit.
+        unit: unit of the column.
+        text: description for the model card.
+        recipes: names of the recipes for this label; the first is the default.
+        complete: whether every row must have the label; otherwise rows without the label are left out.
     """
 
     name: str
@@ -40,7 +40,7 @@ LABELS = {label.name: label for label in (FORMATION_ENERGY, BAND_GAP)}
 
 
 def find_label(name: str) -> Label:
-    """Return the label of that name.
+    """Return a label by its name.
 
     Raises:
         ConfigError: no such label.

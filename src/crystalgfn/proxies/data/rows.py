@@ -19,7 +19,7 @@ class Rows:
     """Rows with a target.
 
     Attributes:
-        inputs: of N crystals.
+        inputs: inputs of N crystals.
         target: (N,) eV/atom, or eV for the band gap.
     """
 
@@ -32,11 +32,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a training reads.
+    """The rows of a training run.
 
     Attributes:
         train: real rows.
-        validation: real rows that choose the epoch; where there are none, the last one is kept.
+        validation: real rows that choose the epoch; without any, the last epoch is kept.
         extra, extra_validation: further rows with a target, such as strained copies or compositions in no known
             structure, or None.
         borrowed: known compositions in the structure of another crystal and, as target, their hull energy (eV/atom),
@@ -53,6 +53,6 @@ class TrainingData:
 
 
 def rows_of(table: LabelledCrystals, mask: npt.NDArray[np.bool_], target: npt.NDArray[np.float64]) -> Rows:
-    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,), as a training reads them."""
+    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,)."""
     index = np.flatnonzero(mask)
     return Rows(Featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))

@@ -30,11 +30,11 @@ class Split:
     test: Mask
 
     def with_validation(self) -> Split:
-        """Return the split that fits the validation rows as well: they join the training rows."""
+        """Return the split whose training rows include the validation rows."""
         return Split(self.train | self.validation, np.zeros_like(self.validation), self.test)
 
     def side_of(self, formulas: Sequence[str], other: Sequence[str]) -> list[str | None]:
-        """Say on which side each formula of ``other`` stands (``"train"``, ...); None where it is not in the split."""
+        """Return the side (``"train"``, ...) of each formula of ``other``; None for those not in ``formulas`` (N,)."""
         sides: dict[str, str] = {}
         for name in ("train", "validation", "test"):
             sides.update(dict.fromkeys(np.asarray(formulas, dtype=object)[getattr(self, name)], name))
@@ -56,8 +56,8 @@ def grouped_split(
 
     Args:
         formulas: (N,) reduced formulas; rows of one formula stay together.
-        target: (N,) the property.
-        seed: of the dealing.
+        target: (N,) values of the property.
+        seed: seed of the random deal.
         validation, test: shares of the formulas, in steps of 1/20.
     """
     names, group = np.unique(np.asarray(formulas, dtype=str), return_inverse=True)

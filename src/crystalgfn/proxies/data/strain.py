@@ -1,4 +1,4 @@
-"""Strained copies of real crystals: what teaches a proxy that volume and cell shape cost energy.
+"""Strained copies of real crystals, which teach a proxy that wrong volumes and cell shapes cost energy.
 
 A table of relaxed crystals says nothing about how the energy rises away from the relaxed cell, and a model fitted to
 it alone is blind to the lattice. Here a crystal keeps its space group, its composition and the fractional coordinates
@@ -37,7 +37,7 @@ ANGLE_CHANGE = {"shape": 15.0, "stretch": 25.0}
 MAX_ATOMS = 50
 NEAR = ("isotropic", "shape")
 FAR = ("isotropic", "stretch", "stretch")
-"""Copies of a crystal: kinds of strain."""
+"""Kinds of strain of the copies of one crystal."""
 
 Array = npt.NDArray[Any]
 
@@ -46,7 +46,7 @@ class EnergyModel(Protocol):
     """A machine-learned potential with CHGNet's call: structures in, total energy per atom (eV/atom) out."""
 
     def predict_structure(self, structure: list[Any], /, *, task: str, batch_size: int) -> list[dict[str, Any]]:
-        """Return one dict a structure with the energy under ``"e"``."""
+        """Return one dict for each structure, with the energy under ``"e"``."""
         ...
 
 
@@ -70,26 +70,26 @@ class Base:
         """Return the pymatgen Structure (primitive cell) with the conventional ``lattice`` (6,) (A, degree)."""
         from pymatgen.core import Lattice, Structure
 
-        # The conventional cell keeps its orientation class: only its metric matters to an energy.
+        # The orientation of the cell is free: an energy depends on its metric alone.
         conventional = Lattice.from_parameters(*lattice, vesta=True).matrix
         return Structure(np.linalg.inv(self.to_conventional) @ conventional, self.numbers, self.fractional)
 
 
 def standardise(numbers: Array, cell: Array, fractional: Array, space_group: int, lattice: Array) -> Base | None:
-    """Find the conventional cell of a structure; None where it does not agree with the table's row.
+    """Find the conventional cell of a structure; None where the cell does not agree with the table's row.
 
     numbers (n,), cell (9,) or (3, 3) rows in A, fractional (n, 3); ``lattice`` (6,) and ``space_group`` are the row's.
     """
     cell = np.asarray(cell, dtype=float).reshape(3, 3)
     positions = np.asarray([list(x) for x in np.asarray(fractional).reshape(-1, 3)], dtype=float)
     try:
-        found = find_symmetry(cell, positions, numbers, symprec=0.05)
+        symmetry = find_symmetry(cell, positions, numbers, symprec=0.05)
     except DataError:
         return None
-    matrix = np.asarray(found.std_cell.basis)
-    primitive = found.prim_std_cell
+    matrix = np.asarray(symmetry.std_cell.basis)
+    primitive = symmetry.prim_std_cell
     to_conventional = matrix @ np.linalg.inv(np.asarray(primitive.basis))
-    if found.number != space_group or np.abs(to_conventional - np.round(to_conventional)).max() > 1e-4:
+    if symmetry.number != space_group or np.abs(to_conventional - np.round(to_conventional)).max() > 1e-4:
         return None
     if np.abs(lattice_parameters(matrix) - lattice).max() > 0.05:
         return None
@@ -153,7 +153,7 @@ def label(
     kinds: tuple[str, ...] = NEAR,
     batch_size: int = 64,
 ) -> list[dict[str, Any]]:
-    """Strain and label ``rows`` (dicts of a crystals table joined with its structures table), a copy for each kind.
+    """Strain and label ``rows`` (dicts of a crystals table joined with its structures table): one copy for each kind.
 
     Returns rows of the strained table: material_id, source, kind, elements (JSON), spacegroup, a ... gamma, n_atoms,
     volume_ratio, energy_change (eV/atom, CHGNet, strained minus unstrained), formation_energy_per_atom (eV/atom, the

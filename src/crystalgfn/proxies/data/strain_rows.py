@@ -18,12 +18,12 @@ MAX_ANGLE_CHANGE = 10.0
 def strain_data(
     table: LabelledCrystals, split: Split, hyperparameters: Hyperparameters, strained: LabelledCrystals
 ) -> TrainingData:
-    """Make the rows of a training for the energy of strain: 0 for real crystals, the change for their copies.
+    """Make the training rows for the strain energy: 0 for real crystals, the change of energy for their copies.
 
     Copies stand on the side of their formula; their change is capped at ``strained_cap``.
 
     Raises:
-        DataError: no copies of training or validation formulas.
+        DataError: there are no copies of training or of validation formulas.
     """
     side = np.array(split.side_of(table.crystals.formulas, strained.crystals.formulas), dtype=object)
     if hyperparameters.shape_limit:
@@ -44,7 +44,7 @@ def strain_data(
 def shape_change(
     strained: LabelledCrystals, table: LabelledCrystals
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Return by what factor (N,) >= 1 the axial ratios of strained rows changed, and which rows (N,) have a base row.
+    """Return the factor (N,) >= 1 by which axial ratios of strained rows changed, and which rows (N,) have a base row.
 
     Where an angle changed by more than 10 degree, or the base row is missing, the factor is infinite.
     """

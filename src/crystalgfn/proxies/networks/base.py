@@ -1,7 +1,7 @@
-"""What all property networks share: sizes, tables of the elements, scaling of the target, floor and loss.
+"""The base of all property networks: sizes, tables of the elements, scaling of the target, floor and loss.
 
-A network is an ensemble in one module: every weight has a leading dimension of M members and every product is a batched
-one, so that M members cost little more than their arithmetic.
+A network is an ensemble in one module: every weight has a leading dimension of M members and every product is
+batched, so that M members cost little more than their arithmetic.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ class NetworkConfig:
     """Sizes of a network.
 
     Attributes:
-        kind: a name of :data:`~crystalgfn.proxies.networks.registry.NETWORKS`.
+        kind: a key of :data:`~crystalgfn.proxies.networks.registry.NETWORKS`.
         members: M, networks in the ensemble.
         element_size, space_group_size: lengths of learned vectors.
         token_size: width of the tokens.
         hidden, blocks: width and number of the residual blocks.
-        dropout: of the residual blocks, in training.
-        blind: the network does not see the lattice.
-        reach: deviations from the mean that descriptors are clamped to.
-        cell_members, cell_hidden, cell_blocks: the same for the part of ``"volume"`` that knows the cell.
-        floor: eV/atom; no prediction lies below. The softplus that bends it off acts within some 0.3 eV of it.
+        dropout: dropout rate of the residual blocks, in training.
+        blind: whether the lattice is hidden from the network.
+        reach: descriptors are clamped to this many standard deviations from the mean.
+        cell_members, cell_hidden, cell_blocks: members, hidden and blocks of the cell network of kind ``"volume"``.
+        floor: eV/atom; no prediction lies below. The softplus that bends predictions off acts within some 0.3 eV of
+            the floor.
     """
 
     kind: str = "set"
@@ -69,7 +70,7 @@ class ProxyNetwork(nn.Module):
     """
 
     tells_metals: ClassVar[bool] = False
-    """Whether predictions say how likely a metal is (:attr:`Terms.logit`)."""
+    """Whether predictions include the odds of a metal (:attr:`Terms.logit`)."""
 
     properties: Tensor
     volumes: Tensor
@@ -111,29 +112,29 @@ class ProxyNetwork(nn.Module):
         self.target_std.copy_(target.std().clamp(min=1e-3))
 
     def tables(self) -> tuple[Tensor, ...]:
-        """Tensors that depend on the weights alone; a caller that predicts often keeps them."""
+        """Return tensors that depend on the weights alone; a caller that predicts often keeps them."""
         raise NotImplementedError
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
-        """Standardised outputs (M, B) from inputs with a leading dimension of M (own batches) or 1 (shared)."""
+        """Return standardised outputs (M, B) for inputs with a leading dimension of M (own batches) or 1 (shared)."""
         raise NotImplementedError
 
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
-        """Prediction and what comes with it; fields of the inputs have a leading dimension of M or 1."""
+        """Return the prediction and its parts; fields of the inputs have a leading dimension of M or 1."""
         return Terms(self.bounded(self.raw(inputs, tables)))
 
     def loss(self, terms: Terms, target: Tensor, *, huber: float) -> Tensor:
-        """Loss of predictions for labelled rows: Huber, in units of its width.
+        """Return the loss of predictions for labelled rows: a Huber loss in units of its width.
 
         Args:
-            terms: of M members for b rows each.
+            terms: predictions of M members for b rows each.
             target: (M, b) labels, in the unit of the property.
             huber: error, in the unit of the property, beyond which the loss is linear.
         """
         return F.huber_loss(terms.energy, target, delta=huber) / huber
 
     def bounded(self, raw: Tensor) -> Tensor:
-        """Energy in eV/atom, above the floor, of a standardised output."""
+        """Return the energy in eV/atom, above the floor, of a standardised output."""
         energy = raw * self.target_std + self.target_mean
         floor = self.config.floor
         return floor + F.softplus(energy - floor, beta=6.0)
@@ -141,7 +142,7 @@ class ProxyNetwork(nn.Module):
     def forward(self, inputs: Inputs, tables: tuple[Tensor, ...] | None = None) -> Tensor:
         """Predict eV/atom, (M, B), from inputs whose fields have a leading dimension of M or 1.
 
-        ``tables``: what :meth:`tables` returned, to save making it again.
+        ``tables``: the result of :meth:`tables`, if the caller has it already.
         """
         return self.terms(inputs, self.tables() if tables is None else tables).energy
 

@@ -1,8 +1,8 @@
-"""The network of the strain energy: what a cell costs on top of the relaxed crystal.
+"""The network of the strain energy: the cost of a cell on top of the relaxed crystal.
 
-It starts from physics: a Morse curve in the logarithm of the volume and springs for axial ratios and angles, about an
-equilibrium cell that the network predicts and real crystals teach directly. A small network scales the sum, and a last
-one knows which shapes of cells no crystal has.
+The network starts from physics: a Morse curve in the logarithm of the volume and springs for axial ratios and angles,
+about an equilibrium cell that the network predicts and real crystals teach directly. A small network scales the sum,
+and a last one learns which shapes of cells no crystal has.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCALE_HIDDEN = 96
 SHAPE_HIDDEN = 64
 MAX_LOG_SCALE = 3.0
 SHAPE_BEND, SHAPE_START = 8.0, -0.7
-"""Softplus of the shape term, and where it starts: at 0.0005 eV/atom."""
+"""Sharpness of the softplus of the shape term, and its initial argument, which gives 0.0005 eV/atom."""
 
 
 class CellNetwork(SetNetwork):
@@ -54,7 +54,7 @@ class CellNetwork(SetNetwork):
         torch.nn.init.constant_(self.shape_out.bias, SHAPE_START)
 
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
-        """Strain energy (M, B) and expected cell of M members for B crystals."""
+        """Return the strain energy (M, B) and the expected cell (M, B, 7) of M members for B crystals."""
         descriptors = self.normalised(inputs)
         composition = descriptors * self.seen
         hidden = self.trunk(inputs, composition, tables)
@@ -66,17 +66,17 @@ class CellNetwork(SetNetwork):
         context = F.hardswish(self.context_in(torch.cat([hidden, composition.expand(members, -1, -1)], -1)))
         context = F.dropout(F.hardswish(self.context(context)), self.config.dropout, self.training)
         parameters = self.curve(context).clamp(-4, 4)
-        off = (cell - equilibrium).clamp(-4, 4)
+        deviation = (cell - equilibrium).clamp(-4, 4)
         stiffness = torch.exp(parameters[..., :-1])
         steepness = 0.8 * torch.exp(0.3 * parameters[..., -1])
         # the first column is twice the logarithm of the volume ratio
-        morse = (1 - torch.exp(-steepness * 0.5 * off[..., 0])).square() * stiffness[..., 0] * 8.0
-        springs = (off[..., 1:].square() * stiffness[..., 1:]).sum(-1)
+        morse = (1 - torch.exp(-steepness * 0.5 * deviation[..., 0])).square() * stiffness[..., 0] * 8.0
+        springs = (deviation[..., 1:].square() * stiffness[..., 1:]).sum(-1)
         lattice = descriptors.index_select(-1, self.lattice_columns).expand(members, -1, -1)
-        seen = torch.cat([context, lattice, 3 * off.clamp(-1, 1), off.abs()], -1)
+        seen = torch.cat([context, lattice, 3 * deviation.clamp(-1, 1), deviation.abs()], -1)
         inner = F.hardswish(self.scale_mid(F.hardswish(self.scale_in(seen))))
         scale = torch.exp(MAX_LOG_SCALE * torch.tanh(self.scale_out(inner)[..., 0] / MAX_LOG_SCALE))
-        # neither the volume nor the crystal: isotropic strains and known crystals cannot be mistaken for stretched ones
+        # sees neither volume nor composition: isotropic strains and real crystals cannot pass for stretched cells
         shape = descriptors.index_select(-1, self.shape_columns).expand(members, -1, -1)
         inner = F.hardswish(self.shape_mid(F.hardswish(self.shape_in(shape))))
         stretch = F.softplus(self.shape_out(inner)[..., 0], beta=SHAPE_BEND)
@@ -84,7 +84,7 @@ class CellNetwork(SetNetwork):
 
 
 def equilibrium_loss(equilibrium: Tensor, inputs: Inputs) -> Tensor:
-    """How far the expected cells (M, B, 7) are from those of real crystals: a Huber loss, volume counted most."""
+    """Return the Huber loss of the expected cells (M, B, 7) against real cells, in which the volume counts most."""
     weights = torch.tensor([1.0, *[0.03] * (N_EQUILIBRIUM - 1)], device=equilibrium.device)
     cell = inputs.descriptors[..., list(EQUILIBRIUM)]
     loss = F.huber_loss(equilibrium, cell.expand_as(equilibrium), delta=0.02, reduction="none")

@@ -1,10 +1,10 @@
-"""Numbers a property network reads: from crystals to padded element tokens and scalar descriptors.
+"""Features of crystals for the property networks: padded element tokens and scalar descriptors.
 
-Nothing here is learned. Everything is batched; what depends on the element list alone is computed once and kept by the
-:class:`Featuriser`. Elements of a crystal are listed by rising electronegativity, so the result does not depend on the
-order of the columns of ``counts``, nor on columns of zeros. Fractions, descriptors of the composition and the volume
-ratio do not change when a cell is multiplied; the number of atoms of the conventional cell, which space group and
-Wyckoff positions fix, has features of its own.
+Nothing here is learned. Everything is batched; tables that depend on the element list alone are computed once and kept
+by the :class:`Featuriser`. Elements of a crystal are listed by rising electronegativity, so the result does not depend
+on the order of the columns of ``counts``, nor on columns of zeros. Fractions, descriptors of the composition and the
+volume ratio do not change when a cell is multiplied; the number of atoms of the conventional cell, which space group
+and Wyckoff positions fix, has features of its own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LOG_PROPERTIES = ("melting_point_K", "boiling_point_K", "molar_volume_cm3_per_mo
 """Properties that span decades and enter as logarithms."""
 
 VOLUME_RATIO_RANGE = (0.35, 3.2)
-"""Volume over the additive estimate, clamped to this: the range of the strained training crystals."""
+"""Volume over the additive estimate is clamped to this range, that of the strained training crystals."""
 
 AXIAL_RANGE = 12.0
 """Axial ratios are clamped to [1/12, 12], which holds more than 99.9 % of real crystals."""
 
 ABSENT = 1e6
-"""Added where there is no element, so that it is never the lowest."""
+"""Added to values of padding, so that they are never the lowest."""
 
 
 def element_property_table() -> np.ndarray:
@@ -53,9 +53,9 @@ class Featuriser:
     """Turns crystals into :class:`Inputs`, with tables kept per element list and device.
 
     Args:
-        properties: (119, F) element property table; of :func:`element_property_table` by default.
-        volumes: (119,) A^3 per atom; of :func:`atomic_volume_table` by default. A trained model brings both tables
-            along, so that a later change of the library's tables does not change its predictions.
+        properties: (119, F) element property table; by default that of :func:`element_property_table`.
+        volumes: (119,) A^3 per atom; by default those of :func:`atomic_volume_table`. A trained model brings its
+            own tables, so that a later change of the library's tables does not change its predictions.
     """
 
     def __init__(self, properties: Tensor | None = None, volumes: Tensor | None = None) -> None:
@@ -67,7 +67,7 @@ class Featuriser:
         self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
 
     def _column_tables(self, elements: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-        """Order of the columns by electronegativity (D,), their atomic numbers (D,), priorities D..1 (D,)."""
+        """Return the columns by rising electronegativity (D,), their atomic numbers (D,) and priorities D..1 (D,)."""
         key = (elements, device)
         if key not in self._columns:
             rank = {z: i for i, z in enumerate(element_tables.FORMULA_ORDER)}
@@ -81,7 +81,7 @@ class Featuriser:
         """Return the inputs of B crystals.
 
         Raises:
-            PropertyError: a crystal without atoms.
+            PropertyError: a crystal has no atoms.
         """
         device = crystals.counts.device
         order, numbers, priority = self._column_tables(crystals.elements, device)
@@ -126,7 +126,7 @@ class Featuriser:
 
 
 def _volume(lattice: Tensor) -> Tensor:
-    """Volume (B,) in A^3, at least a thousandth of abc so that its logarithm exists for any angles."""
+    """Return volumes (B,) in A^3, at least a thousandth of abc so that the logarithm exists for any angles."""
     cosines = torch.cos(torch.deg2rad(lattice[:, 3:]))
     squared = 1 + 2 * cosines.prod(1) - cosines.square().sum(1)
     return lattice[:, :3].prod(1) * squared.clamp(min=1e-6).sqrt()

@@ -1,4 +1,4 @@
-"""What a property network reads, and which of its descriptors depend on what."""
+"""Inputs of a property network, and which of its descriptors depend on cell, volume or size."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ N_DESCRIPTORS = 26
 """Scalar descriptors of a crystal besides the statistics of its element properties."""
 
 N_AMOUNTS = 4
-"""Numbers that say how much of an element a crystal holds: see :attr:`Inputs.amounts`."""
+"""Numbers that describe the amount of an element in a crystal: see :attr:`Inputs.amounts`."""
 
 CELL_SCALE = (2.0, 4.0, 1.0, 1 / 3, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 CELL_SHIFT = (0.0, 0.0, 0.0, 0.0, 0.0, -5.6, 0.0, -2.8, -2.4, 0.0, 0.0)
@@ -30,16 +30,17 @@ ESTIMATE_COLUMN = 25
 """Descriptor that holds the log of the additive estimate of the volume, A^3 per atom."""
 
 EQUILIBRIUM = (0, 11, 12, 13, 17, 18, 19)
-"""Descriptors that say where the cell stands: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
+"""Descriptors with a predicted equilibrium value: twice the log volume ratio, log b/a, c/a, c/b, twice the cosines."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a network reads, for B crystals with at most K elements each.
+    """Inputs of a network for B crystals with at most K elements each.
 
     Attributes:
         atomic_numbers: (B, K) int64, by rising electronegativity, 0 where there is no element.
-        amounts: (B, K, 4) float32: fraction, its square root, log of atoms per primitive and per reduced cell.
+        amounts: (B, K, 4) float32: fraction, its square root, log(1 + n) of n atoms per primitive cell, log(1 + r) of
+            the ratio r to the rarest element.
         fractions: (B, K) float32, 0 where there is no element; rows sum to 1.
         space_group: (B,) int64.
         descriptors: (B, N_DESCRIPTORS + 4 F) float32: cell, volume and size, then mean, deviation, lowest and highest
@@ -62,11 +63,11 @@ class Inputs:
         return int(self.space_group.shape[0])
 
     def for_all_members(self) -> Inputs:
-        """Give every field a leading dimension of 1: the same batch for all members of an ensemble."""
+        """Return the inputs with a leading dimension of 1 in every field: one batch for all members of an ensemble."""
         return replace(self, **{name: value[None] for name, value in vars(self).items()})
 
     def with_structure(self, other: Inputs) -> Inputs:
-        """Return the same compositions in the structures of ``other``, whose fractions are the same, row by row."""
+        """Return the compositions in the structures of ``other``, which has the same fractions row by row."""
         columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
         descriptors = self.descriptors.clone()
         descriptors[:, columns] = other.descriptors[:, columns]
@@ -76,7 +77,7 @@ class Inputs:
         return replace(self, descriptors=descriptors, amounts=amounts, space_group=other.space_group)
 
     def with_volume(self, log_ratio: Tensor) -> Inputs:
-        """Return the crystals with descriptors of another volume; its log (B,) over the additive estimate is given."""
+        """Return the crystals at the volume whose logarithm over the additive estimate is ``log_ratio`` (B,)."""
         inverse = torch.exp(-log_ratio)
         per_atom = log_ratio + self.descriptors[:, ESTIMATE_COLUMN]
         columns = [log_ratio, log_ratio.square(), inverse, inverse.square(), torch.exp(log_ratio), per_atom]
@@ -87,7 +88,7 @@ class Inputs:
         return replace(self, descriptors=descriptors)
 
     def without_structure(self, descriptors: Tensor) -> Inputs:
-        """Return the same compositions in no known structure: space group 0, usual ``descriptors`` (N,)."""
+        """Return the compositions without structure: space group 0, and mean ``descriptors`` (N,) of the cell."""
         columns = [*LATTICE_COLUMNS, *SIZE_COLUMNS]
         blank = self.descriptors.clone()
         blank[:, columns] = descriptors[columns]

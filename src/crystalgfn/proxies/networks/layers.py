@@ -17,7 +17,7 @@ class MemberLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (M, N, in), or (1, N, in) for all members alike, to (M, N, out)."""
+        """Map (M, N, in), or (1, N, in) for all members, to (M, N, out)."""
         if x.shape[0] != self.weight.shape[0]:
             x = x.expand(self.weight.shape[0], -1, -1)
         return torch.baddbmm(self.bias, x, self.weight)
@@ -32,9 +32,9 @@ class MemberEmbedding(nn.Module):
 
 
 def look_up(table: Tensor, index: Tensor) -> Tensor:
-    """Rows ``index`` (M or 1, ...) of the tables (M, R, S) of each member: (M, ..., S)."""
+    """Return the rows ``index`` (M or 1, ...) of each member's table (M, R, S): (M, ..., S)."""
     members, rows, size = table.shape
-    if index.shape[0] == 1:  # one batch for all: the same rows of each table
+    if index.shape[0] == 1:  # one batch for all members: the same rows of each table
         return table.index_select(1, index.flatten()).view(members, *index.shape[1:], size)
     offset = torch.arange(members, device=index.device).mul(rows).reshape(-1, *[1] * (index.dim() - 1))
     return F.embedding(index + offset, table.flatten(0, 1))

@@ -1,4 +1,4 @@
-"""The kinds of property networks by name, and the factory that makes them."""
+"""The kinds of property networks by name, and the factory that builds them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NETWORKS: dict[str, type[ProxyNetwork]] = {
     "gap": GapNetwork,
     "table1": Table1Network,
 }
-"""Classes by the kind that a configuration or a model card names."""
+"""Network classes by kind, as a configuration or a model card names it."""
 
 
 def build(config: NetworkConfig) -> ProxyNetwork:
-    """Make the network that ``config`` describes, with random weights.
+    """Build the network that ``config`` describes, with random weights.
 
     Raises:
-        ConfigError: an unknown kind.
+        ConfigError: the kind is unknown.
     """
     if config.kind not in NETWORKS:
         allowed = f"{', '.join(NETWORKS)}{nearest(config.kind, NETWORKS)}"

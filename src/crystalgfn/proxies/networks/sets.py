@@ -1,8 +1,8 @@
 """The set network: elements of a crystal as a set of tokens, pooled and read beside the descriptors.
 
-Each token knows its element (learned vector plus physical properties) and amount, hears the space group, attends once
-to the other tokens of its crystal, and is pooled; a gated residual MLP reads the pooled tokens beside the descriptors
-of :mod:`crystalgfn.proxies.networks.features`.
+Each token encodes its element (learned vector plus physical properties) and amount, receives the space group, attends
+once to the other tokens of its crystal, and is pooled; a gated residual MLP reads the pooled tokens beside the
+descriptors of :mod:`crystalgfn.proxies.networks.features`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SetNetwork(ProxyNetwork):
         self.out = MemberLinear(m, h, 1, scale=0.3)
 
     def tables(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens of elements (M, 119, T) and space groups (M, 231, T); hidden vectors of space groups (M, 231, H)."""
+        """Return tokens of elements (M, 119, T), and tokens (M, 231, T) and hidden vectors (M, 231, H) of groups."""
         members = self.config.members
         learned = self.element.weight + self.period.weight[:, self.periods] + self.group.weight[:, self.groups]
         element = self.element_in(torch.cat([learned, self.properties.expand(members, -1, -1)], -1))
@@ -52,13 +52,13 @@ class SetNetwork(ProxyNetwork):
         return element, self.group_in(symmetry), self.symmetry_in(symmetry)
 
     def normalised(self, inputs: Inputs) -> Tensor:
-        """Standardised descriptors (M or 1, B, N), clamped; 0 for the cell if blind."""
+        """Return standardised descriptors (M or 1, B, N), clamped; those of the cell are 0 if the network is blind."""
         reach = self.config.reach
         descriptors = ((inputs.descriptors - self.descriptor_mean) / self.descriptor_std).clamp(-reach, reach)
         return descriptors * self.seen if self.config.blind else descriptors
 
     def trunk(self, inputs: Inputs, descriptors: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
-        """Hidden vector (M, B, H) of each crystal from its elements, space group and ``descriptors`` (M or 1, B, N)."""
+        """Return hidden vectors (M, B, H) from elements, space groups and ``descriptors`` (M or 1, B, N)."""
         element, group_token, group_hidden = tables
         size, width = inputs.fractions.shape[-2:]
         members, t = self.config.members, self.config.token_size
@@ -81,10 +81,10 @@ class SetNetwork(ProxyNetwork):
         return F.hardswish(hidden)
 
     def _attend(self, tokens: Tensor, fractions: Tensor) -> Tensor:
-        """Add to each token (M, K, B, T) the message of its crystal's tokens, weighed by their fractions (M, K, B).
+        """Add to each token (M, K, B, T) the message of its crystal's tokens, weighted by their fractions (M, K, B).
 
-        A gate on both sides and no K x K scores (arXiv 2105.14103 without positions): as good here as softmax
-        attention, and a tenth of its time for such short sequences.
+        Gates on query and key replace the K x K scores (arXiv 2105.14103 without positions): as good here as softmax
+        attention, in a tenth of the time for such short sequences.
         """
         members, width, size, t = tokens.shape
         mixed = self.token(tokens.flatten(1, 2)).view(members, width, size, 4, t)  # itself, query, key, value
@@ -93,5 +93,5 @@ class SetNetwork(ProxyNetwork):
         return torch.addcmul(mixed[..., 0, :], gates[..., 0, :], message[:, None], value=2)
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
-        """Standardised outputs (M, B)."""
+        """Return standardised outputs (M, B)."""
         return self.out(self.trunk(inputs, self.normalised(inputs), tables))[..., 0]

@@ -35,13 +35,13 @@ class Table1Network(ProxyNetwork):
         self.out = MemberLinear(m, 576, 1, scale=0.3)
 
     def tables(self) -> tuple[Tensor, ...]:
-        """Vector of each element (M, 119, 464)."""
+        """Return the vector of each element (M, 119, 464)."""
         projected = self.projection(self.properties[None])
         parts = [self.element.weight, self.period.weight[:, self.periods], self.group.weight[:, self.groups]]
         return (torch.cat([projected, *parts], -1),)
 
     def raw(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Tensor:
-        """Standardised outputs (M, B)."""
+        """Return standardised outputs (M, B)."""
         (element,) = tables
         composition = (inputs.fractions[..., None] * look_up(element, inputs.atomic_numbers)).sum(2)
         lattice = ((inputs.lattice - self.lattice_mean) / self.lattice_std).clamp(-6, 6)

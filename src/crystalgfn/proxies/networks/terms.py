@@ -1,4 +1,4 @@
-"""What a property network predicts for a batch."""
+"""The prediction of a property network for a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Terms:
         energy: (M, B) eV/atom.
         equilibrium: (M, B, 7) or None: expected values of the columns ``EQUILIBRIUM`` of the descriptors.
         logit, gap: (M, B) from a network of the band gap, else None: log odds of a non-metal, and its gap in eV.
-        doubt: (B,) or None: standard deviation, eV/atom, of a part that all members share, so that they cannot show it.
+        doubt: (B,) or None: standard deviation, eV/atom, of a part that all members share and whose error their spread
+            cannot show.
     """
 
     energy: Tensor

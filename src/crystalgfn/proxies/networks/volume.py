@@ -1,10 +1,10 @@
-"""The volume-aware network: energy of the relaxed crystal, plus what the given cell costs on top.
+"""The volume-aware network: the energy of the relaxed crystal plus the cost of the given cell.
 
     E(x) = E_relaxed(space group, composition) + E_strain(space group, composition, lattice),   E_strain >= 0
 
 The first part never sees the lattice, so strained copies cannot blur it, and no choice of cell can undercut it. The
-second is the network of :mod:`crystalgfn.proxies.networks.cell`. The parts share nothing and are trained one after the
-other: strain energies are ten times larger and would take over shared layers.
+second is the network of :mod:`crystalgfn.proxies.networks.cell`. The parts share no weights and are trained
+one after the other: strain energies are ten times larger and would take over shared layers.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.terms import Terms
 
 DOUBTFUL_STRAIN = 0.05
-"""eV/atom; strains below are mostly an error of the expected cell."""
+"""eV/atom; smaller strain energies are mostly errors of the expected cell."""
 
 STRAIN_DOUBT = 0.2
-"""Standard deviation, eV/atom, of a strain energy of 1 eV/atom; it grows with the square root. The members cannot show
-it, since they share one network of the cell. Set on copies of every second test formula, so that two thirds
-(66.7 %) lie within one deviation; 67.7 % of the others do: benchmarks/uncertainty.py."""
+"""Standard deviation, eV/atom, of a strain energy of 1 eV/atom; it grows with the square root. The spread of the
+members cannot show it, since they share one network of the cell. Set on copies of every second test formula, so that
+two thirds (66.7 %) lie within one deviation; 67.7 % of the others do: benchmarks/uncertainty.py."""
 
 
 class VolumeNetwork(ProxyNetwork):
@@ -41,11 +41,11 @@ class VolumeNetwork(ProxyNetwork):
 
     @classmethod
     def join(cls, relaxed: SetNetwork, cell: CellNetwork) -> VolumeNetwork:
-        """Make one network of two trained ones.
+        """Join two trained networks into one.
 
         Args:
-            relaxed: blind, M members.
-            cell: its sizes become ``cell_members``, ``cell_hidden`` and ``cell_blocks``.
+            relaxed: a blind network of M members.
+            cell: the network of the cell; its sizes become ``cell_members``, ``cell_hidden`` and ``cell_blocks``.
         """
         sizes = cell.config
         network = cls(
@@ -61,18 +61,18 @@ class VolumeNetwork(ProxyNetwork):
         return network
 
     def tables(self) -> tuple[Tensor, ...]:
-        """Tables of the relaxed network, then those of the cell network."""
+        """Return the tables of the relaxed network, then those of the cell network."""
         return (*self.relaxed.tables(), *self.cell.tables())
 
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
-        """Energy (M, B) and expected cell (M', B, 7) of the cell network's members."""
+        """Return the energy (M, B), and the expected cell (M', B, 7) of the cell network's members."""
         relaxed, cell = self.parts(inputs, tables)
         strain = cell.energy.mean(0)
         strain = strain * strain / (strain + DOUBTFUL_STRAIN)
         return Terms(relaxed + strain, cell.equilibrium, doubt=STRAIN_DOUBT * strain.sqrt())
 
     def parts(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> tuple[Tensor, Terms]:
-        """Relaxed energy (M, B) and the terms of the cell network (M', B), eV/atom."""
+        """Return the relaxed energy (M, B) and the terms of the cell network (M', B), eV/atom."""
         half = len(tables) // 2
         return self.relaxed.terms(inputs, tables[:half]).energy, self.cell.terms(inputs, tables[half:])
 

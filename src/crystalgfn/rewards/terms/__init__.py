@@ -1,1 +1,1 @@
-"""Terms of the log-reward: one file a kind, and the registry of kinds."""
+"""Terms of the log-reward: one file per kind, and the registry of kinds."""

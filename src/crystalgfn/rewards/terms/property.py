@@ -1,4 +1,4 @@
-"""The term of a property: its strength times what a goal makes of the values."""
+"""The term of a property: a strength times the log-reward that a goal gives to the values."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from crystalgfn.rewards.values import Values
 
 @dataclass(frozen=True)
 class PropertyTerm:
-    """``strength`` times what ``goal`` makes of a property; see :class:`~crystalgfn.rewards.terms.term.Term`.
+    """``strength`` times the log-reward of ``goal`` for a property; see :class:`~crystalgfn.rewards.terms.term.Term`.
 
     Attributes:
         prop: the property.
-        goal: what is wanted of it.
+        goal: goal for the values of the property.
         strength: factor of the log-reward.
-        caution: standard deviations by which values are worsened before the goal sees them.
+        caution: number of standard deviations by which values are made worse before the goal sees them.
         weights: least and most of a further factor that is chosen when sampling, for conditional models; None for 1.
 
     Raises:
-        ConfigError: caution about a property without an ensemble.
+        ConfigError: ``caution`` is above 0, but the property has no ensemble.
     """
 
     prop: CheckedProperty
@@ -50,7 +50,7 @@ class PropertyTerm:
         """Return the term ``(B,)``.
 
         Raises:
-            PropertyError: the property gave something that is not a finite number; names the crystal.
+            PropertyError: a value of the property is not a finite number; names the crystal.
         """
         if not self.caution:
             return self.strength * self.goal(values.of(self.prop))
@@ -60,7 +60,7 @@ class PropertyTerm:
         return self.strength * torch.minimum(self.goal(predicted - margin), self.goal(predicted + margin))
 
     def columns(self, values: Values) -> dict[str, Tensor]:
-        """Return the property, with its deviation where an ensemble gives one and deviations are wanted."""
+        """Return the property, and its standard deviation where there is an ensemble and ``values`` has deviations."""
         columns = {self.criterion.column: values.of(self.prop)}
         if values.deviations and self.prop.has_deviation:
             deviation = Criterion(f"{self.prop.name}_std", self.prop.unit, self.goal)
@@ -69,7 +69,7 @@ class PropertyTerm:
 
 
 class PropertyTermConfig(TermConfig):
-    """One term: log R has ``strength`` times what ``goal`` makes of the property."""
+    """A term of log R: ``strength`` times the log-reward that ``goal`` gives to the property."""
 
     property: str = "formation_energy"
     """A property by name (``crystalgfn properties``), "module:function", an entry point, or the folder of a model."""
@@ -77,13 +77,13 @@ class PropertyTermConfig(TermConfig):
     """``minimise``, ``maximise``, or ``{target: 1.34, width: 0.2}``, ``{between: [a, b], width: w}``, ``{at_most: a,
     width: w}``, ``{at_least: a, width: w}``; numbers in the unit of the property."""
     strength: float = Field(1.0, gt=0.0)
-    """Of the term; with ``minimise`` and ``maximise`` the inverse temperature, 1 / unit of the property."""
+    """Factor of the term; with ``minimise`` and ``maximise``, the inverse temperature, 1 / unit of the property."""
     caution: float = Field(0.0, ge=0.0)
-    """Standard deviations of the model's ensemble by which values are worsened before the goal sees them, so that
-    what a model is unsure of is not hunted; needs a property with an ensemble."""
+    """Number of standard deviations of the model's ensemble by which values are made worse before the goal sees them,
+    so that the sampler does not seek crystals that the model is unsure of; needs a property with an ensemble."""
     weights: tuple[float, float] | None = None
-    """Least and most of a further factor of the strength: the sampler is trained for all of them, and the factor is
-    given when sampling (``--weight band_gap=2``); null for none."""
+    """Range of a further factor of the strength, ``[least, most]``: the sampler is trained for the whole range, and the
+    factor is chosen when sampling (``--weight band_gap=2``); null for no such factor."""
 
     @field_validator("weights")
     @classmethod
@@ -113,8 +113,8 @@ class PropertyTermConfig(TermConfig):
         """Return the term.
 
         Raises:
-            ConfigError: caution about a property without an ensemble.
-            PropertyError: no such property.
+            ConfigError: ``caution`` is above 0, but the property has no ensemble.
+            PropertyError: there is no such property.
         """
         prop = surroundings.resolve(self.property)
         return PropertyTerm(prop, parse_goal(self.goal), self.strength, self.caution, self.weights)

@@ -1,6 +1,6 @@
-"""Every kind of term by the name it is written with.
+"""Every kind of term by its name in configurations.
 
-To add one, write a file like those beside this one, with a term and its keys, and put the keys into :data:`TERMS`.
+To add one, write a file beside this one with a term and its keys, and put the class of the keys into :data:`TERMS`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TERMS: dict[str, type[TermConfig]] = {
     "stability": StabilityConfig,
     "success_probability": SuccessProbabilityConfig,
 }
-"""Kinds of terms; the others are written as ``{stability: {beta: 20}}``."""
+"""Kinds of terms; all but :data:`PROPERTY` are written with their name: ``{stability: {beta: 20}}``."""
 
 WRITTEN_TERM = OneOf(TERMS, plain=PROPERTY)
 """How a term is read and written."""

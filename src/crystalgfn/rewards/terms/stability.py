@@ -1,4 +1,4 @@
-"""The term of stability: how far a predicted energy lies above the convex hull."""
+"""The stability term: how far a predicted energy lies above the convex hull."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.load import load_hull
 
 ABOVE_HULL = Criterion(EnergyAboveHull.name, EnergyAboveHull.unit, Minimise())
-"""The number that the term is about."""
+"""The criterion of the term."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +26,10 @@ class StabilityTerm:
 
     Attributes:
         energy: formation energy, eV/atom.
-        hull: what energies are measured from.
+        hull: convex hull from which energies are measured.
         beta: inverse temperature, per eV/atom.
-        floor: eV/atom. No crystal lies below a true hull: a prediction below about the error of the property is mostly
-            an error, and should not be hunted.
+        floor: eV/atom; lower energies count as this. No crystal lies below a true hull: a prediction lower than about
+            the error of the property is mostly an error, which the sampler should not seek.
     """
 
     energy: CheckedProperty
@@ -47,7 +47,7 @@ class StabilityTerm:
         """Return the term ``(B,)``.
 
         Raises:
-            PropertyError: an energy that is not a finite number; names the crystal.
+            PropertyError: an energy is not a finite number; names the crystal.
             DataError: the hull has no phase with an element of a crystal.
         """
         return -self.beta * self._above(values).clamp(min=self.floor)
@@ -67,7 +67,7 @@ class StabilityTerm:
 
 
 class StabilityConfig(TermConfig):
-    """A term -beta max(E above hull, floor)."""
+    """The term -beta max(E above hull, floor)."""
 
     property: str | None = None
     """A formation energy in eV/atom, by name; null for the property of the first term that names one."""
@@ -76,8 +76,8 @@ class StabilityConfig(TermConfig):
     beta: float = Field(20.0, ge=0.0)
     """Inverse temperature, per eV/atom above the hull."""
     floor: float = 0.05
-    """eV/atom; crystals predicted lower count as this. No crystal lies below a true hull, and what is predicted lower
-    than the error of the property is mostly an error."""
+    """eV/atom; lower predictions count as this. No crystal lies below a true hull, and a prediction lower than the
+    error of the property is mostly an error."""
 
     def subject(self) -> str | None:
         """See :meth:`TermConfig.subject`."""
@@ -87,20 +87,20 @@ class StabilityConfig(TermConfig):
         """Return the term.
 
         Raises:
-            ConfigError: the property is no energy per atom, or the hull lacks an element of the space.
+            ConfigError: the property is not an energy per atom, or the hull has no phase with an element of the space.
             DataError: the hull cannot be read.
         """
         energy = surroundings.resolve(self.property or surroundings.first)
         if energy.unit != "eV/atom":
-            found = f"in {energy.unit}" if energy.unit else "a pure number"
+            quantity = f"in {energy.unit}" if energy.unit else "a pure number"
             raise ConfigError(
-                f"stability: property {energy.name!r} is {found}, allowed: a formation energy in eV/atom, such as "
+                f"stability: property {energy.name!r} is {quantity}, allowed: a formation energy in eV/atom, such as "
                 "property: formation_energy"
             )
         hull = load_hull(self.hull)
-        unknown = hull.missing(surroundings.elements)
-        if unknown:
+        missing = hull.missing(surroundings.elements)
+        if missing:
             raise ConfigError(
-                f"stability.hull: {self.hull} has no phase with {', '.join(unknown)}, allowed: another hull"
+                f"stability.hull: {self.hull} has no phase with {', '.join(missing)}, allowed: another hull"
             )
         return StabilityTerm(energy, Facets(hull), self.beta, self.floor)

@@ -1,4 +1,4 @@
-"""The term of the success probability: that a proposal comes out as wanted, as former ones tell."""
+"""The term of the success probability, which is learned from the outcomes of earlier proposals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
 
 SUCCESS = Criterion("success_probability", "", Maximise())
-"""The number that the term is about."""
+"""The criterion of the term."""
 
 LEAST = 1e-12
 """Lower probabilities count as this, so that the log-reward stays finite."""
@@ -45,12 +45,12 @@ class SuccessProbabilityTerm:
 
 
 class SuccessProbabilityConfig(TermConfig):
-    """A term power log(p): p is the probability that a proposal comes out as wanted; ``crystalgfn loop`` learns it."""
+    """The term power log(p), where p is the probability that a proposal succeeds; ``crystalgfn loop`` learns p."""
 
     model: str
-    """File of the fitted probability."""
+    """File of a fitted success probability."""
     power: float = Field(2.0, ge=0.0)
-    """The factor of the reward is the probability to this power."""
+    """The term multiplies the reward by the probability to this power."""
 
     def build(self, surroundings: Surroundings) -> SuccessProbabilityTerm:
         """Return the term.

@@ -17,12 +17,12 @@ from crystalgfn.section import Section
 
 @dataclass(frozen=True)
 class Criterion:
-    """A number that samples are ranked and compared by, and what is wanted of it.
+    """A number by which samples are ranked and compared, and its goal.
 
     Attributes:
-        name: of the number.
-        unit: such as ``"eV/atom"``; empty for a pure number.
-        goal: what is wanted.
+        name: name of the number.
+        unit: unit, such as ``"eV/atom"``; empty for a pure number.
+        goal: goal for the number.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Term(Protocol):
     """A summand of the log-reward of crystals.
 
     Attributes:
-        criterion: what samples are compared by, as far as the term is concerned; one of :meth:`columns` holds it.
+        criterion: the number by which the term compares samples; one column of :meth:`columns` holds it.
         weights: least and most of a further factor that is chosen when sampling, for conditional models, by the name of
             the criterion; None for 1.
     """
@@ -58,21 +58,21 @@ class Term(Protocol):
         """Return the term ``(B,)`` float32 for B crystals, on their device.
 
         Raises:
-            CrystalGFNError: the term cannot be worked out for a crystal; says for which.
+            CrystalGFNError: the term has no value for a crystal; names the crystal.
         """
         ...
 
     def columns(self, values: Values) -> dict[str, Tensor]:
-        """Return what a table of the crystals says of the term: tensors ``(B,)`` by name, with the unit in the name."""
+        """Return the term's columns in a table of the crystals: tensors ``(B,)`` by name, with the unit in the name."""
         ...
 
 
 class Surroundings:
-    """What a term may ask for when it is built.
+    """What a term may use when it is built.
 
     Args:
-        elements: symbols of the space.
-        first: the property that the first term with a property names.
+        elements: chemical symbols of the space.
+        first: name of the property of the first term that names one.
     """
 
     def __init__(self, elements: Sequence[str], first: str) -> None:
@@ -80,10 +80,10 @@ class Surroundings:
         self._properties: dict[str, CheckedProperty] = {}
 
     def resolve(self, spec: str) -> CheckedProperty:
-        """Return a property by name; the same object for all terms, so that its values are worked out once.
+        """Return a property by name; all terms share one object, so that its values are computed once.
 
         Raises:
-            PropertyError: nothing of that name.
+            PropertyError: no property has this name.
         """
         if spec not in self._properties:
             self._properties[spec] = resolve(spec)
@@ -91,14 +91,14 @@ class Surroundings:
 
 
 class TermConfig(Section):
-    """The keys of a kind of term, and how they become a term."""
+    """The keys of a kind of term, and how to build the term from the keys."""
 
     def conditional(self) -> bool:
         """Whether a weight of the term is chosen when sampling."""
         return False
 
     def subject(self) -> str | None:
-        """The property that the term names, as it is written; None for a term that names none."""
+        """The property that the term names, as in the configuration; None for a term that names none."""
         return None
 
     def build(self, surroundings: Surroundings) -> Term:

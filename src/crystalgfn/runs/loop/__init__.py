@@ -1,1 +1,1 @@
-"""Propose, relax, learn, and again: ``rounds`` is the loop, ``learned`` what a round teaches."""
+"""Rounds of proposing, relaxing and learning: ``rounds`` is the loop, ``learned`` reads the lesson of a round."""

@@ -1,21 +1,22 @@
-"""Propose, relax, learn, and again: rounds that teach the sampler what its crystals turned out to be.
+"""Rounds of proposing, relaxing and learning, which teach the sampler the outcomes of its own crystals.
 
-Round 0 samples a trained model as it is. Every further round first learns from all candidates so far: it refines the
-property model, and fits the success probability: that a proposal ends stable, unique and novel. Then it trains the
-sampler on, with the reward it had, by the refined model, times that probability; and samples and relaxes again.
+Round 0 samples from a trained model. Every further round first learns from all candidates so far: it refines the
+property model, and fits the success probability: that a proposal becomes stable, unique and novel. Then it continues
+the training of the sampler, whose reward is now computed with the refined model and multiplied by the success
+probability; and it samples and relaxes again.
 
-The success probability is what helps. With a factor for the predicted energy above hull instead, the sampler went where
-the model errs: predicted 0.01 eV/atom above the hull, found 0.24, and none of 31 below 0.1.
+It is the success probability that helps. With a factor for the predicted energy above hull instead, the sampler went
+where the model errs: the prediction was 0.01 eV/atom above the hull, the outcome 0.24, and none of 31 was below 0.1.
 
-DIR/loop.json                    what was asked for; going on with anything else is refused
-DIR/rounds.csv                   a row a round: what its samples became, and how wrong the models were about them
+DIR/loop.json                    the plan; going on with another plan is refused, except for the number of rounds
+DIR/rounds.csv                   one row per round: outcomes of the samples, and errors of the models on the samples
 DIR/round-1/proxy, success_probability.json, sampler
-                                 the models of a round (round 0: those it was started with)
-DIR/round-1/crystals.parquet     its samples; the first ones are relaxed, without choosing
+                                 the models of the round (round 0 uses the initial models)
+DIR/round-1/crystals.parquet     samples of the round; the first samples are relaxed, without selection
 DIR/round-1/structures/          candidates, as ``crystalgfn structures`` writes them
-DIR/round-1/rows.parquet         what they teach
+DIR/round-1/rows.parquet         training rows from the candidates
 
-Every step is on disk when it is done, and a step that is there is not done again.
+The result of every step is on disk when the step ends, and a step whose result exists is not repeated.
 """
 
 from __future__ import annotations
@@ -41,39 +42,41 @@ from crystalgfn.proxies.refine import AT_REST, errors_by_kind, refine, refined_c
 from crystalgfn.rewards.success_probability import SuccessProbability
 from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
 from crystalgfn.rewards.terms.term import TermConfig
-from crystalgfn.runs.loop.learned import CRYSTALS, Learned, learn
+from crystalgfn.runs.loop.learned import CRYSTALS, Lesson, learn
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.training import CONFIG, train
 from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 from crystalgfn.structures.candidates.workers import Tools
 
 MANIFEST, LOG, SUCCESS = "loop.json", "rounds.csv", "success_probability.json"
 STRUCTURES = "structures"
 LEARNING_RATE = 1e-3
-"""Of samplers that go on from trained weights; a third of that for random ones."""
+"""Learning rate of samplers, which begin with trained weights; a third of the default for random weights."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a loop does.
+    """The plan of a loop.
 
     Attributes:
         start: preset or run folder that round 0 samples from.
-        rounds: after round 0.
-        candidates: samples of a round that are relaxed.
-        seconds: of relaxing, a round; None for as long as it takes.
-        hull: ``"builtin"``, ``"mp"`` or a table: what energies above hull are measured from.
-        compare: known structures, for novelty; empty for none.
-        data: real crystals that are rehearsed when the property model is refined; empty for its own predictions.
-        power: of the success probability in the reward; more is more of what worked, and less new.
-        iterations: of training the sampler, a round.
-        placements, relaxed: of each candidate, see
+        rounds: number of rounds after round 0.
+        candidates: number of samples per round that are relaxed.
+        seconds: time limit for the relaxations of a round; None for no limit.
+        hull: ``"builtin"``, ``"mp"`` or a table of phases: the hull from which energies above hull are measured.
+        compare: file of known structures, for novelty; empty for none.
+        data: table of real crystals that are rehearsed when the property model is refined; empty for the predictions of
+            the model itself.
+        power: power of the success probability in the reward; a higher power proposes more crystals like earlier
+            successes, and fewer new ones.
+        iterations: updates of the sampler per round.
+        placements, relaxed: numbers for each candidate, see
             :class:`~crystalgfn.structures.candidates.requests.SearchSettings`.
-        seed: of everything.
+        seed: seed of the whole loop.
     """
 
     start: str = "default"
@@ -99,21 +102,21 @@ def loop(
     say: Callable[[str], None] = lambda text: None,
     on_iteration: Callable[[Progress], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run the rounds of a plan; see the module's docstring for what is written.
+    """Run the rounds of a plan; the docstring of the module lists the files.
 
     Args:
-        plan: what to do.
-        folder: new or empty, or one to go on with.
-        workers: processes that relax; their number changes nothing but the time.
-        resume: go on with what is there.
-        say: told what begins.
-        on_iteration: told how the training of a sampler goes.
+        plan: the plan.
+        folder: a new or empty folder, or the folder of a loop to go on with.
+        workers: number of processes that relax; it changes nothing but the time.
+        resume: whether to go on with the loop in the folder.
+        say: called with a line of text when a step begins.
+        on_iteration: called with the progress of training a sampler.
 
     Returns:
-        The rows of ``rounds.csv``.
+        the rows of ``rounds.csv``.
 
     Raises:
-        CrystalGFNError: an input that cannot be used, or a folder that holds something else.
+        CrystalGFNError: an input cannot be used, or the folder holds something else.
     """
     open_folder(folder, MANIFEST, asdict(plan), resume=resume, may_change=("rounds",))
     first = load(plan.start)
@@ -123,37 +126,37 @@ def loop(
     base = ProxyProperty.load(first.config.first_property)
     rehearsal = read_labelled(Path(plan.data)) if plan.data else None
     log = _read_log(folder / LOG)
-    model, proxy, lessons = first, base, list[Learned]()
+    model, proxy, lessons = first, base, list[Lesson]()
     for number in range(plan.rounds + 1):
         where = folder / f"round-{number}"
         where.mkdir(exist_ok=True)
         if number:
             say(f"round {number}: learning from {sum(len(lesson.outcomes.target) for lesson in lessons):,} candidates")
-            proxy = _refined(base, lessons, rehearsal, where / "proxy", plan)
+            proxy = _refine_proxy(base, lessons, rehearsal, where / "proxy", plan)
             _fit_success(lessons, where / SUCCESS)
-            model = _trained(plan, number, first.config, folder, on_iteration)
+            model = _train_sampler(plan, number, first.config, folder, on_iteration)
         say(f"round {number}: relaxing {plan.candidates} samples")
-        started = time.monotonic()
+        start = time.monotonic()
         _sample(model, plan, number, where / CRYSTALS)
         candidates = _relax(plan, where, workers)
         lessons.append(learn(candidates, where))
         if len(log) == number:
-            log.append(_row(number, candidates, lessons[-1], base, proxy, time.monotonic() - started))
+            log.append(_row(number, candidates, lessons[-1], base, proxy, time.monotonic() - start))
             _write_log(folder / LOG, log)
     return log
 
 
 def _check_hull(plan: Plan, config: Config) -> None:
-    """Refuse a hull without an element of the space now, not after the first round."""
+    """Refuse a hull that lacks an element of the space before the first round, not after it."""
     missing = load_hull(plan.hull).missing(config.constraints.elements.allowed)
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
 
 
-def _refined(
-    base: ProxyProperty, lessons: list[Learned], rehearsal: LabelledCrystals | None, folder: Path, plan: Plan
+def _refine_proxy(
+    base: ProxyProperty, lessons: list[Lesson], rehearsal: LabelledCrystals | None, folder: Path, plan: Plan
 ) -> ProxyProperty:
-    """The property model of a round: always the first one, refined with everything so far."""
+    """The property model of a round: the initial model, refined with the lessons of all rounds so far."""
     if not (folder / CARD).is_file():
         outcomes, copies = join([lesson.outcomes for lesson in lessons]), join([lesson.rows for lesson in lessons])
         network = refine(base, outcomes, copies, rehearsal=rehearsal, seed=plan.seed)
@@ -161,17 +164,17 @@ def _refined(
     return ProxyProperty.load(folder)
 
 
-def _fit_success(lessons: list[Learned], path: Path) -> None:
-    """Fit the success probability to everything so far."""
+def _fit_success(lessons: list[Lesson], path: Path) -> None:
+    """Fit the success probability to the lessons of all rounds so far."""
     if not path.is_file():
         tried = Crystals.concatenate([lesson.tried for lesson in lessons])
         SuccessProbability.fit(tried, np.concatenate([lesson.success for lesson in lessons])).save(path)
 
 
-def _trained(
+def _train_sampler(
     plan: Plan, number: int, first: Config, folder: Path, on_iteration: Callable[[Progress], None] | None
 ) -> Model:
-    """The sampler of a round, trained on from that of the round before."""
+    """The sampler of a round, which continues the training of the sampler before."""
     where = folder / f"round-{number}"
     before = plan.start if number == 1 else str((folder / f"round-{number - 1}" / "sampler").resolve())
     training = {
@@ -188,18 +191,18 @@ def _trained(
         }
     )
     sampler = where / "sampler"
-    started = (sampler / CONFIG).is_file()
-    if started and read_config(sampler / CONFIG) != config:
+    exists = (sampler / CONFIG).is_file()
+    if exists and read_config(sampler / CONFIG) != config:
         raise ConfigError(f"{sampler}: holds a run of another configuration; delete the folder of the round")
-    train(config, sampler, resume=started, on_iteration=on_iteration)
+    train(config, sampler, resume=exists, on_iteration=on_iteration)
     return load(sampler)
 
 
 def _objective(first: Config, where: Path, power: float) -> list[TermConfig]:
-    """The objective of a round: that of the start, by the refined property model, times the success probability."""
-    refined = {"property": str((where / "proxy").resolve())}
+    """The initial objective with the refined property model, and the success probability as a further term."""
+    update = {"property": str((where / "proxy").resolve())}
     terms = [
-        term.model_copy(update=refined) if term.subject() == first.first_property else term
+        term.model_copy(update=update) if term.subject() == first.first_property else term
         for term in first.objective
         if not isinstance(term, SuccessProbabilityConfig)
     ]
@@ -212,8 +215,7 @@ def _sample(model: Model, plan: Plan, number: int, path: Path) -> None:
 
 
 def _relax(plan: Plan, where: Path, workers: int) -> Path:
-    done = (where / STRUCTURES / "structures.parquet").is_file()
-    if not done:
+    if not (where / STRUCTURES / TABLE).is_file():
         run(
             where / CRYSTALS,
             where / STRUCTURES,
@@ -229,12 +231,12 @@ def _relax(plan: Plan, where: Path, workers: int) -> Path:
 
 
 def _row(
-    number: int, candidates: Path, learned: Learned, base: ProxyProperty, proxy: ProxyProperty, seconds: float
+    number: int, candidates: Path, lesson: Lesson, base: ProxyProperty, proxy: ProxyProperty, seconds: float
 ) -> dict[str, Any]:
-    row = {"round": number, **tally(CandidateTable.read(candidates / "structures.parquet"))}
+    row = {"round": number, **tally(CandidateTable.read(candidates / TABLE))}
     for who, model in (("", proxy), (", first model", base)):
-        row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, learned.outcomes)[AT_REST]
-        for kind, value in errors_by_kind(model, learned.rows).items():
+        row[f"error of outcomes{who} [eV/atom]"] = errors_by_kind(model, lesson.outcomes)[AT_REST]
+        for kind, value in errors_by_kind(model, lesson.rows).items():
             row[f"error {kind}{who} [eV/atom]" if kind != "correlation" else f"correlation{who}"] = value
     return {**row, "wall_seconds": seconds}
 

@@ -1,1 +1,1 @@
-"""Constraints on crystals: one file a constraint, or a few that are alike; :mod:`.registry` holds them in order."""
+"""Constraints on crystals: one file for each, or for a few similar ones; :mod:`.registry` lists all in order."""

@@ -1,4 +1,4 @@
-"""One element at least of each set."""
+"""At least one element of each set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SETS = 4
 
 
 class AnyOf(FollowedConstraint):
-    """One element at least of each set of atomic numbers."""
+    """At least one element of each set of atomic numbers."""
 
     value: tuple[tuple[int, ...], ...]
     name = "any_of"
@@ -37,7 +37,7 @@ class AnyOf(FollowedConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """Each set holds an element that can be used, and there are few."""
+        """Each set holds a usable element, and there are few sets."""
         left = set(usable(beside))
         for choice in value:
             if not left & set(choice):
@@ -52,7 +52,7 @@ class AnyOf(FollowedConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """All sets; a text is one."""
+        """The old sets and the new ones; a text is one set."""
         return [*was, *([now] if isinstance(now, str) else as_list(now))]
 
     def kind(self, atomic_number: int) -> Hashable:
@@ -64,19 +64,19 @@ class AnyOf(FollowedConstraint):
         return 0
 
     def advance(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
-        """Sets that have an element."""
+        """Sets that have an element by now."""
         assert isinstance(state, int)
         assert isinstance(kind, int)
         return state | kind
 
     def accepts(self, state: Hashable, atoms: int) -> bool:
-        """All of them do."""
+        """Every set has an element."""
         return state == (1 << len(self.value)) - 1
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
         """Whether a set has no element in the crystal."""
-        held = [crystals.present[:, np.isin(crystals.numbers, choice)].any(1) for choice in self.value]
-        return ~np.all(held, axis=0)
+        satisfied = [crystals.present[:, np.isin(crystals.numbers, choice)].any(1) for choice in self.value]
+        return ~np.all(satisfied, axis=0)
 
     def __str__(self) -> str:
         """The sets, by symbols."""

@@ -39,23 +39,23 @@ class AtMostOneOf(Rule):
         return frozenset(i for i, members in enumerate(self.value) if atomic_number in members)
 
     def start(self, most: int) -> Hashable:
-        """Sets that have an element so far."""
+        """No set has an element yet."""
         return frozenset()
 
     def advance(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
-        """No set may have a second one."""
+        """Sets that have an element by now; none may get a second one."""
         assert isinstance(state, frozenset)
         assert isinstance(kind, frozenset)
         return None if state & kind else state | kind
 
     def accepts(self, state: Hashable, atoms: int) -> bool:
-        """Any composition may end."""
+        """Any composition may end here."""
         return True
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
         """Whether a set has two elements or more in the crystal."""
-        held = [crystals.present[:, np.isin(crystals.numbers, list(members))].sum(1) for members in self.value]
-        return np.any([number > 1 for number in held], axis=0)
+        numbers = [crystals.present[:, np.isin(crystals.numbers, list(members))].sum(1) for members in self.value]
+        return np.any([number > 1 for number in numbers], axis=0)
 
     def __str__(self) -> str:
         """The sets, by symbols."""

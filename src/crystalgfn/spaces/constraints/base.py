@@ -4,8 +4,8 @@
     meaning                                            its line in docs/configuration.md
     option                                             its option on the command line
     of, parse                                          the constraint that a section asks for
-    narrow                                             the value that holds an old limit and a new one
-    contribute                                         what look-ahead keeps of it
+    narrow                                             the value that combines an old limit and a new one
+    contribute                                         the limits that look-ahead keeps
     violated, rule, step                               the independent check, by direct count on finished crystals
     written, relaxed                                   how the diagnosis of an empty space names and relaxes it
 
@@ -41,14 +41,14 @@ class Option:
         flag: such as ``--n-atoms``.
         help: one line.
         example: shown in place of the value.
-        read: the value of the key from what was given and the flag.
+        read: the value of the key from the value of the option and the flag.
         kind: ``str``, ``list[str]`` for an option that may be repeated, or ``float``.
     """
 
     flag: str
     help: str
     example: str
-    read: Callable[[Any, str], Any] = lambda given, flag: given
+    read: Callable[[Any, str], Any] = lambda value, flag: value
     kind: Any = str
 
 
@@ -67,14 +67,14 @@ class Constraint(ABC, Generic[Limits]):
     section: ClassVar[str] = ""
     """Section below ``constraints`` that holds the key; empty for ``constraints`` itself."""
     subspace: ClassVar[str]
-    """What it narrows: ``space_group``, ``composition`` or ``lattice``."""
+    """Subspace that it narrows: ``space_group``, ``composition`` or ``lattice``."""
     meaning: ClassVar[str]
     default: ClassVar[Any] = None
     option: ClassVar[Option | None] = None
     rule: ClassVar[str] = ""
     """Name under which violations are counted; empty for :attr:`name`."""
     step: ClassVar[str] = ""
-    """Step of the funnel that judges it; empty for one of its own with the name of the rule."""
+    """Step of the funnel that judges it; empty for a step of its own, named after the rule."""
 
     # ---- the key of the configuration
 
@@ -85,7 +85,7 @@ class Constraint(ABC, Generic[Limits]):
 
     @classmethod
     def read(cls, written: Any) -> Any:
-        """What may be written, in the form that :meth:`annotation` describes.
+        """A written value, in the form that :meth:`annotation` describes.
 
         Raises:
             ValueError: says what is allowed.
@@ -97,7 +97,7 @@ class Constraint(ABC, Generic[Limits]):
         """Refuse values that make no sense, alone or with other keys.
 
         Args:
-            value: of the key.
+            value: the value of the key.
             beside: every key of the same section.
 
         Raises:
@@ -106,7 +106,7 @@ class Constraint(ABC, Generic[Limits]):
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Self | None:
-        """The constraint that a section ``constraints`` in full asks for; None if it asks for nothing."""
+        """The constraint that a full section ``constraints`` asks for; None if it asks for none."""
         own = section[cls.section] if cls.section else section
         written = own.get(cls.name)
         return None if asks_nothing(written) else cls(cls.parse(written))
@@ -121,11 +121,11 @@ class Constraint(ABC, Generic[Limits]):
         """Narrow a key in place.
 
         Args:
-            section: that holds the key, as training had it.
-            now: what is asked for on top.
+            section: the section that holds the key, as training had it.
+            now: the value asked for on top.
 
         Raises:
-            ConfigError: it would allow what training did not.
+            ConfigError: the value would allow what training did not.
         """
         was = section.get(cls.name)
         if now is None and was is not None:
@@ -134,16 +134,16 @@ class Constraint(ABC, Generic[Limits]):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """The value that holds both; see :meth:`narrow`."""
+        """The value that combines both; see :meth:`narrow`."""
         return now
 
     # ---- the space
 
     def contribute(self, limits: Limits) -> Limits:
-        """Limits of the subspace with this constraint among them.
+        """Limits of the subspace, narrowed by this constraint.
 
         Raises:
-            ConstraintError: it contradicts them.
+            ConstraintError: the constraint contradicts the limits.
         """
         return limits
 
@@ -151,7 +151,7 @@ class Constraint(ABC, Generic[Limits]):
 
     @abstractmethod
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Which of B finished crystals break it, ``(B,)`` bool, by a direct look."""
+        """Which of B finished crystals break the constraint, ``(B,)`` bool, by direct count."""
 
     @classmethod
     def rule_name(cls) -> str:
@@ -166,7 +166,7 @@ class Constraint(ABC, Generic[Limits]):
     # ---- the diagnosis of an empty space
 
     def written(self, constraints: Constraints) -> str:
-        """The constraint with its value in a message, beside the others."""
+        """The constraint with its value, as a message names it."""
         return f"{self.name} {self}"
 
     def relaxed(self, constraints: Constraints) -> Constraints:
@@ -185,7 +185,7 @@ class CompositionConstraint(Constraint[CompositionLimits]):
 
 
 class FollowedConstraint(CompositionConstraint, Ledger):
-    """A constraint on compositions that look-ahead follows with a ledger: itself."""
+    """A constraint on compositions that is its own ledger, which look-ahead follows."""
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
         """Add the ledger."""
@@ -201,19 +201,19 @@ class Rule(FollowedConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """A new rule."""
+        """The new rule; a rule of training stays as it is."""
         if was is not None:
             raise ConfigError(f"restriction rules: {cls.name} was set in training, allowed: other rules")
         return now
 
     def written(self, constraints: Constraints) -> str:
-        """With its section."""
+        """The rule with its section."""
         return f"rules.{self.name} {self}"
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What is asked of crystals: constraints in the order of the registry, one of a kind at most.
+    """What is asked of crystals: constraints in the order of the registry, at most one of each kind.
 
     :func:`.registry.constraints_of` makes them from a section of the configuration.
     """
@@ -228,15 +228,15 @@ class Constraints:
         return next((constraint.value for constraint in self.each if constraint.name == name), None)
 
     def on(self, subspace: str) -> Iterator[Constraint[Any]]:
-        """Those that narrow a subspace."""
+        """Constraints that narrow a subspace."""
         return (constraint for constraint in self.each if constraint.subspace == subspace)
 
     def without(self, *names: str) -> Constraints:
-        """All but some."""
+        """All constraints but the named ones."""
         return Constraints(tuple(constraint for constraint in self.each if constraint.name not in names))
 
     def replacing(self, other: Constraint[Any]) -> Constraints:
-        """The same with another value of one that is there."""
+        """All constraints, with ``other`` in place of the one of its name."""
         return Constraints(tuple(other if old.name == other.name else old for old in self.each))
 
     def fold(self, subspace: str, widest: Limits) -> Limits:
@@ -250,7 +250,7 @@ class Constraints:
         return widest
 
     def composition_limits(self, elements: Iterable[int]) -> CompositionLimits:
-        """Limits on compositions of a vocabulary of atomic numbers; errors as of :meth:`fold`."""
+        """Limits on compositions of a vocabulary of atomic numbers; errors as for :meth:`fold`."""
         return self.fold("composition", CompositionLimits(frozenset(elements)))
 
     def space_groups(self) -> list[int]:

@@ -13,7 +13,7 @@ from crystalgfn.spaces.constraints.base import CompositionConstraint, Constraint
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.limits import CompositionLimits, NeutralityRule
 
-_LOOSE_TO_STRICT = ("none", "per_atom", "per_element")  # what each asks for, the ones before it ask for as well
+_LOOSE_TO_STRICT = ("none", "per_atom", "per_element")  # each implies those before it
 
 
 class Charge(CompositionConstraint):
@@ -34,13 +34,13 @@ class Charge(CompositionConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """That of training, or a stricter one."""
+        """The rule of training, or a stricter rule."""
         if now in _LOOSE_TO_STRICT and _LOOSE_TO_STRICT.index(now) < _LOOSE_TO_STRICT.index(was):
             raise ConfigError(f"restriction charge: found {now!r}, allowed: {was!r} or stricter")
         return now
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """The rule that sets of charges follow."""
+        """Set the rule that sets of charges follow."""
         return replace(limits, neutrality=self.value)
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
@@ -52,11 +52,11 @@ class Charge(CompositionConstraint):
         return ~balanced(crystals.primitive, states, mixed=self.value == "per_atom")
 
     def written(self, constraints: Constraints) -> str:
-        """The rule, with the test that cannot be asked for without it."""
+        """The rule, with the test of electronegativity, which needs it."""
         return f"neutrality {self.value}{' with electronegativity' if constraints['electronegativity'] else ''}"
 
     def relaxed(self, constraints: Constraints) -> Constraints:
-        """No one can ask for electronegativities without charges."""
+        """Without the rule, and without the test of electronegativity, which needs it."""
         return constraints.without("charge", "electronegativity")
 
 
@@ -79,30 +79,30 @@ class Electronegativity(CompositionConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """The test is one of one oxidation state an element."""
+        """The test needs one oxidation state per element."""
         if value == "smact" and beside["charge"] != "per_element":
             raise ValueError(f"electronegativity: smact needs charge per_element, found {beside['charge']}")
 
     @classmethod
     def parse(cls, written: Any) -> Any:
-        """True: there is but one test."""
+        """True: there is only one test."""
         return True
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """That of training, or the test where training had none."""
+        """The test of training, or a test where training had none."""
         if was != "none" and now != was:
             raise ConfigError(f"restriction {cls.name}: found {now!r}, allowed: {was!r}, as in training")
         return now
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """Sets of charges are split by their sign."""
+        """Split the sets of charges by sign."""
         return replace(limits, cations_first=True)
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether no border between cations and anions balances."""
+        """Whether charges balance at no border between cations and anions."""
         return ~ordered_by_electronegativity(crystals.primitive, crystals.elements)
 
     def written(self, constraints: Constraints) -> str:
-        """Its name; it has no value."""
+        """The name alone: the constraint has no value."""
         return self.name

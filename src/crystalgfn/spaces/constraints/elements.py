@@ -1,4 +1,4 @@
-"""Which elements may, must and must not be there."""
+"""Which elements may, must and must not occur."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, subs
 
 
 def usable(section: Mapping[str, Any]) -> list[str]:
-    """Symbols that a section ``elements`` leaves."""
+    """Symbols that a section ``elements`` leaves usable."""
     return [symbol for symbol in section["allowed"] if symbol not in section["forbidden"]]
 
 
@@ -53,21 +53,21 @@ class Allowed(_ElementConstraint):
 
     @classmethod
     def narrow(cls, section: dict[str, Any], now: Any) -> None:
-        """The vocabulary stays that of the weights: what is not allowed any more is forbidden."""
-        kept = subset(cls.name, section["allowed"], as_list(now))
-        gone = [symbol for symbol in section["allowed"] if symbol not in kept]
-        section["forbidden"] = sorted({*section["forbidden"], *gone})
+        """The vocabulary of the weights stays: elements that are no longer allowed become forbidden."""
+        remaining = subset(cls.name, section["allowed"], as_list(now))
+        removed = [symbol for symbol in section["allowed"] if symbol not in remaining]
+        section["forbidden"] = sorted({*section["forbidden"], *removed})
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
         """No other element is usable."""
         return replace(limits, usable=limits.usable & set(self.value))
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether another element is there."""
+        """Whether another element occurs."""
         return np.asarray((crystals.present & ~np.isin(crystals.numbers, self.value)).any(1))
 
     def written(self, constraints: Constraints) -> str:
-        """One name for what may be used, whichever way it was written."""
+        """One name for ``allowed`` and ``forbidden``, which are relaxed together."""
         return "allowed elements"
 
     def relaxed(self, constraints: Constraints) -> Constraints:
@@ -76,7 +76,7 @@ class Allowed(_ElementConstraint):
 
 
 class Required(_ElementConstraint):
-    """Elements that must be there."""
+    """Elements that must occur."""
 
     name = "required"
     meaning = "Elements that every crystal must hold."
@@ -85,22 +85,22 @@ class Required(_ElementConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """Only what can be used can be asked for."""
+        """Every required element is usable."""
         wrong = [symbol for symbol in value if symbol not in usable(beside)]
         if wrong:
             raise ValueError(f"required: {', '.join(wrong)} cannot be used, allowed: elements of the space")
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Both."""
+        """The old elements and the new ones."""
         return sorted({*was, *as_list(now)})
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """They must be present."""
+        """Require the elements."""
         return replace(limits, present=(*limits.present, *(z for z in self.value if z not in limits.present)))
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether one is missing."""
+        """Whether an element is missing."""
         return np.any([crystals.of(z) == 0 for z in self.value], axis=0)
 
     def __str__(self) -> str:
@@ -109,7 +109,7 @@ class Required(_ElementConstraint):
 
 
 class Forbidden(_ElementConstraint):
-    """Elements that must not be there."""
+    """Elements that must not occur."""
 
     name = "forbidden"
     meaning = "Elements that no crystal may hold."
@@ -118,17 +118,17 @@ class Forbidden(_ElementConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Both."""
+        """The old elements and the new ones."""
         return sorted({*was, *as_list(now)})
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """They are not usable."""
+        """The elements are not usable."""
         return replace(limits, usable=limits.usable - set(self.value))
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether one is there."""
+        """Whether one of the elements occurs."""
         return np.asarray((crystals.present & np.isin(crystals.numbers, self.value)).any(1))
 
     def written(self, constraints: Constraints) -> str:
-        """One name for what may be used, whichever way it was written."""
+        """One name for ``allowed`` and ``forbidden``, which are relaxed together."""
         return "allowed elements"

@@ -51,7 +51,7 @@ class FinishedCrystals:
 
     @cached_property
     def present(self) -> NDArray[np.bool_]:
-        """``(B, D)`` which elements are there."""
+        """``(B, D)`` which elements occur."""
         return np.asarray(self.counts > 0)
 
     @cached_property
@@ -66,7 +66,7 @@ class FinishedCrystals:
 
     @cached_property
     def primitive(self) -> Ints:
-        """``(B, D)`` atoms in the primitive cell; in the conventional one where the centering does not divide them."""
+        """``(B, D)`` atoms in the primitive cell; the ``counts`` where the centering does not divide them."""
         whole = (self.counts % self.cells[:, None] == 0).all(1, keepdims=True)
         return np.where(whole, self.counts // self.cells[:, None], self.counts)
 
@@ -99,7 +99,7 @@ class FinishedCrystals:
 
 
 def outside(values: NDArray[Any], bounds: tuple[float, float]) -> NDArray[np.bool_]:
-    """Which values are not within inclusive bounds; NaN never is."""
+    """Which values are not within inclusive bounds; NaN is outside."""
     low, high = bounds
     within: NDArray[np.bool_] = (values >= low * (1 - ROUNDING)) & (values <= high * (1 + ROUNDING))
     return ~within

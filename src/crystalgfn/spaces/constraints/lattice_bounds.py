@@ -18,7 +18,7 @@ MAX_AXIS_RATIO = 7.5
 """Largest ratio of two lengths for lattices of kind ``volume`` where the configuration leaves it open."""
 
 ATOMIC_MASS_UNIT = 1.66053906660
-"""g/mol per A^3 in g/cm3 (CODATA 2018)."""
+"""Density of one g/mol per A^3, in g/cm3 (CODATA 2018)."""
 
 _UNITS = {"lengths": " A", "angles": " degree", "volume_per_atom": " A^3", "density": " g/cm3"}
 _NOTES = {"density": " (for the lightest and the heaviest composition alike)"}
@@ -26,14 +26,14 @@ _NOTES = {"density": " (for the lightest and the heaviest composition alike)"}
 
 @dataclass(frozen=True)
 class LatticeBounds:
-    """Bounds on cells as they stand in tables (rhombohedral groups: hexagonal axes); None for no bound, ends inclusive.
+    """Bounds on cells as in tables (rhombohedral groups: hexagonal axes); None for no bound; ends are inclusive.
 
     Args:
         lengths: least and most a, b and c, A.
-        angles: least and most alpha, beta and gamma, degree; those that symmetry fixes (90, 120) count.
+        angles: least and most alpha, beta and gamma, degree; angles that symmetry fixes (90, 120) count too.
         volume_per_atom: least and most, A^3.
         density: least and most, g/cm3.
-        longest_over_shortest: most of the longest of a, b, c over the shortest.
+        longest_over_shortest: largest ratio of the longest of a, b, c to the shortest.
 
     Raises:
         ConstraintError: a bound that no cell can hold, or only cells of measure zero.
@@ -55,19 +55,19 @@ class LatticeBounds:
         if ratio is not None and not 1 < ratio < float("inf"):
             raise ConstraintError(f"lattice.longest_over_shortest: found {ratio:g}, allowed: above 1, finite")
 
-    def given(self) -> dict[str, str]:
+    def descriptions(self) -> dict[str, str]:
         """The bounds that are set, each with its name and value as a reader of the configuration knows them."""
-        written = {}
+        texts = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None:
                 shown = f"{value:g}" if isinstance(value, (int, float)) else "[{:g}, {:g}]".format(*value)
-                written[field.name] = f"lattice.{field.name} {shown}{_UNITS.get(field.name, '')}"
-        return written
+                texts[field.name] = f"lattice.{field.name} {shown}{_UNITS.get(field.name, '')}"
+        return texts
 
-    def explained(self) -> dict[str, str]:
-        """The same with a word on what they bound, where that is not plain."""
-        return {name: text + _NOTES.get(name, "") for name, text in self.given().items()}
+    def explanations(self) -> dict[str, str]:
+        """The :meth:`descriptions`, with a note on what a bound means where that is not plain."""
+        return {name: text + _NOTES.get(name, "") for name, text in self.descriptions().items()}
 
     def without(self, name: str) -> LatticeBounds:
         """All bounds but one."""
@@ -76,7 +76,7 @@ class LatticeBounds:
 
 
 NO_BOUNDS = LatticeBounds()
-"""Nothing but what the decoder itself keeps to."""
+"""No bounds beyond the ranges of the decoder itself."""
 
 
 class CellBound(Constraint[LatticeBounds]):
@@ -86,13 +86,13 @@ class CellBound(Constraint[LatticeBounds]):
     subspace = "lattice"
     step = "lengths and angles"
     sets_volume: ClassVar[bool] = False
-    """Whether it bounds the volume, so that it takes the place of the band around the estimate."""
+    """Whether it bounds the volume, so that samples are not checked against the band around the estimate."""
 
     def contribute(self, limits: LatticeBounds) -> LatticeBounds:
         """Set the bound.
 
         Raises:
-            ConstraintError: no cell can hold it.
+            ConstraintError: no cell can keep to the bound.
         """
         bound: Any = {self.name: self.value}
         return replace(limits, **bound)
@@ -110,7 +110,7 @@ class Interval(CellBound):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """They are positive and rise."""
+        """The bounds are positive and rise."""
         check_ordered(cls.name, value)
 
     @classmethod
@@ -121,12 +121,12 @@ class Interval(CellBound):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Within those of training, if it had any."""
+        """Bounds within those of training, if training had any."""
         return inside(cls.name, was, now) if isinstance(was, list) else now
 
 
 class Lengths(Interval):
-    """a, b and c, A."""
+    """Lengths a, b and c, A."""
 
     name = "lengths"
     meaning = "Least and most a, b and c, A."
@@ -134,24 +134,24 @@ class Lengths(Interval):
     sets_volume = True
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether one is too short or too long."""
+        """Whether a length is too short or too long."""
         return np.any(outside(crystals.lengths, self.value), axis=1)
 
 
 class Angles(Interval):
-    """alpha, beta and gamma, degree; those that symmetry fixes count."""
+    """Angles alpha, beta and gamma, degree; angles that symmetry fixes count too."""
 
     name = "angles"
     meaning = "Least and most alpha, beta and gamma, degree; groups with fixed angles outside are left out."
     option = Option("--angles", "alpha, beta and gamma, degree.", "75:135", numbers)
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether one is too small or too large."""
+        """Whether an angle is too small or too large."""
         return np.any(outside(crystals.angles, self.value), axis=1)
 
 
 class VolumePerAtom(Interval):
-    """A^3."""
+    """Volume per atom, A^3."""
 
     name = "volume_per_atom"
     step = "space for the atoms"
@@ -178,12 +178,12 @@ class VolumePerAtom(Interval):
         return None if written == "auto" else cls(cls.parse(written))
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether there is too little or too much room."""
+        """Whether an atom has too little or too much room."""
         return outside(crystals.volume / crystals.n_atoms, self.value)
 
 
 class Density(Interval):
-    """g/cm3."""
+    """Density, g/cm3."""
 
     name = "density"
     step = "density"
@@ -192,7 +192,7 @@ class Density(Interval):
     sets_volume = True
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether it is too light or too dense."""
+        """Whether the crystal is too light or too dense."""
         mass = crystals.counts @ ATOMIC_MASS[list(crystals.elements)]
         return outside(ATOMIC_MASS_UNIT * mass / crystals.volume, self.value)
 
@@ -214,7 +214,7 @@ class LongestOverShortest(CellBound):
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> LongestOverShortest | None:
-        """The ratio asked for, or that of the kind of lattice."""
+        """The ratio asked for, or the usual ratio of the kind of lattice."""
         own = section[cls.section]
         if own[cls.name] is not None:
             return cls(own[cls.name])
@@ -222,7 +222,7 @@ class LongestOverShortest(CellBound):
 
     @classmethod
     def narrow(cls, section: dict[str, Any], now: Any) -> None:
-        """Not above that of training, which may be that of the kind of lattice."""
+        """Not above the ratio of training, which may be the usual ratio of the kind of lattice."""
         was = section[cls.name]
         most = MAX_AXIS_RATIO if was is None and section["kind"] == "volume" else was
         if now is None and most is not None:
@@ -237,8 +237,8 @@ class LongestOverShortest(CellBound):
 
 
 class UsualRatio(LongestOverShortest):
-    """The ratio that lattices of kind ``volume`` keep to by themselves: a check, and no bound on top."""
+    """The ratio that lattices of kind ``volume`` keep to by themselves: a check, not a further bound."""
 
     def contribute(self, limits: LatticeBounds) -> LatticeBounds:
-        """Nothing."""
+        """Leave the limits as they are."""
         return limits

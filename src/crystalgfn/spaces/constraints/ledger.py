@@ -34,7 +34,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Ledgers:
-    """All ledgers together; a state is a tuple of theirs."""
+    """All ledgers together; a state is a tuple of the states of the ledgers."""
 
     each: tuple[Ledger, ...]
 

@@ -24,7 +24,7 @@ class CompositionLimits:
 
     Attributes:
         usable: atomic numbers that may be used.
-        present: atomic numbers that must be there.
+        present: atomic numbers that must occur.
         n_distinct: least and most distinct elements.
         n_conventional: least and most atoms in the conventional cell.
         n_primitive: least and most atoms in the primitive cell.
@@ -36,7 +36,7 @@ class CompositionLimits:
             single element pass.
         fits_sites: whether the counts must fit the Wyckoff positions of the space group.
         formula: ratios of the elements that bound the mean mass, or None.
-        ledgers: what is followed beside these.
+        ledgers: automata that look-ahead follows beside these limits.
     """
 
     usable: frozenset[int]

@@ -1,4 +1,4 @@
-"""Least and most: elements, atoms in a cell, atoms of one element."""
+"""Least and most elements, atoms in a cell, and atoms of one element."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class CountRange(CompositionConstraint):
 
     value: tuple[int, int]
     limit: ClassVar[str]
-    """Name of what it narrows in :class:`.limits.CompositionLimits`."""
+    """Name of the range that it narrows in :class:`.limits.CompositionLimits`."""
     enough: ClassVar[int]
-    """Most, at least, of the relaxed range: so many that hardly anything needs more."""
+    """Least upper end of the relaxed range: hardly any crystal needs more."""
 
     @classmethod
     def annotation(cls) -> Any:
@@ -39,7 +39,7 @@ class CountRange(CompositionConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """They rise."""
+        """The bounds are in order."""
         low, high = value
         if low > high:
             raise ValueError(f"{cls.name}: found [{low}, {high}], allowed: least <= most")
@@ -52,7 +52,7 @@ class CountRange(CompositionConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Within those of training."""
+        """Bounds within those of training."""
         return inside(cls.name, was, now)
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
@@ -63,14 +63,14 @@ class CountRange(CompositionConstraint):
 
     @abstractmethod
     def count(self, crystals: FinishedCrystals) -> Any:
-        """``(B,)`` the number that is bounded."""
+        """The number that is bounded, ``(B,)``."""
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
         """Whether the number lies outside."""
         return outside(self.count(crystals), self.value)
 
     def relaxed(self, constraints: Constraints) -> Constraints:
-        """From one to enough."""
+        """From 1 to :attr:`enough`, or to the upper bound if that is higher."""
         return constraints.replacing(type(self)((1, max(self.value[1], self.enough))))
 
     def __str__(self) -> str:
@@ -90,17 +90,17 @@ class NumberOfElements(CountRange):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """They rise, and the tables stay small."""
+        """The bounds are in order, and the tables stay small."""
         super().check(value, beside)
         if value[1] > MAX_ELEMENTS:
             raise ValueError(f"n_elements: found at most {value[1]}, allowed: at most {MAX_ELEMENTS}")
 
     def count(self, crystals: FinishedCrystals) -> Any:
-        """Elements that are there."""
+        """Distinct elements."""
         return crystals.present.sum(1)
 
     def relaxed(self, constraints: Constraints) -> Constraints:
-        """From one to enough, also for all elements that others ask for."""
+        """As for other ranges, with room for all elements that other constraints ask for."""
         others = constraints.without(self.name).composition_limits(())
         most = max(self.value[1], self.enough, len(others.present), others.n_distinct[0])
         return constraints.replacing(NumberOfElements((1, most)))
@@ -147,9 +147,9 @@ class AtomsOfOne(CountRange):
     limit, enough = "n_of_one", 48
 
     def count(self, crystals: FinishedCrystals) -> Any:
-        """Each element apart."""
+        """Atoms of each element, ``(B, D)``."""
         return crystals.counts
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether an element that is there has too few or too many."""
+        """Whether an element that occurs has too few or too many atoms."""
         return np.any(crystals.present & outside(crystals.counts, self.value), axis=1)

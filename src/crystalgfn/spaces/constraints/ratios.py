@@ -45,13 +45,13 @@ class HasStoichiometry(FollowedConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """That of training, or any where training had none."""
+        """The stoichiometry of training, or any where training had none."""
         if was is not None and now != was:
             raise ConfigError(f"restriction {cls.name}: found {now!r}, allowed: {was!r}, as in training")
         return now
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """The ledger, the named elements, how many elements there are, and the ratios.
+        """Add the ledger, the named elements, the number of elements and the ratios.
 
         Raises:
             ConstraintError: another number of elements is asked for.
@@ -73,7 +73,7 @@ class HasStoichiometry(FollowedConstraint):
         return frozenset((units, self.value.open) for units in range(1, most // self.value.atoms + 1))
 
     def advance(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
-        """What the atoms can still mean."""
+        """Every (formula units, open ratios left) that still fits the atoms."""
         assert isinstance(state, frozenset)
         assert isinstance(kind, int)
         if kind:
@@ -92,16 +92,16 @@ class HasStoichiometry(FollowedConstraint):
         return any(not left for _, left in state)
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
-        """Whether the ratios are others, by multiplication."""
-        wanted, counts = self.value, crystals.counts
+        """Whether the ratios differ, compared by multiplication."""
+        formula, counts = self.value, crystals.counts
         fits = np.ones(len(crystals), dtype=bool)
-        for z, ratio in wanted.named:
-            fits &= crystals.of(z) * wanted.atoms == ratio * crystals.n_atoms
-        others = np.sort(counts[:, ~np.isin(crystals.numbers, [z for z, _ in wanted.named])], axis=1)
-        size = max(others.shape[1], len(wanted.open))
+        for z, ratio in formula.named:
+            fits &= crystals.of(z) * formula.atoms == ratio * crystals.n_atoms
+        others = np.sort(counts[:, ~np.isin(crystals.numbers, [z for z, _ in formula.named])], axis=1)
+        size = max(others.shape[1], len(formula.open))
         others = np.pad(others, ((0, 0), (size - others.shape[1], 0)))
-        ratios = np.array([0] * (size - len(wanted.open)) + sorted(wanted.open), dtype=np.int64)
-        return ~np.asarray(fits & (others * wanted.atoms == ratios * crystals.n_atoms[:, None]).all(1), dtype=bool)
+        ratios = np.array([0] * (size - len(formula.open)) + sorted(formula.open), dtype=np.int64)
+        return ~np.asarray(fits & (others * formula.atoms == ratios * crystals.n_atoms[:, None]).all(1), dtype=bool)
 
 
 def _without(ratios: tuple[int, ...], ratio: int) -> tuple[int, ...]:

@@ -9,11 +9,11 @@ from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import ConfigError, CrystalGFNError
 
 REQUIRED = ...
-"""Default of a key that has to be given."""
+"""Default of a key that must be given."""
 
 
 def asks_nothing(value: Any) -> bool:
-    """Whether a value stands for no constraint: None, false, ``none`` or nothing in a collection."""
+    """Whether a value stands for no constraint: None, false, ``none`` or an empty collection."""
     return value is None or value is False or value == "none" or (isinstance(value, list | tuple | dict) and not value)
 
 
@@ -29,7 +29,7 @@ def symbols(value: Any) -> Any:
     """Chemical symbols in their usual spelling, from a list or a text such as ``"Li, O"``.
 
     Raises:
-        ValueError: no such element; names the nearest.
+        ValueError: there is no such element; the message names the nearest.
     """
     value = words(value)
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
@@ -59,7 +59,7 @@ def check_ordered(name: str, bounds: tuple[float, float] | None) -> None:
 
 
 def whole_numbers(text: str, flag: str) -> list[int | None]:
-    """``"2:4"``, ``":20"``, ``"5:"`` or ``"3"`` as [least, most]; None where nothing stands."""
+    """``"2:4"``, ``":20"``, ``"5:"`` or ``"3"`` as [least, most]; None for an open end."""
     return [None if bound is None else int(bound) for bound in _range(text, flag, int)]
 
 
@@ -99,7 +99,7 @@ def as_list(value: Any) -> list[Any]:
     """Entries of a list, or the words of a text.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: the value is neither a list nor a text.
     """
     value = words(value)
     if not isinstance(value, Iterable):
@@ -111,7 +111,7 @@ def inside(name: str, was: Any, now: Any) -> list[Any]:
     """Bounds within those of training; None stands for the bound of training.
 
     Raises:
-        ConfigError: wider, or no bounds.
+        ConfigError: wider bounds, or a value that is no bounds.
     """
     pair = [now, now] if isinstance(now, int) else as_list(now)
     if len(pair) != 2 or not all(bound is None or isinstance(bound, int | float) for bound in pair):
@@ -123,13 +123,13 @@ def inside(name: str, was: Any, now: Any) -> list[Any]:
 
 
 def subset(name: str, was: list[Any], now: list[Any]) -> list[Any]:
-    """Entries none of which is new to training.
+    """Entries, each of which training had.
 
     Raises:
-        ConfigError: one is.
+        ConfigError: an entry is new.
     """
-    extra = [entry for entry in now if entry not in was]
-    if extra:
+    new = [entry for entry in now if entry not in was]
+    if new:
         shown = ", ".join(map(str, was[:10])) + (", ..." if len(was) > 10 else "")
-        raise ConfigError(f"restriction {name}: {extra[0]} was not in training, allowed: {shown}")
+        raise ConfigError(f"restriction {name}: {new[0]} was not in training, allowed: {shown}")
     return now

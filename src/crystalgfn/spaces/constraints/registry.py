@@ -1,4 +1,4 @@
-"""Every constraint, in the order of the configuration: what every other layer iterates over."""
+"""Every constraint, in the order of the configuration: the list that every other layer iterates over."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ MAIN_KEYS = {"elements": "allowed", "space_groups": "numbers"}
 
 
 def keys_of(section: str) -> Iterator[type[Constraint[Any]]]:
-    """Constraints that are keys of a section; those of ``constraints`` itself for ``""``."""
+    """Constraints that are keys of a section; ``""`` is ``constraints`` itself."""
     return (kind for kind in CONSTRAINTS if kind.section == section)
 
 
 def constraints_of(section: Mapping[str, Any]) -> Constraints:
-    """What a section ``constraints`` asks for.
+    """The constraints that a section ``constraints`` asks for.
 
     Args:
         section: in full, as ``config.constraints.model_dump()`` gives it.
     """
-    asked = (kind.of(section) for kind in CONSTRAINTS)
-    return Constraints(tuple(constraint for constraint in asked if constraint is not None))
+    each = (kind.of(section) for kind in CONSTRAINTS)
+    return Constraints(tuple(constraint for constraint in each if constraint is not None))
 
 
 def constraints_from(**values: Any) -> Constraints:
@@ -71,19 +71,19 @@ def constraints_from(**values: Any) -> Constraints:
 
 
 def with_values(constraints: Constraints, **values: Any) -> Constraints:
-    """The constraints with some set to other values, which may ask for nothing; see :func:`constraints_from`."""
+    """The constraints with some values replaced; a value may ask for nothing. See :func:`constraints_from`."""
     kinds = {kind.name: kind for kind in CONSTRAINTS}
     for name in values:
         if name not in kinds:
             raise ConfigError(f"constraint {name!r}: unknown, allowed: {', '.join(kinds)}{nearest(name, kinds)}")
-    asked = {constraint.name: constraint for constraint in constraints}
-    asked |= {name: kinds[name](value) for name, value in values.items()}
-    ordered = (asked[name] for name in kinds if name in asked)
+    by_name = {constraint.name: constraint for constraint in constraints}
+    by_name |= {name: kinds[name](value) for name, value in values.items()}
+    ordered = (by_name[name] for name in kinds if name in by_name)
     return Constraints(tuple(constraint for constraint in ordered if not asks_nothing(constraint.value)))
 
 
 def check_rules(written: Mapping[str, Any]) -> None:
-    """Refuse what is no mapping of rules to their values.
+    """Refuse a mapping that holds anything but rules with their values.
 
     Raises:
         ConfigError: no such rule, or a value that makes no sense for it.

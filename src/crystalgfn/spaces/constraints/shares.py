@@ -1,4 +1,4 @@
-"""Bounds on the share of the atoms that elements have."""
+"""Bounds on the shares that elements have of the atoms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_SHARES = 2
 
 @dataclass(frozen=True)
 class ShareLedger:
-    """Follows the atoms of one element; absent counts as 0.
+    """Follows the atoms of one element; an absent element has 0.
 
     Attributes:
         element: atomic number.
@@ -37,7 +37,7 @@ class ShareLedger:
         return atomic_number == self.element
 
     def start(self, most: int) -> Hashable:
-        """None so far."""
+        """No atoms so far."""
         return 0
 
     def advance(self, state: Hashable, kind: Hashable, count: int) -> Hashable | None:
@@ -45,7 +45,7 @@ class ShareLedger:
         return count if kind else state
 
     def accepts(self, state: Hashable, atoms: int) -> bool:
-        """Whether they are the share asked for; floating point may miss a bound by a little."""
+        """Whether the share is within the bounds, up to rounding."""
         assert isinstance(state, int)
         slack = 1e-9 * atoms
         return self.low * atoms - slack <= state <= self.high * atoms + slack
@@ -70,7 +70,7 @@ class Shares(CompositionConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """Few elements of the space, with shares from 0 to 1."""
+        """Few elements, all of the space, with shares from 0 to 1."""
         if len(value) > MAX_SHARES:
             raise ValueError(f"shares: found {len(value)} elements, allowed: at most {MAX_SHARES}")
         elements = beside["elements"]["allowed"]
@@ -87,7 +87,7 @@ class Shares(CompositionConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Those of training, narrower where an element is named again."""
+        """The shares of training and the new ones; an element in both has bounds within those of training."""
         return {**was, **now, **{s: inside(f"shares {s}", was[s], pair) for s, pair in now.items() if s in was}}
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:

@@ -27,13 +27,13 @@ class FitsWyckoff(CompositionConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Not less than in training."""
+        """Asked for wherever training asked for it."""
         if was and not now:
             raise ConfigError("restriction wyckoff: found false, allowed: true, as in training")
         return now
 
     def contribute(self, limits: CompositionLimits) -> CompositionLimits:
-        """The automaton of positions."""
+        """Ask for counts that fit."""
         return replace(limits, fits_sites=True)
 
     def violated(self, crystals: FinishedCrystals) -> Verdict:
@@ -41,5 +41,5 @@ class FitsWyckoff(CompositionConstraint):
         return ~are_compatible(crystals.groups, crystals.counts)
 
     def written(self, constraints: Constraints) -> str:
-        """What it asks for; it has no value."""
+        """The name and what it asks for: the constraint has no value."""
         return "wyckoff (counts that fit the space groups)"

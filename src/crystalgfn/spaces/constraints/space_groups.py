@@ -28,7 +28,7 @@ class _GroupConstraint(Constraint[list[int]]):
     section = "space_groups"
     subspace = "space_group"
     rule = "space_group"
-    step = "elements asked for"  # proposals know the groups: nothing is left to judge
+    step = "elements asked for"  # proposals come from the allowed groups: no step of its own
 
 
 class Numbers(_GroupConstraint):
@@ -69,7 +69,7 @@ class Numbers(_GroupConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Those of training; written as in a configuration."""
+        """Numbers that training had, written as in a configuration."""
         try:
             numbers = cls.read(now)
         except ValueError as error:
@@ -102,7 +102,7 @@ class _GroupWord(_GroupConstraint):
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
-        """They are in the vocabulary."""
+        """Every word is in the vocabulary."""
         for word in value or ():
             if word not in cls.vocabulary:
                 near = nearest(word, cls.vocabulary)
@@ -121,7 +121,7 @@ class _GroupWord(_GroupConstraint):
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
-        """Words that training had, or any where it had none."""
+        """Words that training had, or any where training had none."""
         return now if was is None else subset(cls.name, was, as_list(now))
 
     def contribute(self, limits: list[int]) -> list[int]:

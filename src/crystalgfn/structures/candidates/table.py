@@ -18,8 +18,8 @@ from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.structures.candidates.schema import EnergyColumn, Header, Quantity, Row, Status, energy_columns, headers
 
-TABLE = "structures"
-"""Name of the files, without the ending."""
+TABLE, CSV_TABLE = "structures.parquet", "structures.csv"
+"""Files of a table of candidates in the folder of a run."""
 
 REQUIRED = ("row", "formula", "status")
 
@@ -107,9 +107,9 @@ def write_tables(folder: Path, rows: Callable[[], Iterable[Row]]) -> None:
         rows: returns all rows each time it is called.
     """
     columns = headers(rows())
-    for suffix in (".parquet", ".csv"):
-        with write_atomically(folder / f"{TABLE}{suffix}") as stream:
-            WRITERS[suffix](_tables(rows(), columns), stream)
+    for path in (folder / TABLE, folder / CSV_TABLE):
+        with write_atomically(path) as stream:
+            WRITERS[path.suffix](_tables(rows(), columns), stream)
 
 
 def _tables(rows: Iterable[Row], columns: list[Header]) -> Iterator[pa.Table]:
