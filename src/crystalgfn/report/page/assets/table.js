@@ -153,13 +153,13 @@ class Candidates {
         const value = column.values[i];
         if (value === null || value < low || value > high) continue;
       }
-      if (words.every((word) => this.found(word, i))) rows.push(i);
+      if (words.every((word) => this.fits(word, i))) rows.push(i);
     }
     return rows;
   }
 
   // "Li" is an element, "-Li" its absence, and everything else part of a formula or space group
-  found(word, i) {
+  fits(word, i) {
     if (/^-[A-Z][a-z]?$/.test(word)) return !this.elements[i].has(word.slice(1));
     if (/^[A-Z][a-z]?$/.test(word)) return this.elements[i].has(word);
     return this.search[i].includes(word.toLowerCase());
