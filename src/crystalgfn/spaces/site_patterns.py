@@ -214,13 +214,14 @@ class SitePatterns:
         kinds = list(dict.fromkeys((letters_of(group), sequences) for group, sequences in accepted.items()))
         self._kind_of = torch.zeros(231, dtype=torch.int64)
         self.feasible = torch.zeros(231, dtype=torch.bool)
-        starts: list[bool] = []
-        self._build(kinds, starts)
+        feasible = self._build(kinds)
         for group, sequences in accepted.items():
             kind = kinds.index((letters_of(group), sequences))
-            self._kind_of[group], self.feasible[group] = kind, starts[kind]
+            self._kind_of[group], self.feasible[group] = kind, feasible[kind]
 
-    def _build(self, kinds: Sequence[tuple[Letters, frozenset[Counts]]], starts: list[bool]) -> None:
+    def _build(self, kinds: Sequence[tuple[Letters, frozenset[Counts]]]) -> list[bool]:
+        """Fill the tables; whether each kind of group has a pattern."""
+        feasible = []
         most, nodes = self.most, len(self._tree.node)
         self._multiplicity = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.int64)
         self._free = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.bool)
@@ -247,9 +248,10 @@ class SitePatterns:
             self._complete[kind] = torch.from_numpy(complete)
             closing, possible = closings(self._tree, complete, filling)
             self._closing[kind, :, : most + 1] = torch.from_numpy(closing)
-            starts.append(bool(possible[0, 0]))
+            feasible.append(bool(possible[0, 0]))
         self._extension = torch.from_numpy(np.concatenate(rows)) if rows else torch.zeros(0, most + 1)
         self._child = torch.from_numpy(self._tree.child)
+        return feasible
 
     @cached_property
     def _letters(self) -> Tensor:
