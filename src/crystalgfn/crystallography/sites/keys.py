@@ -32,7 +32,7 @@ MAX_LETTERS = max(map(len, WYCKOFF))
 
 _COLUMNS = MAX_LETTERS + 1  # the last one is that of the padding, -1
 _KINDS = 119  # atomic numbers, and 0 for "any element"
-_PAIRS = 1 << 16  # (crystal, image) pairs at a time, which bounds the memory
+_PAIRS = 1 << 13  # (crystal, image) pairs at a time, which bounds the memory
 _STEP = 0x9E3779B97F4A7C15  # splitmix64: Steele, Lea, Flood, doi:10.1145/2660193.2660195
 _FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 _SEED = 0x243F6A8885A308D3  # digits of pi; without an offset, mix(2 x) = 2 mix(x) for one x in 32
