@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
+
 import moyopy
 import numpy as np
+import pymatgen.core
 import pytest
 
 from crystalgfn.crystallography.operations import affine_permutations, group_operations, letter_permutations, parse_xyz
@@ -133,11 +138,13 @@ def test_known_affine_normalizers():
 
 
 def test_affine_permutations_are_those_of_pymatgen_where_it_has_them():
-    relabelings = pytest.importorskip("pymatgen.analysis.prototypes._data").WYCKOFF_POSITION_RELAB_DICT
+    # the file itself: importing the package that reads it takes several seconds
+    file = Path(pymatgen.core.__file__).parents[1] / "analysis/prototypes/wyckoff-position-relabelings.json.gz"
+    relabelings = json.loads(gzip.decompress(file.read_bytes()))
     for number in range(1, 231):
+        letters = letter_permutations(number)[0]
         theirs = {
-            tuple(images.get(ord(letter), letter) for letter in letter_permutations(number)[0])
-            for images in relabelings[str(number)]
+            tuple(images.get(str(ord(letter)), letter) for letter in letters) for images in relabelings[str(number)]
         }
         expected = letter_permutations if number in METRIC_ALONE else affine_permutations
         assert theirs == {tuple(p.values()) for p in expected(number)}, number
