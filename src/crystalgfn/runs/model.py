@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
@@ -18,7 +18,7 @@ from crystalgfn.gflownet.likelihood import log_likelihood
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
-from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.policy import CrystalPolicy, Scores
 from crystalgfn.properties.registry import resolve
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, weights_of
 from crystalgfn.spaces.crystal import CrystalSpace
@@ -73,8 +73,9 @@ class Model:
 
         Returns:
             crystals with the columns of the reward's terms, ``log_reward``, ``log_pf``, ``log_pb``, and their
-            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
-            crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`).
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf, or log_reward for a prior, whose target is
+            prior times reward; and ``domain_distance``, above 1 where a crystal is unlike the training data of the
+            formation-energy model (:mod:`crystalgfn.proxies.domain`).
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -103,9 +104,15 @@ class Model:
             "log_reward": log_reward,
             "log_pf": scores.log_pf_sum,
             "log_pb": scores.log_pb_sum,
-            "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
+            "log_weight": self._log_weights(scores, log_reward),
         }
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def _log_weights(self, scores: Scores, log_reward: Tensor) -> Tensor:
+        """Importance weights ``(B,)``; a prior is its own target, and with a reward the target is their product."""
+        if self.config.is_prior:
+            return log_reward
+        return log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward)
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
         """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
@@ -196,10 +203,13 @@ class Model:
     ) -> Model:
         """A model whose policy is trained further in this model's space, which pays after :meth:`restricted`.
 
-        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`.
+        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`; a prior, which has no reward to
+        learn from, is a ConfigError.
         """
         from crystalgfn.gflownet.finetune import finetune
 
+        if self.config.is_prior:
+            raise ConfigError("fine-tuning: found a prior, allowed: a model that was trained on a reward")
         policy, updates = finetune(
             self.policy,
             self.space,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -141,12 +142,25 @@ class CrystalSpace:
         Returns:
             the states of the crystals that lie in the space, and the row numbers ``(N,)`` of these crystals.
         """
+        decided, rows = self._encoded(crystals)
+        return self.state_type(**decided), rows[self.subspaces[-1].name]
+
+    def left_out(self, crystals: Crystals) -> dict[str, int]:
+        """Number of crystals outside the space, by the name of the first subspace in which they do not lie."""
+        _, rows = self._encoded(crystals)
+        left = pairwise([len(crystals), *map(len, rows.values())])
+        return {name: before - after for name, (before, after) in zip(rows, left, strict=True) if before > after}
+
+    def _encoded(self, crystals: Crystals) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Fields of the crystals that lie in all subspaces; rows of those that lie in all up to each, by its name."""
         rows, decided = torch.arange(len(crystals), device=self.device), dict[str, Tensor]()
+        rows_up_to: dict[str, Tensor] = {}
         for subspace in self.subspaces:
             fields, inside = subspace.encode(crystals, decided)
             decided = {name: value[inside] for name, value in decided.items()} | fields
             crystals, rows = crystals[inside], rows[inside]
-        return self.state_type(**decided), rows
+            rows_up_to[subspace.name] = rows
+        return decided, rows_up_to
 
     def log_measure(self, states: CrystalStates) -> Tensor:
         """Term of log R with which samples follow R in the chosen measure, ``(B,)``: 0 for that of the cube."""

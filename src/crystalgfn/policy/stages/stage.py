@@ -64,9 +64,11 @@ class Stage(nn.Module, Generic[S]):
 
     Attributes:
         name: name of the subspace, by which the weights and encoders of the stage are named.
+        single_parent: whether every state of the stage has one parent, so that P_B is 1.
     """
 
     name: ClassVar[str]
+    single_parent: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -83,6 +85,15 @@ class Stage(nn.Module, Generic[S]):
         None if that state has no encoding.
         """
         return None
+
+    def observe(self, states: CrystalStates) -> None:
+        """Count in real crystals whatever the stage keeps a table of; most stages keep none.
+
+        Called once, before training by likelihood.
+
+        Args:
+            states: the B crystals of training.
+        """
 
     @abstractmethod
     def rollout(
