@@ -14,7 +14,7 @@ from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
-from crystalgfn.gflownet.likelihood import log_likelihood
+from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
@@ -164,6 +164,25 @@ class Model:
             "log_reward": self.target.log_reward(states, condition),
         }
         return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def nats(self, crystals: Crystals, *, seed: int = 0) -> dict[str, np.ndarray]:
+        """Parts of -log-likelihoods that the stages contribute, for those of some crystals that lie in the space.
+
+        Args:
+            crystals: crystals of any origin.
+            seed: of the trajectories, where more than one leads to a crystal.
+
+        Returns:
+            arrays ``(N,)`` by the name of the stage, nats; see :func:`crystalgfn.gflownet.likelihood.nats_by_stage`.
+        """
+        states, rows = self.space.states(crystals)
+        if not len(rows):
+            return dict.fromkeys(self.policy.stages, np.zeros(0))
+        condition = self._condition.expand(len(states), -1) if self._condition is not None else None
+        generator = Generator(device=self.space.device).manual_seed(seed)
+        drawn = self.policy.sample_backward(states, self.space, condition=condition, generator=generator)
+        parts = nats_by_stage(self.policy, drawn, self.space)
+        return {name: part.cpu().numpy() for name, part in parts.items()}
 
     def weighted(self, **weights: float) -> Model:
         """The model at other weights of the terms of the objective, by the name of the criterion: ``band_gap=2``.

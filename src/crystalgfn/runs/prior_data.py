@@ -70,7 +70,9 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
     crystals = Crystals.from_file(path)
     rows, left_out = len(crystals), dict[str, int]()
     if objective.max_above_hull is not None and any(name.split(" [")[0] == ABOVE_HULL for name in crystals.columns):
-        energies = crystals.column(ABOVE_HULL).astype(float)
+        energies = crystals.column(ABOVE_HULL)
+        if energies.dtype.kind not in "fi":
+            raise DataError(f"{path}: column {ABOVE_HULL} holds {energies.dtype}, allowed: numbers (eV/atom)")
         unknown, high = np.isnan(energies), energies > objective.max_above_hull
         left_out["without energy above the hull"] = int(unknown.sum())
         left_out[f"more than {objective.max_above_hull:g} eV/atom above the hull"] = int(high.sum())
