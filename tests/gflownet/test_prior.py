@@ -19,6 +19,7 @@ from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.stages.stage import Stage
 from crystalgfn.spaces.states import CrystalStates
 from direct_compositions import enumerate_directly
 from policy_setup import small_space
@@ -178,14 +179,17 @@ def test_the_learning_rate_rises_and_falls():
     assert rates[-1] == pytest.approx(0.01 * 0.01, rel=0.1)
 
 
-def test_stages_that_count_see_the_crystals_to_learn_from(monkeypatch):
+def test_stages_remember_the_crystals_once_the_network_has_learned_them(monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        "crystalgfn.policy.stages.stage.Stage.observe", lambda stage, states: seen.append((stage, states))
-    )
+    monkeypatch.setattr(Stage, "remember", lambda stage, states: seen.append((stage, states)))
     one = trainer(n=30, held_out=10)
-    assert [stage for stage, _ in seen] == list(one.policy.stages.values())
+    one.run(1)
+    assert [stage.name for stage, _ in seen] == list(one.policy.stages)  # of a copy, to measure it
+    trained = {id(stage) for policy in (one.policy, one.sampling_policy) for stage in policy.stages.values()}
+    assert not trained & {id(stage) for stage, _ in seen}
     assert all(len(states) == 30 for _, states in seen)
+    best = one.best_policy()
+    assert [stage for stage, _ in seen[3:]] == list(best.stages.values())
 
 
 def test_updates_that_are_not_finite_are_left_out_counted_and_finally_an_error(monkeypatch):

@@ -1,8 +1,8 @@
 """Training by likelihood: a policy learns the distribution of given crystals, epoch by epoch, and becomes a prior.
 
 Maximum likelihood is the GFlowNet whose reward is known through samples alone. Trajectories are drawn backward from
-real crystals, and P_F learns to take them. Where P_B is 1, as in stacks whose stages have single parents, this is the
-likelihood itself; elsewhere the loss is the likelihood of crystals and ways together, and P_B is not trained.
+real crystals, and P_F learns to take them. Where a single path leads to each crystal, this is the likelihood
+itself; elsewhere the loss is the likelihood of crystals and ways together, and P_B is not trained.
 """
 
 from __future__ import annotations
@@ -116,8 +116,6 @@ class PriorTrainer:
         self.policy, self.space, self.recipe, self.objective = policy, space, recipe, objective
         self.seed, self.device = seed, space.device
         self.crystals, self.held_out = Ways(states, space), Ways(held_out, space)
-        for stage in policy.stages.values():
-            stage.observe(states)
         self.sampling_policy = copy.deepcopy(policy).eval().requires_grad_(False)
         self._weights, self._averaged = FlatWeights(policy), FlatWeights(self.sampling_policy)
         self.optimizer = torch.optim.AdamW(
@@ -162,9 +160,18 @@ class PriorTrainer:
         return Epoch(self.epoch, self.updates, lr, loss, validation, best, self.nonfinite, parts)
 
     def best_policy(self) -> CrystalPolicy:
-        """A copy of the policy with the averaged weights of the best epoch."""
+        """A copy of the policy with the averaged weights of the best epoch, and with what its stages remember."""
+        return self._finished(self.best)
+
+    def _finished(self, weights: Tensor) -> CrystalPolicy:
+        """The policy to sample with: some weights ``(N,)``, and what stages remember of the crystals beside them.
+
+        Nothing is remembered in training, where a table of the very crystals would leave the network little to learn.
+        """
         policy = copy.deepcopy(self.sampling_policy)
-        FlatWeights(policy).vector.data.copy_(self.best)
+        FlatWeights(policy).vector.data.copy_(weights)
+        for stage in policy.stages.values():
+            stage.remember(self.crystals.states)
         return policy
 
     def _nats(self) -> dict[str, float]:
@@ -172,8 +179,8 @@ class PriorTrainer:
         if not len(self.held_out):
             return dict.fromkeys(self.policy.stages, math.nan)
         generator = Generator(device=self.device).manual_seed(_seed(self.seed, 0))
-        drawn = self.held_out.draw(self.sampling_policy, generator=generator)
-        parts = nats_by_stage(self.sampling_policy, drawn, self.space)
+        policy = self._finished(self._averaged.vector.detach())
+        parts = nats_by_stage(policy, self.held_out.draw(policy, generator=generator), self.space)
         return {name: float(part.mean()) for name, part in parts.items()}
 
     def _pass(self, seed: int) -> float:

@@ -77,11 +77,9 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
         left_out["without energy above the hull"] = int(unknown.sum())
         left_out[f"more than {objective.max_above_hull:g} eV/atom above the hull"] = int(high.sum())
         crystals = crystals[~unknown & ~high]
-    outside = {
-        f"outside the space by their {name.replace('_', ' ')}": n for name, n in space.left_out(crystals).items()
-    }
-    left_out = {reason: count for reason, count in {**left_out, **outside}.items() if count}
-    states, inside = space.states(crystals)
+    states, inside, outside = space.encode(crystals)
+    left_out |= {f"outside the space by their {name.replace('_', ' ')}": count for name, count in outside.items()}
+    left_out = {reason: count for reason, count in left_out.items() if count}
     formulas = crystals[inside.cpu().numpy()].formulas
     held_out = hold_out(formulas, objective.held_out, seed=seed)
     known = len(set(formulas)), len({f for f, out in zip(formulas, held_out, strict=True) if out})

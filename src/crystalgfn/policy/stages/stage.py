@@ -64,7 +64,8 @@ class Stage(nn.Module, Generic[S]):
 
     Attributes:
         name: name of the subspace, by which the weights and encoders of the stage are named.
-        single_parent: whether every state of the stage has one parent, so that P_B is 1.
+        single_parent: whether a single path leads to each state of the subspace, so that P_B is 1 and :meth:`rollback`
+            draws nothing. The steps of any other stage hold no masks and nothing else that depends on the space.
     """
 
     name: ClassVar[str]
@@ -86,14 +87,12 @@ class Stage(nn.Module, Generic[S]):
         """
         return None
 
-    def observe(self, states: CrystalStates) -> None:
-        """Count in real crystals whatever the stage keeps a table of; most stages keep none.
+    def remember(self, states: CrystalStates) -> None:
+        """Remember what the stage keeps of real crystals beside its network; most stages keep nothing.
 
-        Called once, before training by likelihood.
-
-        Args:
-            states: the B crystals of training.
+        Called when the network has been trained: it would learn little beside a table of its own training data.
         """
+        return None
 
     @abstractmethod
     def rollout(
