@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -33,8 +34,10 @@ def train(
     from crystalgfn.cli.device import check_device
     from crystalgfn.cli.training_view import TrainingView
     from crystalgfn.config import CONFIG, load_config
+    from crystalgfn.gflownet.posterior import Posterior
     from crystalgfn.gflownet.trainer import Progress
     from crystalgfn.runs.build import POLICY
+    from crystalgfn.runs.training import POSTERIOR
     from crystalgfn.runs.training import train as run_training
 
     check_device(device)
@@ -68,6 +71,8 @@ def train(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
+    if resolved.training.prior is not None:
+        typer.echo(str(Posterior(**json.loads((output / POSTERIOR).read_text(encoding="utf-8")))))
     if report:
         _report(output)
     typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")

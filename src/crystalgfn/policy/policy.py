@@ -10,12 +10,16 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
+from crystalgfn.errors import ConfigError
 from crystalgfn.policy.network import Network, small_head
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
 from crystalgfn.policy.trajectories import Steps, Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
+
+SAME = 1e-6
+"""Coordinates of a crystal in two spaces that differ by less are the same, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,36 @@ class CrystalPolicy(nn.Module):
         return self._walk(
             network, network.start(len(states), condition), condition=condition, space=space, run=backward
         )
+
+    @torch.inference_mode()
+    def retraced(self, trajectories: Trajectories, states: CrystalStates, space: CrystalSpace) -> Trajectories:
+        """The paths of trajectories as this policy records them in another space, with the masks of that space.
+
+        Where one path leads to a state, the stage goes back over the path. The steps of all other stages are kept.
+
+        Args:
+            trajectories: B trajectories of any policy with the same stages, in any space.
+            states: the ends of the trajectories in the coordinates of ``space``.
+            space: the space to record the paths in.
+
+        Raises:
+            ConfigError: a stage with several paths to a state has other coordinates in ``space``.
+        """
+        network, generator = self.forward_network, Generator(device=space.device)
+
+        def again(stage: Stage[Any], prefix: Tensor, so_far: Trajectories) -> Steps:
+            if stage.one_path:
+                return stage.rollback(network, prefix, so_far=so_far, states=states, space=space, generator=generator)
+            kept = trajectories.steps[len(so_far.steps)]
+            for name, value in kept.outcome().items():
+                if not torch.allclose(value, getattr(states, name), rtol=0, atol=SAME):
+                    raise ConfigError(
+                        f"{stage.name}: several paths lead to a crystal, so the path of another space cannot be found "
+                        "again; allowed: a space with the same coordinates, or one with a single path to each crystal"
+                    )
+            return kept
+
+        return self._walk(network, network.start(len(states), None), condition=None, space=space, run=again)
 
     def _walk(
         self,

@@ -1,7 +1,8 @@
 """Training into run folders, which goes on after a kill to the result of an uninterrupted run.
 
 A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (all that is needed to go on),
-policy.safetensors (weights to sample from) and versions.json.
+policy.safetensors (weights to sample from) and versions.json; where there is a prior, at the end also posterior.json
+(how close the policy is to prior x reward).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import asdict, astuple, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -21,11 +22,25 @@ from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_json, write_text
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
+from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
-SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
+POSTERIOR = "posterior.json"
+"""Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
+SHOWN = (
+    "loss",
+    "log_z",
+    "elbo",
+    "ess",
+    "log_reward",
+    "grad_norm",
+    "property_median",
+    "property_best",
+    "space_groups",
+    "kl_to_prior",
+)
 """Statistics that are written to TensorBoard."""
 _HEADER = ",".join(f.name for f in fields(Progress))
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
@@ -78,7 +93,8 @@ def train(
                 metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
                 if writer is not None:
                     for name in SHOWN:
-                        writer.add_scalar(name, getattr(progress, name), progress.iteration)
+                        if not math.isnan(value := getattr(progress, name)):
+                            writer.add_scalar(name, value, progress.iteration)
             if progress.iteration % every == 0 or last:
                 _save(folder, trainer, metrics)
             if on_iteration is not None:
@@ -87,6 +103,10 @@ def train(
         trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10))
     if writer is not None:
         writer.close()
+    if trainer.prior is not None:
+        policy = trainer.sampling_policy.eval()
+        found = compare(policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed)
+        write_json(folder / POSTERIOR, asdict(found), indent=2)
     return trainer
 
 

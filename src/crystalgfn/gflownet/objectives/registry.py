@@ -10,6 +10,7 @@ from typing import Annotated
 from crystalgfn.gflownet.objectives.backward import BackwardObjective, LearnedByObjective, TrajectoryLikelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import Objective
+from crystalgfn.gflownet.objectives.relative_trajectory_balance import RelativeTrajectoryBalance
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
 from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
 from crystalgfn.section import OneOf
@@ -18,6 +19,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "vargrad": LogPartitionVariance,
     "tb": TrajectoryBalance,
     "subtb": SubTrajectoryBalance,
+    "rtb": RelativeTrajectoryBalance,
 }
 """Objectives of the forward policy."""
 
