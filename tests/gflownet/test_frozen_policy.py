@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from crystalgfn.errors import ConfigError
+from crystalgfn.config import parse_config
+from crystalgfn.errors import ConstraintError
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.policy.stages.composition_steps import CompositionSteps
-from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.runs.build import build_policy, build_space
+from crystalgfn.spaces.translation import rows_within, translated
 from exact_policy import all_compositions, log_probabilities
 from policy_setup import mean_and_error, random_policy, short_ways_back, small_space
 
@@ -83,17 +85,63 @@ def test_crystals_that_the_prior_does_not_know_are_named(wide):
     trajectories = drawn(policy, wide, 50)
     oxygen = 1 + wide.elements.index(8)
     without = int((trajectories.states.elements != oxygen).all(1).sum())
-    with pytest.raises(
-        ConfigError, match=rf"prior: {without} of 50 crystals lie outside its space, first \w+ in space"
-    ):
+    words = rf"{without} of 50 crystals lie outside the space of the prior, first \w+ in space group"
+    with pytest.raises(ConstraintError, match=words):
         FrozenPolicy(policy, narrow).log_prob(trajectories, wide)
 
 
-def test_other_coordinates_need_a_single_path(wide):
-    """Two paths lead to a point of the cube: the path to the same cell in another cube is not defined."""
-    policy = random_policy(wide, 0)
-    other = small_space(**LIMITS)
-    assert isinstance(other.lattice.decoder, VolumeLattice)
-    other.lattice.decoder = VolumeLattice((0.4, 2.0))
-    with pytest.raises(ConfigError, match="lattice: several paths lead to a crystal"):
-        FrozenPolicy(policy, other).log_prob(drawn(policy, wide, 50), wide)
+def site_space(**constraints):
+    """A small space of crystals with sites, and a policy for it with large random weights."""
+    usual = {
+        "sites": "wyckoff",
+        "elements": {"allowed": ["Li", "O", "F", "Fe"]},
+        "space_groups": [2, 62, 166, 225],
+        "n_elements": [1, 3],
+        "n_atoms_primitive": [1, 6],
+        "atoms_per_element": [1, 32],
+    }
+    config = parse_config({"constraints": {**usual, **constraints}, "policy": {"width": 32, "layers": 2}})
+    space = build_space(config.constraints)
+    policy = build_policy(config, space)
+    with torch.no_grad():
+        for parameter in policy.parameters():
+            parameter.mul_(1.5)
+    return space, policy
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {},
+        {"elements": {"allowed": ["Li", "O", "F", "Fe"], "required": ["O"]}, "n_elements": [2, 2]},
+        {"elements": {"allowed": ["Fe", "O"]}, "space_groups": [62, 166], "lattice": {"density": [1, 5]}},
+        {"n_atoms_primitive": [2, 4], "charge": "per_atom", "lattice": {"lengths": [2.5, 9]}},
+    ],
+    ids=["the same", "required", "fewer elements and groups", "fewer atoms and charges"],
+)
+def test_crystals_with_sites_keep_their_probability_in_every_narrower_space(limits):
+    """What the prior draws, traced in the narrower space and back, is as probable as when it was drawn."""
+    space, prior = site_space()
+    narrow, policy = site_space(**limits)
+    real = drawn(prior, space, 400)
+    rows = rows_within(narrow, space.crystals(real.states))
+    assert 10 < len(rows) <= 400
+    real = real[rows]
+    inside = policy.retraced(real, translated(real.states, space, narrow), narrow)
+    again = FrozenPolicy(prior, space).log_prob(inside, narrow)
+    with torch.no_grad():
+        torch.testing.assert_close(again, prior.score(real, space).log_pf_sum, rtol=1e-4, atol=1e-4)
+        normalised_again = prior.score(inside, narrow).log_pf_sum if len(narrow.elements) == 4 else None
+    if limits and normalised_again is not None:
+        gained = normalised_again - again
+        assert (gained > -1e-4).all()  # fewer actions are left, so each is more likely
+        assert float(gained.std()) > 0.05  # but not by one factor, as under a condition
+
+
+def test_an_element_that_the_prior_does_not_know_is_named():
+    narrow, prior = site_space(elements={"allowed": ["Li", "O"]})
+    space, policy = site_space()
+    with pytest.raises(ConstraintError, match=r"element F.*: not in the other space, allowed: Li O"):
+        translated(drawn(policy, space, 200).states, space, narrow)
+    with pytest.raises(ConstraintError, match="lie outside the space of the prior"):
+        FrozenPolicy(prior, narrow).log_prob(drawn(policy, space, 200), space)

@@ -12,6 +12,7 @@ from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.target import Target
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.translation import rows_within, translated
 
 COVERED = 0.1
 """Share of a trajectory's target density that the policy gives to a trajectory that it covers."""
@@ -79,8 +80,8 @@ def compare(
     real = prior.policy.sample(n, prior.space, generator=generator)
     states = real.states
     if space is not prior.space:  # samples of the prior that the narrower space forbids have reward 0
-        states, rows = space.states(prior.space.crystals(states))
-        real = real[rows]
+        real = real[rows_within(space, prior.space.crystals(states))]
+        states = translated(real.states, prior.space, space)
     log_reward = target.log_reward(states).double()
     of_prior, of_prior_error, prior_ess = _mean(log_reward, n)
     of_policy = FrozenPolicy(policy, space, same_steps=prior.same_steps).log_prob(real, prior.space)

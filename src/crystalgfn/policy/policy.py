@@ -10,16 +10,12 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from crystalgfn.errors import ConfigError
 from crystalgfn.policy.network import Network, small_head
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
 from crystalgfn.policy.trajectories import Steps, Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
-
-SAME = 1e-6
-"""Coordinates of a crystal in two spaces that differ by less are the same, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -118,29 +114,19 @@ class CrystalPolicy(nn.Module):
     def retraced(self, trajectories: Trajectories, states: CrystalStates, space: CrystalSpace) -> Trajectories:
         """The paths of trajectories as this policy records them in another space, with the masks of that space.
 
-        Where one path leads to a state, the stage goes back over the path. The steps of all other stages are kept.
+        A stage whose states have one parent goes back over the path. The steps of all other stages are kept.
 
         Args:
             trajectories: B trajectories of any policy with the same stages, in any space.
             states: the ends of the trajectories in the coordinates of ``space``.
-            space: the space to record the paths in.
-
-        Raises:
-            ConfigError: a stage with several paths to a state has other coordinates in ``space``.
+            space: the space to record the paths in, which contains the crystals.
         """
         network, generator = self.forward_network, Generator(device=space.device)
 
         def again(stage: Stage[Any], prefix: Tensor, so_far: Trajectories) -> Steps:
-            if stage.one_path:
+            if stage.single_parent:
                 return stage.rollback(network, prefix, so_far=so_far, states=states, space=space, generator=generator)
-            kept = trajectories.steps[len(so_far.steps)]
-            for name, value in kept.outcome().items():
-                if not torch.allclose(value, getattr(states, name), rtol=0, atol=SAME):
-                    raise ConfigError(
-                        f"{stage.name}: several paths lead to a crystal, so the path of another space cannot be found "
-                        "again; allowed: a space with the same coordinates, or one with a single path to each crystal"
-                    )
-            return kept
+            return trajectories.steps[len(so_far.steps)]
 
         return self._walk(network, network.start(len(states), None), condition=None, space=space, run=again)
 

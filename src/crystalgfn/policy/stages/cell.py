@@ -36,6 +36,7 @@ class CellStage(Stage[LatticeSteps]):
     """
 
     name: ClassVar[str] = LatticeSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, components: int) -> None:
         super().__init__()

@@ -47,7 +47,7 @@ class CompositionStage(Stage[CompositionSteps]):
     """
 
     name: ClassVar[str] = CompositionSpace.name
-    one_path: ClassVar[bool] = True
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, n_elements: int, max_count: int, look_ahead: LookAhead = "counts") -> None:
         super().__init__()

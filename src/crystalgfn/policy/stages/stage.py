@@ -64,12 +64,12 @@ class Stage(nn.Module, Generic[S]):
 
     Attributes:
         name: name of the subspace, by which the weights and encoders of the stage are named.
-        one_path: whether a single path leads to each state of the subspace, so that P_B is 1 and :meth:`rollback` draws
-            nothing. The steps of any other stage hold no masks and nothing else that depends on the space.
+        single_parent: whether every state of the stage has one parent, so that P_B is 1 and :meth:`rollback` draws
+            nothing. The steps of any other stage hold no masks, and nothing else that depends on constraints.
     """
 
     name: ClassVar[str]
-    one_path: ClassVar[bool] = False
+    single_parent: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
