@@ -16,7 +16,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
-from crystalgfn.gflownet.likelihood import log_likelihood
+from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
@@ -81,7 +81,7 @@ class Model:
             importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
             crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
             the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
-            space; then ``log_weight`` = log_reward + log_prior - log_pf.
+            space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own.
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -109,7 +109,9 @@ class Model:
         numbers = {"log_reward": log_reward, "log_pf": scores.log_pf_sum, "log_pb": scores.log_pb_sum}
         given_end = scores.log_pb_sum
         if self.prior is not None:
-            numbers["log_prior"] = given_end = self.prior.log_prob(trajectories, self.space)
+            own = self.prior.policy is self.policy and self.prior.space is self.space
+            given_end = scores.log_pf_sum if own else self.prior.log_prob(trajectories, self.space)
+            numbers["log_prior"] = given_end
         numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
@@ -164,6 +166,25 @@ class Model:
         }
         return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
+    def nats(self, crystals: Crystals, *, seed: int = 0) -> dict[str, np.ndarray]:
+        """Parts of -log-likelihoods that the stages contribute, for those of some crystals that lie in the space.
+
+        Args:
+            crystals: crystals of any origin.
+            seed: of the trajectories, where more than one leads to a crystal.
+
+        Returns:
+            arrays ``(N,)`` by the name of the stage, nats; see :func:`crystalgfn.gflownet.likelihood.nats_by_stage`.
+        """
+        states, rows = self.space.states(crystals)
+        if not len(rows):
+            return dict.fromkeys(self.policy.stages, np.zeros(0))
+        condition = self._condition.expand(len(states), -1) if self._condition is not None else None
+        generator = Generator(device=self.space.device).manual_seed(seed)
+        drawn = self.policy.sample_backward(states, self.space, condition=condition, generator=generator)
+        parts = nats_by_stage(self.policy, drawn, self.space)
+        return {name: part.cpu().numpy() for name, part in parts.items()}
+
     def weighted(self, **weights: float) -> Model:
         """The model at other weights of the terms of the objective, by the name of the criterion: ``band_gap=2``.
 
@@ -210,10 +231,13 @@ class Model:
     ) -> Model:
         """A model whose policy is trained further in this model's space, which pays after :meth:`restricted`.
 
-        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`.
+        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`; a prior, which has no reward to
+        learn from, is a ConfigError.
         """
         from crystalgfn.gflownet.finetune import finetune
 
+        if self.config.is_prior:
+            raise ConfigError("fine-tuning: found a prior, allowed: a model that was trained on a reward")
         policy, updates = finetune(
             self.policy,
             self.space,
@@ -246,8 +270,9 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     policy = build_policy(config, space)
     load_policy(weights, policy)
     fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
-    target, prior = build_target(config, space), load_prior(config, space)
-    return Model(config, space, policy.to(device), target, fingerprint, prior=prior)
+    policy = policy.to(device)
+    prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
+    return Model(config, space, policy, build_target(config, space), fingerprint, prior=prior)
 
 
 def untrained(config: Config) -> Model:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from crystalgfn.gflownet.objectives.backward import BackwardObjective, LearnedByObjective, TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import Objective
 from crystalgfn.gflownet.objectives.relative_trajectory_balance import RelativeTrajectoryBalance
@@ -20,6 +21,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "tb": TrajectoryBalance,
     "subtb": SubTrajectoryBalance,
     "rtb": RelativeTrajectoryBalance,
+    "likelihood": Likelihood,
 }
 """Objectives of the forward policy."""
 
