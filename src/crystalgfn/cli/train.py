@@ -96,7 +96,8 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
             f"{trainer.nonfinite} updates left out as not finite"
         )
     if config.training.prior is not None:
-        typer.echo(str(Posterior(**json.loads((output / POSTERIOR).read_text(encoding="utf-8")))))
+        found = json.loads((output / POSTERIOR).read_text(encoding="utf-8"))
+        typer.echo(str(Posterior(**found)))
 
 
 def _train_prior(config: Config, output: Path, *, resume: bool, device: str) -> None:

@@ -58,6 +58,19 @@ class Sites:
 
         return cls(joined("slots", 0), joined("letters", -1), joined("elements", 0))
 
+    @classmethod
+    def from_assignments(cls, assignments: Sequence[Assignment]) -> Sites:
+        """Sites of assignments: a slot for each element, by rising atomic number."""
+        most = max((len(assignment.sites) for assignment in assignments), default=0)
+        slots = torch.zeros(len(assignments), most, dtype=torch.int64)
+        letters, elements = torch.full_like(slots, -1), torch.zeros_like(slots)
+        for row, assignment in enumerate(assignments):
+            place = {position.letter: i for i, position in enumerate(WYCKOFF[assignment.space_group])}
+            slot = {z: i for i, z in enumerate(dict.fromkeys(z for z, _ in assignment.sites))}
+            for orbit, (z, letter) in enumerate(assignment.sites):
+                slots[row, orbit], letters[row, orbit], elements[row, orbit] = slot[z], place[letter], z
+        return cls(slots, letters, elements)
+
     def texts(self, space_group: Tensor) -> np.ndarray:
         """The column ``wyckoff``, ``(B,)``: orbits in the order of the slots.
 

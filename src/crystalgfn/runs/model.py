@@ -78,11 +78,10 @@ class Model:
 
         Returns:
             crystals with the columns of the reward's terms, ``log_reward``, ``log_pf``, ``log_pb``, and their
-            importance weights ``log_weight`` = log_reward + log_pb - log_pf, or log_reward for a prior, whose target is
-            prior x reward; and ``domain_distance``, above 1 where a crystal is unlike the training data of the
-            formation-energy model (:mod:`crystalgfn.proxies.domain`). Where the target is another prior x reward, also
-            ``log_prior``, log P_F of the trajectories under the prior in its own space; then ``log_weight`` =
-            log_reward + log_prior - log_pf.
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
+            crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
+            the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
+            space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own.
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -108,9 +107,11 @@ class Model:
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
         numbers = {"log_reward": log_reward, "log_pf": scores.log_pf_sum, "log_pb": scores.log_pb_sum}
-        given_end = scores.log_pf_sum if self.config.is_prior else scores.log_pb_sum
+        given_end = scores.log_pb_sum
         if self.prior is not None:
-            numbers["log_prior"] = given_end = self.prior.log_prob(trajectories, self.space)
+            own = self.prior.policy is self.policy and self.prior.space is self.space
+            given_end = scores.log_pf_sum if own else self.prior.log_prob(trajectories, self.space)
+            numbers["log_prior"] = given_end
         numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
@@ -269,8 +270,9 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     policy = build_policy(config, space)
     load_policy(weights, policy)
     fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
-    target, prior = build_target(config, space), load_prior(config, space)
-    return Model(config, space, policy.to(device), target, fingerprint, prior=prior)
+    policy = policy.to(device)
+    prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
+    return Model(config, space, policy, build_target(config, space), fingerprint, prior=prior)
 
 
 def untrained(config: Config) -> Model:
