@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crystalgfn.stability.load import hull_choices
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -39,6 +41,14 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            "--hull",
+            help=f"Hull to measure structures from: {hull_choices()}; shows what flatters S.U.N.",
+            show_default=False,
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
@@ -54,7 +64,7 @@ def evaluate(
     from crystalgfn.files.atomic import write_text
     from crystalgfn.runs.model import load
 
-    references = read_references(reference or [])
+    references = read_references(reference or [], hull=hull)
     model = load(str(data)) if is_model(data) else None
     crystals = read_data(data) if model is None else samples_of(model, data, n, seed)
     summary = measure(crystals, references, smact=smact)
@@ -93,7 +103,8 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
-            value = number["value"]
+            value, error = number["value"], number.get("standard_error")
             text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+            text += "" if error is None else f" ± {error:.2g}"
             table.add_row(f"{group}.{name}", text, escape(number["method"]))
     return table
