@@ -10,7 +10,7 @@ import numpy as np
 
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.evaluation.measured import measured, measured_share
+from crystalgfn.evaluation.measured import measured
 
 Elements = frozenset[int]
 """Atomic numbers of the elements of a crystal."""
@@ -84,7 +84,7 @@ def class_numbers(
     theirs = {} if known is None else class_shares(known)
     for key, share in class_shares(weights).items():
         about = CLASSES[key][0]
-        numbers[key] = measured_share(share if n else None, f"share of crystals with {about}", n)
+        numbers[key] = measured(share if n else None, f"share of crystals with {about}", n)
         if known is not None:
             total = sum(known.values())
             numbers[f"{key}_reference"] = measured(theirs[key], f"share with {about} among {name}", total)

@@ -12,7 +12,7 @@ from crystalgfn.crystallography.operations import letter_permutations
 from crystalgfn.crystallography.sites.assignments import Assignment, canonical
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.measured import measured, measured_share
+from crystalgfn.evaluation.measured import measured
 
 COLUMN = "wyckoff"
 """Column of a crystals table: JSON list of [symbol, letter, multiplicity in the conventional cell] of each orbit."""
@@ -85,9 +85,9 @@ def site_numbers(sites: Iterable[Sites | None], *, source: str) -> dict[str, dic
     what = f"space group and sites with their elements, equivalent origins being one ({source})"
     return {
         "n_site_keys": measured(len(distinct), f"distinct site keys: {what}", n),
-        "distinct_site_keys": measured_share(len(distinct) / n if n else None, f"share: distinct {what}", n),
+        "distinct_site_keys": measured(len(distinct) / n if n else None, f"share: distinct {what}", n),
         "n_patterns": measured(len(patterns), f"distinct patterns: site keys without elements ({source})", n),
-        "most_frequent_pattern": measured_share(
+        "most_frequent_pattern": measured(
             times / n if n else None, f"share of the most frequent pattern, {most} ({source})", n
         ),
     }
