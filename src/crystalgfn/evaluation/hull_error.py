@@ -57,9 +57,18 @@ class HullError:
         """
         if self._hull.energies_at(counts):
             return np.zeros(1)
-        kind = sum(n > 0 for n in counts.values()), self._hull.covers(counts)
+        return self.drops_of_kind(sum(n > 0 for n in counts.values()), covered=self._hull.covers(counts))
+
+    def drops_of_kind(self, n_elements: int, *, covered: bool) -> NDArray[np.float64]:
+        """Return the drops (K,) for compositions that the hull lacks, eV/atom.
+
+        Args:
+            n_elements: number of elements.
+            covered: whether the hull holds phases of the full chemical system.
+        """
+        kind = n_elements, covered
         if kind not in self._measured:
-            self._measured[kind] = self._measure(*kind)
+            self._measured[kind] = self._measure(n_elements, covered=covered)
         return self._measured[kind]
 
     @property
@@ -67,7 +76,7 @@ class HullError:
         """All drops (K,) that were measured so far, eV/atom."""
         return np.concatenate([np.zeros(0), *self._measured.values()])
 
-    def _measure(self, n_elements: int, covered: bool) -> NDArray[np.float64]:
+    def _measure(self, n_elements: int, *, covered: bool) -> NDArray[np.float64]:
         compounds = [counts for counts in self._hull.compositions() if len(counts) > 1]
         in_system = Counter(frozenset(counts) for counts in compounds)
         by_size: dict[int, list[Mapping[str, float]]] = defaultdict(list)

@@ -28,6 +28,7 @@ from crystalgfn.structures.candidates.duplicates import Formula
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, tally
+from crystalgfn.structures.quiet import quiet
 
 MATCHER = "pymatgen StructureMatcher, default tolerances"
 
@@ -215,11 +216,14 @@ def _classes_of(formulas: Mapping[Formula, int]) -> Counter[Elements]:
 def _sites(row: Row, candidates: Candidates) -> Sites | None:
     """Return the occupied sites of a structure; None where there is no structure, or none with a space group."""
     structure = candidates.structures.get(row.row)
+    if structure is None:
+        return None
     try:
-        cell = None if structure is None else conventional_cell(structure)
+        with quiet():
+            cell = conventional_cell(structure)
     except DataError:
         return None
-    return None if cell is None else (cell.space_group, cell.wyckoff)
+    return cell.space_group, cell.wyckoff
 
 
 def _as_structure(row: Row, candidates: Candidates) -> Row:
