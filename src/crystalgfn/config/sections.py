@@ -35,6 +35,10 @@ class PolicyConfig(Section):
     """The choice of an element starts from the completions after each count of the element, or (faster with many
     elements) from the completions after all counts together, without regard to charge, or (slower) from completions
     weighted by a learned factor for each (element, count). Masks are exact in any case."""
+    dropout: float | None = Field(None, ge=0.0, lt=1.0)
+    """Null for plain hidden layers; a number for residual ones with this dropout while a prior is trained."""
+    remembered_patterns: int = Field(0, ge=0, le=100_000)
+    """With ``sites: wyckoff``: most site patterns of real crystals that a policy remembers beside its network."""
 
 
 class ReplayConfig(Section):

@@ -68,7 +68,7 @@ class CrystalPolicy(nn.Module):
 
     def _network(self, options: PolicyOptions) -> Network:
         encoders = {name: stage.encoder(options.width) for name, stage in self.stages.items()}
-        return Network(encoders, options.width, options.layers, options.conditions)
+        return Network(encoders, options.width, options.layers, options.conditions, options.dropout)
 
     @torch.inference_mode()
     def sample(
@@ -127,6 +127,11 @@ class CrystalPolicy(nn.Module):
                 prefix = prefix + network.encoders[name](*stage.final(steps, trajectories, space=space))
             trajectories = trajectories.followed_by(steps)
         return trajectories
+
+    def remember(self, states: CrystalStates) -> None:
+        """Let every stage remember what it keeps of real crystals beside its network, once training is over."""
+        for stage in self.stages.values():
+            stage.remember(states)
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""

@@ -84,6 +84,10 @@ class Stage(nn.Module, Generic[S]):
         """
         return None
 
+    def remember(self, states: CrystalStates) -> None:
+        """Remember what the stage keeps of real crystals beside its network; most stages keep nothing."""
+        return None
+
     @abstractmethod
     def rollout(
         self,
