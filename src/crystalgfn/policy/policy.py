@@ -66,6 +66,11 @@ class CrystalPolicy(nn.Module):
         self.backward_network = None if options.shared else self._network(options)
         self.flow = small_head(options.width, 1) if options.flow else None
 
+    @property
+    def single_parent(self) -> bool:
+        """Whether one trajectory leads to each sample, so that its log P_F is the log-likelihood of the sample."""
+        return all(stage.single_parent for stage in self.stages.values())
+
     def _network(self, options: PolicyOptions) -> Network:
         encoders = {name: stage.encoder(options.width) for name, stage in self.stages.items()}
         return Network(encoders, options.width, options.layers, options.conditions, options.dropout)

@@ -155,14 +155,27 @@ class CrystalSpace:
         Raises:
             DataError: the space has sites, and the crystals have none or impossible ones; names the row.
         """
+        states, rows, _ = self.encode(crystals)
+        return states, rows
+
+    def encode(self, crystals: Crystals) -> tuple[CrystalStates, Tensor, dict[str, int]]:
+        """Real crystals in the coordinates of the space, and why others are not; errors as for :meth:`states`.
+
+        Returns:
+            the states of the crystals that lie in the space, the row numbers ``(N,)`` of these crystals, and the number
+            of other crystals by the name of the first subspace in which they do not lie.
+        """
         if self.has_sites:
             crystals = with_sites(crystals)
         rows, decided = torch.arange(len(crystals), device=self.device), dict[str, Tensor]()
+        outside: dict[str, int] = {}
         for subspace in self.subspaces:
             fields, inside = subspace.encode(crystals, decided)
             decided = {name: value[inside] for name, value in decided.items()} | fields
+            if len(inside) < len(crystals):
+                outside[subspace.name] = len(crystals) - len(inside)
             crystals, rows = crystals[inside], rows[inside]
-        return self.state_type(**decided), rows
+        return self.state_type(**decided), rows, outside
 
     def log_measure(self, states: CrystalStates) -> Tensor:
         """Term of log R with which samples follow R in the chosen measure, ``(B,)``: 0 for that of the cube."""

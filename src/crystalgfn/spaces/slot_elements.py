@@ -209,5 +209,5 @@ def first_alike(unfilled: Tensor, keys: Tensor) -> Tensor:
         keys: ``(B, m)``, equal for slots alike; such slots stand side by side.
     """
     alike = (keys.unsqueeze(2) == keys.unsqueeze(1)) & unfilled.unsqueeze(1)  # (B, slot, earlier slot)
-    earlier = alike & torch.ones_like(alike[0]).tril(-1)
+    earlier = alike & alike.new_ones(alike.shape[1:]).tril(-1)
     return unfilled & ~earlier.any(2)

@@ -1,12 +1,12 @@
 """The lattice stage of spaces with sites: one draw of all free parameters, so every state has one parent.
 
-The density in the unit cube is a mixture of products: for component k and free slot i, logit(u_i) is normal with mean
-and deviation that the network gives, so that parameters can depend on each other through the component.
+The density in the unit cube is a mixture of products: for component k and free slot i, logit(u_i) has a logistic
+distribution with mean and scale that the network gives, so that parameters depend on each other through the component.
+Mean 0 and scale 1 is the uniform distribution of u_i, with which an untrained policy begins, nearly.
 """
 
 from __future__ import annotations
 
-from math import log, pi
 from typing import ClassVar
 
 import torch
@@ -23,8 +23,8 @@ from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.lattice_space import LatticeSpace
 from crystalgfn.spaces.states import CrystalStates
 
-LOG_DEVIATION = (-5.0, 1.0)
-"""Bounds of the log of the standard deviation of logit(u)."""
+LOG_SCALE = (-6.0, 1.0)
+"""Bounds of the log of the scale of logit(u)."""
 
 
 class CellStage(Stage[LatticeSteps]):
@@ -36,15 +36,16 @@ class CellStage(Stage[LatticeSteps]):
     """
 
     name: ClassVar[str] = LatticeSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, components: int) -> None:
         super().__init__()
         self.components = components
         self.mixture = small_head(width, components * 13)
-        with torch.no_grad():  # components that differ a little, and are broad
+        with torch.no_grad():  # components that differ a little and are almost uniform
             bias = self.mixture.bias.view(components, 13)
-            bias[:, 1:7] = 0.5 * torch.randn(components, 6)
-            bias[:, 7:] = 1.0
+            bias[:, 1:7] = 0.3 * torch.randn(components, 6)
+            bias[:, 7:] = 1.8
 
     @classmethod
     def build(cls, space: CrystalSpace, options: PolicyOptions) -> CellStage:
@@ -56,20 +57,20 @@ class CellStage(Stage[LatticeSteps]):
         return PointEncoder(6, width)
 
     def _mixture(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-weights ``(R, k)``, means and log-deviations ``(R, k, 6)`` of logit(u)."""
+        """Log-weights ``(R, k)``, means and log-scales ``(R, k, 6)`` of logit(u)."""
         raw = self.mixture(z).view(len(z), self.components, 13)
-        low, high = LOG_DEVIATION
-        deviations = low + (high - low) * torch.sigmoid(raw[..., 7:])
-        return torch.log_softmax(raw[..., 0], 1), raw[..., 1:7], deviations
+        low, high = LOG_SCALE
+        scales = low + (high - low) * torch.sigmoid(raw[..., 7:])
+        return torch.log_softmax(raw[..., 0], 1), raw[..., 1:7], scales
 
     def _log_density(self, z: Tensor, u: Tensor, free: Tensor) -> Tensor:
         """Log-density ``(R,)`` of points ``(R, 6)`` over their free slots."""
-        weights, means, deviations = self._mixture(z)
+        weights, means, scales = self._mixture(z)
         u = u.clamp(EDGE, 1 - EDGE)
-        x = torch.logit(u)
         stretch = torch.log(u) + torch.log1p(-u)
-        scaled = (x.unsqueeze(1) - means) * torch.exp(-deviations)
-        each = -0.5 * scaled.square() - deviations - 0.5 * log(2 * pi) - stretch.unsqueeze(1)
+        scaled = (torch.logit(u).unsqueeze(1) - means) * torch.exp(-scales)
+        log_sigmoid = nn.functional.logsigmoid
+        each = log_sigmoid(scaled) + log_sigmoid(-scaled) - scales - stretch.unsqueeze(1)
         return torch.logsumexp(weights + (each * free.unsqueeze(1)).sum(2), 1)
 
     def rollout(
@@ -84,12 +85,12 @@ class CellStage(Stage[LatticeSteps]):
     ) -> LatticeSteps:
         """See :meth:`Stage.rollout`."""
         free, device = space.lattice.free(so_far.of(SpaceGroupSteps).space_group), prefix.device
-        weights, means, deviations = self._mixture(network.trunk(prefix))
+        weights, means, scales = self._mixture(network.trunk(prefix))
         everything = torch.ones_like(weights, dtype=torch.bool)
         k = sample_masked(weights, everything, epsilon=0.0, generator=generator)
         rows = torch.arange(len(k), device=device)
-        noise = torch.randn(len(k), 6, generator=generator, device=device)
-        u = torch.sigmoid(means[rows, k] + torch.exp(deviations[rows, k]) * noise)
+        noise = torch.rand(len(k), 6, generator=generator, device=device).clamp(EDGE, 1 - EDGE)
+        u = torch.sigmoid(means[rows, k] + torch.exp(scales[rows, k]) * torch.logit(noise))
         if epsilon > 0:
             uniform = torch.rand(len(k), 6, generator=generator, device=device)
             explore = torch.rand(len(k), 1, generator=generator, device=device) < epsilon

@@ -78,6 +78,7 @@ class SiteStage(Stage[SiteSteps]):
     """
 
     name: ClassVar[str] = SitePatternSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, *, max_slots: int, max_atoms: int, remembered: int) -> None:
         super().__init__()

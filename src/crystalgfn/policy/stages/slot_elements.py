@@ -67,6 +67,7 @@ class SlotElementStage(Stage[SlotElementSteps]):
     """
 
     name: ClassVar[str] = SlotElementSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, elements: Sequence[int], *, max_slots: int, max_atoms: int) -> None:
         super().__init__()

@@ -22,6 +22,7 @@ class SpaceGroupAtOnceStage(Stage[SpaceGroupSteps]):
     """One head for the 230 groups."""
 
     name: ClassVar[str] = SpaceGroupSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
