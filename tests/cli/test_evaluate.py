@@ -1,6 +1,7 @@
 """``crystalgfn evaluate``: metrics of a table and of a model, as JSON."""
 
 import json
+import re
 
 from typer.testing import CliRunner
 
@@ -35,4 +36,5 @@ def test_shares_of_structures_have_an_error(tmp_path):
     ran = CliRunner().invoke(app, [str(folder), "-o", str(tmp_path / "m.json"), "--no-smact"], env={"COLUMNS": "200"})
     assert ran.exit_code == 0, ran.output
     assert "0.5 ± 0.35" in ran.output
+    assert re.search(r"sun_group_kept +– +– +– +not measured: no energy above hull in the table", ran.output)
     assert json.loads((tmp_path / "m.json").read_text())["metrics"]["symmetry"]["p1"]["value"] == 0

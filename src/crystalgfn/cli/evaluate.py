@@ -71,7 +71,10 @@ def evaluate(
     if model is not None:
         summary["metrics"]["likelihood"] = _likelihood(model, crystals, references, seed)
     write_text(output, json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False))
-    Console().print(_table(summary))
+    console = Console()
+    console.print(_table(summary))
+    if "stability" in summary["metrics"]:
+        console.print(_sun_table(summary["metrics"]["stability"]))
     for file, reason in summary["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)
     typer.echo(f"written to {output}")
@@ -107,8 +110,34 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
-            value, error = number["value"], number.get("standard_error")
-            text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-            text += "" if error is None else f" ± {error:.2g}"
-            table.add_row(f"{group}.{name}", text, escape(number["method"]))
+            if not name.startswith("sun_"):  # these have a table of their own
+                table.add_row(f"{group}.{name}", _text(number), escape(number["method"]))
     return table
+
+
+def _sun_table(numbers: Numbers) -> Table:
+    """S.U.N. and its corrections: a column for each threshold."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from crystalgfn.evaluation.sun import CORRECTIONS
+    from crystalgfn.structures.candidates.tally import THRESHOLDS
+
+    title = "S.U.N.: share stable, unique and novel of all crystals handed in, at energies above hull (eV/atom) of"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for heading in ("stability.*", *(f"<= {threshold:g}" for threshold in THRESHOLDS)):
+        table.add_column(heading, justify="left" if heading.startswith("s") else "right")
+    table.add_column("what is counted", overflow="fold")
+    for name in ("sun", *(f"sun_{correction}" for correction in CORRECTIONS)):
+        own = [numbers[f"{name}_{threshold:g}"] for threshold in THRESHOLDS]
+        missing = own[-1]["value"] is None
+        source = numbers["e_above_hull"]["method"].removeprefix("median ")
+        about = f"by {source}" if name == "sun" else CORRECTIONS[name.removeprefix("sun_")].about
+        table.add_row(name, *map(_text, own), escape(own[-1]["method"] if missing else about))
+    return table
+
+
+def _text(number: dict[str, Any]) -> str:
+    value, error = number["value"], number.get("standard_error")
+    text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return text if error is None else f"{value:.3g} ± {error:.2g}"

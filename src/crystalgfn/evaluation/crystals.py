@@ -13,7 +13,7 @@ from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.distributions import against, formation_energy
 from crystalgfn.evaluation.measured import measured
 from crystalgfn.evaluation.metrics import LOG_COLUMNS, TOP, summarise
-from crystalgfn.evaluation.site_diversity import COLUMN, site_numbers, sites_of_table
+from crystalgfn.evaluation.site_diversity import site_numbers, sites_of_table
 
 Numbers = dict[str, dict[str, Any]]
 
@@ -65,7 +65,7 @@ def evaluate_crystals(
         "uniqueness": _uniqueness(crystals, summary["diversity"]),
         "diversity": {
             **_diversity(summary["diversity"], n, "crystals"),
-            **({} if sites is None else site_numbers(sites, source=f"column {COLUMN!r}")),
+            **({} if sites is None else site_numbers(sites, source="column 'wyckoff'")),
         },
         "chemistry": class_numbers(
             elements_of(crystals), None if reference is None else elements_of(reference), name=reference_name

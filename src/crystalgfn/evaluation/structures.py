@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import conventional_cell
 from crystalgfn.errors import DataError
@@ -20,7 +21,7 @@ from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.distributions import against
 from crystalgfn.evaluation.known import KnownStructures, formulas_of
 from crystalgfn.evaluation.measured import measured, measured_share
-from crystalgfn.evaluation.site_diversity import Sites, site_numbers
+from crystalgfn.evaluation.site_diversity import site_numbers
 from crystalgfn.evaluation.sun import NEEDS_KNOWN, Known, counts_of, sun_numbers
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
@@ -213,7 +214,7 @@ def _classes_of(formulas: Mapping[Formula, int]) -> Counter[Elements]:
     return numbers
 
 
-def _sites(row: Row, candidates: Candidates) -> Sites | None:
+def _sites(row: Row, candidates: Candidates) -> Assignment | None:
     """Return the occupied sites of a structure; None where there is no structure, or none with a space group."""
     structure = candidates.structures.get(row.row)
     if structure is None:
@@ -221,9 +222,10 @@ def _sites(row: Row, candidates: Candidates) -> Sites | None:
     try:
         with quiet():
             cell = conventional_cell(structure)
+        sites = tuple((SYMBOLS.index(symbol), letter) for symbol, letter, _ in cell.wyckoff)
+        return Assignment(cell.space_group, sites)
     except DataError:
         return None
-    return cell.space_group, cell.wyckoff
 
 
 def _as_structure(row: Row, candidates: Candidates) -> Row:
