@@ -88,7 +88,8 @@ def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, word
 
 def test_overrides_and_yaml_of_chemists():
     config = load_preset(
-        "twelve-elements", ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"]
+        "twelve-elements",
+        ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"],
     )
     assert config.training.lr == 1e-4
     assert config.constraints.elements.allowed == ["No", "Y", "N", "O"]  # not booleans
