@@ -104,7 +104,7 @@ class Bench:
     def _relaxed(self, placed: PlacedRequest, row: Row, potential: Potential, start: float) -> Candidate:
         request, placements = placed.request, placed.placements
         best, failures = best_of(request, self.settings, potential, placements)
-        if best is None and placements[0].source != WITHOUT_SYMMETRY:
+        if best is None and not request.sites and placements[0].source != WITHOUT_SYMMETRY:
             best, _ = best_of(request, self.settings, potential, place_without_symmetry(request, self.settings))
         if best is None:
             return Candidate(_final_row(row, Status.FAILED, start, "; ".join(failures)))

@@ -7,7 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
+import numpy as np
+
+from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.column import COLUMN, read_sites
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables.cells import refuse
+from crystalgfn.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class SearchSettings:
     tried: int = 8
     relaxed: int = 2
     steps: int = 100
-    free_steps: int = 100
+    free_steps: int = 500
     time_limit_s: float = 300.0
     seed: int = 0
 
@@ -42,6 +48,7 @@ class Request:
         space_group: international number.
         counts: atoms of each atomic number in the conventional cell.
         lattice: a, b, c in A, alpha, beta, gamma in degree.
+        sites: occupied Wyckoff positions; None where any may be occupied.
         inputs: numbers in further columns, such as properties that a proxy predicted.
         failure: why the row cannot be used; empty otherwise.
     """
@@ -51,25 +58,56 @@ class Request:
     space_group: int = 0
     counts: Mapping[int, int] = field(default_factory=dict)
     lattice: tuple[float, ...] = ()
+    sites: Assignment | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
 
 
-def requests(crystals: Crystals, *, first: int = 0) -> Iterator[Request]:
-    """Yield the rows of a batch of crystals, numbered from ``first`` on."""
+def requests(crystals: Crystals, *, first: int = 0, source: str = "crystals") -> Iterator[Request]:
+    """Yield the rows of a batch of crystals.
+
+    Args:
+        crystals: B crystals. Sites are read from the text column ``wyckoff``
+            (:mod:`crystalgfn.crystallography.sites.column`), where it exists and a row has a text in it.
+        first: number of the first row.
+        source: name of the table, for messages.
+
+    Raises:
+        DataError: sites that contradict the space group or the counts of their row, or cannot be read.
+    """
     symbols = list(crystals.elements)
     formulas, groups = crystals.formulas, crystals.space_group.tolist()
     counts, lattices = crystals.counts.tolist(), crystals.lattice.tolist()
     numeric = {name: values for name, values in crystals.columns.items() if values.dtype.kind == "f"}
+    texts = _texts_of_sites(crystals, first, source)
     for i in range(len(crystals)):
+        held = {z: n for z, n in zip(symbols, counts[i], strict=True) if n}
         yield Request(
             row=first + i,
             formula=formulas[i],
             space_group=groups[i],
-            counts={z: n for z, n in zip(symbols, counts[i], strict=True) if n},
+            counts=held,
             lattice=tuple(lattices[i]),
+            sites=_sites(texts[i], groups[i], held, row=first + i, source=source) if texts[i] else None,
             inputs={name: float(values[i]) for name, values in numeric.items()},
         )
+
+
+def _texts_of_sites(crystals: Crystals, first: int, source: str) -> list[str | None]:
+    """Cells (B,) of the column of sites; None where there is none."""
+    values = crystals.columns.get(COLUMN)
+    if values is None or (values.dtype.kind == "f" and np.isnan(values).all()):
+        return [None] * len(crystals)
+    if values.dtype != object:
+        refuse(source, first, COLUMN, values[0], "text, or an empty cell")
+    return list(values)
+
+
+def _sites(text: str, space_group: int, counts: Mapping[int, int], *, row: int, source: str) -> Assignment:
+    try:
+        return read_sites(text, space_group, counts)
+    except DataError as error:
+        raise DataError(f"{source}: row {row + 1}, column {COLUMN!r}: {error}") from None
 
 
 def digest(tasks: Iterable[Request]) -> str:

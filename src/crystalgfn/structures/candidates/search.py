@@ -37,6 +37,9 @@ MAX_ATOMS = 200
 TRY_STEPS = 8
 """Steps after which placements are compared again."""
 
+STARTS_PER_FREE, MOST_FREE, MOST_TRIED = 4, 5, 3
+"""With known sites: placements for each free coordinate, of which up to so many count, and most placements tried."""
+
 SPARE = 2
 """Most placements that are relaxed in place of failed ones."""
 
@@ -59,6 +62,19 @@ class PlacedRequest:
     reason: str = ""
 
 
+def settings_for(request: Request, settings: SearchSettings) -> SearchSettings:
+    """Return the settings for a crystal: with known sites, placements whose number grows with the free coordinates."""
+    if request.sites is None:
+        return settings
+    free = sum(request.sites.degrees_of_freedom)
+    return replace(
+        settings,
+        placements=min(settings.placements, 1 + STARTS_PER_FREE * min(free, MOST_FREE)),
+        tried=min(settings.tried, 1 + free, MOST_TRIED),
+        relaxed=min(settings.relaxed, 1),
+    )
+
+
 def place_request(request: Request, settings: SearchSettings, library: PrototypeLibrary | None = None) -> PlacedRequest:
     """Return a crystal with its placements, best first, or without any and with the reason."""
     if request.failure:
@@ -67,6 +83,7 @@ def place_request(request: Request, settings: SearchSettings, library: Prototype
     if atoms > MAX_ATOMS:
         reason = f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
         return PlacedRequest(request, (), reason)
+    settings = settings_for(request, settings)
     placements, reason = _placements_or_reason(
         lambda: (
             place(
@@ -75,9 +92,10 @@ def place_request(request: Request, settings: SearchSettings, library: Prototype
                 request.lattice,
                 placements=settings.placements,
                 seed=_seed(settings.seed, request.row),
+                sites=request.sites,
                 library=library,
             )
-            or _in_p1(request, settings)
+            or ([] if request.sites else _in_p1(request, settings))
         )
     )
     return PlacedRequest(request, tuple(placements), reason)
@@ -127,7 +145,9 @@ def best_of(
     """
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
-    screened = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    settings = settings_for(request, settings)
+    keep = settings.tried if request.sites else max(settings.tried, settings.relaxed + SPARE)
+    screened = screen(placements, potential, keep, volumes=() if request.sites else SCREEN_VOLUMES)
     if not screened:
         return None, ["the potential gives no energy of any placement"]
     prerelaxed = potential.prerelax([placement.structure for placement in screened], steps=TRY_STEPS)
@@ -156,17 +176,20 @@ def best_of(
     return best, list(dict.fromkeys(failures))
 
 
-def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> list[Placement]:
+def screen(
+    placements: Sequence[Placement], potential: Potential, keep: int, *, volumes: Sequence[float] = SCREEN_VOLUMES
+) -> list[Placement]:
     """Return the placements of lowest energy, lowest first.
 
-    All placements are screened at the given volume, and the lowest share of :data:`RESCREENED_SHARE` at
-    :data:`SCREEN_VOLUMES` too. Volumes at which atoms would be nearer than the check of distances allows do not count,
-    unless no others are left.
+    All placements are screened at the given volume, and the lowest share of :data:`RESCREENED_SHARE` at further
+    ``volumes`` too. Volumes at which atoms would be nearer than the check of distances allows do not count, unless no
+    others are left.
     """
     lowest = _energies(placements, potential, (1.0,))
-    again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(RESCREENED_SHARE * len(placements)))]
-    others = _energies([placements[i] for i in again], potential, SCREEN_VOLUMES)
-    lowest[again] = np.minimum(lowest[again], others)
+    if volumes:
+        again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(RESCREENED_SHARE * len(placements)))]
+        others = _energies([placements[i] for i in again], potential, volumes)
+        lowest[again] = np.minimum(lowest[again], others)
     order = [int(i) for i in np.argsort(lowest, kind="stable") if math.isfinite(lowest[i])]
     distinct: list[int] = []
     for i in order:  # placements whose energies agree to a tenth of a meV are one structure
