@@ -26,6 +26,7 @@ SPANNING = {
     "policy/test_conditional.py": "policies with conditions, through rewards, training and sampling",
     "policy/test_fourth_stage.py": "a further subspace with its stage, at every place of the stack",
     "policy/test_partition.py": "all stages: E[R P_B / P_F] = Z",
+    "policy/test_site_stages.py": "all stages of spaces with sites: enumeration, normalisation, training",
     "policy/test_scores.py": "all stages: scores of transitions",
     "proxies/test_order.py": "the order of the files of proxies",
     "report/test_page_browser.py": "the scripts of the page, in a browser",

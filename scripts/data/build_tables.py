@@ -30,7 +30,7 @@ from pymatgen.analysis.local_env import CovalentRadius
 from pymatgen.core import Element
 from pyxtal.symmetry import Group
 from scipy.optimize import nnls
-from wyckoff_operations import operations
+from wyckoff_operations import affine_normalizers, operations
 
 DATA = Path(__file__).resolve().parents[2] / "src" / "crystalgfn" / "crystallography" / "data"
 ELEMENTS = [Element.from_Z(z) for z in range(1, 119)]
@@ -291,6 +291,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
 
     tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "operations": operations(), "elements": elements()}
+    tables["affine_normalizers"] = affine_normalizers()
     tables["charges"] = {"oxidation_states": [oxidation_states(e) for e in ELEMENTS]}
     if arguments.crystals:
         counts, volume = read_crystals(arguments.crystals)

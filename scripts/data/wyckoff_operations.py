@@ -22,6 +22,9 @@ RHOMBOHEDRAL_HOLOHEDRY = 166
 
 Matrix = NDArray[np.int64]
 
+Images = tuple[int, ...]
+"""A permutation of the letters of a group: the place of the image of each."""
+
 
 def as_xyz(matrix: Matrix, shift: Matrix) -> str:
     """Write a map in the notation of ITA: ``"x,-y+1/2,x-y"``; the shift, in 24ths, is taken modulo the lattice."""
@@ -97,39 +100,115 @@ def normalizer(rotations: Matrix, translations: Matrix, candidates: Matrix) -> l
     return maps
 
 
+@cache
 def permutations(number: int) -> list[str]:
     """Return how the Euclidean normalizer (of the least special metric) permutes the Wyckoff letters, identity first.
 
     Each permutation is the string of the images of the letters in order.
     """
     positions = list(reversed(Group(number).Wyckoff_positions))
-    letters = [position.letter for position in positions]
-    kinds = [(position.multiplicity, position.get_dof()) for position in positions]
     rotations, translations = split(positions[-1].ops)
-    maps = [split(position.ops) for position in positions]
-    point = np.array([7_919, 31_337, 64_283])  # generic: no small integer relation, far from the 24ths
-    scale = 100_003 * UNITS
-    sharing = [i for i, kind in enumerate(kinds) if kinds.count(kind) > 1]
-    if not sharing:
-        return ["".join(letters)]
+    if not sharing(number):
+        return ["".join(position.letter for position in positions)]
+    return as_letters(number, images(number, normalizer(rotations, translations, lattice_symmetries(number))))
 
+
+def affine_permutations(number: int) -> list[str]:
+    """Return how the affine normalizer permutes the Wyckoff letters, as :func:`permutations` does.
+
+    Candidates are the integer matrices with entries -1, 0, 1 and determinant 1 or -1 that conjugate the point group
+    into itself: lattices of any metric that the group allows, so that axes of different lengths are exchanged. The
+    group of permutations is the closure of generators: those of the translations, and one map of each matrix that is
+    not a product of matrices before it.
+    """
+    if not sharing(number):
+        return permutations(number)
+    rotations, translations = split(Group(number).Wyckoff_positions[0].ops)
+    generators = images(number, normalizer(rotations, translations, np.eye(3, dtype=np.int64)[None]))
+    remaining = {matrix.tobytes(): matrix for matrix in point_group_normalizer(np.unique(rotations, axis=0))}
+    chosen: list[Matrix] = []
+    while remaining:
+        candidate = next(iter(remaining.values()))
+        maps = normalizer(rotations, translations, candidate[None])
+        if not maps:  # such as a matrix that breaks the centering
+            del remaining[candidate.tobytes()]
+            continue
+        generators |= images(number, [(candidate, maps[0][1][:1])])
+        chosen.append(candidate)
+        reached = [candidate]
+        while reached:
+            reached = [matrix for matrix in reached if remaining.pop(matrix.tobytes(), None) is not None]
+            reached = [matrix @ generator for matrix in reached for generator in chosen]
+    return as_letters(number, closure(generators))
+
+
+@cache
+def unimodular() -> Matrix:
+    """All integer matrices (K, 3, 3) with entries -1, 0, 1 and determinant 1 or -1, the sparsest first."""
+    matrices = np.array(list(itertools.product((0, 1, -1), repeat=9))).reshape(-1, 3, 3)
+    matrices = matrices[np.abs(np.rint(np.linalg.det(matrices))) == 1]
+    return matrices[np.argsort(np.abs(matrices).sum(axis=(1, 2)), kind="stable")]
+
+
+def point_group_normalizer(rotations: Matrix) -> Matrix:
+    """The matrices of :func:`unimodular` that conjugate a point group (N, 3, 3) into itself."""
+    candidates = unimodular()
+    inverses = np.rint(np.linalg.inv(candidates)).astype(np.int64)
+    group = rotations.reshape(len(rotations), 9)
+    keeps = np.ones(len(candidates), bool)
+    for rotation in rotations:
+        conjugates = (candidates @ rotation @ inverses).reshape(-1, 1, 9)
+        keeps &= (conjugates == group).all(axis=2).any(axis=1)
+    return candidates[keeps]
+
+
+def closure(generators: set[Images]) -> set[Images]:
+    """The group of permutations that generators make."""
+    found = set(generators)
+    reached = set(generators)
+    while reached:
+        reached = {tuple(first[i] for i in second) for first in generators for second in reached} - found
+        found |= reached
+    return found
+
+
+def sharing(number: int) -> list[int]:
+    """Places of the letters that some other letter equals in multiplicity and degrees of freedom."""
+    positions = reversed(Group(number).Wyckoff_positions)
+    kinds = [(position.multiplicity, position.get_dof()) for position in positions]
+    return [i for i, kind in enumerate(kinds) if kinds.count(kind) > 1]
+
+
+def images(number: int, maps: list[tuple[Matrix, Matrix]]) -> set[Images]:
+    """Return how maps of the normalizer, as :func:`normalizer` gives them, permute the places of the letters."""
+    positions = list(reversed(Group(number).Wyckoff_positions))
+    kinds = [(position.multiplicity, position.get_dof()) for position in positions]
+    points = [split(position.ops) for position in positions]
+    generic = np.array([7_919, 31_337, 64_283])  # no small integer relation, far from the 24ths
+    scale = 100_003 * UNITS
     results = set()
-    for rotation, shifts in normalizer(rotations, translations, lattice_symmetries(number)):
-        images = np.tile(np.arange(len(letters)), (len(shifts), 1))
-        for i in sharing:
-            linear, shift = maps[i][0][0], maps[i][1][0]
-            start = linear @ (point * UNITS) + shift * 100_003
+    for rotation, shifts in maps:
+        moved_to = np.tile(np.arange(len(positions)), (len(shifts), 1))
+        for i in sharing(number):
+            linear, shift = points[i][0][0], points[i][1][0]
+            start = linear @ (generic * UNITS) + shift * 100_003
             moved = (rotation @ start + shifts * 100_003) % scale
             unknown = np.ones(len(shifts), bool)
-            for j in sharing:
+            for j in sharing(number):
                 if kinds[j] == kinds[i]:
-                    on = unknown & on_position(moved, *maps[j], scale)
-                    images[on, i] = j
+                    on = unknown & on_position(moved, *points[j], scale)
+                    moved_to[on, i] = j
                     unknown &= ~on
             if unknown.any():
-                raise ValueError(f"group {number}: a normalizer moves position {letters[i]} off all positions")
-        results |= {tuple(int(j) for j in row) for row in np.unique(images, axis=0)}
-    return ["".join(letters[j] for j in row) for row in sorted(results)]
+                raise ValueError(f"group {number}: a normalizer moves position {positions[i].letter} off all positions")
+        results |= {tuple(int(j) for j in row) for row in np.unique(moved_to, axis=0)}
+    return results
+
+
+def as_letters(number: int, permutations: set[Images]) -> list[str]:
+    """Write permutations of places as strings of the images of the letters, sorted, identity first."""
+    letters = [position.letter for position in reversed(Group(number).Wyckoff_positions)]
+    return ["".join(letters[j] for j in row) for row in sorted(permutations)]
 
 
 def on_position(points: Matrix, linear: Matrix, shifts: Matrix, scale: int) -> NDArray[np.bool_]:
@@ -170,3 +249,9 @@ def operations() -> dict[str, Any]:
             "normalizer": permutations(number),
         }
     return table
+
+
+def affine_normalizers() -> dict[str, list[str]]:
+    """By space group: permutations of the affine normalizer, where they are more than those of the Euclidean one."""
+    table = {str(number): affine_permutations(number) for number in range(1, 231)}
+    return {number: rows for number, rows in table.items() if len(rows) > len(permutations(int(number)))}

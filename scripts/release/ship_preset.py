@@ -16,7 +16,7 @@ from crystalgfn.config import CONFIG, load_preset, preset_path, read_config
 from crystalgfn.files.tensors import read_tensors
 from crystalgfn.proxies.models import CARD, WEIGHTS, model_folder
 from crystalgfn.runs.build import POLICY
-from crystalgfn.runs.training import VERSIONS
+from crystalgfn.runs.folder import VERSIONS
 
 SOURCE = Path(__file__).parents[2] / "src" / "crystalgfn" / "presets"
 

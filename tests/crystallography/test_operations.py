@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+from pathlib import Path
+
 import moyopy
 import numpy as np
+import pymatgen.core
 import pytest
 
-from crystalgfn.crystallography.operations import group_operations, letter_permutations, parse_xyz
+from crystalgfn.crystallography.operations import affine_permutations, group_operations, letter_permutations, parse_xyz
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
@@ -102,6 +107,47 @@ def test_permutations_form_a_group():
         for first in permutations:
             for second in permutations:
                 assert tuple(first[second[letter]] for letter in second) in images
+
+
+METRIC_ALONE = {2, 3, 10, 11, 12, 14}
+"""Groups whose affine normalizer shears axes; pymatgen's relabelings of these are those of the Euclidean one."""
+
+
+@pytest.mark.parametrize("number", range(1, 231))
+def test_affine_permutations_are_a_group_that_contains_the_euclidean_one_and_keeps_kinds(number):
+    positions = WYCKOFF[number]
+    place = {position.letter: i for i, position in enumerate(positions)}
+    rows = np.array([[place[p[letter]] for letter in place] for p in affine_permutations(number)])
+    assert rows[0].tolist() == list(range(len(place)))
+    assert {tuple(p.values()) for p in letter_permutations(number)} <= {
+        tuple(p.values()) for p in affine_permutations(number)
+    }
+    kinds = np.array([position[1:] for position in positions])
+    assert (kinds[rows] == kinds).all()
+    assert (np.sort(rows, axis=1) == np.arange(len(place))).all()
+    # distinct permutations get distinct numbers, so a product is in the group if its number is
+    weights = np.random.default_rng(0).integers(1 << 40, size=len(place))
+    numbers = rows @ weights
+    assert len(np.unique(numbers)) == len(rows)
+    assert np.isin(rows[:, rows] @ weights, numbers).all()
+
+
+def test_known_affine_normalizers():
+    sizes = {number: len(affine_permutations(number)) for number in (1, 2, 10, 12, 16, 47, 62, 71, 123, 221, 225)}
+    assert sizes == {1: 1, 2: 1344, 10: 48, 12: 8, 16: 48, 47: 48, 62: 2, 71: 24, 123: 4, 221: 2, 225: 2}
+
+
+def test_affine_permutations_are_those_of_pymatgen_where_it_has_them():
+    # the file itself: importing the package that reads it takes several seconds
+    file = Path(pymatgen.core.__file__).parents[1] / "analysis/prototypes/wyckoff-position-relabelings.json.gz"
+    relabelings = json.loads(gzip.decompress(file.read_bytes()))
+    for number in range(1, 231):
+        letters = letter_permutations(number)[0]
+        theirs = {
+            tuple(images.get(str(ord(letter)), letter) for letter in letters) for images in relabelings[str(number)]
+        }
+        expected = letter_permutations if number in METRIC_ALONE else affine_permutations
+        assert theirs == {tuple(p.values()) for p in expected(number)}, number
 
 
 def test_xyz_is_read():

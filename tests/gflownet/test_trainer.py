@@ -14,7 +14,8 @@ from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW, Trainer
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.runs.build import POLICY, build_recipe, build_space, build_trainer
-from crystalgfn.runs.training import CHECKPOINT, METRICS, train
+from crystalgfn.runs.folder import CHECKPOINT, METRICS
+from crystalgfn.runs.training import train
 from crystalgfn.spaces.states import CrystalStates
 from small_run import small_config
 

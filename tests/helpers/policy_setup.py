@@ -9,8 +9,9 @@ from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.stages.lattice import LatticeStage
-from crystalgfn.spaces.crystal import SUBSPACES, CrystalSpace
+from crystalgfn.spaces.crystal import SITE_SUBSPACES, SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.site_states import SiteStates
 from crystalgfn.spaces.states import CrystalStates
 
 GROUPS = (1, 2, 14, 62, 123, 148, 166, 194, 225, 227)
@@ -72,3 +73,8 @@ def stage_sums(scores):
 def mean_and_error(weights):
     """Mean of ``(n,)`` and its standard error."""
     return weights.mean().item(), weights.std().item() / len(weights) ** 0.5
+
+
+def site_space(groups, elements, **limits) -> CrystalSpace:
+    """A small space with sites."""
+    return small_space(groups, elements, subspaces=SITE_SUBSPACES, state_type=SiteStates, **limits)

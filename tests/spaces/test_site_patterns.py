@@ -1,59 +1,13 @@
 """Masks of site patterns allow exactly those actions from which some pattern can be completed: brute force."""
 
-from collections import Counter
-
 import pytest
 import torch
 
-from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.wyckoff import WYCKOFF
-from crystalgfn.spaces.site_patterns import MAX_LETTERS, PatternState, SitePatterns
+from crystalgfn.spaces.site_patterns import PatternState, SitePatterns
+from crystalgfn.spaces.site_states import MAX_LETTERS
+from direct_sites import partitions, patterns_of
 
 END = 2 * MAX_LETTERS
-
-
-def partitions(most: int, slots: int, largest: int | None = None):
-    """Falling sequences of counts with a sum up to ``most``."""
-    yield ()
-    for n in range(1, min(most, largest or most) + 1):
-        if slots:
-            yield from ((n, *rest) for rest in partitions(most - n, slots - 1, n))
-
-
-def slots_of(group: int, atoms: int):
-    """All lists of letters, in order, with that many atoms per primitive cell."""
-    cells = int(CENTERING_MULTIPLICITY[group])
-
-    def grow(first: int, left: int):
-        if left == 0:
-            yield ()
-        for letter in range(first, len(WYCKOFF[group])):
-            position = WYCKOFF[group][letter]
-            m = position.multiplicity // cells
-            if m <= left:
-                for rest in grow(letter + (position.degrees_of_freedom == 0), left - m):
-                    yield (letter, *rest)
-
-    return list(grow(0, atoms))
-
-
-def patterns(group: int, accepted):
-    """Every pattern, as a list of slots, by trying all combinations."""
-    fixed = {i for i, p in enumerate(WYCKOFF[group]) if p.degrees_of_freedom == 0}
-    found = []
-    for counts in accepted:
-
-        def grow(rest, slots):
-            if not rest:
-                found.append(tuple(slots))
-                return
-            for slot in slots_of(group, rest[0]):
-                taken = Counter(x for s in (*slots, slot) for x in s if x in fixed)
-                if all(n == 1 for n in taken.values()):
-                    grow(rest[1:], [*slots, slot])
-
-        grow(counts, [])
-    return found
 
 
 def words(pattern) -> list[int]:
@@ -70,7 +24,7 @@ def test_masks_are_exact(group, accept):
     if accept == "few":
         accepted = [c for c in accepted if len(c) >= 2 and (c[0] - c[-1]) % 3 == 1]
     space = SitePatterns({group: accepted, 99: [(3, 1)]})
-    wanted = patterns(group, accepted)
+    wanted = patterns_of(group, accepted)
     assert bool(space.feasible[group]) == bool(wanted)
     follows: dict[tuple[int, ...], set[int]] = {}
     for pattern in wanted:

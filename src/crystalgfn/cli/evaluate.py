@@ -68,16 +68,20 @@ def evaluate(
 
 
 def _likelihood(model: Model, samples: Data, references: References, seed: int) -> Numbers:
-    """Correlations of log p and log reward over samples, and over crystals of the reference."""
+    """How a model's likelihoods of samples and of crystals of the reference follow the reward; nats for a prior."""
     import numpy as np
 
-    from crystalgfn.evaluation.likelihood import likelihood_numbers
+    from crystalgfn.evaluation.likelihood import likelihood_numbers, nats_numbers
 
     sets = {"samples": (samples.crystals, "fresh samples")}
     if references.crystals is not None:
         sets["reference"] = (references.crystals, f"crystals of {references.name}")
     numbers: Numbers = {}
     for key, (crystals, what) in sets.items():
+        if model.config.is_prior:
+            parts = model.nats(crystals, seed=seed)
+            numbers |= nats_numbers(parts, what, key, exact=model.policy.single_parent)
+            continue
         inside = model.space.states(crystals)[1].cpu().numpy()
         chosen = np.sort(np.random.default_rng(seed).permutation(inside)[:LIKELIHOODS])
         numbers |= likelihood_numbers(model.likelihoods(crystals[chosen], seed=seed), what, key, seed=seed)

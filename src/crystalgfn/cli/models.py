@@ -29,7 +29,7 @@ def samples_of(model: Model, where: Path, n: int, seed: int) -> Data:
     import json
 
     from crystalgfn.evaluation.inputs import Data, energy_methods
-    from crystalgfn.runs.training import VERSIONS
+    from crystalgfn.runs.folder import VERSIONS
 
     crystals = model.sample(n, seed=seed)
     kind = "run" if where.is_dir() else "preset"

@@ -58,7 +58,7 @@ def report(
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import read_metrics
     from crystalgfn.report.page.build import report as build
-    from crystalgfn.runs.training import METRICS
+    from crystalgfn.runs.folder import METRICS
 
     model = is_model(source)
     metrics = read_metrics(source / METRICS) if model and (source / METRICS).is_file() else None

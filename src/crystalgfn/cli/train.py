@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from crystalgfn.config import Config
 
 app = typer.Typer()
 
@@ -14,6 +17,11 @@ app = typer.Typer()
 @app.command()
 def train(
     config: Annotated[str, typer.Argument(help="A preset or a YAML file.", show_default=False)],
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="A table of real crystals to learn from: sets training.data.path.", show_default=False),
+    ] = None,
+    *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.", show_default=False)],
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last checkpoint.")] = False,
     overrides: Annotated[
@@ -28,49 +36,86 @@ def train(
     ] = True,
 ) -> None:
     """Train a sampler from a preset or a configuration file."""
+    import json
+
     import torch
 
     from crystalgfn.cli.device import check_device
-    from crystalgfn.cli.training_view import TrainingView
     from crystalgfn.config import CONFIG, load_config
-    from crystalgfn.gflownet.trainer import Progress
+    from crystalgfn.errors import ConfigError
     from crystalgfn.runs.build import POLICY
-    from crystalgfn.runs.training import train as run_training
 
     check_device(device)
     if threads is not None:
         torch.set_num_threads(threads)
     changes = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
-    resolved = load_config(config, changes)
+    paths = [f"training.data.path={json.dumps(str(data))}"] if data is not None else []
+    resolved = load_config(config, [*changes, *paths])
+    if resolved.is_prior and tensorboard:
+        raise ConfigError("--tensorboard: not written for priors; metrics.csv has a row for every epoch")
+    try:
+        if resolved.is_prior:
+            _train_prior(resolved, output, resume=resume, device=device)
+        else:
+            _train(resolved, output, resume=resume, device=device, tensorboard=tensorboard)
+    except KeyboardInterrupt:
+        if (output / CONFIG).is_file():
+            again = ["crystalgfn", "train", config, *([str(data)] if data is not None else []), "-o", str(output)]
+            again += [f"--set={key}" for key in changes]
+            again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
+            again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
+            typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
+            if report and (output / POLICY).is_file():
+                _report(output)
+        raise
+    if report:
+        _report(output)
+    typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")
+
+
+def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool) -> None:
+    """Train on a reward, and show progress and result."""
+    from crystalgfn.cli.training_view import TrainingView
+    from crystalgfn.gflownet.trainer import Progress
+    from crystalgfn.runs.training import train as run_training
+
     last: list[Progress] = []
-    with TrainingView(resolved) as view:
+    with TrainingView(config) as view:
 
         def after(progress: Progress) -> None:
             view(progress)
             last[:] = [progress]
 
-        try:
-            trainer = run_training(
-                resolved, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
-            )
-        except KeyboardInterrupt:
-            view.close()
-            if (output / CONFIG).is_file():
-                again = ["crystalgfn", "train", config, "-o", str(output), *(f"--set={key}" for key in changes)]
-                again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
-                again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
-                typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
-                if report and (output / POLICY).is_file():
-                    _report(output)
-            raise
+        trainer = run_training(
+            config, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
+        )
     if last:
         typer.echo(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
-    if report:
-        _report(output)
-    typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")
+
+
+def _train_prior(config: Config, output: Path, *, resume: bool, device: str) -> None:
+    """Train on real crystals, with a line for the data and for every epoch on stderr, and show the result."""
+    from crystalgfn.gflownet.prior import Epoch
+    from crystalgfn.runs.prior import train_prior
+    from crystalgfn.runs.prior_data import PriorData
+
+    def before(data: PriorData) -> None:
+        typer.echo(str(data), err=True)
+
+    def after(epoch: Epoch) -> None:
+        parts = ", ".join(f"{name.replace('_', ' ')} {nats:.2f}" for name, nats in epoch.by_stage.items())
+        held_out = f", held out {epoch.validation:.3f} nats ({parts})" if epoch.validation == epoch.validation else ""
+        typer.echo(f"epoch {epoch.epoch}: training {epoch.train:.3f}{held_out}{', best' * epoch.best}", err=True)
+
+    trainer = train_prior(config, output, resume=resume, device=device, on_start=before, on_epoch=after)
+    held_out = f", {sum(trainer.best_nats.values()):.3f} nats a held-out crystal" if len(trainer.held_out) else ""
+    typer.echo(
+        f"weights of epoch {trainer.best_epoch} of {trainer.epoch}{held_out}; {trainer.cpu_seconds:,.0f} CPU seconds; "
+        f"{trainer.nonfinite} updates left out as not finite"
+    )
 
 
 def _report(run: Path) -> None:

@@ -140,6 +140,14 @@ def _with_all_keys(section: type[Keys]) -> type[Keys]:
     for kind in CONSTRAINTS:
         if kind.section not in keys:
             keys[kind.section or kind.name] = SECTIONS[kind.section] if kind.section else _key(kind)
+    keys["sites"] = (
+        Literal["none", "wyckoff"],
+        Field(
+            "none",
+            description="Whether samples say which Wyckoff positions the elements occupy (``wyckoff``), or only how "
+            "many atoms of each there are, as in the paper (``none``).",
+        ),
+    )
     keys["measure"] = (
         Literal["cube", "lebesgue"],
         Field(

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from crystalgfn.config.beside import objective_with_keys, objective_with_terms
 from crystalgfn.config.constraints import ConstraintsConfig, FloatRange
 from crystalgfn.gflownet.objectives.backward import TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.registry import OBJECTIVES, ConfiguredBackwardObjective, ConfiguredObjective
 from crystalgfn.rewards.terms.property import PropertyTermConfig
@@ -35,6 +36,10 @@ class PolicyConfig(Section):
     """The choice of an element starts from the completions after each count of the element, or (faster with many
     elements) from the completions after all counts together, without regard to charge, or (slower) from completions
     weighted by a learned factor for each (element, count). Masks are exact in any case."""
+    dropout: float | None = Field(None, ge=0.0, lt=1.0)
+    """Null for plain hidden layers; a number for residual ones with this dropout while a prior is trained."""
+    remembered_patterns: int = Field(0, ge=0, le=100_000)
+    """With ``sites: wyckoff``: most site patterns of real crystals that a policy remembers beside its network."""
 
 
 class ReplayConfig(Section):
@@ -54,7 +59,7 @@ class DataTrajectoriesConfig(Section):
     path: str
     """A table of crystals; rows outside the space are left out."""
     share: float = Field(0.25, gt=0.0, lt=1.0)
-    """Share of these trajectories in each batch."""
+    """Share of these trajectories in each batch; the objective ``likelihood`` learns from no others."""
 
 
 class TrainingConfig(Section):
@@ -72,8 +77,9 @@ class TrainingConfig(Section):
     passes: int = Field(1, ge=1)
     """Passes over the batches of a rollout; more passes learn more per query of the reward and take longer."""
     objective: ConfiguredObjective = LogPartitionVariance()
-    """Log-partition variance (``vargrad``), trajectory balance (``tb``), or SubTB(lambda) (``subtb``); ``{tb:
-    {log_z_start: zero}}`` sets keys of the objective, which may also be written beside it."""
+    """Log-partition variance (``vargrad``), trajectory balance (``tb``), or SubTB(lambda) (``subtb``), which learn the
+    reward; or the likelihood of real crystals (``likelihood``). ``{tb: {log_z_start: zero}}`` sets keys of the
+    objective, which may also be written beside it."""
     backward: ConfiguredBackwardObjective = TrajectoryLikelihood()
     """How the backward policy is trained: by the objective (``learned``), or by trajectory likelihood (``tlm``)."""
     lr: float = Field(3e-3, gt=0.0)
@@ -113,9 +119,10 @@ class Config(Section):
 
     constraints: ConstraintsConfig
     """Constraints on what is sampled."""
-    objective: list[ConfiguredTerm] = Field(default_factory=_usual_objective, min_length=1)
-    """The reward: terms whose log-rewards add up. A term with a name, such as ``{stability: {beta: 20}}``, may also be
-    written beside the list, as a section ``stability``: it is read as the last term."""
+    objective: list[ConfiguredTerm] = Field(default_factory=_usual_objective)
+    """The reward: terms whose log-rewards add up; the list may be empty for ``training.objective: likelihood``, which
+    learns no reward. A term with a name, such as ``{stability: {beta: 20}}``, may also be written beside the list, as a
+    section ``stability``: it is read as the last term."""
     policy: PolicyConfig = PolicyConfig()
     """Networks of the policies."""
     training: TrainingConfig = TrainingConfig()
@@ -129,6 +136,12 @@ class Config(Section):
         return objective_with_terms(content, _usual_objective())
 
     @model_validator(mode="after")
+    def _something_to_learn(self) -> Config:
+        if not self.objective and not self.is_prior:
+            raise ValueError("objective: found no term, allowed: 1 or more; none with training.objective likelihood")
+        return self
+
+    @model_validator(mode="after")
     def _conditional(self) -> Config:
         training = self.training
         if self.conditions and (
@@ -137,6 +150,11 @@ class Config(Section):
             allowed = " or ".join(name for name, objective in OBJECTIVES.items() if objective.conditional)
             raise ValueError(f"objective weights need training.objective {allowed}, without replay and data")
         return self
+
+    @property
+    def is_prior(self) -> bool:
+        """Whether the run learns the distribution of real crystals, not the reward."""
+        return isinstance(self.training.objective, Likelihood)
 
     @property
     def conditions(self) -> int:

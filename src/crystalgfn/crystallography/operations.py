@@ -2,7 +2,7 @@
 
 Fractional coordinates of the ITA conventional cell, in the setting of the letters of
 :data:`~crystalgfn.crystallography.wyckoff.WYCKOFF`: monoclinic unique axis b and cell choice 1, hexagonal axes for the
-rhombohedral groups, origin choice 2. ``scripts/data/build_tables.py`` derives the table from pyxtal.
+rhombohedral groups, origin choice 2. ``scripts/data/build_tables.py`` derives the tables from pyxtal.
 """
 
 from __future__ import annotations
@@ -131,6 +131,26 @@ def letter_permutations(space_group: int) -> tuple[dict[str, str], ...]:
     return tuple(dict(zip(letters, images, strict=True)) for images in _row(space_group)["normalizer"])
 
 
+@cache
+def affine_permutations(space_group: int) -> tuple[dict[str, str], ...]:
+    """How the affine normalizer of a space group permutes its Wyckoff letters: letter -> image, the identity first.
+
+    Beside the maps of :func:`letter_permutations`, those that exchange or shear axes of different lengths, and so take
+    a crystal to another choice of its conventional cell: the axes of Pmmm in any order, a and c of P2/m, any basis of
+    P-1. Orientation may be reversed: mirror images are one crystal. Two assignments of letters are descriptions of the
+    same kind of crystal if and only if some permutation connects them.
+
+    Args:
+        space_group: international number, 1..230.
+
+    Raises:
+        DataError: there is no such space group.
+    """
+    euclidean = letter_permutations(space_group)
+    rows = _affine_normalizers().get(str(space_group))
+    return tuple(dict(zip(euclidean[0], images, strict=True)) for images in rows) if rows else euclidean
+
+
 def parse_xyz(text: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read a map in ITA notation, such as ``"x,-y+1/2,2x"``: (3, 3) matrix and (3,) shift."""
     matrix, shift = np.zeros((3, 3)), np.zeros(3)
@@ -188,5 +208,14 @@ def _row(space_group: int) -> dict[str, Any]:
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads((files(__package__) / "data" / "operations.json").read_text())
+    return _read("operations.json")
+
+
+@cache
+def _affine_normalizers() -> dict[str, list[str]]:
+    return _read("affine_normalizers.json")
+
+
+def _read(name: str) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((files(__package__) / "data" / name).read_text())
     return table

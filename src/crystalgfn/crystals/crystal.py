@@ -19,6 +19,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystals.sites import Sites
 from crystalgfn.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Crystals:
         columns: further columns by name, each (B,) and float64, int64, bool or object (text, None where missing):
             properties (named with their unit, as ``"band_gap [eV]"``), ``log_reward``, ``log_pf``, ``log_pb``,
             ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same types.
+        sites: occupied Wyckoff positions of samples from a space with sites; None elsewhere. Tables have them in the
+            column ``wyckoff``.
 
     Raises:
         DataError: shapes that do not fit each other, or a column that is neither number nor text. Other values are
@@ -58,6 +61,7 @@ class Crystals:
     counts: Tensor
     lattice: Tensor
     columns: dict[str, np.ndarray] = field(default_factory=dict)
+    sites: Sites | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen: only dtypes are settled here
@@ -97,6 +101,7 @@ class Crystals:
             counts=self.counts[on_device],
             lattice=self.lattice[on_device],
             columns={name: values[on_host] for name, values in self.columns.items()},
+            sites=self.sites[on_device] if self.sites is not None else None,
         )
 
     def _rows(self, index: Index) -> Tensor:
@@ -131,12 +136,14 @@ class Crystals:
                 odd = sorted(set(batch.columns) ^ set(first.columns))
                 raise DataError(f"batches differ in their columns {odd}: give each the same before joining them")
         aligned = [batch.with_elements(elements) for batch in batches]
+        sites = [batch.sites for batch in batches if batch.sites is not None]
         return cls(
             elements=elements,
             space_group=torch.cat([batch.space_group for batch in aligned]),
             counts=torch.cat([batch.counts for batch in aligned]),
             lattice=torch.cat([batch.lattice for batch in aligned]),
             columns={name: np.concatenate([batch.columns[name] for batch in aligned]) for name in first.columns},
+            sites=Sites.concatenate(sites) if len(sites) == len(batches) else None,
         )
 
     def with_columns(self, **arrays: Any) -> Crystals:
@@ -145,7 +152,8 @@ class Crystals:
         Raises:
             DataError: an array of another length.
         """
-        return Crystals(self.elements, self.space_group, self.counts, self.lattice, {**self.columns, **arrays})
+        columns = {**self.columns, **arrays}
+        return Crystals(self.elements, self.space_group, self.counts, self.lattice, columns, self.sites)
 
     def with_elements(self, elements: Sequence[int]) -> Crystals:
         """Return the same crystals with ``counts`` over atomic numbers (E,), in their order.
@@ -164,7 +172,7 @@ class Crystals:
         shared = [(new, column_of[z]) for new, z in enumerate(elements) if z in column_of]
         if shared:
             counts[:, [new for new, _ in shared]] = self.counts[:, [old for _, old in shared]]
-        return Crystals(elements, self.space_group, counts, self.lattice, self.columns)
+        return Crystals(elements, self.space_group, counts, self.lattice, self.columns, self.sites)
 
     def column(self, name: str) -> np.ndarray:
         """Return the column (B,) of a name with or without its unit: ``"band_gap"`` finds ``"band_gap [eV]"``.
@@ -181,7 +189,8 @@ class Crystals:
     def to(self, device: torch.device | str) -> Crystals:
         """Return the crystals with their tensors on ``device``; columns stay numpy arrays on the host."""
         space_group, counts, lattice = (t.to(device) for t in (self.space_group, self.counts, self.lattice))
-        return Crystals(self.elements, space_group, counts, lattice, self.columns)
+        sites = self.sites.to(device) if self.sites is not None else None
+        return Crystals(self.elements, space_group, counts, lattice, self.columns, sites)
 
     @property
     def device(self) -> torch.device:

@@ -1,7 +1,8 @@
-"""Correlation of log p and log R: whether a sampler draws crystals in proportion to their rewards."""
+"""Likelihoods of crystals under a sampler: their correlation with rewards, and nats by part for a prior."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,4 +102,31 @@ def likelihood_numbers(crystals: Crystals, what: str, key: str, *, seed: int = 0
         by = f"its standard error over {REPEATS:,} bootstrap samples of the crystals"
         numbers[f"{name}_{key}_error"] = measured(getattr(correlations, f"{name}_error"), by, n)
     numbers[f"log_p_{key}"] = measured(float(log_p.mean()), f"mean log p (nats, measure of the cube), {how}", n)
+    return numbers
+
+
+def nats_numbers(parts: Mapping[str, Floats], what: str, key: str, *, exact: bool) -> dict[str, dict[str, Any]]:
+    """Measure how well a prior fits crystals: mean -log-likelihoods, part by part.
+
+    Args:
+        parts: result of :meth:`crystalgfn.runs.model.Model.nats`, ``(n,)`` each.
+        what: description of the crystals in the methods.
+        key: last part of the names of the numbers.
+        exact: whether each crystal has one trajectory; otherwise the numbers are upper bounds.
+
+    Returns:
+        numbers with their methods: ``nats_*`` of whole crystals, with its standard error, and of each part.
+    """
+    total = np.sum(list(parts.values()), axis=0)
+    n = len(total)
+    if not n:
+        return {f"nats_{key}": measured(None, f"not measured: none of {what} lies in the model's space", 0)}
+    how = "exact, of one way to write a crystal" if exact else "an upper bound, from one trajectory drawn backward"
+    method = f"mean -log p over {what} in the model's space, nats a crystal (measure of the cube for cells); {how}"
+    numbers = {f"nats_{key}": measured(float(total.mean()), method, n)}
+    if n > 1:
+        error = float(total.std(ddof=1) / np.sqrt(n))
+        numbers[f"nats_{key}_error"] = measured(error, "its standard error over the crystals", n)
+    for name, nats in parts.items():
+        numbers[f"nats_{name}_{key}"] = measured(float(nats.mean()), f"the part of nats_{key} of the {name} stage", n)
     return numbers

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from crystalgfn.errors import CheckpointError
 from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.gflownet.prior import PriorTrainer
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 
@@ -42,22 +46,58 @@ def _fill(module: torch.nn.Module, tensors: dict[str, Tensor], path: Path) -> No
     module.load_state_dict(tensors)
 
 
-def _check_moments(state: dict[int, dict[str, Tensor]], trainer: Trainer, path: Path) -> None:
-    expected = [tuple(p.shape) for group in trainer.optimizer.param_groups for p in group["params"]]
-    for index, moments in state.items():  # a tensor without gradients has no moments yet
-        if index >= len(expected) or tuple(moments["exp_avg"].shape) != expected[index]:
+def _moments(optimizer: Optimizer) -> dict[str, Tensor]:
+    moments = optimizer.state_dict()["state"].items()
+    return {f"optimizer.{index}.{k}": v for index, entries in moments for k, v in entries.items()}
+
+
+def _fill_moments(optimizer: Optimizer, tensors: dict[str, Tensor], path: Path) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, entry = name.partition(".")
+        state.setdefault(int(index), {})[entry] = value
+    expected = [tuple(p.shape) for group in optimizer.param_groups for p in group["params"]]
+    for number, moments in state.items():  # a tensor without gradients has no moments yet
+        if number >= len(expected) or tuple(moments["exp_avg"].shape) != expected[number]:
             raise CheckpointError(
-                f"{path}: moments of tensor {index} are of another version; sample the run as it is, or start again"
+                f"{path}: moments of tensor {number} are of another version; sample the run as it is, or start again"
             )
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _policies(trainer: Trainer | PriorTrainer) -> dict[str, Tensor]:
+    tensors = {f"policy.{k}": v for k, v in trainer.policy.state_dict().items()}
+    return tensors | {f"sampling.{k}": v for k, v in trainer.sampling_policy.state_dict().items()}
+
+
+def _fill_policies(trainer: Trainer | PriorTrainer, parts: dict[str, dict[str, Tensor]], path: Path) -> None:
+    _fill(trainer.policy, parts["policy"], path)
+    _fill(trainer.sampling_policy, parts["sampling"], path)
+
+
+def _parts(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors by the first part of their name, then by the rest of it."""
+    parts: dict[str, dict[str, Tensor]] = {"policy": {}, "sampling": {}, "optimizer": {}, "replay": {}}
+    for key, value in tensors.items():
+        part, _, name = key.partition(".")
+        if part in parts:
+            parts[part][name] = value
+    return parts
+
+
+@contextmanager
+def _complete(path: Path) -> Iterator[None]:
+    """Turn errors over missing or impossible entries of a checkpoint into one that names the file."""
+    try:
+        yield
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(f"{path}: incomplete checkpoint ({' '.join(str(error).split())[:150]})") from None
 
 
 def save_checkpoint(path: Path, trainer: Trainer, header: dict[str, Any]) -> None:
     """Write everything a killed run needs to go on to the same result."""
-    tensors = {f"policy.{k}": v for k, v in trainer.policy.state_dict().items()}
-    tensors |= {f"sampling.{k}": v for k, v in trainer.sampling_policy.state_dict().items()}
-    tensors |= {"log_z": trainer.log_z, "generator": trainer.generator.get_state()}
-    for index, state in trainer.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    tensors = _policies(trainer) | {"log_z": trainer.log_z, "generator": trainer.generator.get_state()}
+    tensors |= _moments(trainer.optimizer)
     if trainer.replay is not None:
         tensors |= {f"replay.{k}": v for k, v in trainer.replay.state_dict().items()}
     counters = {"iteration": trainer.iteration, "trajectories": trainer.trajectories, "nonfinite": trainer.nonfinite}
@@ -71,27 +111,42 @@ def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
         CheckpointError: the file is unreadable or of another configuration.
     """
     tensors, header = read_tensors(path)
-    parts: dict[str, dict[str, Tensor]] = {"policy": {}, "sampling": {}, "optimizer": {}, "replay": {}}
-    for key, value in tensors.items():
-        part, _, name = key.partition(".")
-        if part in parts:
-            parts[part][name] = value
-    try:
-        _fill(trainer.policy, parts["policy"], path)
-        _fill(trainer.sampling_policy, parts["sampling"], path)
+    parts = _parts(tensors)
+    with _complete(path):
+        _fill_policies(trainer, parts, path)
         trainer.log_z.data.copy_(tensors["log_z"])
         trainer.generator.set_state(tensors["generator"])
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            index, _, entry = name.partition(".")
-            state.setdefault(int(index), {})[entry] = value
-        _check_moments(state, trainer, path)
-        groups = trainer.optimizer.state_dict()["param_groups"]
-        trainer.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        _fill_moments(trainer.optimizer, parts["optimizer"], path)
         if trainer.replay is not None:
             trainer.replay.load_state_dict({k: v.to(trainer.device) for k, v in parts["replay"].items()})
         trainer.iteration, trainer.trajectories = int(header["iteration"]), int(header["trajectories"])
         trainer.nonfinite = int(header["nonfinite"])
-    except (KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError(f"{path}: incomplete checkpoint ({' '.join(str(error).split())[:150]})") from None
     return header
+
+
+def save_prior_checkpoint(path: Path, trainer: PriorTrainer, header: dict[str, Any]) -> None:
+    """Write everything that a killed training by likelihood needs to go on to the same result."""
+    tensors = _policies(trainer) | _moments(trainer.optimizer) | {"best": trainer.best}
+    counters = {name: getattr(trainer, name) for name in PRIOR_COUNTERS}
+    write_tensors(path, tensors, {**header, **counters})
+
+
+def load_prior_checkpoint(path: Path, trainer: PriorTrainer) -> dict[str, Any]:
+    """Restore a trainer to the state that :func:`save_prior_checkpoint` wrote, and return the header.
+
+    Raises:
+        CheckpointError: the file is unreadable or of another configuration.
+    """
+    tensors, header = read_tensors(path)
+    parts = _parts(tensors)
+    with _complete(path):
+        _fill_policies(trainer, parts, path)
+        _fill_moments(trainer.optimizer, parts["optimizer"], path)
+        trainer.best.copy_(tensors["best"])
+        for name in PRIOR_COUNTERS:
+            setattr(trainer, name, type(getattr(trainer, name))(header[name]))
+    return header
+
+
+PRIOR_COUNTERS = ("epoch", "updates", "nonfinite", "best_epoch", "best_nats", "cpu_seconds")
+"""Numbers of a :class:`~crystalgfn.gflownet.prior.PriorTrainer` that go on."""

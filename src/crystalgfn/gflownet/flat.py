@@ -36,3 +36,22 @@ class FlatWeights:
             p.grad = None
         self.vector.grad = self._gradient
         return self._gradient
+
+    def clipped_gradient(self, limit: float | None) -> float:
+        """Collect the gradients, scale them down to a norm of at most ``limit``, and return their norm before that."""
+        gradient = self.collect()
+        norm = float(gradient.norm())
+        if limit is not None and norm > limit:
+            gradient *= limit / norm
+        return norm
+
+    @torch.no_grad()
+    def follow(self, newest: FlatWeights, decay: float, *, updates: int) -> None:
+        """Move towards the newest weights, as their moving average; faster at first, to forget the initial weights.
+
+        Args:
+            newest: weights of a module with the same parameters.
+            decay: of the average, 0..1.
+            updates: number of updates of the newest weights so far.
+        """
+        self.vector.lerp_(newest.vector, 1 - min(decay, (1 + updates) / (10 + updates)))

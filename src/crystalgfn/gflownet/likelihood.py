@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.states import CrystalStates
 
@@ -33,14 +34,16 @@ def log_likelihood(
         policy: the sampler.
         space: masks, tables and limits.
         states: B samples.
-        trajectories: number of trajectories drawn backward from each sample.
+        trajectories: number of trajectories drawn backward from each sample; one is enough, and exact, where it is the
+            only one.
         condition: ``(n,)``, condition of the sampler, for a conditional policy.
         generator: source of randomness.
 
     Returns:
         two tensors ``(B,)`` float64: log p with respect to the measure of the unit cube, and its standard error by the
-        delta method.
+        delta method, 0 where one trajectory leads to each sample.
     """
+    trajectories = 1 if policy.single_parent else trajectories
     log_ratios = []
     each = max(1, BATCH // trajectories)
     for start in range(0, len(states), each):
@@ -53,5 +56,30 @@ def log_likelihood(
         log_ratios.append(log_ratio.view(len(rows), trajectories))
     log_ratio = torch.cat(log_ratios)
     log_p = torch.logsumexp(log_ratio, 1) - math.log(trajectories)
+    if policy.single_parent:
+        return log_p, torch.zeros_like(log_p)
     relative = torch.exp(log_ratio - log_p[:, None])
     return log_p, relative.std(1) / math.sqrt(trajectories)
+
+
+@torch.no_grad()
+def nats_by_stage(policy: CrystalPolicy, trajectories: Trajectories, space: CrystalSpace) -> dict[str, Tensor]:
+    """Parts of -log p(x) that the stages contribute: log P_B - log P_F of their transitions.
+
+    Exact where the policy has single parents. Elsewhere, over trajectories drawn from P_B, the mean of the sum of all
+    parts is an upper bound on -log p(x), by Jensen's inequality.
+
+    Args:
+        policy: the sampler.
+        trajectories: B trajectories, drawn backward from the samples.
+        space: masks, tables and limits.
+
+    Returns:
+        tensors ``(B,)`` float64, nats, by the name of the stage.
+    """
+    parts: dict[str, list[Tensor]] = {name: [] for name in policy.stages}
+    for start in range(0, len(trajectories), BATCH):
+        scores = policy.score(trajectories[start : start + BATCH], space)
+        for name, columns in scores.columns.items():
+            parts[name].append((scores.log_pb - scores.log_pf)[:, columns].double().sum(1))
+    return {name: torch.cat(part) for name, part in parts.items()}

@@ -52,6 +52,8 @@ def query(target: Target, drawn: Trajectories) -> tuple[Tensor, Rollout]:
     if not isinstance(target, CrystalTarget):
         return target.log_reward(states, drawn.condition), Rollout(states.space_group)
     evaluation = target.evaluate(states, drawn.condition)
+    if not target.reward.terms:
+        return evaluation.log_reward, Rollout(states.space_group)
     term = target.reward.terms[0]
     values = term.columns(evaluation.values)[term.criterion.column]
     return evaluation.log_reward, Rollout(states.space_group, values, term.criterion.goal)

@@ -154,15 +154,12 @@ class Trainer:
         loss = self._loss(scored)
         self.log_z.grad = None
         loss.backward()
-        gradient = self._weights.collect()
-        norm = float(gradient.norm())
-        if recipe.clip is not None and norm > recipe.clip:
-            gradient *= recipe.clip / norm
+        norm = self._weights.clipped_gradient(recipe.clip)
         self.iteration += 1
         if math.isfinite(norm):
             self.optimizer.step()
             self._nonfinite_in_a_row = 0
-            self._average()
+            self._averaged.follow(self._weights, recipe.ema, updates=self.iteration)
         else:
             self.nonfinite += 1
             self._nonfinite_in_a_row += 1
@@ -229,12 +226,6 @@ class Trainer:
         """Begin log Z with its estimate from a batch."""
         estimate = (batch.log_reward + batch.scores.log_pb_sum - batch.scores.log_pf_sum).mean()
         self.log_z.fill_(float(estimate) / len(self.log_z))
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        """Move the sampling weights towards the trained weights; faster at first, to forget the initial weights."""
-        decay = min(self.recipe.ema, (1 + self.iteration) / (10 + self.iteration))
-        self._averaged.vector.lerp_(self._weights.vector, 1 - decay)
 
     @torch.no_grad()
     def _progress(self, batch: ScoredBatch, loss: float, norm: float) -> Progress:

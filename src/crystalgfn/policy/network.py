@@ -77,6 +77,31 @@ class Trunk(nn.Module):
         return z
 
 
+class ResidualTrunk(nn.Module):
+    """Hidden layers that each add to the one before, normalised and with dropout: for learning from data.
+
+    Args:
+        width: units per layer.
+        layers: number of hidden layers, including the sum of the encodings.
+        dropout: share of units left out in training.
+    """
+
+    def __init__(self, width: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(layers - 1))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(layers - 1))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, encoding: Tensor) -> Tensor:
+        """Sum of encodings ``(R, width)`` -> last hidden layer ``(R, width)``."""
+        gelu = nn.functional.gelu
+        z: Tensor = self.dropout(gelu(encoding + self.bias))
+        for layer, norm in zip(self.hidden, self.norms, strict=True):
+            z = z + self.dropout(gelu(layer(norm(z))))
+        return z
+
+
 class Network(nn.Module):
     """One encoder per stage, an encoder of the condition, and a trunk.
 
@@ -84,12 +109,20 @@ class Network(nn.Module):
         encoders: one module per stage, by the name of the stage and in order.
         width, layers: size of the trunk.
         conditions: numbers in [0, 1] that the policy is conditional on; 0 for none.
+        dropout: None for plain layers; otherwise the dropout of a residual trunk.
     """
 
-    def __init__(self, encoders: Mapping[str, nn.Module], width: int, layers: int, conditions: int = 0) -> None:
+    def __init__(
+        self,
+        encoders: Mapping[str, nn.Module],
+        width: int,
+        layers: int,
+        conditions: int = 0,
+        dropout: float | None = None,
+    ) -> None:
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
-        self.trunk = Trunk(width, layers)
+        self.trunk = Trunk(width, layers) if dropout is None else ResidualTrunk(width, layers, dropout)
         self.condition = PointEncoder(conditions, width) if conditions else None
 
     @property

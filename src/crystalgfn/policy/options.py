@@ -20,6 +20,8 @@ class PolicyOptions:
         flow: whether to learn the flow of states, for SubTB.
         look_ahead: the completions that the choice of an element starts from, see
             :mod:`crystalgfn.policy.stages.composition`.
+        dropout: None for plain hidden layers; otherwise the dropout of residual ones.
+        remembered_patterns: most site patterns that the stage of sites remembers beside its network.
         conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
     """
 
@@ -30,4 +32,6 @@ class PolicyOptions:
     beta_range: tuple[float, float] = (1.0, 100.0)
     flow: bool = False
     look_ahead: LookAhead = "counts"
+    dropout: float | None = None
+    remembered_patterns: int = 0
     conditions: int = 0

@@ -66,9 +66,14 @@ class CrystalPolicy(nn.Module):
         self.backward_network = None if options.shared else self._network(options)
         self.flow = small_head(options.width, 1) if options.flow else None
 
+    @property
+    def single_parent(self) -> bool:
+        """Whether one trajectory leads to each sample, so that its log P_F is the log-likelihood of the sample."""
+        return all(stage.single_parent for stage in self.stages.values())
+
     def _network(self, options: PolicyOptions) -> Network:
         encoders = {name: stage.encoder(options.width) for name, stage in self.stages.items()}
-        return Network(encoders, options.width, options.layers, options.conditions)
+        return Network(encoders, options.width, options.layers, options.conditions, options.dropout)
 
     @torch.inference_mode()
     def sample(
@@ -127,6 +132,11 @@ class CrystalPolicy(nn.Module):
                 prefix = prefix + network.encoders[name](*stage.final(steps, trajectories, space=space))
             trajectories = trajectories.followed_by(steps)
         return trajectories
+
+    def remember(self, states: CrystalStates) -> None:
+        """Let every stage remember what it keeps of real crystals beside its network, once training is over."""
+        for stage in self.stages.values():
+            stage.remember(states)
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""

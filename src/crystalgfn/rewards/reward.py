@@ -22,15 +22,10 @@ class Reward:
     the authors' configuration says -8 E).
 
     Args:
-        terms: summands of the log-reward, at least one.
-
-    Raises:
-        ConfigError: there is no term.
+        terms: summands of the log-reward; the reward without terms is 1.
     """
 
     def __init__(self, terms: Sequence[Term]) -> None:
-        if not terms:
-            raise ConfigError("objective: found no term, allowed: 1 or more")
         self.terms = tuple(terms)
 
     def __call__(self, values: Values, weights: Tensor | None = None) -> Tensor:
@@ -47,6 +42,8 @@ class Reward:
         parts = [term.log_reward(values) for term in self.terms]
         if weights is not None:
             parts = [part * weights[:, index] for index, part in enumerate(parts)]
+        if not parts:
+            return torch.zeros(len(values.crystals), device=values.crystals.device)
         log_reward = parts[0]
         for part in parts[1:]:
             log_reward = log_reward + part
@@ -58,16 +55,18 @@ class Reward:
 
     @property
     def column(self) -> str:
-        """Name of the column with the criterion of the first term, with its unit."""
-        return self.terms[0].criterion.column
+        """Name of the column with the criterion of the first term, with its unit; the log-reward without terms."""
+        return self.terms[0].criterion.column if self.terms else "log_reward"
 
     @property
     def ranking(self) -> tuple[str, list[str]]:
         """Column that samples are ranked by, an energy or ``"log_reward"``, and the columns to show beside it."""
+        if len(self.terms) != 1:
+            return "log_reward", [term.criterion.column for term in self.terms]
         only = self.terms[0].criterion
-        if len(self.terms) == 1 and isinstance(only.goal, Minimise) and only.unit == "eV/atom":
+        if isinstance(only.goal, Minimise) and only.unit == "eV/atom":
             return only.column, []
-        return "log_reward", [term.criterion.column for term in self.terms]
+        return "log_reward", [only.column]
 
     def weights(self, condition: Tensor) -> Tensor:
         """Weights ``(B, T)`` of all terms from conditions ``(B, n)`` in [0, 1], each on the log scale of its range."""

@@ -22,10 +22,11 @@ from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.terms.term import Surroundings
 from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
-from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.crystal import SITE_SUBSPACES, SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_box import BoxLattice
 from crystalgfn.spaces.lattice_volume import VolumeLattice
+from crystalgfn.spaces.site_states import SiteStates
 from crystalgfn.spaces.states import CrystalStates
 
 POLICY = "policy.safetensors"
@@ -39,12 +40,15 @@ def build_space(config: ConstraintsConfig) -> CrystalSpace:
         ConstraintError: no crystal satisfies the constraints.
     """
     constraints = config.all_constraints
+    with_sites = config.sites == "wyckoff"
     return CrystalSpace(
         [atomic_number(symbol) for symbol in config.elements.allowed],
         constraints.space_groups(),
         constraints=constraints,
         lattice=build_lattice(config.lattice, constraints.fold("lattice", NO_BOUNDS)),
         lebesgue=config.measure == "lebesgue",
+        subspaces=SITE_SUBSPACES if with_sites else SUBSPACES,
+        state_type=SiteStates if with_sites else CrystalStates,
     )
 
 

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
-from crystalgfn.gflownet.likelihood import log_likelihood
+from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
-from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.policy import CrystalPolicy, Scores
 from crystalgfn.properties.registry import resolve
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, weights_of
 from crystalgfn.spaces.crystal import CrystalSpace
@@ -73,8 +73,9 @@ class Model:
 
         Returns:
             crystals with the columns of the reward's terms, ``log_reward``, ``log_pf``, ``log_pb``, and their
-            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
-            crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`).
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf, or log_reward for a prior, whose target is
+            prior times reward; and ``domain_distance``, above 1 where a crystal is unlike the training data of the
+            formation-energy model (:mod:`crystalgfn.proxies.domain`).
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -103,9 +104,15 @@ class Model:
             "log_reward": log_reward,
             "log_pf": scores.log_pf_sum,
             "log_pb": scores.log_pb_sum,
-            "log_weight": log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward),
+            "log_weight": self._log_weights(scores, log_reward),
         }
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    def _log_weights(self, scores: Scores, log_reward: Tensor) -> Tensor:
+        """Importance weights ``(B,)``; a prior is its own target, and with a reward the target is their product."""
+        if self.config.is_prior:
+            return log_reward
+        return log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward)
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
         """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
@@ -158,6 +165,25 @@ class Model:
         }
         return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
+    def nats(self, crystals: Crystals, *, seed: int = 0) -> dict[str, np.ndarray]:
+        """Parts of -log-likelihoods that the stages contribute, for those of some crystals that lie in the space.
+
+        Args:
+            crystals: crystals of any origin.
+            seed: of the trajectories, where more than one leads to a crystal.
+
+        Returns:
+            arrays ``(N,)`` by the name of the stage, nats; see :func:`crystalgfn.gflownet.likelihood.nats_by_stage`.
+        """
+        states, rows = self.space.states(crystals)
+        if not len(rows):
+            return dict.fromkeys(self.policy.stages, np.zeros(0))
+        condition = self._condition.expand(len(states), -1) if self._condition is not None else None
+        generator = Generator(device=self.space.device).manual_seed(seed)
+        drawn = self.policy.sample_backward(states, self.space, condition=condition, generator=generator)
+        parts = nats_by_stage(self.policy, drawn, self.space)
+        return {name: part.cpu().numpy() for name, part in parts.items()}
+
     def weighted(self, **weights: float) -> Model:
         """The model at other weights of the terms of the objective, by the name of the criterion: ``band_gap=2``.
 
@@ -196,10 +222,13 @@ class Model:
     ) -> Model:
         """A model whose policy is trained further in this model's space, which pays after :meth:`restricted`.
 
-        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`.
+        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`; a prior, which has no reward to
+        learn from, is a ConfigError.
         """
         from crystalgfn.gflownet.finetune import finetune
 
+        if self.config.is_prior:
+            raise ConfigError("fine-tuning: found a prior, allowed: a model that was trained on a reward")
         policy, updates = finetune(
             self.policy,
             self.space,

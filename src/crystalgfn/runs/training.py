@@ -7,28 +7,22 @@ policy.safetensors (weights to sample from) and versions.json.
 from __future__ import annotations
 
 import math
-import platform
 from collections.abc import Callable
 from dataclasses import astuple, fields
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-import torch
-
 from crystalgfn import __version__
-from crystalgfn.config import CONFIG, Config, read_config
-from crystalgfn.errors import CheckpointError, ConfigError
-from crystalgfn.files.atomic import write_json, write_text
+from crystalgfn.config import Config
+from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
+from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics
 
-METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
 """Statistics that are written to TensorBoard."""
 _HEADER = ",".join(f.name for f in fields(Progress))
-_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 
 
 def train(
@@ -55,17 +49,16 @@ def train(
         CheckpointError: the checkpoint cannot be read.
         DataError: the disk is full.
     """
-    _check(config, folder, resume=resume)
+    if config.is_prior:
+        raise ConfigError(
+            "training.objective: found likelihood, allowed here: an objective that learns from the reward"
+        )
+    check_folder(config, folder, resume=resume)
     trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / CONFIG).is_file():
-        write_text(folder / CONFIG, config.to_yaml())
     if resume and (folder / CHECKPOINT).is_file():
-        header = load_checkpoint(folder / CHECKPOINT, trainer)
-        if header.get("crystalgfn") != __version__:
-            raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
-    _cut_metrics(folder / METRICS, trainer.iteration)
-    write_json(folder / VERSIONS, _versions(), indent=2)
+        check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
+    begin(config, folder)
+    cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
     writer = _tensorboard(folder) if tensorboard else None
@@ -90,44 +83,12 @@ def train(
     return trainer
 
 
-def _check(config: Config, folder: Path, *, resume: bool) -> None:
-    existing = folder / CONFIG
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: a file, allowed: a folder for the run")
-    if existing.is_file():
-        if not resume:
-            raise ConfigError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
-        if read_config(existing) != config:
-            raise ConfigError(f"{folder}: holds a run of another configuration; --resume goes on with the same only")
-    elif resume:
-        raise ConfigError(f"{folder}: holds no run to go on with")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
-
-
 def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
     """Write metrics, then weights and checkpoint: rows beyond the checkpoint are dropped when the run goes on."""
     metrics.flush()
     header = {"crystalgfn": __version__}
     save_policy(folder / POLICY, trainer.sampling_policy, {**header, "iteration": trainer.iteration})
     save_checkpoint(folder / CHECKPOINT, trainer, header)
-
-
-def _cut_metrics(path: Path, iteration: int) -> None:
-    """Cut the file after the row of ``iteration``."""
-    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
-    earlier = [row for row in rows if row.count(",") == _HEADER.count(",") and float(row.split(",")[0]) <= iteration]
-    write_text(path, "\n".join([_HEADER, *earlier]) + "\n")
-
-
-def _versions() -> dict[str, str]:
-    versions = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
 
 
 def _tensorboard(folder: Path) -> Any:

@@ -48,7 +48,7 @@ class CompositionTables:
         counts_ok: ``(W, U (K + 1))`` packed H, the K + 1 counts of each distinct (oxidation states, F) side by side.
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
-        feasible: ``(231,)`` bool, whether a space group has any composition.
+        feasible: ``(231,)`` bool, whether a space group (or other start of the automaton) has any composition.
         completions: ``(m + 1, C, D + 1)`` float32, N: completions of a composition, charge left aside.
         after_element: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
@@ -72,7 +72,7 @@ class CompositionTables:
         limits: CompositionLimits,
         totals: Mapping[int, frozenset[int]] | None = None,
     ) -> CompositionTables:
-        """Fill the tables.
+        """Fill the tables for compositions that fit the Wyckoff positions of space groups.
 
         Args:
             elements: atomic numbers in the order in which they are added.
@@ -80,8 +80,18 @@ class CompositionTables:
             limits: limits on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
+        return cls.over(elements, Occupancy.build(elements, space_groups, limits, totals), limits)
+
+    @classmethod
+    def over(cls, elements: Sequence[int], occupancy: Occupancy, limits: CompositionLimits) -> CompositionTables:
+        """Fill the tables over an automaton of counts.
+
+        Args:
+            elements: atomic numbers in the order in which they are added.
+            occupancy: which counts may follow each other.
+            limits: limits on the composition.
+        """
         slots = limits.n_distinct[1]
-        occupancy = Occupancy.build(elements, space_groups, limits, totals)
         max_atoms = int(occupancy.atoms.max())
         charges = build_charges(elements, occupancy.max_count, max_atoms, limits)
         contexts, n_elements = len(occupancy.atoms), len(elements)

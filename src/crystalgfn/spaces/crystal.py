@@ -16,12 +16,18 @@ from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.diagnosis import explain_empty
 from crystalgfn.spaces.lattice import LatticeDecoder
 from crystalgfn.spaces.lattice_space import LatticeSpace
+from crystalgfn.spaces.site_encoding import with_sites
+from crystalgfn.spaces.site_pattern_space import SitePatternSpace
+from crystalgfn.spaces.slot_elements import SlotElementSpace
 from crystalgfn.spaces.space_group import SpaceGroupSpace
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 SUBSPACES: tuple[type[Subspace], ...] = (SpaceGroupSpace, CompositionSpace, LatticeSpace)
 """Subspaces in the order in which a trajectory decides them."""
+
+SITE_SUBSPACES: tuple[type[Subspace], ...] = (SpaceGroupSpace, SitePatternSpace, SlotElementSpace, LatticeSpace)
+"""Subspaces of crystals with sites; their states are :class:`~crystalgfn.spaces.site_states.SiteStates`."""
 
 S = TypeVar("S", bound=Subspace)
 
@@ -99,6 +105,11 @@ class CrystalSpace:
         raise LookupError(f"no {kind.__name__} among {', '.join(s.name for s in self.subspaces)}")
 
     @property
+    def has_sites(self) -> bool:
+        """Whether crystals of the space have Wyckoff positions."""
+        return any(isinstance(subspace, SitePatternSpace) for subspace in self.subspaces)
+
+    @property
     def groups(self) -> SpaceGroupSpace:
         """The space-group subspace, without groups that have no completion."""
         return self.of(SpaceGroupSpace)
@@ -140,13 +151,31 @@ class CrystalSpace:
 
         Returns:
             the states of the crystals that lie in the space, and the row numbers ``(N,)`` of these crystals.
+
+        Raises:
+            DataError: the space has sites, and the crystals have none or impossible ones; names the row.
         """
+        states, rows, _ = self.encode(crystals)
+        return states, rows
+
+    def encode(self, crystals: Crystals) -> tuple[CrystalStates, Tensor, dict[str, int]]:
+        """Real crystals in the coordinates of the space, and why others are not; errors as for :meth:`states`.
+
+        Returns:
+            the states of the crystals that lie in the space, the row numbers ``(N,)`` of these crystals, and the number
+            of other crystals by the name of the first subspace in which they do not lie.
+        """
+        if self.has_sites:
+            crystals = with_sites(crystals)
         rows, decided = torch.arange(len(crystals), device=self.device), dict[str, Tensor]()
+        outside: dict[str, int] = {}
         for subspace in self.subspaces:
             fields, inside = subspace.encode(crystals, decided)
             decided = {name: value[inside] for name, value in decided.items()} | fields
+            if len(inside) < len(crystals):
+                outside[subspace.name] = len(crystals) - len(inside)
             crystals, rows = crystals[inside], rows[inside]
-        return self.state_type(**decided), rows
+        return self.state_type(**decided), rows, outside
 
     def log_measure(self, states: CrystalStates) -> Tensor:
         """Term of log R with which samples follow R in the chosen measure, ``(B,)``: 0 for that of the cube."""

@@ -16,15 +16,12 @@ to them is the *usage* u(M): how many of each multiplicity are taken, at most 27
 that further letters of the open slot can reach, and G[t] the (atoms, usage) at which the open slot may be closed so
 that some completion follows, a partial pattern can be completed if and only if E[p, M], moved on by c atoms, meets
 G[t].
-
-This is the first part of atoms in the sampler: the masks alone. No stage of the policy uses them yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -35,9 +32,7 @@ from torch import Tensor
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.spaces.batch import TensorBatch
-
-MAX_LETTERS = 27
-"""Most Wyckoff positions of a space group."""
+from crystalgfn.spaces.site_states import MAX_LETTERS
 
 Counts = tuple[int, ...]
 """Atoms per primitive cell of each slot, falling."""
@@ -203,6 +198,7 @@ class SitePatterns:
 
     Attributes:
         feasible: ``(231,)`` bool, groups that have a pattern.
+        most, most_atoms: most atoms per primitive cell of a slot, and of all slots together.
     """
 
     n_actions = 2 * MAX_LETTERS + 1
@@ -211,6 +207,7 @@ class SitePatterns:
         accepted = {group: frozenset(sequences) for group, sequences in counts.items()}
         self._tree = CountTree(sorted(set().union(*accepted.values()), key=lambda c: (len(c), c)))
         self.most = self._tree.child.shape[1] - 1
+        self.most_atoms = max(map(sum, self._tree.node))
         kinds = list(dict.fromkeys((letters_of(group), sequences) for group, sequences in accepted.items()))
         self._kind_of = torch.zeros(231, dtype=torch.int64)
         self.feasible = torch.zeros(231, dtype=torch.bool)
@@ -253,7 +250,14 @@ class SitePatterns:
         self._child = torch.from_numpy(self._tree.child)
         return feasible
 
-    @cached_property
+    def to(self, device: torch.device | str) -> SitePatterns:
+        """Move the tables to a device."""
+        for name, value in vars(self).items():
+            if isinstance(value, Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
+    @property
     def _letters(self) -> Tensor:
         return torch.arange(MAX_LETTERS, device=self._child.device)
 

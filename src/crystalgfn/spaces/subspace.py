@@ -6,6 +6,8 @@ can be completed, and no trajectory comes to a dead end.
 
     trajectories, decoding, encoding    space group  ->  composition  ->  lattice
     what is left possible               space group  <-  composition  <-  lattice
+
+Spaces with sites decide a site pattern and its elements in place of the composition.
 """
 
 from __future__ import annotations
@@ -47,10 +49,13 @@ class Possible:
     Attributes:
         space_groups: international numbers that have a completion.
         n_atoms: space group -> numbers of atoms in the conventional cell at which a crystal may end; None for any.
+        counts: space group -> atoms per primitive cell of each element, falling, of the compositions that are left;
+            None where composition is not decided yet.
     """
 
     space_groups: tuple[int, ...]
     n_atoms: Mapping[int, frozenset[int]] | None = None
+    counts: Mapping[int, frozenset[tuple[int, ...]]] | None = None
 
 
 class Subspace(Protocol):

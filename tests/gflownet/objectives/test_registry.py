@@ -54,7 +54,7 @@ def test_an_objective_that_is_added_trains(monkeypatch, tmp_path):
     assert not torch.equal(weights(trainer), weights(other))  # the key counts
     with pytest.raises(ConfigError, match=r"training\.objective\.huber\.delta: found -1, input should be greater"):
         small_config(objective={"huber": {"delta": -1}})
-    with pytest.raises(ConfigError, match=r"allowed: one of vargrad, tb, subtb, huber.*nearest: 'huber'"):
+    with pytest.raises(ConfigError, match=r"allowed: one of vargrad, tb, subtb, .*huber.*nearest: 'huber'"):
         small_config(objective="hubber")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from crystalgfn.gflownet.objectives.backward import BackwardObjective, LearnedByObjective, TrajectoryLikelihood
+from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import Objective
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
@@ -18,6 +19,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "vargrad": LogPartitionVariance,
     "tb": TrajectoryBalance,
     "subtb": SubTrajectoryBalance,
+    "likelihood": Likelihood,
 }
 """Objectives of the forward policy."""
 

@@ -47,6 +47,7 @@ class CompositionStage(Stage[CompositionSteps]):
     """
 
     name: ClassVar[str] = CompositionSpace.name
+    single_parent: ClassVar[bool] = True
 
     def __init__(self, width: int, n_elements: int, max_count: int, look_ahead: LookAhead = "counts") -> None:
         super().__init__()

@@ -64,9 +64,12 @@ class Stage(nn.Module, Generic[S]):
 
     Attributes:
         name: name of the subspace, by which the weights and encoders of the stage are named.
+        single_parent: whether a single path leads to each state of the subspace, so that P_B is 1 and :meth:`rollback`
+            draws nothing. The steps of any other stage hold no masks and nothing else that depends on the space.
     """
 
     name: ClassVar[str]
+    single_parent: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -81,6 +84,13 @@ class Stage(nn.Module, Generic[S]):
         """Encoder inputs ``(1, ...)`` of the state that trajectories start in, where this is the first stage.
 
         None if that state has no encoding.
+        """
+        return None
+
+    def remember(self, states: CrystalStates) -> None:
+        """Remember what the stage keeps of real crystals beside its network; most stages keep nothing.
+
+        Called when the network has been trained: it would learn little beside a table of its own training data.
         """
         return None
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crystalgfn.config import Config, read_config
+from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_text
@@ -44,7 +44,7 @@ from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfi
 from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.runs.loop.learned import CRYSTALS, Lesson, learn
 from crystalgfn.runs.model import Model, load
-from crystalgfn.runs.training import CONFIG, train
+from crystalgfn.runs.training import train
 from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings

@@ -1,0 +1,74 @@
+"""Run folders: config.yaml (resolved), metrics.csv, checkpoint, weights and versions.json, whatever the training."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crystalgfn import __version__
+from crystalgfn.config import CONFIG, Config, read_config
+from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.files.atomic import write_json, write_text
+
+METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
+_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
+
+
+def check_folder(config: Config, folder: Path, *, resume: bool) -> None:
+    """Refuse a folder that a run must not write into.
+
+    Raises:
+        ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration.
+    """
+    existing = folder / CONFIG
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder}: a file, allowed: a folder for the run")
+    if existing.is_file():
+        if not resume:
+            raise ConfigError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
+        if read_config(existing) != config:
+            raise ConfigError(f"{folder}: holds a run of another configuration; --resume goes on with the same only")
+    elif resume:
+        raise ConfigError(f"{folder}: holds no run to go on with")
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
+
+
+def begin(config: Config, folder: Path) -> None:
+    """Make the folder of a run, with its configuration and the versions of this process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / CONFIG).is_file():
+        write_text(folder / CONFIG, config.to_yaml())
+    write_json(folder / VERSIONS, versions(), indent=2)
+
+
+def check_version(folder: Path, header: dict[str, Any]) -> None:
+    """Refuse to go on from a checkpoint of another version.
+
+    Raises:
+        CheckpointError: the header of the checkpoint names another version.
+    """
+    if header.get("crystalgfn") != __version__:
+        raise CheckpointError(f"{folder}: of crystalgfn {header.get('crystalgfn')}, allowed: {__version__}")
+
+
+def cut_metrics(path: Path, header: str, last: int) -> None:
+    """Cut a table of metrics after the row whose first column is ``last``; a new file gets the header."""
+    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
+    earlier = [row for row in rows if row.count(",") == header.count(",") and float(row.split(",")[0]) <= last]
+    write_text(path, "\n".join([header, *earlier]) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the package and of the libraries that results depend on."""
+    found = {"crystalgfn": __version__, "python": platform.python_version(), "threads": str(torch.get_num_threads())}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,74 @@
+"""From crystals with sites, sampled or read from a table, to their canonical writings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.wyckoff import WYCKOFF
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN, Sites, check_counts, parse_sites
+from crystalgfn.errors import DataError
+from crystalgfn.spaces.writings import Writing, canonical_writing
+
+
+def assignments_of(crystals: Crystals) -> list[Assignment]:
+    """The Wyckoff assignment of every crystal.
+
+    Raises:
+        DataError: the crystals have neither sites nor a column ``wyckoff``, or one that contradicts group or counts;
+            rows are counted from 1.
+    """
+    if crystals.sites is not None:
+        sites = zip(
+            crystals.space_group.tolist(),
+            crystals.sites.letters.tolist(),
+            crystals.sites.elements.tolist(),
+            strict=True,
+        )
+        return [
+            Assignment(
+                group,
+                tuple((z, WYCKOFF[group][letter].letter) for z, letter in zip(numbers, letters, strict=True) if z),
+            )
+            for group, letters, numbers in sites
+        ]
+    if COLUMN not in crystals.columns:
+        raise DataError(
+            f"no sites: found no column {COLUMN!r}, allowed: a table whose column {COLUMN!r} lists the occupied "
+            "positions, as crystalgfn data writes it"
+        )
+    assignments = []
+    rows = zip(crystals.columns[COLUMN], crystals.space_group.tolist(), crystals.counts.tolist(), strict=True)
+    for row, (text, group, counts) in enumerate(rows, 1):
+        try:
+            assignment = parse_sites(text, group)
+            check_counts(assignment, {z: n for z, n in zip(crystals.elements, counts, strict=True) if n})
+        except DataError as error:
+            raise DataError(f"row {row}: {error}") from error
+        assignments.append(assignment)
+    return assignments
+
+
+def with_sites(crystals: Crystals) -> Crystals:
+    """The crystals with the sites of their column ``wyckoff``; errors as for :func:`assignments_of`."""
+    if crystals.sites is not None:
+        return crystals
+    assignments = assignments_of(crystals)
+    most = max((len(assignment.sites) for assignment in assignments), default=0)
+    slots = torch.zeros(len(crystals), most, dtype=torch.int64)
+    letters, elements = torch.full_like(slots, -1), torch.zeros_like(slots)
+    for row, assignment in enumerate(assignments):
+        place = {position.letter: i for i, position in enumerate(WYCKOFF[assignment.space_group])}
+        numbers = [z for z, _ in assignment.sites]
+        slot = {z: i for i, z in enumerate(dict.fromkeys(numbers))}
+        for orbit, (z, letter) in enumerate(assignment.sites):
+            slots[row, orbit], letters[row, orbit], elements[row, orbit] = slot[z], place[letter], z
+    return replace(crystals, sites=Sites(slots, letters, elements))
+
+
+def writings_of(crystals: Crystals) -> list[Writing]:
+    """The canonical writing of every crystal; errors as for :func:`assignments_of`."""
+    return [canonical_writing(assignment) for assignment in assignments_of(crystals)]

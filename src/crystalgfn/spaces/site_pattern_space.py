@@ -1,0 +1,119 @@
+"""The subspace of anonymous site patterns: which Wyckoff positions the elements to come will occupy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.site_encoding import writings_of
+from crystalgfn.spaces.site_patterns import MAX_LETTERS, PatternState, SitePatterns
+from crystalgfn.spaces.states import CrystalStates
+from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
+
+END = 2 * MAX_LETTERS
+"""Action that ends a pattern."""
+
+
+class SitePatternSpace(Subspace):
+    """Patterns of the counts that elements can have in each group.
+
+    Args:
+        patterns: masks.
+        space_groups: groups that may be chosen.
+
+    Raises:
+        ConstraintError: no group has a pattern.
+    """
+
+    name: ClassVar[str] = "sites"
+
+    def __init__(self, patterns: SitePatterns, space_groups: tuple[int, ...]) -> None:
+        self.patterns = patterns
+        self.space_groups = tuple(g for g in space_groups if patterns.feasible[g])
+        self.max_orbits = patterns.most_atoms
+        if not self.space_groups:
+            raise ConstraintError("no Wyckoff positions of the space groups hold a composition of the constraints")
+
+    @classmethod
+    def build(cls, limits: SpaceLimits, possible: Possible) -> SitePatternSpace:
+        """See :meth:`.subspace.Subspace.build`."""
+        assert possible.counts is not None
+        return cls(SitePatterns(possible.counts), possible.space_groups)
+
+    @property
+    def possible(self) -> Possible:
+        """See :attr:`.subspace.Subspace.possible`."""
+        return Possible(self.space_groups)
+
+    def to(self, device: torch.device | str) -> SitePatternSpace:
+        """See :meth:`.subspace.Subspace.to`."""
+        self.patterns.to(device)
+        return self
+
+    def start(self, space_group: Tensor) -> PatternState:
+        """Empty patterns in the given groups, ``(B,)``."""
+        return self.patterns.start(space_group)
+
+    def actions(self, slots: Tensor, letters: Tensor) -> Tensor:
+        """The actions that write patterns, the end among them: ``(B, O + 1)`` int64, -1 after the end.
+
+        Args:
+            slots, letters: ``(B, O)``, as in :class:`.site_states.SiteStates`.
+        """
+        new = torch.ones_like(slots, dtype=torch.bool)
+        new[:, 1:] = slots[:, 1:] != slots[:, :-1]
+        actions = torch.where(letters >= 0, letters + MAX_LETTERS * new, -1)
+        actions = torch.nn.functional.pad(actions, (0, 1), value=-1)
+        return actions.scatter(1, (letters >= 0).sum(1, keepdim=True), END)
+
+    def allows(self, space_group: Tensor, slots: Tensor, letters: Tensor) -> Tensor:
+        """Whether patterns can be sampled, ``(B,)`` bool.
+
+        Args:
+            space_group: ``(B,)``, 1..230.
+            slots, letters: ``(B, O)``, as in :class:`.site_states.SiteStates`.
+        """
+        verdict = torch.zeros_like(space_group, dtype=torch.bool)
+        actions = self.actions(slots, letters)
+        rows = self.patterns.feasible[space_group].nonzero().squeeze(1)
+        state = self.start(space_group[rows])
+        for step in range(actions.shape[1]):
+            action = actions[rows, step]
+            allowed = self.patterns.mask(state).gather(1, action.unsqueeze(1)).squeeze(1)
+            ends = action == END
+            verdict[rows[allowed & ends]] = True
+            goes_on = allowed & ~ends
+            rows, state = rows[goes_on], self.patterns.act(state[goes_on], action[goes_on])
+            if not len(rows):
+                break
+        return verdict
+
+    def decode(self, states: CrystalStates) -> dict[str, Tensor]:
+        """See :meth:`.subspace.Subspace.decode`: sites are known once their elements are."""
+        return {}
+
+    def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """See :meth:`.subspace.Subspace.encode`; in the canonical writing.
+
+        Raises:
+            DataError: crystals without sites, or with impossible ones.
+        """
+        space_group = decided["space_group"]
+        written = writings_of(crystals)
+        slots = torch.zeros(len(crystals), self.max_orbits, dtype=torch.int64)
+        letters = torch.full_like(slots, -1)
+        fits = torch.zeros(len(crystals), dtype=torch.bool)
+        for row, (pattern, _) in enumerate(written):
+            orbits = [(slot, letter) for slot, each in enumerate(pattern) for letter in each]
+            if len(orbits) <= self.max_orbits:
+                fits[row] = True
+                slots[row, : len(orbits)], letters[row, : len(orbits)] = torch.tensor(orbits).T
+        slots, letters, fits = (tensor.to(space_group.device) for tensor in (slots, letters, fits))
+        rows = fits.nonzero().squeeze(1)
+        rows = rows[self.allows(space_group[rows], slots[rows], letters[rows])]
+        return {"slots": slots[rows], "letters": letters[rows]}, rows
