@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from crystalgfn.crystallography.sites.assignments import Assignment
-from crystalgfn.crystallography.sites.column import COLUMN, read_sites
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN, check_counts, parse_sites
 from crystalgfn.crystals.tables.cells import refuse
 from crystalgfn.errors import DataError
 
@@ -21,9 +21,10 @@ class SearchSettings:
     """Settings of the search for the structure of a crystal.
 
     Attributes:
-        placements: initial placements of its atoms.
-        tried: placements that are relaxed for :data:`~.search.TRY_STEPS` steps.
-        relaxed: placements that are relaxed to the end; up to :data:`~.search.SPARE` more where some fail.
+        placements: most initial placements of its atoms; :func:`~.search.settings_for` says how many where the sites
+            are known, as many as free coordinates are worth.
+        tried: most placements that are relaxed for :data:`~.search.TRY_STEPS` steps.
+        relaxed: most placements that are relaxed to the end; up to :data:`~.search.SPARE` more where some fail.
         steps, free_steps: most steps with the symmetry kept, and without.
         time_limit_s: wall seconds for each relaxation.
         seed: seed of all random numbers; each row of the table has a stream of its own, whatever else the table holds.
@@ -68,7 +69,7 @@ def requests(crystals: Crystals, *, first: int = 0, source: str = "crystals") ->
 
     Args:
         crystals: B crystals. Sites are read from the text column ``wyckoff``
-            (:mod:`crystalgfn.crystallography.sites.column`), where it exists and a row has a text in it.
+            (:mod:`crystalgfn.crystals.sites`), where it exists and a row has a text in it.
         first: number of the first row.
         source: name of the table, for messages.
 
@@ -88,7 +89,7 @@ def requests(crystals: Crystals, *, first: int = 0, source: str = "crystals") ->
             space_group=groups[i],
             counts=held,
             lattice=tuple(lattices[i]),
-            sites=_sites(texts[i], groups[i], held, row=first + i, source=source) if texts[i] else None,
+            sites=_sites(texts[i], groups[i], held, row=first + i, source=source),
             inputs={name: float(values[i]) for name, values in numeric.items()},
         )
 
@@ -103,11 +104,15 @@ def _texts_of_sites(crystals: Crystals, first: int, source: str) -> list[str | N
     return list(values)
 
 
-def _sites(text: str, space_group: int, counts: Mapping[int, int], *, row: int, source: str) -> Assignment:
+def _sites(text: str | None, space_group: int, counts: dict[int, int], *, row: int, source: str) -> Assignment | None:
+    if not text:
+        return None
     try:
-        return read_sites(text, space_group, counts)
+        assignment = parse_sites(text, space_group)
+        check_counts(assignment, counts)
     except DataError as error:
         raise DataError(f"{source}: row {row + 1}, column {COLUMN!r}: {error}") from None
+    return assignment
 
 
 def digest(tasks: Iterable[Request]) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crystalgfn.crystallography.cells import cell_vectors, checked_lattice, primitive_cell
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.errors import CrystalGFNError
+from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.structures import sanity
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.placing.placements import Placement, place
@@ -83,22 +83,35 @@ def place_request(request: Request, settings: SearchSettings, library: Prototype
     if atoms > MAX_ATOMS:
         reason = f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
         return PlacedRequest(request, (), reason)
-    settings = settings_for(request, settings)
-    placements, reason = _placements_or_reason(
-        lambda: (
-            place(
-                request.space_group,
-                request.counts,
-                request.lattice,
-                placements=settings.placements,
-                seed=_seed(settings.seed, request.row),
-                sites=request.sites,
-                library=library,
-            )
-            or ([] if request.sites else _in_p1(request, settings))
-        )
-    )
+    placing = _on_sites if request.sites else _in_group_or_p1
+    placements, reason = _placements_or_reason(lambda: placing(request, settings_for(request, settings), library))
     return PlacedRequest(request, tuple(placements), reason)
+
+
+def _on_sites(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    placements = _in_group(request, settings, library)
+    if not placements:
+        raise DataError(
+            f"no placement on the sites {request.sites} in this lattice; allowed: atoms that are not too near in twice "
+            "its volume, and no smaller primitive cell"
+        )
+    return placements
+
+
+def _in_group_or_p1(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    return _in_group(request, settings, library) or _in_p1(request, settings)
+
+
+def _in_group(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    return place(
+        request.space_group,
+        request.counts,
+        request.lattice,
+        placements=settings.placements,
+        seed=_seed(settings.seed, request.row),
+        sites=request.sites,
+        library=library,
+    )
 
 
 def place_without_symmetry(request: Request, settings: SearchSettings) -> list[Placement]:
@@ -146,8 +159,12 @@ def best_of(
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
     settings = settings_for(request, settings)
-    keep = settings.tried if request.sites else max(settings.tried, settings.relaxed + SPARE)
-    screened = screen(placements, potential, keep, volumes=() if request.sites else SCREEN_VOLUMES)
+    if request.sites is None:
+        screened = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    elif len(placements) > settings.tried:
+        screened = screen(placements, potential, settings.tried, volumes=())
+    else:
+        screened = list(placements)
     if not screened:
         return None, ["the potential gives no energy of any placement"]
     prerelaxed = potential.prerelax([placement.structure for placement in screened], steps=TRY_STEPS)

@@ -2,8 +2,9 @@
 
 Two sources: prototypes, which are known structures of other compositions on the same Wyckoff positions
 (:mod:`.prototypes`), and random coordinates (:mod:`.random_placement`), on the sites of the crystal where they are
-known, and else on the assignments that real crystals prefer (:mod:`crystalgfn.crystallography.sites.prior`). No energies
-are computed: placements are ordered by source, prior and distances, and a potential has to tell which is the crystal.
+known, and else on the assignments that real crystals prefer (:mod:`crystalgfn.crystallography.sites.prior`). No
+energies are computed: placements are ordered by source, prior and distances, and a potential has to tell which is the
+crystal.
 """
 
 from __future__ import annotations
