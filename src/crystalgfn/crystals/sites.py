@@ -108,7 +108,7 @@ def parse_sites(text: Any, space_group: int) -> Assignment:
     expected = 'allowed: a JSON list such as [["Mg", "a", 4], ["O", "b", 4]]'
     try:
         entries = [(str(symbol), str(letter), int(multiplicity)) for symbol, letter, multiplicity in json.loads(text)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"sites: found {str(text)[:60]!r}, {expected}") from None
     if not entries:
         raise DataError(f"sites: found an empty list, {expected}")
@@ -121,6 +121,12 @@ def parse_sites(text: Any, space_group: int) -> Assignment:
                 f"{space_group} is {multiplicities[letter]}"
             )
     return assignment
+
+
+def sites_text(assignment: Assignment) -> str:
+    """The cell of the column ``wyckoff`` that :func:`parse_sites` reads as this assignment."""
+    orbits = zip(assignment.sites, assignment.multiplicities, strict=True)
+    return json.dumps([[SYMBOLS[z], letter, multiplicity] for (z, letter), multiplicity in orbits])
 
 
 def check_counts(assignment: Assignment, counts: dict[int, int]) -> None:
