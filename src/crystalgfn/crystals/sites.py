@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.protostructures import protostructure_label
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 
@@ -92,6 +93,24 @@ class Sites:
                 parts.append(entries[key])
             rows.append(f"[{', '.join(parts)}]")
         return np.array(rows, dtype=object)
+
+    def labels(self, space_group: Tensor) -> np.ndarray:
+        """Protostructure labels, ``(B,)``, such as ``AB_cF8_225_a_b:Mg-O``.
+
+        Args:
+            space_group: ``(B,)`` international numbers.
+        """
+        rows = zip(space_group.tolist(), self.letters.tolist(), self.elements.tolist(), strict=True)
+        return np.array(
+            [
+                protostructure_label(
+                    group,
+                    [(SYMBOLS[z], WYCKOFF[group][i].letter) for z, i in zip(numbers, letters, strict=True) if z],
+                )
+                for group, letters, numbers in rows
+            ],
+            dtype=object,
+        )
 
 
 def parse_sites(text: Any, space_group: int) -> Assignment:
