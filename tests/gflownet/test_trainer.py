@@ -143,6 +143,16 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_metrics(tmp_path, rollout_
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
 
 
+def test_dropout_is_off_where_trajectories_are_balanced():
+    config = small_config()
+    config = config.model_copy(update={"policy": config.policy.model_copy(update={"dropout": 0.5})})
+    one, other = build_trainer(config), build_trainer(config)
+    one.run(3)
+    torch.rand(1)  # dropout would draw from the global generator
+    other.run(3)
+    assert torch.equal(weights(one), weights(other))
+
+
 def test_run_folders_are_not_overwritten_or_mixed(tmp_path):
     config = small_config()
     train(config, tmp_path / "run")

@@ -112,6 +112,7 @@ class Trainer:
     ) -> None:
         self.prior = prior
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
+        policy.eval()  # with dropout, trajectories would not be scored under the policy that drew them
         self.device = space.device
         self.generator = Generator(device=self.device).manual_seed(seed)
         log_z = recipe.objective.log_z_parameters()
