@@ -1,10 +1,13 @@
-"""Sites of crystals as tensors and as the text of tables."""
+"""Sites as tensors and as text, and which texts are refused."""
+
+from __future__ import annotations
 
 import json
 
 import pytest
 import torch
 
+from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import Sites, check_counts, parse_sites
 from crystalgfn.errors import DataError
@@ -24,20 +27,62 @@ CRYSTALS = Crystals(
     SITES,
 )
 
+SPINEL = Assignment(227, ((8, "e"), (12, "a"), (13, "d")))
+BRUCITE = Assignment(164, ((1, "d"), (8, "d"), (12, "a"), (12, "b")))
 
-def test_texts_are_those_of_tables():
-    texts = SITES.texts(GROUP)
-    assert json.loads(texts[0]) == [["Mg", "a", 4], ["O", "b", 4]]
-    assert json.loads(texts[1]) == [["O", "e", 32], ["Al", "d", 16], ["Mg", "a", 8]]
-    assert list(SITES.labels(GROUP)) == ["AB_cF8_225_a_b:Mg-O", "A2BC4_cF56_227_c_b_e:Al-Mg-O"] or list(
-        SITES.labels(GROUP)
-    ) == ["AB_cF8_225_a_b:Mg-O", "A2BC4_cF56_227_d_a_e:Al-Mg-O"]
-    for text, group, counts in zip(texts, (225, 227), ({12: 4, 8: 4}, {8: 32, 13: 16, 12: 8}), strict=True):
-        assignment = parse_sites(text, group)
-        assert assignment.counts == counts
-        check_counts(assignment, counts)
-        with pytest.raises(DataError, match="the composition has"):
-            check_counts(assignment, {**counts, 8: 5})
+
+def test_assignments_become_tensors_with_a_slot_for_each_element():
+    sites = Sites.from_assignments([SPINEL, BRUCITE])
+    assert sites.slots.tolist() == [[0, 1, 2, 0], [0, 1, 2, 2]]
+    assert sites.letters.tolist() == [[4, 0, 3, -1], [3, 3, 0, 1]]
+    assert sites.elements.tolist() == [[8, 12, 13, 0], [1, 8, 12, 12]]
+    assert len(Sites.from_assignments([])) == 0
+
+
+def test_labels_are_those_of_the_field():
+    assert list(SITES.labels(GROUP)) == ["AB_cF8_225_a_b:Mg-O", "A2BC4_cF56_227_c_b_e:Al-Mg-O"]
+
+
+def test_what_is_written_is_read_back():
+    both = [SPINEL, BRUCITE]
+    texts = Sites.from_assignments(both).texts(torch.tensor([227, 164]))
+    assert json.loads(texts[0]) == [["O", "e", 32], ["Mg", "a", 8], ["Al", "d", 16]]
+    assert [parse_sites(text, a.space_group) for text, a in zip(texts, both, strict=True)] == both
+
+
+def test_batches_are_joined_and_chosen_from():
+    joined = Sites.concatenate([Sites.from_assignments([SPINEL]), Sites.from_assignments([BRUCITE])])
+    expected = Sites.from_assignments([SPINEL, BRUCITE])
+    for part, whole in ((joined, expected), (joined[torch.tensor([1])], expected[torch.tensor([1])])):
+        assert torch.equal(part.slots, whole.slots)
+        assert torch.equal(part.letters, whole.letters)
+        assert torch.equal(part.elements, whole.elements)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("MgO", "sites: found 'MgO', allowed: a JSON list such as"),
+        (None, "sites: found 'None', allowed: a JSON list such as"),
+        ("[]", "sites: found an empty list, allowed: a JSON list such as"),
+        ('[["Mg", "z", 4]]', "space group 225 has no Wyckoff position 'z'"),
+        ('[["Mx", "a", 4]]', "unknown element 'Mx'"),
+        ('[["Mg", "a", 8]]', "sites: Mg on 8a, but the multiplicity of a in space group 225 is 4"),
+        ('[["Mg", "a", 4], ["O", "a", 4]]', "positions a have no free coordinates and are taken twice"),
+    ],
+)
+def test_texts_that_cannot_be_are_refused(text, message):
+    with pytest.raises(DataError) as found:
+        parse_sites(text, 225)
+    assert str(found.value).startswith(message)
+
+
+def test_sites_have_the_atoms_of_the_composition():
+    check_counts(SPINEL, {8: 32, 12: 8, 13: 16})
+    with pytest.raises(DataError, match="sites hold 16 atoms of Al in the conventional cell, the composition has 8"):
+        check_counts(SPINEL, {8: 32, 12: 8, 13: 8})
+    with pytest.raises(DataError, match="sites hold 0 atoms of Fe"):
+        check_counts(SPINEL, {8: 32, 12: 8, 13: 16, 26: 1})
 
 
 def test_sites_go_with_their_crystals():
@@ -49,10 +94,3 @@ def test_sites_go_with_their_crystals():
     assert joined.with_elements((13, 12, 8)).sites is joined.sites
     bare = Crystals(CRYSTALS.elements, CRYSTALS.space_group, CRYSTALS.counts, CRYSTALS.lattice, CRYSTALS.columns)
     assert Crystals.concatenate([CRYSTALS, bare]).sites is None
-
-
-def test_narrower_batches_are_padded():
-    narrow = Sites(torch.zeros(1, 1, dtype=torch.int64), torch.tensor([[2]]), torch.tensor([[26]]))
-    joined = Sites.concatenate([SITES, narrow])
-    assert joined.letters.tolist()[2] == [2, -1, -1]
-    assert joined.elements.tolist()[2] == [26, 0, 0]
