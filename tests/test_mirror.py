@@ -40,6 +40,7 @@ SPANNING = {
 """Tests that are not those of one file, and what they are tests of."""
 
 ELSEWHERE = {
+    "cli/train.py": "cli/test_training_view.py, runs/test_prior.py",
     "config/constraints.py": "config/test_config.py, spaces/test_constraint_grid.py",
     "config/loading.py": "config/test_config.py",
     "config/sections.py": "config/test_config.py",
@@ -56,6 +57,7 @@ ELSEWHERE = {
     "evaluation/cell_rules.py": "evaluation/test_validity.py",
     "evaluation/enumeration.py": "evaluation/test_analytic.py",
     "evaluation/inputs.py": "evaluation/test_structures.py",
+    "gflownet/checkpoint.py": "gflownet/test_trainer.py, gflownet/test_prior.py",
     "policy/network.py": "policy/test_partition.py",
     "policy/policy.py": "policy/test_partition.py, policy/test_scores.py",
     "policy/stages/composition.py": "policy/test_partition.py, policy/test_scores.py",
@@ -73,6 +75,7 @@ ELSEWHERE = {
     "rewards/terms/term.py": "rewards/terms/test_registry.py",
     "runs/build.py": "runs/test_model.py",
     "runs/loop/rounds.py": "runs/loop/test_loop.py",
+    "runs/prior_data.py": "runs/test_prior.py",
     "runs/training.py": "gflownet/test_trainer.py",
     "spaces/charge_sets.py": "spaces/test_composition.py",
     "spaces/charge_states.py": "spaces/test_composition.py",

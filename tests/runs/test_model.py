@@ -116,7 +116,7 @@ def test_a_killed_sample_goes_on_with_complete_rows(tmp_path, run, monkeypatch):
     assert Crystals.from_file(killed).equals(Crystals.from_file(whole))
 
 
-@pytest.mark.parametrize("preset", [p for p in presets() if p in ("default", "paper-fast")])
+@pytest.mark.parametrize("preset", [p for p in presets() if p in ("twelve-elements", "paper-fast")])
 def test_shipped_weights_load_and_sample_valid_crystals(preset):
     model = crystalgfn.load(preset)
     crystals = model.sample(200, seed=0)
@@ -125,7 +125,7 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("preset", ["default", "paper-fast"])
+@pytest.mark.parametrize("preset", ["twelve-elements", "paper-fast"])
 def test_shipped_policies_were_trained_on_the_shipped_property(preset):
     folder = preset_path(preset)
     card = json.loads((folder / "card.json").read_text())

@@ -19,10 +19,20 @@ def structures(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to work on, from the first.")] = 100,
     placements: Annotated[
-        int, typer.Option("--placements", "--starts", min=1, help="Initial placements of the atoms of each.")
+        int,
+        typer.Option(
+            "--placements",
+            "--starts",
+            min=1,
+            help="Initial placements of each crystal; fewer where sites are known.",
+        ),
     ] = 30,
-    tried: Annotated[int, typer.Option("--tried", min=1, help="How many of them are relaxed for some steps.")] = 8,
-    relaxed: Annotated[int, typer.Option("--relaxed", min=1, help="How many of those to the end.")] = 2,
+    tried: Annotated[
+        int, typer.Option("--tried", min=1, help="Most placements that are relaxed for some steps; at known sites 3.")
+    ] = 8,
+    relaxed: Annotated[
+        int, typer.Option("--relaxed", min=1, help="Most placements that are relaxed to the end; at known sites 1.")
+    ] = 2,
     relax: Annotated[
         str, typer.Option("--relax", help=f"Potential: {', '.join(POTENTIALS)}, none, or {ASE}.")
     ] = "chgnet",
@@ -45,14 +55,20 @@ def structures(
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps of a relaxation.")] = 100,
+    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps with the symmetry kept.")] = 100,
+    free_steps: Annotated[
+        int, typer.Option("--free-steps", min=0, help="Most steps without symmetry after that; 0 for none.")
+    ] = 500,
     time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
 ) -> None:
-    """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull."""
+    """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull.
+
+    Rows with a text in the column wyckoff have their atoms placed on these sites, and on no others.
+    """
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.workers import Tools
@@ -66,7 +82,13 @@ def structures(
         second_references=None if second_references is None else str(second_references),
     )
     settings = SearchSettings(
-        placements=placements, tried=tried, relaxed=relaxed, steps=steps, time_limit_s=time_limit, seed=seed
+        placements=placements,
+        tried=tried,
+        relaxed=relaxed,
+        steps=steps,
+        free_steps=free_steps,
+        time_limit_s=time_limit,
+        seed=seed,
     )
     folder = run(crystals, output, tools, settings, n=n, workers=workers, compare=compare, resume=resume)
     report(folder.path, best)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.protostructures import protostructure_label
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 
@@ -93,6 +94,24 @@ class Sites:
             rows.append(f"[{', '.join(parts)}]")
         return np.array(rows, dtype=object)
 
+    def labels(self, space_group: Tensor) -> np.ndarray:
+        """Protostructure labels, ``(B,)``, such as ``AB_cF8_225_a_b:Mg-O``.
+
+        Args:
+            space_group: ``(B,)`` international numbers.
+        """
+        rows = zip(space_group.tolist(), self.letters.tolist(), self.elements.tolist(), strict=True)
+        return np.array(
+            [
+                protostructure_label(
+                    group,
+                    [(SYMBOLS[z], WYCKOFF[group][i].letter) for z, i in zip(numbers, letters, strict=True) if z],
+                )
+                for group, letters, numbers in rows
+            ],
+            dtype=object,
+        )
+
 
 def parse_sites(text: Any, space_group: int) -> Assignment:
     """The assignment that a cell of the column ``wyckoff`` describes.
@@ -108,7 +127,7 @@ def parse_sites(text: Any, space_group: int) -> Assignment:
     expected = 'allowed: a JSON list such as [["Mg", "a", 4], ["O", "b", 4]]'
     try:
         entries = [(str(symbol), str(letter), int(multiplicity)) for symbol, letter, multiplicity in json.loads(text)]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         raise DataError(f"sites: found {str(text)[:60]!r}, {expected}") from None
     if not entries:
         raise DataError(f"sites: found an empty list, {expected}")
@@ -121,6 +140,12 @@ def parse_sites(text: Any, space_group: int) -> Assignment:
                 f"{space_group} is {multiplicities[letter]}"
             )
     return assignment
+
+
+def sites_text(assignment: Assignment) -> str:
+    """The cell of the column ``wyckoff`` that :func:`parse_sites` reads as this assignment."""
+    orbits = zip(assignment.sites, assignment.multiplicities, strict=True)
+    return json.dumps([[SYMBOLS[z], letter, multiplicity] for (z, letter), multiplicity in orbits])
 
 
 def check_counts(assignment: Assignment, counts: dict[int, int]) -> None:

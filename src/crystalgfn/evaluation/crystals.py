@@ -8,10 +8,12 @@ import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.evaluation.chemical_classes import class_numbers, elements_of
 from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.distributions import against, formation_energy
 from crystalgfn.evaluation.measured import measured
 from crystalgfn.evaluation.metrics import TOP, log_columns, summarise
+from crystalgfn.evaluation.site_diversity import site_numbers, sites_of_table
 
 Numbers = dict[str, dict[str, Any]]
 
@@ -42,11 +44,12 @@ def evaluate_crystals(
         smact: test charges with SMACT, which takes some milliseconds for each formula.
 
     Returns:
-        groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity``, ``top``,
-        ``geometry``, ``weights`` (of samples of a GFlowNet) and ``reference``.
+        groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity`` (of sites
+        too, where there is a column ``wyckoff``), ``chemistry``, ``top``, ``geometry``, ``weights`` (of samples of a
+        GFlowNet) and ``reference``.
 
     Raises:
-        DataError: no crystals.
+        DataError: no crystals, or sites that do not exist in their space group, by row.
     """
     n = len(crystals)
     if not n:
@@ -55,11 +58,18 @@ def evaluate_crystals(
     if column is not None and not np.isfinite(crystals.columns[column].astype(float)).any():
         column = None
     summary = summarise(crystals, energy=column)
+    sites = sites_of_table(crystals)
     return {
         "energy": {} if column is None else _energies(crystals, column, summary["energy"]),
         "validity": _validity(crystals, summary, smact=smact),
         "uniqueness": _uniqueness(crystals, summary["diversity"]),
-        "diversity": _diversity(summary["diversity"], n, "crystals"),
+        "diversity": {
+            **_diversity(summary["diversity"], n, "crystals"),
+            **({} if sites is None else site_numbers(sites, source="column 'wyckoff'")),
+        },
+        "chemistry": class_numbers(
+            elements_of(crystals), None if reference is None else elements_of(reference), name=reference_name
+        ),
         "top": {} if summary["top"] is None else _top(summary["top"], str(column)),
         "geometry": _geometry(summary["geometry"], n),
         "weights": weights(crystals, summary["weights"]),

@@ -149,7 +149,8 @@ def build_reward(config: Config, elements: Iterable[int]) -> Reward:
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space; raises the errors of :func:`build_reward`."""
-    return CrystalTarget(space, build_reward(config, space.elements))
+    whole = config.training.prior is not None or config.is_prior
+    return CrystalTarget(space, build_reward(config, space.elements), whole=whole)
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:

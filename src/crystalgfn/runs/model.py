@@ -13,6 +13,7 @@ from torch import Generator
 
 from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN as SITES
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
@@ -27,6 +28,12 @@ from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
 """Name of a property that is a column of every table of samples."""
+
+LABEL = "protostructure"
+"""Column with the protostructure label of crystals with sites (:mod:`.crystallography.sites.protostructures`)."""
+
+KNOWN = ("known", "known_pattern")
+"""Properties of crystals with sites that are columns of every table of samples."""
 
 CHUNK = 1_000
 """Number of crystals drawn at a time; samples of a seed depend on it, so it never changes."""
@@ -81,7 +88,8 @@ class Model:
             importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
             crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
             the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
-            space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own.
+            space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own. Crystals
+            with sites also have columns ``wyckoff``, ``protostructure``, ``known`` and ``known_pattern``.
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -106,6 +114,12 @@ class Model:
         evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
+        if crystals.sites is not None:
+            columns[SITES] = crystals.sites.texts(crystals.space_group)
+            columns[LABEL] = crystals.sites.labels(crystals.space_group)
+            columns |= {
+                name: evaluation.values.of(resolve(name)).cpu().numpy() for name in KNOWN if name not in columns
+            }
         numbers = {"log_reward": log_reward, "log_pf": scores.log_pf_sum, "log_pb": scores.log_pb_sum}
         given_end = scores.log_pb_sum
         if self.prior is not None:
@@ -218,7 +232,7 @@ class Model:
 
         config = narrower(self.config, limits)
         space = build_space(config.constraints).to(self.space.device)
-        target = CrystalTarget(space, self.target.reward)
+        target = CrystalTarget(space, self.target.reward, whole=self.target.whole)
         return self._but(config=config, space=space, target=target)
 
     def finetuned(

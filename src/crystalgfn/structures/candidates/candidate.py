@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.sites import sites_text
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import sanity
@@ -25,6 +26,7 @@ from crystalgfn.structures.candidates.search import (
     place_without_symmetry,
 )
 from crystalgfn.structures.export.extxyz import to_atoms
+from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed
 from crystalgfn.structures.relaxing.second_opinion import opinion
@@ -90,27 +92,34 @@ class Bench:
 
     def __call__(self, task: Request | PlacedRequest) -> Candidate:
         """Return the candidate of a crystal; its atoms are placed first unless they are already."""
-        start = time.monotonic()
+        wall, cpu = time.monotonic(), time.process_time()
+        candidate = self._candidate(task)
+        seconds, seconds_cpu = time.monotonic() - wall, time.process_time() - cpu
+        return replace(candidate, row=replace(candidate.row, seconds=seconds, seconds_cpu=seconds_cpu))
+
+    def _candidate(self, task: Request | PlacedRequest) -> Candidate:
         placed = task if isinstance(task, PlacedRequest) else place_request(task, self.settings, self.library)
         row = _initial_row(placed.request, len(placed.placements))
         if not placed.placements:
-            return Candidate(_final_row(row, Status.FAILED, start, placed.reason))
+            return Candidate(replace(row, reason=placed.reason))
         if self.potential is None:
             chosen = placed.placements[0]
-            row = replace(row, source=chosen.source, space_group=placed.request.space_group)
-            return Candidate(_final_row(_with_geometry(row, chosen.structure), Status.PLACED, start), chosen.structure)
-        return self._relaxed(placed, row, self.potential, start)
+            row = replace(_with_placement(row, placed.placements, chosen), space_group=placed.request.space_group)
+            return Candidate(replace(_with_geometry(row, chosen.structure), status=Status.PLACED), chosen.structure)
+        return self._relaxed(placed, row, self.potential)
 
-    def _relaxed(self, placed: PlacedRequest, row: Row, potential: Potential, start: float) -> Candidate:
-        request, placements = placed.request, placed.placements
+    def _relaxed(self, placed: PlacedRequest, row: Row, potential: Potential) -> Candidate:
+        request, placements = placed.request, list(placed.placements)
         best, failures = best_of(request, self.settings, potential, placements)
-        if best is None and placements[0].source != WITHOUT_SYMMETRY:
-            best, _ = best_of(request, self.settings, potential, place_without_symmetry(request, self.settings))
+        if best is None and request.sites is None and placements[0].source != WITHOUT_SYMMETRY:
+            placements = place_without_symmetry(request, self.settings)
+            best, _ = best_of(request, self.settings, potential, placements)
         if best is None:
-            return Candidate(_final_row(row, Status.FAILED, start, "; ".join(failures)))
+            return Candidate(replace(row, reason="; ".join(failures)))
         placement, relaxed = best
         formation = potential.formation_energy(relaxed.structure, relaxed.energy)
-        row = replace(row, source=placement.source, **_columns_of(relaxed))
+        row = replace(_with_placement(row, placements, placement), **_columns_of(relaxed))
+        row = replace(row, group_kept=relaxed.space_group == request.space_group)
         row = replace(row, energies=_energies(relaxed, potential, formation.value))
         row = _with_stability(
             _with_geometry(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull
@@ -124,14 +133,14 @@ class Bench:
         intermediates = {"placed": placement.structure}
         if relaxed.symmetric is not None and relaxed.chosen == "free":
             intermediates["symmetric"] = relaxed.symmetric.structure
-        row = _final_row(replace(row, flags="; ".join(flags)), Status.RELAXED, start)
+        row = replace(row, flags="; ".join(flags), status=Status.RELAXED)
         return Candidate(row, relaxed.structure, relaxed.symprec, intermediates)
 
 
 def failed(task: Request | PlacedRequest, reason: str) -> Candidate:
     """Return the candidate of a crystal that could not be worked on, for example because its process died."""
     request = task.request if isinstance(task, PlacedRequest) else task
-    return Candidate(_final_row(_initial_row(replace(request, inputs={}), 0), Status.FAILED, time.monotonic(), reason))
+    return Candidate(replace(_initial_row(replace(request, inputs={}), 0), reason=reason, seconds=0.0))
 
 
 def _initial_row(request: Request, placements: int) -> Row:
@@ -145,8 +154,15 @@ def _initial_row(request: Request, placements: int) -> Row:
     )
 
 
-def _final_row(row: Row, status: Status, start: float, reason: str = "") -> Row:
-    return replace(row, status=status, reason=reason, seconds=time.monotonic() - start)
+def _with_placement(row: Row, placements: Sequence[Placement], chosen: Placement) -> Row:
+    """Return the row with the placement that its structure comes from."""
+    return replace(
+        row,
+        source=chosen.source,
+        placement=next(i for i, placement in enumerate(placements) if placement is chosen),
+        wyckoff=sites_text(chosen.assignment),
+        free_coordinates=sum(chosen.assignment.degrees_of_freedom),
+    )
 
 
 def _with_geometry(row: Row, structure: Structure) -> Row:

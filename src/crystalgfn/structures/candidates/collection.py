@@ -70,7 +70,7 @@ class Placed:
         tried: int = 8,
         relaxed: int = 2,
         steps: int = 100,
-        free_steps: int = 100,
+        free_steps: int = 500,
         time_limit_s: float = 300.0,
         workers: int = 1,
     ) -> Structures:

@@ -44,13 +44,15 @@ def run(
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
 
     Raises:
-        CrystalGFNError: an input cannot be read or loaded, or the folder is in use. A bad row never raises.
+        CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
+            other bad row never raises.
     """
     check_workers(workers)
     reference = Reference(compare) if compare is not None else None
-    bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, n)
-    folder = RunFolder(output, manifest(rows, len(rows), tools, settings), resume=resume)
+    about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show at once
+    bench = tools.load(settings)  # so that what is missing shows at once, and in this process
+    folder = RunFolder(output, about, resume=resume)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)
     for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench):

@@ -108,6 +108,11 @@ class Row:
 
     Attributes:
         energies: energies (eV/atom) by column; see :meth:`energy`.
+        group_kept: whether the final structure has the space group that was asked for.
+        initial_placements: number of initial placements.
+        placement: number, from 0, of the initial placement that became the structure.
+        wyckoff: sites of this placement, as JSON (:mod:`crystalgfn.crystals.sites`).
+        free_coordinates: free coordinates of these sites.
         counts: atoms of each element in the conventional cell of the crystals table.
         inputs: numeric columns of the crystals table.
     """
@@ -126,9 +131,13 @@ class Row:
     cif: str | None = _column(str)
     counts: Mapping[str, int] | None = _column(dict)
     space_group_asked: int | None = _column(int)
+    group_kept: bool | None = _column(bool, method=_GROUP)
     initial_placements: int | None = _column(int)
     inputs: Mapping[str, float] = field(default_factory=dict)
     source: str | None = _column(str)
+    placement: int | None = _column(int)
+    wyckoff: str | None = _column(str)
+    free_coordinates: int | None = _column(int)
     converged: bool | None = _column(bool)
     chosen: str | None = _column(str)
     space_group_initial: int | None = _column(int, method=_GROUP)
@@ -154,7 +163,8 @@ class Row:
     lemat_valid: bool | None = _column(bool, method="LeMat-GenBench")
     hull_reason: str | None = _column(str)
     decomposition: str | None = _column(str)
-    seconds: float | None = _column(float, unit="s")
+    seconds: float | None = _column(float, unit="s", method="wall time")
+    seconds_cpu: float | None = _column(float, unit="s", method="CPU time")
 
     def energy(self, column: EnergyColumn | None) -> float:
         """Return the energy (eV/atom) in a column; NaN where there is none."""

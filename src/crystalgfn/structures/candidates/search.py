@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crystalgfn.crystallography.cells import cell_vectors, checked_lattice, primitive_cell
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.errors import CrystalGFNError
+from crystalgfn.errors import CrystalGFNError, DataError
 from crystalgfn.structures import sanity
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.placing.placements import Placement, place
@@ -36,6 +36,9 @@ MAX_ATOMS = 200
 
 TRY_STEPS = 8
 """Steps after which placements are compared again."""
+
+STARTS_PER_FREE, MOST_FREE, MOST_TRIED = 4, 5, 3
+"""With known sites: placements for each free coordinate, of which up to so many count, and most placements tried."""
 
 SPARE = 2
 """Most placements that are relaxed in place of failed ones."""
@@ -59,6 +62,19 @@ class PlacedRequest:
     reason: str = ""
 
 
+def settings_for(request: Request, settings: SearchSettings) -> SearchSettings:
+    """Return the settings for a crystal: with known sites, placements whose number grows with the free coordinates."""
+    if request.sites is None:
+        return settings
+    free = sum(request.sites.degrees_of_freedom)
+    return replace(
+        settings,
+        placements=min(settings.placements, 1 + STARTS_PER_FREE * min(free, MOST_FREE)),
+        tried=min(settings.tried, 1 + free, MOST_TRIED),
+        relaxed=min(settings.relaxed, 1),
+    )
+
+
 def place_request(request: Request, settings: SearchSettings, library: PrototypeLibrary | None = None) -> PlacedRequest:
     """Return a crystal with its placements, best first, or without any and with the reason."""
     if request.failure:
@@ -67,20 +83,35 @@ def place_request(request: Request, settings: SearchSettings, library: Prototype
     if atoms > MAX_ATOMS:
         reason = f"{atoms} atoms in the conventional cell, allowed: up to {MAX_ATOMS}"
         return PlacedRequest(request, (), reason)
-    placements, reason = _placements_or_reason(
-        lambda: (
-            place(
-                request.space_group,
-                request.counts,
-                request.lattice,
-                placements=settings.placements,
-                seed=_seed(settings.seed, request.row),
-                library=library,
-            )
-            or _in_p1(request, settings)
-        )
-    )
+    placing = _on_sites if request.sites else _in_group_or_p1
+    placements, reason = _placements_or_reason(lambda: placing(request, settings_for(request, settings), library))
     return PlacedRequest(request, tuple(placements), reason)
+
+
+def _on_sites(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    placements = _in_group(request, settings, library)
+    if not placements:
+        raise DataError(
+            f"no placement on the sites {request.sites} in this lattice; allowed: atoms that are not too near in twice "
+            "its volume, and no smaller primitive cell"
+        )
+    return placements
+
+
+def _in_group_or_p1(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    return _in_group(request, settings, library) or _in_p1(request, settings)
+
+
+def _in_group(request: Request, settings: SearchSettings, library: PrototypeLibrary | None) -> list[Placement]:
+    return place(
+        request.space_group,
+        request.counts,
+        request.lattice,
+        placements=settings.placements,
+        seed=_seed(settings.seed, request.row),
+        sites=request.sites,
+        library=library,
+    )
 
 
 def place_without_symmetry(request: Request, settings: SearchSettings) -> list[Placement]:
@@ -127,7 +158,13 @@ def best_of(
     """
     best: tuple[Placement, Relaxed] | None = None
     failures: list[str] = []
-    screened = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    settings = settings_for(request, settings)
+    if request.sites is None:
+        screened = screen(placements, potential, max(settings.tried, settings.relaxed + SPARE))
+    elif len(placements) > settings.tried:
+        screened = screen(placements, potential, settings.tried, volumes=())
+    else:
+        screened = list(placements)
     if not screened:
         return None, ["the potential gives no energy of any placement"]
     prerelaxed = potential.prerelax([placement.structure for placement in screened], steps=TRY_STEPS)
@@ -156,17 +193,20 @@ def best_of(
     return best, list(dict.fromkeys(failures))
 
 
-def screen(placements: Sequence[Placement], potential: Potential, keep: int) -> list[Placement]:
+def screen(
+    placements: Sequence[Placement], potential: Potential, keep: int, *, volumes: Sequence[float] = SCREEN_VOLUMES
+) -> list[Placement]:
     """Return the placements of lowest energy, lowest first.
 
-    All placements are screened at the given volume, and the lowest share of :data:`RESCREENED_SHARE` at
-    :data:`SCREEN_VOLUMES` too. Volumes at which atoms would be nearer than the check of distances allows do not count,
-    unless no others are left.
+    All placements are screened at the given volume, and the lowest share of :data:`RESCREENED_SHARE` at further
+    ``volumes`` too. Volumes at which atoms would be nearer than the check of distances allows do not count, unless no
+    others are left.
     """
     lowest = _energies(placements, potential, (1.0,))
-    again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(RESCREENED_SHARE * len(placements)))]
-    others = _energies([placements[i] for i in again], potential, SCREEN_VOLUMES)
-    lowest[again] = np.minimum(lowest[again], others)
+    if volumes:
+        again = np.argsort(lowest, kind="stable")[: max(2 * keep, math.ceil(RESCREENED_SHARE * len(placements)))]
+        others = _energies([placements[i] for i in again], potential, volumes)
+        lowest[again] = np.minimum(lowest[again], others)
     order = [int(i) for i in np.argsort(lowest, kind="stable") if math.isfinite(lowest[i])]
     distinct: list[int] = []
     for i in order:  # placements whose energies agree to a tenth of a meV are one structure

@@ -42,7 +42,8 @@ def read_requests(path: str | Path, n: int | None = None) -> TableRequests:
     """Return the rows of a crystals table, at most ``n``.
 
     Raises:
-        DataError: the file is unreadable, or columns are missing. A wrong value only makes its row fail.
+        DataError: the file is unreadable, or columns are missing. A wrong value only makes its row fail, except for
+            sites that contradict their row: iterating over the rows raises the error that names it.
     """
     path = Path(path)
     table = read_table(path)
@@ -65,4 +66,4 @@ def _chunk(table: pa.Table, source: str, first: int) -> Iterator[Request]:
         yield from _chunk(table.slice(0, half), source, first)
         yield from _chunk(table.slice(half), source, first + half)
         return
-    yield from requests(crystals, first=first)
+    yield from requests(crystals, first=first, source=source)

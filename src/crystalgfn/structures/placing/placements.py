@@ -1,9 +1,10 @@
 """Place atoms: from space group, composition and lattice to initial placements, best first.
 
 Two sources: prototypes, which are known structures of other compositions on the same Wyckoff positions
-(:mod:`.prototypes`), and random coordinates on the assignments that real crystals prefer
-(:mod:`crystalgfn.crystallography.sites.prior`, :mod:`.random_placement`). No energies are computed: placements are
-ordered by source, prior and distances, and a potential has to tell which is the crystal.
+(:mod:`.prototypes`), and random coordinates (:mod:`.random_placement`), on the sites of the crystal where they are
+known, and else on the assignments that real crystals prefer (:mod:`crystalgfn.crystallography.sites.prior`). No
+energies are computed: placements are ordered by source, prior and distances, and a potential has to tell which is the
+crystal.
 """
 
 from __future__ import annotations
@@ -38,6 +39,13 @@ SYMPREC = 0.01
 
 MAX_ATOMS = 2_000
 """Most atoms in a conventional cell; larger cells are refused."""
+
+TOO_NEAR_RATIO = 0.48
+"""Least distance over covalent radii below which a placement on given sites is not returned.
+
+Atoms on such a placement would be too near (:data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO`) even in twice the
+volume of the lattice.
+"""
 
 ASSIGNMENTS_PER_PLACEMENT = 0.5
 OVERSAMPLING = 3
@@ -77,12 +85,15 @@ def place(
     *,
     placements: int = 30,
     seed: int,
+    sites: Assignment | None = None,
     library: PrototypeLibrary | None = None,
     exclude_formula: str | None = None,
 ) -> list[Placement]:
     """Return initial placements, best first: by prototypes in order of rank, then at random.
 
-    Random placements are spread over the assignments of largest prior weight; assignments of more weight get more.
+    With ``sites``, all placements are on these sites, or on sites that the group's normalizer connects with them, and
+    those with atoms too near at any volume are left out (:data:`TOO_NEAR_RATIO`). Without, random placements are spread
+    over the assignments of largest prior weight; assignments of more weight get more.
     First comes the best placement of each assignment, then the second of each, and so on. Placements whose least
     distance is below 0.6 of the covalent radii come last, whatever their source. Each structure is returned once.
 
@@ -94,12 +105,13 @@ def place(
         placements: most placements to return. Fewer are returned where no more distinct structures are found, and none
             where every arrangement has a smaller primitive cell than requested.
         seed: the same seed gives the same structures.
+        sites: the sites of the crystal, where they are known.
         library: prototypes to try first; none by default.
         exclude_formula: reduced formula whose prototypes are left out, for blind tests.
 
     Raises:
-        DataError: an unknown group, element or formula, counts that the group cannot hold, a lattice that is no cell or
-            does not fit the group, or more than 2,000 atoms.
+        DataError: an unknown group, element or formula, counts that the group or the sites do not hold, a lattice that
+            is no cell or does not fit the group, or more than 2,000 atoms.
     """
     if placements < 1:
         raise DataError(f"placements is {placements}; allowed are 1 and more")
@@ -107,8 +119,11 @@ def place(
     atoms = dict(checked_counts(counts))
     if sum(atoms.values()) > MAX_ATOMS:
         raise DataError(f"counts add up to {sum(atoms.values())} atoms; allowed are up to {MAX_ATOMS}")
-    if not count_assignments(space_group, atoms):
-        raise no_assignment(space_group, atoms)
+    if sites is None:
+        if not count_assignments(space_group, atoms):
+            raise no_assignment(space_group, atoms)
+    elif sites.space_group != space_group or sites.counts != atoms:
+        raise DataError(f"sites {sites} hold {sites.counts}; allowed: {atoms} in space group {space_group}")
 
     placed: list[Placement] = []
     seen: dict[Assignment, list[Array]] = {}
@@ -116,34 +131,43 @@ def place(
         for prototype in library.find(space_group, atoms, cell, exclude_formula=exclude_formula):
             if len(placed) >= placements:
                 break
-            is_new(prototype.placement, 0, seen.setdefault(canonical(prototype.placement.assignment), []))
-            placed += _checked(prototype.placement, 0, prototype.source)
+            assignment = canonical(prototype.placement.assignment)
+            if sites is None or assignment == canonical(sites):
+                is_new(prototype.placement, 0, seen.setdefault(assignment, []))
+                placed += _checked(prototype.placement, 0, prototype.source)
     if len(placed) < placements:
+        missing = placements - len(placed)
+        ranked = [(sites, 0.0)] if sites else _ranked(space_group, atoms, missing)
         sensible = sum(placement.min_ratio >= MIN_DISTANCE_RATIO for placement in placed)
-        for batch, index in _random(space_group, atoms, cell, placements - len(placed), seed, seen):
+        for batch, index in _random(ranked, cell, missing, seed, seen):
             if sensible >= placements:
                 break
             placed += _checked(batch, index, "random")
             sensible += bool(batch.ratio[index] >= MIN_DISTANCE_RATIO)
+    if sites is not None:
+        placed = [placement for placement in placed if placement.min_ratio >= TOO_NEAR_RATIO]
     return sorted(placed, key=lambda placement: placement.min_ratio < MIN_DISTANCE_RATIO)[:placements]
 
 
+def _ranked(space_group: int, counts: Mapping[int, int], n: int) -> list[tuple[Assignment, float]]:
+    """Assignments of largest prior weight for ``n`` random placements, with their log weights."""
+    return rank_assignments(space_group, counts, max(1, round(n * ASSIGNMENTS_PER_PLACEMENT)))
+
+
 def _random(
-    space_group: int,
-    counts: Mapping[int, int],
+    ranked: Sequence[tuple[Assignment, float]],
     lattice: Array,
     n: int,
     seed: int,
     seen: dict[Assignment, list[Array]],
 ) -> Iterator[tuple[InitialPlacements, int]]:
     """Yield new random placements: the best of each assignment by rank, then the second of each, and so on."""
-    ranked = rank_assignments(space_group, counts, max(1, round(n * ASSIGNMENTS_PER_PLACEMENT)))
     several = [bool(sum(assignment.degrees_of_freedom)) for assignment, _ in ranked]
     shares = _shares([weight for _, weight in ranked], several, n)
     batches = []
     for i, ((assignment, _), share) in enumerate(zip(ranked, shares, strict=True)):
         batch = random_placements(assignment, lattice.tolist(), OVERSAMPLING * (share + 1), seed=seed + i)
-        earlier = seen.setdefault(assignment, [])
+        earlier = seen.setdefault(canonical(assignment), [])
         batches.append((batch, [index for index in range(len(batch)) if is_new(batch, index, earlier)], share))
     for spare in (False, True):
         for turn in range(max(len(new) for _, new, _ in batches)):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxing.descent import Descent
+from crystalgfn.structures.relaxing.freedom import Array, within_symmetry, without_symmetry
 from crystalgfn.structures.relaxing.relaxation import FREE_SYMPREC, SYMPREC, Prerelaxed, Relaxation, Relaxed, Schedule
 from crystalgfn.structures.relaxing.volumes import WithEnergies, prescan, scaled
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
@@ -22,8 +24,8 @@ from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-FREE_FMAX = 0.5
-"""Largest force at the end of free relaxation, over fmax; it is lower because a displacement has to be undone."""
+TRY_FMAX = 0.02
+"""Force (eV/A) at which the few steps that tell placements apart stop early."""
 
 LOWER_BY = 0.005
 """The free structure is taken if its energy is lower by more than this, eV/atom.
@@ -63,11 +65,13 @@ def prerelax(structure: Structure, potential: WithCalculator, *, steps: int, tim
             factor, energy = prescan(structure, potential)
             if not math.isfinite(factor):
                 return Prerelaxed(structure, factor, energy)
-            run = _run(scaled(structure, factor), potential, steps, 0.0, deadline, symmetric=True)
+            start = scaled(structure, factor)
+            run = _run(start, potential, steps, TRY_FMAX, deadline, symmetric=True)
     except Exception:  # any library may raise, and one crystal never stops a run
         return Prerelaxed(structure, math.nan, math.nan)
-    good = not run.failure and distance_ratio(run.structure) >= MIN_DISTANCE_RATIO
-    return Prerelaxed(run.structure, factor, energy, run.energy if good else math.inf)
+    result = run.result
+    good = not result.failure and distance_ratio(result.structure) >= MIN_DISTANCE_RATIO
+    return Prerelaxed(result.structure, factor, energy, result.energy if good else math.inf, run.learned)
 
 
 def relax(
@@ -123,7 +127,16 @@ def _relax(
     result = replace(result, volume_factor=prerelaxed.volume_factor, energy_initial=prerelaxed.energy_initial)
     if not math.isfinite(prerelaxed.volume_factor):
         return replace(result, failure="the potential gives no energy at any volume of the pre-scan")
-    symmetric = _run(prerelaxed.structure, potential, schedule.steps, schedule.fmax, deadline, symmetric=True)
+    run = _run(
+        prerelaxed.structure,
+        potential,
+        schedule.steps,
+        schedule.fmax,
+        deadline,
+        symmetric=True,
+        learned=prerelaxed.learned,
+    )
+    symmetric = run.result
     result = replace(result, symmetric=symmetric)
     if symmetric.failure and not math.isfinite(symmetric.energy):
         return replace(result, failure=symmetric.failure)
@@ -133,10 +146,11 @@ def _relax(
             displaced(symmetric.structure, seed),
             potential,
             schedule.free_steps,
-            FREE_FMAX * schedule.fmax,
+            schedule.fmax,
             deadline,
             symmetric=False,
-        )
+            learned=run.learned,
+        ).result
         result = replace(result, free=free)
         near = distance_ratio(free.structure) < MIN_DISTANCE_RATIO <= distance_ratio(symmetric.structure)
         if not free.failure and not near and free.energy < symmetric.energy - LOWER_BY:
@@ -165,57 +179,59 @@ def displaced(structure: Structure, seed: int) -> Structure:
     return Structure(Lattice(matrix @ (np.eye(3) + (strain + strain.T) / 2)), structure.species, fractional)
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A run: its result, and what it learned about the Hessian (:class:`.descent.Descent`)."""
+
+    result: Relaxation
+    learned: Array | None = None
+
+
 def _run(
-    structure: Structure, potential: WithCalculator, steps: int, fmax: float, deadline: float, *, symmetric: bool
-) -> Relaxation:
+    structure: Structure,
+    potential: WithCalculator,
+    steps: int,
+    fmax: float,
+    deadline: float,
+    *,
+    symmetric: bool,
+    learned: Array | None = None,
+) -> _Run:
     """Relax atoms and cell; the result is the last finite state, whatever happens."""
-    from ase.constraints import FixSymmetry
-    from ase.optimize import BFGS
     from pymatgen.io.ase import AseAtomsAdaptor
 
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
-    symprec = SYMPREC if symmetric else FREE_SYMPREC
     start_volume = atoms.get_volume()
-    last, energy, done, converged, failure = atoms.copy(), math.nan, 0, False, ""
+    last, energy, done, converged, failure, descent = atoms.copy(), math.nan, 0, False, "", None
     try:
+        cell, positions = atoms.cell.array.copy(), atoms.positions.copy()
         if symmetric:
-            atoms.set_constraint(FixSymmetry(atoms, symprec=SYMPREC))
+            freedom = within_symmetry(cell, positions, atoms.numbers, symprec=SYMPREC)
+        else:
+            freedom = without_symmetry(cell, positions)
         atoms.calc = potential.calculator()
-        optimizer = BFGS(_cell_filter(atoms), logfile=None)
-        for converged in optimizer.irun(fmax=fmax, steps=steps):
-            current = float(atoms.get_potential_energy()) / len(atoms)
-            if not math.isfinite(current) or not np.isfinite(atoms.positions).all():
+        descent = Descent(atoms, freedom, learned=learned)
+        for state in descent.states(steps):
+            if not math.isfinite(state.energy + state.largest):
                 failure = "the energy is not finite"
             elif atoms.get_volume() > MAX_VOLUME_FACTOR * start_volume:
                 failure = f"the atoms fly apart: volume {atoms.get_volume() / start_volume:.1f} times that at the start"
             if failure:
                 break
-            last, energy, done = atoms.copy(), current, optimizer.nsteps
-            if not converged and time.monotonic() > deadline:
+            last, energy, done = atoms.copy(), state.energy, state.steps
+            converged = state.largest < fmax
+            if converged:
+                break
+            if time.monotonic() > deadline:
                 failure = "time limit"
                 break
-    except Exception as error:  # errors of potential, symmetry or optimiser are recorded, never raised
+    except Exception as error:  # errors of potential, symmetry or linear algebra are recorded, never raised
         converged, failure = False, _reason(error)
-    last.set_constraint()
     last.calc = None
     final = AseAtomsAdaptor.get_structure(last)
-    return Relaxation(final, energy, find_group(final, symprec), done, bool(converged) and not failure, failure)
-
-
-def _cell_filter(atoms: Any) -> Any:
-    """ASE's FrechetCellFilter, which remembers the forces: BFGS asks for them three times a step."""
-    from ase.filters import FrechetCellFilter
-
-    class Filter(FrechetCellFilter):
-        last: tuple[bytes, Any] = b"", None
-
-        def get_forces(self, **kwargs: Any) -> Any:
-            state = self.atoms.positions.tobytes() + self.atoms.cell.array.tobytes()
-            if state != self.last[0]:
-                self.last = state, super().get_forces(**kwargs)
-            return self.last[1].copy()
-
-    return Filter(atoms)
+    group = find_group(final, SYMPREC if symmetric else FREE_SYMPREC)
+    relaxation = Relaxation(final, energy, group, done, converged and not failure, failure)
+    return _Run(relaxation, None if descent is None or failure else descent.learned)
 
 
 def _reason(error: BaseException) -> str:

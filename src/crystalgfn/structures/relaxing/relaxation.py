@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -109,12 +112,14 @@ class Prerelaxed:
         volume_factor: volume that the pre-scan chose, over the initial volume; NaN where the potential has no energy.
         energy_initial: energy of the initial structure by the potential's calculator, eV/atom.
         energy: energy of the structure so far by the calculator, eV/atom; infinite where something failed.
+        learned: what the steps so far learned about the Hessian (:class:`~.descent.Descent`), or None.
     """
 
     structure: Structure
     volume_factor: float
     energy_initial: float
     energy: float = math.inf
+    learned: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,11 @@ class Schedule:
     Attributes:
         steps: most steps with symmetry.
         free_steps: most steps without symmetry; 0 leaves that run out.
-        fmax: largest force (eV/A) on atoms and on the cell's degrees of freedom at which the run with symmetry stops.
+        fmax: largest force on an atom (eV/A) and row of the virial per atom (eV) at which a run stops.
         time_limit_s: wall seconds for all runs together, checked between steps.
     """
 
     steps: int = 100
-    free_steps: int = 40
-    fmax: float = 0.1
+    free_steps: int = 500
+    fmax: float = 0.05
     time_limit_s: float = 300.0

@@ -1,10 +1,10 @@
-"""The volume pre-scan: before relaxation, the best of nine volumes by energy alone."""
+"""The volume pre-scan: before relaxation, the best of several volumes by energy alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-VOLUME_FACTORS = tuple(float(x) for x in np.exp(np.linspace(-math.log(1.9), math.log(1.9), 9)))
-"""Volumes of the pre-scan over the initial volume, 0.53 to 1.9 in steps of 17 %."""
+INITIAL = 4
+"""Index of the initial volume among the volumes of the pre-scan."""
+
+VOLUME_FACTORS = tuple(1.9 ** ((i - INITIAL) / INITIAL) for i in range(3 * INITIAL + 1))
+"""Volumes of the pre-scan over the initial volume, 0.53 to 3.6 in steps of 17 %."""
 
 
 class WithEnergies(Protocol):
@@ -29,36 +32,47 @@ class WithEnergies(Protocol):
 def prescan(structure: Structure, potential: WithEnergies) -> tuple[float, float]:
     """Return the best volume over the initial one, and the energy (eV/atom) at the initial volume; NaN without one.
 
-    Volumes at which atoms are nearer than :data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO` do not count, since
-    a potential may have a hole there, unless no others are left. The minimum is refined by a parabola in the logarithm
-    of the volume through three points. If the largest volume is the best, the scan goes on above it once.
+    The initial volume is compared with the next smaller and larger ones, and the scan follows the energy down, to
+    either end. Volumes at which atoms are nearer than :data:`~crystalgfn.structures.sanity.MIN_DISTANCE_RATIO` do not
+    count, since a potential may have a hole there, unless no others are left. The minimum is refined by a parabola in
+    the logarithm of the volume through three points.
     """
-    factors = np.array(VOLUME_FACTORS)
-    energies = potential.energies([scaled(structure, factor) for factor in factors])
-    initial = float(energies[len(factors) // 2])
-    ratio = distance_ratio(structure)
-    allowed = ratio * factors ** (1 / 3) >= MIN_DISTANCE_RATIO
-    usable = np.isfinite(energies) & allowed
-    if not usable.any() or _lowest(energies, allowed) == len(factors) - 1:
-        more = factors[-1] * factors[len(factors) // 2 + 1 :]
-        factors = np.concatenate([factors, more])
-        energies = np.concatenate([energies, potential.energies([scaled(structure, factor) for factor in more])])
-        allowed = ratio * factors ** (1 / 3) >= MIN_DISTANCE_RATIO
-    if not (np.isfinite(energies) & allowed).any():
-        allowed = np.ones_like(allowed)
-    if not np.isfinite(energies).any():
-        return math.nan, initial
+    allowed = distance_ratio(structure) * np.array(VOLUME_FACTORS) ** (1 / 3) >= MIN_DISTANCE_RATIO
+    energies = np.full(len(VOLUME_FACTORS), np.nan)
+
+    def measure(indices: Sequence[int]) -> None:
+        trials = [scaled(structure, VOLUME_FACTORS[i]) for i in indices]
+        energies[list(indices)] = potential.energies(trials)
+
+    low, high = INITIAL - 1, INITIAL + 1
+    measure(range(low, high + 1))
     best = _lowest(energies, allowed)
+    while (best is None or best == high) and high < len(VOLUME_FACTORS) - 1:
+        high += 1
+        measure([high])
+        best = _lowest(energies, allowed)
+    while (best is None or best == low) and low > 0:
+        low -= 1
+        measure([low])
+        best = _lowest(energies, allowed)
+    if best is None:
+        allowed[:] = True
+        best = _lowest(energies, allowed)
+    initial = float(energies[INITIAL])
+    if best is None:
+        return math.nan, initial
     around = slice(best - 1, best + 2)
-    if 0 < best < len(factors) - 1 and np.isfinite(energies[around]).all() and allowed[around].all():
-        curve = np.polyfit(np.log(factors[around]), energies[around], 2)
+    if 0 < best < len(energies) - 1 and np.isfinite(energies[around]).all() and allowed[around].all():
+        curve = np.polyfit(np.log(VOLUME_FACTORS[around]), energies[around], 2)
         if curve[0] > 0:
             return float(np.exp(-curve[1] / (2 * curve[0]))), initial
-    return float(factors[best]), initial
+    return VOLUME_FACTORS[best], initial
 
 
-def _lowest(energies: Any, allowed: Any) -> int:
-    return int(np.argmin(np.where(np.isfinite(energies) & allowed, energies, np.inf)))
+def _lowest(energies: NDArray[np.float64], allowed: NDArray[np.bool_]) -> int | None:
+    """Index of the lowest energy at an allowed volume; None without any."""
+    usable = np.isfinite(energies) & allowed
+    return int(np.argmin(np.where(usable, energies, np.inf))) if usable.any() else None
 
 
 def scaled(structure: Structure, factor: float) -> Structure:
