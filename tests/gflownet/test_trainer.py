@@ -105,6 +105,16 @@ def test_a_rollout_serves_several_updates_and_is_used_again():
     assert not any(torch.equal(seen[i], seen[j]) for i, j in ((0, 1), (1, 2), (0, 6)))
 
 
+def test_rewards_are_learned_without_dropout():
+    config = small_config()
+    options = config.policy.model_copy(update={"dropout": 0.5})
+    runs = [build_trainer(config.model_copy(update={"policy": options})) for _ in range(2)]
+    for number, trainer in enumerate(runs):
+        torch.manual_seed(number)  # dropout would draw from the global generator
+        trainer.run(3)
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+
+
 class _Broken:
     """log R of one state is infinite."""
 

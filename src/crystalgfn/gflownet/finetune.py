@@ -78,4 +78,4 @@ def finetune(
         share = spent / limit
         if report is not None and progress is not None:
             report(progress, min(1.0, share))
-    return trainer.sampling_policy.eval().requires_grad_(False), trainer.iteration
+    return trainer.sampling_policy, trainer.iteration
