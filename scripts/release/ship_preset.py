@@ -13,8 +13,8 @@ import hashlib
 import json
 import shutil
 import sys
-from typing import Any
 from pathlib import Path
+from typing import Any
 
 import torch
 
