@@ -69,7 +69,7 @@ def finetune(
         replay_share=0.0,
         data_share=0.0,
     )
-    learner = copy.deepcopy(policy).train().requires_grad_(True)
+    learner = copy.deepcopy(policy).requires_grad_(True)
     trainer = Trainer(learner, space, target, tuning, seed=seed, prior=prior)
     start, share = time.monotonic(), 0.0
     while share < 1:
@@ -78,4 +78,4 @@ def finetune(
         share = spent / limit
         if report is not None and progress is not None:
             report(progress, min(1.0, share))
-    return trainer.sampling_policy.eval().requires_grad_(False), trainer.iteration
+    return trainer.sampling_policy, trainer.iteration

@@ -86,7 +86,8 @@ class Trainer:
     """Trains the policies of a space on a target; every update of their weights is made here.
 
     Args:
-        policy: forward and backward policies, trained in place.
+        policy: forward and backward policies, trained in place and without dropout, which only priors learn with: log
+            P_F has to be that of the policy that is sampled.
         space: what may be sampled.
         target: log-reward of terminal states.
         recipe: objective, optimiser, exploration.
@@ -112,6 +113,7 @@ class Trainer:
     ) -> None:
         self.prior = prior
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
+        policy.eval()  # with dropout, trajectories would not be scored under the policy that drew them
         self.device = space.device
         self.generator = Generator(device=self.device).manual_seed(seed)
         log_z = recipe.objective.log_z_parameters()

@@ -98,8 +98,7 @@ def train(
     if writer is not None:
         writer.close()
     if trainer.prior is not None:
-        policy = trainer.sampling_policy.eval()
-        found = compare(policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed)
+        found = compare(trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed)
         write_json(folder / POSTERIOR, asdict(found), indent=2)
     return trainer
 

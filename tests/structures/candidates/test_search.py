@@ -1,8 +1,11 @@
 """The search for a structure: whatever placing does, a crystal gives placements or a reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.errors import DataError
 from crystalgfn.structures.candidates import search
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
@@ -83,3 +86,47 @@ def test_a_potential_without_an_energy_is_a_reason():
         None,
         ["the potential gives no energy of any placement"],
     )
+
+
+ON_SITES = replace(SALT, sites=Assignment(225, ((12, "a"), (8, "b"))))
+
+
+def test_with_known_sites_placements_grow_with_the_free_coordinates():
+    def numbers(group, *sites):
+        request = Request(row=0, space_group=group, sites=Assignment(group, sites))
+        found = search.settings_for(request, SearchSettings(placements=20))
+        return found.placements, found.tried, found.relaxed
+
+    assert numbers(225, (12, "a"), (8, "b")) == (1, 1, 1)
+    assert numbers(136, (22, "a"), (8, "f")) == (5, 2, 1)
+    assert numbers(62, (12, "c"), (8, "c")) == (17, 3, 1)
+    assert numbers(1, (12, "a"), (8, "a"), (8, "a")) == (20, 3, 1)
+    assert search.settings_for(SALT, SETTINGS) is SETTINGS
+
+
+def test_known_sites_that_cannot_hold_the_atoms_are_a_reason_and_never_p1():
+    near = replace(ON_SITES, lattice=(1.5, 1.5, 1.5, 90.0, 90.0, 90.0))
+    placed = search.place_request(near, SETTINGS)
+    assert placed.placements == ()
+    assert "on the sites 225: O(4b) Mg(4a)" in placed.reason
+    # all atoms alike, the cell is half as large
+    alike = Request(
+        row=0,
+        space_group=221,
+        counts={26: 2},
+        lattice=(2.9, 2.9, 2.9, 90.0, 90.0, 90.0),
+        sites=Assignment(221, ((26, "a"), (26, "b"))),
+    )
+    assert "no smaller primitive cell" in search.place_request(alike, SETTINGS).reason
+
+
+def test_a_single_placement_on_known_sites_is_not_screened():
+    class Unscreened(Batches):
+        def energies(self, structures):
+            raise AssertionError
+
+    placements = search.place_request(ON_SITES, SETTINGS).placements
+    assert len(placements) == 1
+    best, reasons = search.best_of(ON_SITES, SETTINGS, Unscreened(0), placements)
+    assert best[0] is placements[0]
+    assert reasons == []

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pymatgen.core import Structure
 
-from crystalgfn.crystallography.sites.assignments import canonical
+from crystalgfn.crystallography.sites.assignments import Assignment, canonical
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
-from crystalgfn.structures.placing.placements import Placement, place
+from crystalgfn.structures.placing.placements import TOO_NEAR_RATIO, Placement, place
 from crystalgfn.structures.placing.prototype_files import load_library
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from structure_setup import LATTICES
@@ -70,6 +70,48 @@ def test_prototypes_come_first_and_are_exact():
     assert first == sorted(first, reverse=True)
 
 
+FORSTERITE = 62, ((12, "a"), (12, "c"), (14, "c"), (8, "c"), (8, "c"), (8, "d")), (10.2, 5.98, 4.76, 90, 90, 90)
+
+
+@pytest.mark.parametrize(
+    ("number", "sites", "lattice", "distinct"),
+    [
+        (225, ((12, "a"), (8, "b")), MGO[2], 1),
+        (225, ((12, "b"), (8, "a")), MGO[2], 1),
+        (136, ((22, "b"), (8, "g")), (4.6, 4.6, 2.96, 90, 90, 90), 1),
+        (*FORSTERITE, 6),
+    ],
+)
+def test_known_sites_are_the_only_ones(number, sites, lattice, distinct):
+    known = Assignment(number, sites)
+    placed = place(number, known.counts, lattice, placements=6, seed=0, sites=known)
+    assert {placement.assignment for placement in placed} == {known}
+    assert len(placed) == distinct
+    for placement in placed:
+        check(placement, known.counts, lattice)
+
+
+def test_prototypes_are_taken_where_they_have_the_known_sites():
+    library = load_library("builtin")
+    spinel = Assignment(227, ((12, "a"), (13, "d"), (8, "e")))
+    moved = Assignment(227, ((12, "b"), (13, "c"), (8, "e")))  # from another origin
+    for sites in (spinel, moved):
+        placed = place(*SPINEL, placements=3, seed=0, sites=sites, library=library)
+        assert placed[0].source == "prototype A2BC4_cF56_227_d_a_e"
+        assert {canonical(placement.assignment) for placement in placed} == {canonical(spinel)}
+    other = Assignment(227, ((12, "a"), (13, "c"), (8, "e")))
+    placed = place(*SPINEL, placements=3, seed=0, sites=other, library=library)
+    assert {(p.source, p.assignment) for p in placed} == {("random", other)}
+
+
+def test_atoms_too_near_on_known_sites_are_not_placed():
+    sites = Assignment(225, ((12, "a"), (8, "b")))
+    for a, kept in ((1.9, False), (2.1, True)):  # 0.46 and 0.51 of the radii
+        placed = place(*MGO[:2], (a, a, a, 90, 90, 90), seed=0, sites=sites)
+        assert bool(placed) == kept
+        assert all(placement.min_ratio >= TOO_NEAR_RATIO for placement in placed)
+
+
 def test_an_excluded_formula_gives_no_prototype():
     library = load_library("builtin")
     with_it = place(227, {14: 8}, (5.43,) * 3 + (90,) * 3, placements=8, seed=0, library=library)
@@ -121,6 +163,8 @@ def test_no_structure_has_a_smaller_primitive_cell_than_asked_for():
         ({"lattice": (4.2, 4.2, 5.0, 90, 90, 90)}, "is not cubic"),
         ({"lattice": None}, "lattice is None"),
         ({"placements": 0}, "placements is 0"),
+        ({"sites": Assignment(225, ((12, "a"),))}, "hold {12: 4}; allowed: {8: 4, 12: 4}"),
+        ({"sites": Assignment(221, ((12, "c"), (12, "a"), (8, "d"), (8, "b")))}, "in space group 225"),
         ({"exclude_formula": "Mg&O", "library": PrototypeLibrary([])}, "formula 'Mg&O' cannot be read"),
     ],
 )

@@ -100,7 +100,7 @@ def _texts_of_sites(crystals: Crystals, first: int, source: str) -> list[str | N
     if values is None or (values.dtype.kind == "f" and np.isnan(values).all()):
         return [None] * len(crystals)
     if values.dtype != object:
-        refuse(source, first, COLUMN, values[0], "text, or an empty cell")
+        refuse(source, first, COLUMN, values.tolist()[0], "text, or an empty cell")
     return list(values)
 
 

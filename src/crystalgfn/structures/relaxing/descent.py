@@ -51,10 +51,17 @@ class Descent:
         atoms: ASE Atoms with a calculator; positions and cell are set anew at each step.
         freedom: cell and positions at the start, and the directions in which the crystal may move.
         learned: what an earlier descent of this crystal learned about its Hessian.
+
+    Attributes:
+        freedom: as given.
+        deformation: (3, 3) of the cell so far; the cell is that at the start times this.
+        gradient: (D,) of the energy (eV) along the directions, at the latest state.
     """
 
     def __init__(self, atoms: Any, freedom: Freedom, *, learned: Array | None = None) -> None:
-        self._atoms, self._freedom = atoms, freedom
+        self._atoms, self.freedom = atoms, freedom
+        self.deformation: Array = np.eye(3)
+        self.gradient: Array = np.zeros(len(freedom.directions))
         share = freedom.strains
         self._guess = np.diag(SPRING * (1 - share) + MODULUS * len(atoms) * share)
         self._hessian = self._guess
@@ -64,31 +71,30 @@ class Descent:
     @property
     def learned(self) -> Array:
         """(3 N + 9, 3 N + 9) difference of the Hessian from its first guess, for a further descent."""
-        directions = self._freedom.directions
+        directions = self.freedom.directions
         difference: Array = directions.T @ (self._hessian - self._guess) @ directions
         return difference
 
     def states(self, steps: int) -> Iterator[State]:
         """Yield the state before the first step and after each, at most ``steps``; whoever asks says when to stop."""
-        atoms, freedom = self._atoms, self._freedom
+        atoms, freedom = self._atoms, self.freedom
         n, directions = len(atoms), freedom.directions
-        deformation, displacement = np.eye(3), np.zeros((n, 3))
-        gradient = step = np.zeros(len(directions))
+        displacement, step = np.zeros((n, 3)), np.zeros(len(directions))
         for done in range(steps + 1):
-            atoms.set_cell(freedom.cell @ deformation, scale_atoms=False)
-            atoms.set_positions((freedom.positions + displacement) @ deformation)
+            atoms.set_cell(freedom.cell @ self.deformation, scale_atoms=False)
+            atoms.set_positions((freedom.positions + displacement) @ self.deformation)
             energy = float(atoms.get_potential_energy())
             forces, virial = atoms.get_forces(), atoms.get_stress(voigt=False) * atoms.get_volume()
-            before = gradient
-            gradient = directions @ np.concatenate([-(forces @ deformation.T).ravel(), virial.ravel()])
-            moves, strain = _parts(gradient @ directions)
+            before = self.gradient
+            self.gradient = directions @ np.concatenate([-(forces @ self.deformation.T).ravel(), virial.ravel()])
+            moves, strain = _parts(self.gradient @ directions)
             largest = np.sqrt((np.concatenate([moves, strain / n]) ** 2).sum(axis=1)).max()
             if done:
-                self._hessian = _updated(self._hessian, step, gradient - before)
+                self._hessian = _updated(self._hessian, step, self.gradient - before)
             yield State(done, energy / n, float(largest))
-            step = _bounded(_step(self._hessian, gradient), directions)
+            step = _bounded(_step(self._hessian, self.gradient), directions)
             moves, strain = _parts(step @ directions)
-            displacement, deformation = displacement + moves, deformation @ _exponential(strain)
+            displacement, self.deformation = displacement + moves, self.deformation @ _exponential(strain)
 
 
 def _parts(move: Array) -> tuple[Array, Array]:
@@ -112,7 +118,7 @@ def _bounded(step: Array, directions: Array) -> Array:
 
 def _updated(hessian: Array, step: Array, change: Array) -> Array:
     """Return the Hessian after a step and the change of the gradient, by the formula of BFGS."""
-    if np.abs(step).max() < 1e-7:
+    if np.abs(step).max() < 1e-7 or abs(change @ step) < 1e-12:
         return hessian
     product = hessian @ step
     return hessian + np.outer(change, change) / (change @ step) - np.outer(product, product) / (step @ product)
