@@ -13,8 +13,9 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.evaluation import exact_nats as module
 from crystalgfn.evaluation.exact_nats import exact_nats, exact_numbers
 from crystalgfn.spaces.writings import canonical_writing
-from direct_sites import enumerate_sites, states_of
+from direct_sites import enumerate_sites
 from policy_setup import random_policy, site_space, small_space, stage_sums
+from site_samples import states_of
 
 LIMITS = {"charge": None, "n_elements": (1, 2), "n_atoms_primitive": (1, 3)}
 GROUPS = (2, 38, 225)

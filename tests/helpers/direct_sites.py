@@ -6,15 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import permutations
 
-import torch
-
 from crystalgfn.crystallography.elements import FORMULA_ORDER
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.spaces.constraints.base import Constraints
-from crystalgfn.spaces.crystal import CrystalSpace
-from crystalgfn.spaces.site_pattern_space import SitePatternSpace
-from crystalgfn.spaces.site_states import SiteStates, slot_counts
 from direct_compositions import satisfies
 
 Slots = tuple[tuple[int, ...], ...]
@@ -83,21 +78,3 @@ def enumerate_sites(elements: tuple[int, ...], groups: list[int], limits: Constr
                 if satisfies(numbers, counts, group, limits):
                     crystals.add((group, slots, numbers))
     return crystals
-
-
-def states_of(space: CrystalSpace, crystals: list[Crystal]) -> SiteStates:
-    """States of enumerated crystals, with a lattice in the middle of the cube."""
-    orbits, m = space.of(SitePatternSpace).max_orbits, space.max_elements
-    place = {z: d + 1 for d, z in enumerate(space.elements)}
-    n = len(crystals)
-    group = torch.tensor([g for g, *_ in crystals])
-    slots, letters = torch.zeros(n, orbits, dtype=torch.int64), torch.full((n, orbits), -1)
-    elements, filled = torch.zeros(n, m, dtype=torch.int64), torch.zeros(n, m, dtype=torch.int64)
-    for row, (_, pattern, numbers) in enumerate(crystals):
-        flat = [(slot, letter) for slot, each in enumerate(pattern) for letter in each]
-        slots[row, : len(flat)], letters[row, : len(flat)] = torch.tensor(flat).T
-        columns = sorted((place[z], slot) for slot, z in enumerate(numbers))
-        elements[row, : len(columns)], filled[row, : len(columns)] = torch.tensor(columns).T
-    counts = slot_counts(group, slots, letters, m).gather(1, filled) * (elements > 0)
-    u = torch.where(space.lattice.free(group), 0.5, 0.0).double()
-    return SiteStates(group, elements, counts, u, slots, letters, filled)
