@@ -78,7 +78,7 @@ def _median_step(times: Sequence[float]) -> float:
     return median(later - earlier for earlier, later in pairwise(times))
 
 
-def parser(description: str | None, *, preset: str = "default") -> argparse.ArgumentParser:
+def parser(description: str | None, *, preset: str = "twelve-elements") -> argparse.ArgumentParser:
     """Return a parser with the options of every benchmark, to which the caller adds its own."""
     options_parser = argparse.ArgumentParser(description=(description or "").splitlines()[0])
     options_parser.add_argument("--preset", default=preset, help="preset, configuration file or run folder")

@@ -1,6 +1,6 @@
 """Peak resident memory of importing, building a space, sampling and training, each in a process of its own.
 
-    python benchmarks/memory.py --preset default --stream 1000000 --json results.jsonl
+    python benchmarks/memory.py --preset twelve-elements --stream 1000000 --json results.jsonl
 
 ``--stream N`` also measures ``crystalgfn sample PRESET -n N`` to a table on disk, for presets with trained weights.
 """

@@ -1,6 +1,6 @@
 """Trajectories per second: training with the proxy inside, and sampling.
 
-    python benchmarks/throughput.py --preset default --threads 1 --json results.jsonl
+    python benchmarks/throughput.py --preset twelve-elements --threads 1 --json results.jsonl
 
 ``train``: whole rounds of the trainer (draw, decode, predict; then score and update for each batch). ``sample``: draw
 and decode with all masks on. ``sample_scored``: with predicted properties, log P_F and log P_B as well, the

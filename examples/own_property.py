@@ -38,9 +38,9 @@ def main(folder="runs/lithium", iterations="300"):
         f"training.iterations={iterations}",
         "training.batch_size=32",
     ]
-    train(load_config("default", changes), Path(folder))
+    train(load_config("twelve-elements", changes), Path(folder))
     trained = crystalgfn.load(folder).sample(200, seed=0)
-    before = lithium_share(untrained(load_preset("default")).sample(200, seed=0))
+    before = lithium_share(untrained(load_preset("twelve-elements")).sample(200, seed=0))
     after = trained.column("lithium_share")
     print(f"lithium: {float(before.mean()):.0f} wt% untrained, {np.mean(after):.0f} wt% trained")
     print("for example", ", ".join(trained.formulas[:5]))

@@ -23,7 +23,7 @@ def main(folder="runs/example", iterations="200"):
         f"training.iterations={iterations}",
         "training.batch_size=32",
     ]
-    config = load_config("default", changes)
+    config = load_config("twelve-elements", changes)
 
     def report(progress):
         if progress.iteration % 50 == 0:

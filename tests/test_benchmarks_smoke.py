@@ -14,7 +14,7 @@ TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "objective[0].pro
 SMALL_SPACE = ["--set", "constraints.elements=[Li, O, Mg]", "--set", "constraints.space_groups=[1, 2, 221, 225]"]
 CALLS = {
     "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],
-    "masks": ["--presets", "default", "--batch", "8", *TINY, *SMALL_SPACE],
+    "masks": ["--presets", "twelve-elements", "--batch", "8", *TINY, *SMALL_SPACE],
     "proxy": ["--property", "volume_per_atom", "--batch", "4,8", *TINY, *SMALL_SPACE],
     "memory": ["-n", "8", *TINY, *SMALL_SPACE],
 }
@@ -47,7 +47,7 @@ def test_it_says_where_and_with_what(records, name):
     for key in ("cpu", "torch", "python", "commit"):
         assert machine[key]
         assert str(machine[key]) in printed[name]
-    assert by_name[name]["configuration"]["preset"] == "default"
+    assert by_name[name]["configuration"]["preset"] == "twelve-elements"
 
 
 @pytest.mark.parametrize("name", ["throughput", "masks", "proxy"])

@@ -21,9 +21,14 @@ from crystalgfn.config import load_preset
 from crystalgfn.runs.build import build_trainer
 
 PINNED = Path(__file__).with_name("pinned.json")
-PRESETS = ("default", "paper-fast")
+PRESETS = ("twelve-elements", "paper-fast")
 LIMITS = {
-    "default": {"required": ["O"], "n_elements": [2, 3], "crystal_system": ["cubic", "tetragonal"], "density": [1, 5]},
+    "twelve-elements": {
+        "required": ["O"],
+        "n_elements": [2, 3],
+        "crystal_system": ["cubic", "tetragonal"],
+        "density": [1, 5],
+    },
     "paper-fast": {"stoichiometry": "AB2", "forbidden": ["F"], "charge": "per_element"},
 }
 ROWS, SHOWN, ITERATIONS = 300, 12, 12

@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from crystalgfn.config import Config, load_preset, presets
+from crystalgfn.rewards.terms.registry import WRITTEN_TERM
 from crystalgfn.section import OneOf
 from crystalgfn.spaces.constraints.registry import keys_of
 
@@ -73,6 +74,8 @@ def describe(annotation: Any) -> str:
         return " or ".join(describe(part) for part in arguments)
     if origin is Literal:
         return " or ".join(f"`{value}`" for value in arguments)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return describe(list[arguments[0]])  # type: ignore[valid-type]
     if origin is tuple:
         return f"[{', '.join(describe(part) for part in arguments)}]"
     if origin is list:
@@ -179,10 +182,11 @@ def preset_table() -> Iterator[str]:
         space = config.constraints
         allowed = space.elements.allowed
         elements = " ".join(allowed) if len(allowed) <= 22 else f"{len(allowed)} elements"
+        terms = ", ".join(f"`{term.subject() or WRITTEN_TERM.name(term)}`" for term in config.objective)
         yield (
             f"| `{name}` | {elements} | {space.n_elements[0]} to {space.n_elements[1]} | {len(space.groups)} | "
             f"{space.n_atoms[1]}, {space.n_atoms_primitive[1]}, {space.atoms_per_element[1]} | "
-            f"`{space.charge}` | `{space.lattice.kind}` | `{config.first_property}` |"
+            f"`{space.charge}` | `{space.lattice.kind}` | {terms or 'none'} |"
         )
 
 

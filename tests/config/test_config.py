@@ -25,7 +25,7 @@ from crystalgfn.runs.build import build_space
 
 
 def test_presets_are_those_promised_and_valid():
-    assert presets() == ["default", "paper", "paper-fast", "periodic-table", "starling"]
+    assert presets() == ["default", "paper", "paper-fast", "periodic-table", "prior", "starling", "twelve-elements"]
     for name in presets():
         config = load_preset(name)
         assert parse_config(yaml.safe_load(config.to_yaml())) == config
@@ -79,7 +79,7 @@ def test_the_paper_preset_is_appendix_c():
 )
 def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, words):
     with pytest.raises(ConfigError) as caught:
-        load_preset("default", [override])
+        load_preset("twelve-elements", [override])
     message = str(caught.value)
     assert "\n" not in message
     for word in words:
@@ -88,7 +88,8 @@ def test_mistakes_are_one_line_that_says_what_and_what_is_allowed(override, word
 
 def test_overrides_and_yaml_of_chemists():
     config = load_preset(
-        "default", ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"]
+        "twelve-elements",
+        ["training.lr=1e-4", "constraints.elements=[No, Y, N, O]", "seed=7", "constraints.n_elements=2"],
     )
     assert config.training.lr == 1e-4
     assert config.constraints.elements.allowed == ["No", "Y", "N", "O"]  # not booleans
@@ -97,8 +98,8 @@ def test_overrides_and_yaml_of_chemists():
 
 def test_a_file_may_change_a_preset(tmp_path):
     path = tmp_path / "mine.yaml"
-    path.write_text("base: default\nconstraints:\n  elements: {required: [Li]}\n  n_atoms: [1, 20]\nseed: 3\n")
-    mine, default = load_config(path), load_preset("default")
+    path.write_text("base: twelve-elements\nconstraints:\n  elements: {required: [Li]}\n  n_atoms: [1, 20]\nseed: 3\n")
+    mine, default = load_config(path), load_preset("twelve-elements")
     assert mine.constraints.elements.allowed == default.constraints.elements.allowed
     assert (mine.constraints.elements.required, mine.constraints.n_atoms, mine.seed) == (["Li"], (1, 20), 3)
     assert mine.training == default.training
@@ -151,7 +152,7 @@ def test_files_that_are_no_configuration(tmp_path, text):
 )
 def test_impossible_constraints_name_the_culprit(overrides, words):
     with pytest.raises((ConfigError, ConstraintError), match=words):
-        build_space(load_preset("default", [f"constraints.{entry}" for entry in overrides]).constraints)
+        build_space(load_preset("twelve-elements", [f"constraints.{entry}" for entry in overrides]).constraints)
 
 
 _VALUES = st.recursive(
@@ -180,7 +181,7 @@ def test_anything_is_a_configuration_or_a_config_error(content):
 
 @given(st.text(max_size=40))
 def test_any_override_is_applied_or_refused(text):
-    assert "\n" not in _refusal(lambda: load_preset("default", [text]))
+    assert "\n" not in _refusal(lambda: load_preset("twelve-elements", [text]))
 
 
 def _refusal(read) -> str:

@@ -114,11 +114,20 @@ def test_the_verb_measures_a_preset(tmp_path):
     crystals = Crystals((3, 9), [225] * 30, [[4, 4]] * 30, [[a] * 3 + [90.0] * 3 for a in np.linspace(4.0, 5.0, 30)])
     crystals.to_parquet(tmp_path / "known.parquet")
     output = tmp_path / "metrics.json"
-    args = ["default", "-n", "60", "--reference", str(tmp_path / "known.parquet"), "-o", str(output), "--no-smact"]
+    args = [
+        "twelve-elements",
+        "-n",
+        "60",
+        "--reference",
+        str(tmp_path / "known.parquet"),
+        "-o",
+        str(output),
+        "--no-smact",
+    ]
     ran = CliRunner().invoke(app, args)
     assert ran.exit_code == 0, ran.output
     found = json.loads(output.read_text())
-    assert found["input"]["preset"] == "default"
+    assert found["input"]["preset"] == "twelve-elements"
     numbers = found["metrics"]["likelihood"]
     assert numbers["pearson_samples"]["n"] == 60
     assert numbers["pearson_reference"]["n"] == 30

@@ -105,6 +105,16 @@ def test_a_rollout_serves_several_updates_and_is_used_again():
     assert not any(torch.equal(seen[i], seen[j]) for i, j in ((0, 1), (1, 2), (0, 6)))
 
 
+def test_rewards_are_learned_without_dropout():
+    config = small_config()
+    options = config.policy.model_copy(update={"dropout": 0.5})
+    runs = [build_trainer(config.model_copy(update={"policy": options})) for _ in range(2)]
+    for number, trainer in enumerate(runs):
+        torch.manual_seed(number)  # dropout would draw from the global generator
+        trainer.run(3)
+    assert torch.equal(weights(runs[0]), weights(runs[1]))
+
+
 class _Broken:
     """log R of one state is infinite."""
 
@@ -141,6 +151,16 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_metrics(tmp_path, rollout_
     train(config, tmp_path / "killed", resume=True)
     for name in (POLICY, CHECKPOINT, METRICS):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes(), name
+
+
+def test_dropout_is_off_where_trajectories_are_balanced():
+    config = small_config()
+    config = config.model_copy(update={"policy": config.policy.model_copy(update={"dropout": 0.5})})
+    one, other = build_trainer(config), build_trainer(config)
+    one.run(3)
+    torch.rand(1)  # dropout would draw from the global generator
+    other.run(3)
+    assert torch.equal(weights(one), weights(other))
 
 
 def test_run_folders_are_not_overwritten_or_mixed(tmp_path):

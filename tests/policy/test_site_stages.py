@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from crystalgfn.crystallography.operations import letter_permutations
+from crystalgfn.crystallography.operations import affine_permutations
 from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.keys import log_writings
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
@@ -193,10 +194,14 @@ def test_writings_of_a_crystal_have_one_canonical_form():
             each = Assignment(group, tuple(zip((3, 8, 26), (letters[i] for i in pick), strict=False)))
             all_writings = writings(each)
             assert canonical_writing(each) in all_writings
-            for image in letter_permutations(group):
+            for image in affine_permutations(group):
                 moved = Assignment(group, tuple((z, image[letter]) for z, letter in each.sites))
                 assert canonical_writing(moved) == canonical_writing(each)
                 assert sorted(writings(moved)) == sorted(all_writings)
+            slots = [(slot, letter) for slot, letters in enumerate(all_writings[0][0]) for letter in letters]
+            numbers = torch.tensor(slots).T.unsqueeze(1)
+            count = torch.exp(log_writings(torch.tensor([group]), numbers[0], numbers[1]))
+            assert round(count.item()) == len(all_writings)
 
 
 @pytest.mark.parametrize(

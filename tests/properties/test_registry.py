@@ -19,7 +19,9 @@ from property_data import cubic, one
 from small_run import small_config
 
 SALT = one({"Na": 4, "Cl": 4}, 225, cubic(5.64))
-TWO = Crystals.concatenate([SALT, one({"Mg": 4, "O": 4}, 225, cubic(4.21))])
+TWO = Crystals.concatenate([SALT, one({"Mg": 4, "O": 4}, 225, cubic(4.21))]).with_columns(
+    wyckoff=np.array(['[["Na", "a", 4], ["Cl", "b", 4]]', '[["Mg", "a", 4], ["O", "b", 4]]'], dtype=object)
+)
 
 
 @pytest.fixture

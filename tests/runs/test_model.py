@@ -8,13 +8,13 @@ import pytest
 import torch
 
 import crystalgfn
-from crystalgfn.config import load_preset, preset_path, presets
+from crystalgfn.config import load_preset, parse_config, preset_path, presets
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, ConstraintError
 from crystalgfn.evaluation.validity import check
 from crystalgfn.proxies.models import WEIGHTS, model_folder
 from crystalgfn.runs.model import CHUNK, load
-from crystalgfn.runs.training import train
+from crystalgfn.runs.training import METRICS, POSTERIOR, train
 from small_run import small_config
 
 
@@ -116,7 +116,7 @@ def test_a_killed_sample_goes_on_with_complete_rows(tmp_path, run, monkeypatch):
     assert Crystals.from_file(killed).equals(Crystals.from_file(whole))
 
 
-@pytest.mark.parametrize("preset", [p for p in presets() if p in ("default", "paper-fast")])
+@pytest.mark.parametrize("preset", [p for p in presets() if p in ("twelve-elements", "paper-fast")])
 def test_shipped_weights_load_and_sample_valid_crystals(preset):
     model = crystalgfn.load(preset)
     crystals = model.sample(200, seed=0)
@@ -125,7 +125,7 @@ def test_shipped_weights_load_and_sample_valid_crystals(preset):
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("preset", ["default", "paper-fast"])
+@pytest.mark.parametrize("preset", ["twelve-elements", "paper-fast"])
 def test_shipped_policies_were_trained_on_the_shipped_property(preset):
     folder = preset_path(preset)
     card = json.loads((folder / "card.json").read_text())
@@ -147,6 +147,67 @@ def test_a_start_without_weights_is_refused_and_leaves_no_folder(tmp_path, start
     with pytest.raises((ConfigError, CheckpointError), match=words):
         train(small_config(start=start), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def posterior(run, tmp_path_factory):
+    """A run to prior x density, from the prior's weights; a few updates."""
+    folder = tmp_path_factory.mktemp("runs") / "posterior"
+    train(small_config(objective="rtb", prior=str(run), start=str(run), lr=1e-4), folder)
+    return folder
+
+
+def test_samples_of_a_posterior_are_weighted_to_prior_times_reward(run, posterior):
+    columns = load(posterior).sample(500, seed=0).columns
+    log_weight = columns["log_reward"] + columns["log_prior"] - columns["log_pf"]
+    np.testing.assert_allclose(columns["log_weight"], log_weight, rtol=1e-5, atol=1e-4)
+    near = columns["log_prior"] - columns["log_pf"]  # hardly trained: still near the prior
+    assert 0 < np.abs(near).max() < 0.5
+    assert "log_prior" not in load(run).sample(5).columns
+    found = json.loads((posterior / POSTERIOR).read_text())
+    assert found["log_z"] == pytest.approx(found["log_z_of_prior"], abs=4 * found["log_z_of_prior_error"])
+    rows = (posterior / METRICS).read_text().splitlines()
+    assert rows[0].endswith(",kl_to_prior")
+    assert abs(float(rows[-1].split(",")[-1])) < 1
+    assert (run / METRICS).read_text().splitlines()[-1].endswith(",nan")
+
+
+def test_a_posterior_under_narrower_constraints_keeps_its_prior(posterior):
+    """The mean of P_prior / P_F is the share of the prior's crystals that satisfy the constraints."""
+    model = load(posterior)
+    whole = model.prior.policy.sample(4000, model.space, generator=torch.Generator().manual_seed(0)).states
+    oxygen = 1 + model.space.elements.index(8)
+    share = float((whole.elements == oxygen).any(1).double().mean())
+    narrow = model.restricted(required=["O"], n_elements=[2, 3]).sample(2000, seed=0).columns
+    weights = np.exp(narrow["log_prior"] - narrow["log_pf"])
+    assert 0 < share < 1
+    assert weights.mean() < share + 4 * weights.std() / 2000**0.5 + 0.03
+    tuned = model.restricted(required=["O"]).finetuned(iterations=3).sample(300).columns
+    weights = np.exp(tuned["log_prior"] - tuned["log_pf"])
+    assert weights.mean() == pytest.approx(share, abs=4 * weights.std() / 300**0.5 + 0.03)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"objective": "rtb"}, r"training: found no prior, allowed: objective rtb with a prior"),
+        ({"prior": "default"}, r"training: found prior default, allowed: objective rtb with a prior"),
+        ({"objective": "rtb", "prior": "defualt"}, "nearest: 'default'"),
+        ({"objective": "rtb", "prior": "paper"}, "no trained weights"),
+        ({"objective": "rtb", "prior": "runs/nothing"}, "no such run folder"),
+    ],
+)
+def test_a_prior_that_cannot_be_is_one_line(tmp_path, training, words):
+    with pytest.raises((ConfigError, CheckpointError), match=words) as caught:
+        train(small_config(**training), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_prior_brings_its_own_measure(run):
+    content = small_config(objective="rtb", prior=str(run)).model_dump(mode="json")
+    with pytest.raises(ConfigError, match=r"found lebesgue, allowed: constraints\.measure cube"):
+        parse_config(content, ["constraints.measure=lebesgue"])
 
 
 def test_weights_of_another_space_are_refused(run, tmp_path):

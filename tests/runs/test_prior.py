@@ -10,12 +10,14 @@ import torch
 from safetensors.torch import load_file
 
 from crystalgfn.config import parse_config
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.policy.build import policy_of
 from crystalgfn.runs.build import POLICY, build_space
 from crystalgfn.runs.folder import CHECKPOINT, METRICS
-from crystalgfn.runs.model import load
+from crystalgfn.runs.model import load, untrained
 from crystalgfn.runs.prior import CARD, train_prior
 from crystalgfn.runs.prior_data import hold_out
 from crystalgfn.runs.training import train
@@ -211,3 +213,38 @@ def test_configurations_that_say_nothing_to_learn(tmp_path):
         train_prior(small_config(), tmp_path / "run")
     with pytest.raises(ConfigError, match="found likelihood"):
         train(prior, tmp_path / "run")
+
+
+def _wyckoff(crystals):
+    """The column ``wyckoff`` of crystals with sites."""
+    sites, texts = crystals.sites, []
+    for group, elements, letters in zip(crystals.space_group.tolist(), sites.elements, sites.letters, strict=True):
+        orbits = [
+            (SYMBOLS[z], WYCKOFF[group][i]) for z, i in zip(elements.tolist(), letters.tolist(), strict=True) if z
+        ]
+        texts.append(json.dumps([[symbol, place.letter, place.multiplicity] for symbol, place in orbits]))
+    return texts
+
+
+def test_a_prior_over_crystals_with_sites_remembers_their_patterns(tmp_path):
+    content = prior_config(tmp_path / "data.parquet", epochs=3).model_dump(mode="json")
+    content["constraints"]["sites"] = "wyckoff"
+    content["policy"] |= {"dropout": 0.1, "remembered_patterns": 20}
+    config = parse_config(content)
+    crystals = untrained(config).sample(80, seed=2)
+    crystals.with_columns(wyckoff=_wyckoff(crystals)).to_parquet(tmp_path / "data.parquet")
+    seen = []
+    trainer = train_prior(config, tmp_path / "run", on_epoch=seen.append)
+    assert seen[-1].train < seen[0].train
+    table, in_training = load(tmp_path / "run").policy.stages["sites"].table, trainer.policy.stages["sites"].table
+    assert table.used.any()
+    assert not in_training.used.any()
+    model = load(tmp_path / "run")
+    samples = model.sample(30, seed=1)
+    nats = model.nats(samples)
+    assert list(nats) == ["space_group", "sites", "elements", "lattice"]
+    same = np.isclose(sum(nats.values()), -samples.columns["log_pf"], atol=1e-3)  # exact: one path to each writing
+    assert same.mean() > 0.5  # of the others, another writing was sampled
+    again = model.likelihoods(samples, trajectories=7)
+    assert again.columns["log_likelihood"] == pytest.approx(-sum(nats.values()), abs=1e-6)
+    assert (again.columns["log_likelihood_error"] == 0).all()

@@ -156,3 +156,36 @@ def test_no_connection_is_a_reason_and_no_key_an_error(monkeypatch):
     monkeypatch.delenv("MP_API_KEY", raising=False)
     with pytest.raises(DataError, match="no key"):
         load_hull("mp")
+
+
+def test_energies_at_a_composition():
+    hull = Hull([({"Li": 1, "F": 1}, -2.9), ({"Li": 4, "F": 4}, -3.1), ({"Li": 1, "Cl": 1}, -2.0)])
+    assert hull.energies_at({"F": 2, "Li": 2}) == (-3.1, -2.9)
+    assert hull.energies_at({"Li": 2}) == (0.0,)
+    assert hull.energies_at({"Li": 2, "F": 1}) == hull.energies_at({"Na": 1}) == ()
+    assert [dict(counts) for counts in hull.compositions()] == [{"Li": 1, "F": 1}, {"Li": 1, "Cl": 1}]
+
+
+def test_a_table_gives_the_energies_of_its_entries_and_of_the_fuller_hull(tmp_path):
+    entries = {"elements": ['{"Li": 1, "F": 1}'], "formation_energy_per_atom": [-2.5], "e_above_hull": [0.5]}
+    pd.DataFrame(entries).to_parquet(tmp_path / "hull.parquet")
+    assert hull_of_table(tmp_path / "hull.parquet").energies_at({"Li": 1, "F": 1}) == (-3.0, -2.5)
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_leaving_out_equals_a_hull_without(system):
+    rng = np.random.default_rng(1)
+    phases = random_phases(rng, ELEMENTS[:3], 25)
+    whole = Hull(phases)
+    for counts, _ in phases[:10]:
+        fractions = Composition(counts).fractional_composition
+        rest = [
+            (other, energy)
+            for other, energy in phases
+            if not Composition(other).fractional_composition.almost_equals(fractions)
+            and not (system and set(other) == set(counts))
+        ]
+        left = Hull([*rest, *(({element: 1}, 0.0) for element in ELEMENTS[:3])])
+        expected = left.energy_above_hull(counts, 0.0).hull
+        assert whole.energy_without(counts, system=system) == pytest.approx(expected, abs=1e-9)
+    assert math.isnan(whole.energy_without({"Li": 1}))

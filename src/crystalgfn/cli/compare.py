@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.stability.load import hull_choices
+
 app = typer.Typer()
 
 
@@ -20,6 +22,14 @@ def compare(
     reference: Annotated[
         list[Path] | None,
         typer.Option("--reference", help="Known crystals or structures; may be given twice.", show_default=False),
+    ] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            "--hull",
+            help=f"Hull to measure structures from: {hull_choices()}; shows what flatters S.U.N.",
+            show_default=False,
+        ),
     ] = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for the figures as SVG and PNG.", show_default=False)
@@ -45,4 +55,4 @@ def compare(
         items = [
             replace(item, name=f"{s.resolve().parent.name}/{item.name}") for s, item in zip(sources, items, strict=True)
         ]
-    write(build(items, read_references(reference or []), smact=smact), output, figures)
+    write(build(items, read_references(reference or [], hull=hull), smact=smact), output, figures)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crystalgfn.stability.load import hull_choices
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -39,6 +41,14 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            "--hull",
+            help=f"Hull to measure structures from: {hull_choices()}; shows what flatters S.U.N.",
+            show_default=False,
+        ),
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
@@ -54,14 +64,17 @@ def evaluate(
     from crystalgfn.files.atomic import write_text
     from crystalgfn.runs.model import load
 
-    references = read_references(reference or [])
+    references = read_references(reference or [], hull=hull)
     model = load(str(data)) if is_model(data) else None
     crystals = read_data(data) if model is None else samples_of(model, data, n, seed)
     summary = measure(crystals, references, smact=smact)
     if model is not None:
         summary["metrics"]["likelihood"] = _likelihood(model, crystals, references, seed)
     write_text(output, json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False))
-    Console().print(_table(summary))
+    console = Console()
+    console.print(_table(summary))
+    if "stability" in summary["metrics"]:
+        console.print(_sun_table(summary["metrics"]["stability"]))
     for file, reason in summary["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)
     typer.echo(f"written to {output}")
@@ -97,7 +110,34 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
-            value = number["value"]
-            text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
-            table.add_row(f"{group}.{name}", text, escape(number["method"]))
+            if not name.startswith("sun_"):  # these have a table of their own
+                table.add_row(f"{group}.{name}", _text(number), escape(number["method"]))
     return table
+
+
+def _sun_table(numbers: Numbers) -> Table:
+    """S.U.N. and its corrections: a column for each threshold."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from crystalgfn.evaluation.sun import CORRECTIONS
+    from crystalgfn.structures.candidates.tally import THRESHOLDS
+
+    title = "S.U.N.: share stable, unique and novel of all crystals handed in, at energies above hull (eV/atom) of"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for heading in ("stability.*", *(f"<= {threshold:g}" for threshold in THRESHOLDS)):
+        table.add_column(heading, justify="left" if heading.startswith("s") else "right")
+    table.add_column("what is counted", overflow="fold")
+    for name in ("sun", *(f"sun_{correction}" for correction in CORRECTIONS)):
+        own = [numbers[f"{name}_{threshold:g}"] for threshold in THRESHOLDS]
+        missing = own[-1]["value"] is None
+        source = numbers["e_above_hull"]["method"].removeprefix("median ")
+        about = f"by {source}" if name == "sun" else CORRECTIONS[name.removeprefix("sun_")].about
+        table.add_row(name, *map(_text, own), escape(own[-1]["method"] if missing else about))
+    return table
+
+
+def _text(number: dict[str, Any]) -> str:
+    value, error = number["value"], number.get("standard_error")
+    text = "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return text if error is None else f"{value:.3g} ± {error:.2g}"

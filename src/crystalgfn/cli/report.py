@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crystalgfn.errors import DataError
+from crystalgfn.stability.load import hull_choices
 
 if TYPE_CHECKING:
     from crystalgfn.report.page.document import Page
@@ -29,6 +30,14 @@ def report(
     reference: Annotated[
         list[Path] | None,
         typer.Option("--reference", help="Known crystals or structures; may be given twice.", show_default=False),
+    ] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            "--hull",
+            help=f"Hull to measure structures from: {hull_choices()}; shows what flatters S.U.N.",
+            show_default=False,
+        ),
     ] = None,
     baseline: Annotated[
         Path | None,
@@ -71,7 +80,7 @@ def report(
         data = replace(data, constraints=load_config(constraints).constraints.model_dump())
     page = build(
         data,
-        read_references(reference or []),
+        read_references(reference or [], hull=hull),
         baseline=None if baseline is None else read_data(baseline),
         metrics=metrics,
         smact=smact,

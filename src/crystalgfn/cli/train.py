@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,8 +37,6 @@ def train(
     ] = True,
 ) -> None:
     """Train a sampler from a preset or a configuration file."""
-    import json
-
     import torch
 
     from crystalgfn.cli.device import check_device
@@ -76,7 +75,9 @@ def train(
 def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool) -> None:
     """Train on a reward, and show progress and result."""
     from crystalgfn.cli.training_view import TrainingView
+    from crystalgfn.gflownet.posterior import Posterior
     from crystalgfn.gflownet.trainer import Progress
+    from crystalgfn.runs.training import POSTERIOR
     from crystalgfn.runs.training import train as run_training
 
     last: list[Progress] = []
@@ -94,6 +95,9 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
+    if config.training.prior is not None:
+        found = json.loads((output / POSTERIOR).read_text(encoding="utf-8"))
+        typer.echo(str(Posterior(**found)))
 
 
 def _train_prior(config: Config, output: Path, *, resume: bool, device: str) -> None:

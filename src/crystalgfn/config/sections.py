@@ -67,6 +67,9 @@ class TrainingConfig(Section):
 
     start: str | None = None
     """Initial weights: a preset that ships weights, or a run folder of the same space; null for random weights."""
+    prior: str | None = None
+    """The prior of objective ``rtb``, whose samples the reward reweights: a preset that ships weights, or a run folder;
+    its constraints are at least as wide as these. Null for none."""
     iterations: int = Field(5_000, ge=1)
     """Number of updates of the weights."""
     batch_size: int = Field(100, ge=2)
@@ -78,8 +81,9 @@ class TrainingConfig(Section):
     """Passes over the batches of a rollout; more passes learn more per query of the reward and take longer."""
     objective: ConfiguredObjective = LogPartitionVariance()
     """Log-partition variance (``vargrad``), trajectory balance (``tb``), or SubTB(lambda) (``subtb``), which learn the
-    reward; or the likelihood of real crystals (``likelihood``). ``{tb: {log_z_start: zero}}`` sets keys of the
-    objective, which may also be written beside it."""
+    reward; relative trajectory balance (``rtb``), which learns prior x reward and needs a ``prior``; or the likelihood
+    of real crystals (``likelihood``). ``{tb: {log_z_start: zero}}`` sets keys of the objective, which may also be
+    written beside it."""
     backward: ConfiguredBackwardObjective = TrajectoryLikelihood()
     """How the backward policy is trained: by the objective (``learned``), or by trajectory likelihood (``tlm``)."""
     lr: float = Field(3e-3, gt=0.0)
@@ -107,6 +111,14 @@ class TrainingConfig(Section):
     @classmethod
     def _keys_beside(cls, content: Any) -> Any:
         return objective_with_keys(content, set(cls.model_fields))
+
+    @model_validator(mode="after")
+    def _prior_where_needed(self) -> TrainingConfig:
+        if self.objective.prior != (self.prior is not None):
+            names = " or ".join(name for name, objective in OBJECTIVES.items() if objective.prior)
+            found = f"found prior {self.prior}" if self.prior is not None else "found no prior"
+            raise ValueError(f"{found}, allowed: objective {names} with a prior, or another objective without one")
+        return self
 
 
 def _usual_objective() -> list[TermConfig]:
@@ -149,6 +161,12 @@ class Config(Section):
         ):
             allowed = " or ".join(name for name, objective in OBJECTIVES.items() if objective.conditional)
             raise ValueError(f"objective weights need training.objective {allowed}, without replay and data")
+        return self
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Config:
+        if self.training.prior is not None and self.constraints.measure != "cube":
+            raise ValueError("a prior has a measure of its own: found lebesgue, allowed: constraints.measure cube")
         return self
 
     @property

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.protostructures import protostructure_label
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
 
@@ -58,6 +59,19 @@ class Sites:
 
         return cls(joined("slots", 0), joined("letters", -1), joined("elements", 0))
 
+    @classmethod
+    def from_assignments(cls, assignments: Sequence[Assignment]) -> Sites:
+        """Sites of assignments: a slot for each element, by rising atomic number."""
+        most = max((len(assignment.sites) for assignment in assignments), default=0)
+        slots = torch.zeros(len(assignments), most, dtype=torch.int64)
+        letters, elements = torch.full_like(slots, -1), torch.zeros_like(slots)
+        for row, assignment in enumerate(assignments):
+            place = {position.letter: i for i, position in enumerate(WYCKOFF[assignment.space_group])}
+            slot = {z: i for i, z in enumerate(dict.fromkeys(z for z, _ in assignment.sites))}
+            for orbit, (z, letter) in enumerate(assignment.sites):
+                slots[row, orbit], letters[row, orbit], elements[row, orbit] = slot[z], place[letter], z
+        return cls(slots, letters, elements)
+
     def texts(self, space_group: Tensor) -> np.ndarray:
         """The column ``wyckoff``, ``(B,)``: orbits in the order of the slots.
 
@@ -79,6 +93,24 @@ class Sites:
                 parts.append(entries[key])
             rows.append(f"[{', '.join(parts)}]")
         return np.array(rows, dtype=object)
+
+    def labels(self, space_group: Tensor) -> np.ndarray:
+        """Protostructure labels, ``(B,)``, such as ``AB_cF8_225_a_b:Mg-O``.
+
+        Args:
+            space_group: ``(B,)`` international numbers.
+        """
+        rows = zip(space_group.tolist(), self.letters.tolist(), self.elements.tolist(), strict=True)
+        return np.array(
+            [
+                protostructure_label(
+                    group,
+                    [(SYMBOLS[z], WYCKOFF[group][i].letter) for z, i in zip(numbers, letters, strict=True) if z],
+                )
+                for group, letters, numbers in rows
+            ],
+            dtype=object,
+        )
 
 
 def parse_sites(text: Any, space_group: int) -> Assignment:

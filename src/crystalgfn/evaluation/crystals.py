@@ -8,10 +8,12 @@ import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.evaluation.chemical_classes import class_numbers, elements_of
 from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.distributions import against, formation_energy
 from crystalgfn.evaluation.measured import measured
-from crystalgfn.evaluation.metrics import LOG_COLUMNS, TOP, summarise
+from crystalgfn.evaluation.metrics import TOP, log_columns, summarise
+from crystalgfn.evaluation.site_diversity import site_numbers, sites_of_table
 
 Numbers = dict[str, dict[str, Any]]
 
@@ -42,11 +44,12 @@ def evaluate_crystals(
         smact: test charges with SMACT, which takes some milliseconds for each formula.
 
     Returns:
-        groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity``, ``top``,
-        ``geometry``, ``weights`` (of samples of a GFlowNet) and ``reference``.
+        groups of numbers with their methods: ``energy``, ``validity``, ``uniqueness``, ``diversity`` (of sites
+        too, where there is a column ``wyckoff``), ``chemistry``, ``top``, ``geometry``, ``weights`` (of samples of a
+        GFlowNet) and ``reference``.
 
     Raises:
-        DataError: no crystals.
+        DataError: no crystals, or sites that do not exist in their space group, by row.
     """
     n = len(crystals)
     if not n:
@@ -55,11 +58,18 @@ def evaluate_crystals(
     if column is not None and not np.isfinite(crystals.columns[column].astype(float)).any():
         column = None
     summary = summarise(crystals, energy=column)
+    sites = sites_of_table(crystals)
     return {
         "energy": {} if column is None else _energies(crystals, column, summary["energy"]),
         "validity": _validity(crystals, summary, smact=smact),
         "uniqueness": _uniqueness(crystals, summary["diversity"]),
-        "diversity": _diversity(summary["diversity"], n, "crystals"),
+        "diversity": {
+            **_diversity(summary["diversity"], n, "crystals"),
+            **({} if sites is None else site_numbers(sites, source="column 'wyckoff'")),
+        },
+        "chemistry": class_numbers(
+            elements_of(crystals), None if reference is None else elements_of(reference), name=reference_name
+        ),
         "top": {} if summary["top"] is None else _top(summary["top"], str(column)),
         "geometry": _geometry(summary["geometry"], n),
         "weights": weights(crystals, summary["weights"]),
@@ -153,14 +163,15 @@ def weights(crystals: Crystals, estimates: dict[str, Any] | None) -> Numbers:
     if estimates is None:
         return {}
     n = len(crystals)
-    log_reward, log_pf, log_pb = (crystals.columns[name].astype(float) for name in LOG_COLUMNS)
+    names = log_columns(crystals)
+    log_reward, log_pf, log_given_end = (crystals.columns[name].astype(float) for name in names)
     log_weight = crystals.columns.get("log_weight")
     if log_weight is not None and not np.allclose(
-        log_weight.astype(float), log_reward + log_pb - log_pf, equal_nan=True
+        log_weight.astype(float), log_reward + log_given_end - log_pf, equal_nan=True
     ):
-        why = "not measured: log_weight is not log_reward + log_pb - log_pf, the samples were drawn again"
+        why = f"not measured: log_weight is not log_reward + {names[2]} - log_pf, the samples were drawn again"
         return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo", "eubo")}
-    w = "log w = log_reward + log_pb - log_pf"
+    w = f"log w = log_reward + {names[2]} - log_pf"
     decile = log_reward >= np.nanquantile(log_reward, 0.9)
     kinds = {p for p, good in zip(_pairs(crystals), decile, strict=True) if good}
     return {

@@ -16,7 +16,11 @@ from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import Candidates, cif_files, is_structures, read_candidates
 from crystalgfn.evaluation.crystals import PROXY, Numbers, energy_method, evaluate_crystals
-from crystalgfn.evaluation.structures import KnownStructures, compared, evaluate_structures
+from crystalgfn.evaluation.known import KnownStructures
+from crystalgfn.evaluation.structures import compared, evaluate_structures
+from crystalgfn.evaluation.sun import with_hull
+from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.load import BUILTIN, load_hull
 from crystalgfn.structures.candidates.schema import INPUT, Quantity
 
 
@@ -52,12 +56,14 @@ class References:
         name: name of all references together.
         crystals: crystals for distributions and formulas, or None.
         known: structures for novelty, or None.
+        hull: hull to measure stability from, in place of the one that candidates were measured from, or None.
         broken: reason why a file could not be read, by its name.
     """
 
     name: str = ""
     crystals: Crystals | None = None
     known: KnownStructures | None = None
+    hull: Hull | None = None
     broken: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,11 +111,15 @@ def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> 
     return methods
 
 
-def read_references(paths: Sequence[str | Path]) -> References:
+def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = None) -> References:
     """Read references: crystals tables, tables of structures (material_id, numbers, cell, fractional), CIF folders.
 
+    Args:
+        paths: the references, at most one table of crystals and one of structures.
+        hull: ``"builtin"``, ``"mp"``, a table of phases, or None.
+
     Raises:
-        DataError: a reference is unreadable, or there are two of one kind.
+        DataError: a reference or the hull is unreadable, or there are two references of one kind.
     """
     crystals: Crystals | None = None
     known: KnownStructures | None = None
@@ -132,16 +142,42 @@ def read_references(paths: Sequence[str | Path]) -> References:
         name=" and ".join(Path(path).stem for path in paths),
         crystals=crystals,
         known=known,
+        hull=None if hull is None else load_hull(hull),
         broken={} if known is None else known.broken,
     )
 
 
-def with_references(data: Data, references: References) -> Data:
-    """Return the data with novelty against known structures, where both have atoms."""
-    if data.candidates is None or references.known is None:
-        return data
-    candidates = compared(data.candidates, references.known)
-    return replace(data, candidates=candidates)
+def with_references(data: Data, references: References) -> tuple[Data, References]:
+    """Compare data with references, where there are atoms: with known structures, and with the hull.
+
+    Returns:
+        the data, with novelty and energies above the hull; and the references, with the hull that ships where the
+        energies were measured from it and no other hull is given.
+
+    Raises:
+        DataError: a hull, but no structures or no formation energies to compare with it.
+    """
+    candidates = data.candidates
+    if candidates is None:
+        if references.hull is not None:
+            raise DataError(f"{data.name}: crystals without atoms, allowed with a hull: a folder of structures")
+        return data, references
+    if references.known is not None:
+        candidates = compared(candidates, references.known)
+    if references.hull is None:
+        shipped = candidates.table.hull == BUILTIN  # its phases are at hand for the corrections of S.U.N.
+        return replace(data, candidates=candidates), replace(references, hull=load_hull(BUILTIN) if shipped else None)
+    candidates = with_hull(candidates, references.hull)
+    crystals, rows = candidates.crystals()
+    judged = replace(
+        data,
+        candidates=candidates,
+        crystals=crystals,
+        rows=tuple(rows),
+        provenance={**data.provenance, "evaluated with the hull": references.hull.name},
+        methods=energy_methods(crystals, candidates),
+    )
+    return judged, references
 
 
 def evaluate(data: Data, references: References | None = None, *, smact: bool = True) -> dict[str, Any]:
@@ -160,6 +196,11 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
         DataError: there is nothing to evaluate.
     """
     references = references or References()
+    return summarised(*with_references(data, references), smact=smact)
+
+
+def summarised(data: Data, references: References, *, smact: bool = True) -> dict[str, Any]:
+    """Return what :func:`evaluate` returns, for what :func:`with_references` returned."""
     numbers: dict[str, Numbers]
     if data.candidates is None:
         numbers = evaluate_crystals(
@@ -167,14 +208,12 @@ def evaluate(data: Data, references: References | None = None, *, smact: bool = 
         )
         broken: dict[str, str] = {}
     else:
-        known = references.known
-        data = with_references(data, references)
-        assert data.candidates is not None  # with_references keeps the candidates
         numbers = evaluate_structures(
             data.candidates,
             references.crystals,
             reference_name=references.name,
-            known_name=None if known is None else f"{len(known):,} structures of {known.name}",
+            known=references.known,
+            hull=references.hull,
             smact=smact,
         )
         broken = data.candidates.broken

@@ -40,7 +40,10 @@ SHORTEST_LENGTH = 2.0
 ANGLE_TOLERANCE = 1e-4
 """Relative deviation from the metric of the lattice system that tables written with few digits may show."""
 
-LOG_COLUMNS = ("log_reward", "log_pf", "log_pb")
+
+def log_columns(crystals: Crystals) -> tuple[str, str, str]:
+    """Return the columns of log R, log P_F and log P_B of samples; log P_prior in place of log P_B with a prior."""
+    return "log_reward", "log_pf", "log_prior" if "log_prior" in crystals.columns else "log_pb"
 
 
 def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/atom]") -> dict[str, Any]:
@@ -222,11 +225,12 @@ def _common_states(z: int) -> tuple[int, ...]:
 
 
 def weights(crystals: Crystals) -> dict[str, float | None] | None:
-    """Return estimates from log w = log R + log P_B - log P_F of each sample; see :func:`summarise`."""
-    if any(name not in crystals.columns for name in LOG_COLUMNS):
+    """Return estimates from the importance weight of each sample; see :func:`summarise` and :func:`log_columns`."""
+    names = log_columns(crystals)
+    if any(name not in crystals.columns for name in names):
         return None
-    log_reward, log_pf, log_pb = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in LOG_COLUMNS)
-    estimates = estimate_log_z(log_pf, log_pb, log_reward)
+    log_reward, log_pf, log_given_end = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in names)
+    estimates = estimate_log_z(log_pf, log_given_end, log_reward)
     return {
         name: _number(getattr(estimates, name))
         for name in ("log_z", "log_z_error", "elbo", "eubo", "eubo_error", "ess")

@@ -1,76 +1,37 @@
-"""Metrics of structures, each with its method: validity, uniqueness, novelty, stability and S.U.N."""
+"""Metrics of structures, each with its method: outcome, validity, novelty, stability, symmetry, variety and cost."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.datasets.standardise import conventional_cell
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.candidates import Candidates, cif_files, read_cif
+from crystalgfn.evaluation.candidates import Candidates
+from crystalgfn.evaluation.chemical_classes import Elements, class_numbers
 from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.distributions import against
-from crystalgfn.evaluation.measured import measured
+from crystalgfn.evaluation.known import KnownStructures, formulas_of
+from crystalgfn.evaluation.measured import measured, measured_share
+from crystalgfn.evaluation.site_diversity import site_numbers
+from crystalgfn.evaluation.sun import NEEDS_KNOWN, Known, counts_of, sun_numbers
 from crystalgfn.progress import track
-from crystalgfn.structures.candidates.duplicates import Reference, duplicate_groups
+from crystalgfn.stability.hull import Hull
+from crystalgfn.structures.candidates.duplicates import Formula
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, tally
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
+from crystalgfn.structures.quiet import quiet
 
 MATCHER = "pymatgen StructureMatcher, default tolerances"
-
-
-class KnownStructures:
-    """Known structures that candidates may match.
-
-    Args:
-        path: a table with material_id, numbers, cell and fractional, or a folder of CIF files.
-
-    Raises:
-        DataError: the table is unreadable, or the folder holds no readable CIF file.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        path = Path(path)
-        self.name, self.broken = path.name, dict[str, str]()
-        self._table = None if path.is_dir() else Reference(path)
-        self._structures: list[tuple[str, Structure]] = []
-        if self._table is None:
-            self._structures = list(self._read(path))
-            if not self._structures:
-                raise DataError(f"{path}: no readable .cif file, allowed: a folder of CIF files, or a table")
-        self._size = len(self._structures) if self._table is None else len(self._table)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def _read(self, folder: Path) -> list[tuple[str, Structure]]:
-        structures = []
-        for file in cif_files(folder):
-            try:
-                structures.append((file.name, read_cif(file)[0]))
-            except DataError as error:
-                self.broken[file.name] = str(error)
-        return structures
-
-    def match(self, structure: Structure) -> str | None:
-        """Return the name of the first known structure that matches, or None."""
-        if self._table is not None:
-            return self._table.match(structure)
-        formula = structure.composition.reduced_formula
-        same_formula = [
-            (name, known) for name, known in self._structures if known.composition.reduced_formula == formula
-        ]
-        for name, known in same_formula:
-            if duplicate_groups([known, structure])[1] == 0:
-                return name
-        return None
 
 
 def compared(candidates: Candidates, known: KnownStructures) -> Candidates:
@@ -89,78 +50,189 @@ def evaluate_structures(
     reference: Crystals | None = None,
     *,
     reference_name: str = "reference",
-    known_name: str | None = None,
+    known: KnownStructures | None = None,
+    hull: Hull | None = None,
     smact: bool = True,
 ) -> dict[str, Numbers]:
     """Measure structures; shares refer to all crystals that were handed in, failed ones included.
 
     Args:
         candidates: structures, with the column ``novel`` if they were compared with known structures.
-        reference: known crystals for distances of distributions.
+        reference: known crystals for distances of distributions, formulas and chemical classes.
         reference_name: name of the reference in the methods.
-        known_name: name of the known structures that ``novel`` refers to.
+        known: known structures that ``novel`` refers to.
+        hull: hull that the energies above hull refer to; without it, corrections that need its phases are missing.
         smact: test charges with SMACT.
 
     Returns:
-        groups of numbers with their methods: ``outcome``, ``validity``, ``uniqueness``, ``stability``, ``symmetry``
-        and ``reference``.
+        groups of numbers with their methods: ``outcome``, ``validity``, ``uniqueness``, ``stability``, ``symmetry``,
+        ``diversity``, ``chemistry``, ``cost`` and ``reference``.
 
     Raises:
         DataError: there are no candidates.
     """
     if not len(candidates):
         raise DataError(f"{candidates.name}: no structures to evaluate: found 0, allowed: 1 or more")
-    table = CandidateTable(tuple(_as_structure(row, candidates) for row in candidates.rows))
-    summary, n, column = tally(table), len(table), table.above_hull
-    above = f"{column.potential if column else ''} energy above the hull {table.hull or 'no hull'}"
-    of = f"of {n} crystals handed in"
-    n_structures = len(candidates.structures)
-    relaxed = sum(row.status is Status.RELAXED for row in candidates.rows) if candidates.manifest else 0
-    crystals, _ = candidates.crystals()
-    formulas = [row.formula for row in table.rows if row.status is Status.RELAXED]
-    against_what = f" among {known_name}" if known_name else " among the known structures of the run (--compare)"
-    with_novelty = known_name is not None or not math.isnan(summary["novel"])
-    no_energy = "not measured: no energy above hull in the table"
-    not_compared = "not measured: give known structures (--reference)"
-    validity = {
-        "cdvae": (summary["cdvae_valid"], "all distances 0.5 A and more, volume 0.1 A^3 and more (CDVAE)"),
-        "lemat": (summary["lemat_valid"], "LeMat-GenBench: distances, density, lengths, volume, CIF round trip"),
-    }
+    judged = replace(candidates, table=CandidateTable(tuple(_as_structure(row, candidates) for row in candidates.rows)))
+    summary, crystals = tally(judged.table), candidates.crystals()[0]
+    among = f"among {known.title}" if known else "among the known structures of the run (--compare)"
+    formulas = None
+    if known is not None or reference is not None:
+        formulas = {**(known.formulas if known else {}), **(formulas_of(reference) if reference is not None else {})}
+    stability = sun_numbers(
+        judged,
+        Known(hull, None if formulas is None else frozenset(formulas)),
+        against=among,
+        matcher=MATCHER,
+    )
     out: dict[str, Numbers] = {
-        "outcome": {
-            "submitted": measured(n, "crystals handed in: the denominator of every share here", n),
-            "structures": measured(n_structures / n, f"share with a structure that could be read, {of}", n),
-            "relaxed": measured(relaxed / n, f"share relaxed by a potential, {of}", n),
-            "converged": measured(summary["converged"], f"share whose relaxation converged, {of}", n),
-            "broken": measured(len(candidates.broken), "files that could not be read, named in 'broken'", n),
-        },
-        "validity": {k: measured(value, f"share {of}: {method}", n) for k, (value, method) in validity.items()},
-        "uniqueness": {
-            "unique": measured(summary["unique"], f"share that is the first of its group by {MATCHER}, {of}", n),
-            "novel": measured(
-                summary["novel"],
-                f"share without a match{against_what}, {MATCHER}, {of}" if with_novelty else not_compared,
-                n,
-            ),
-        },
-        "stability": {"e_above_hull": measured(summary["e_above_hull"], f"median {above}, eV/atom", n_structures)},
-        "symmetry": {
-            "not_p1": measured(summary["symmetric"], f"share with a space group other than P1, {of}", n),
-            "group_kept": measured(summary["group_kept"], f"share with the space group that was asked for, {of}", n),
-        },
+        "outcome": _outcome(candidates, summary),
+        "validity": _validity(judged, summary, smact=smact),
+        "uniqueness": _uniqueness(judged, summary, among),
+        "stability": {**_energies(judged, summary), **stability},
+        "symmetry": _symmetry(judged, summary),
+        "diversity": _diversity(candidates, crystals),
+        "chemistry": class_numbers(
+            Counter(_elements(row, candidates) for row in candidates.rows),
+            None if formulas is None else _classes_of(formulas),
+            name=reference_name,
+        ),
+        "cost": _cost(judged, stability),
     }
-    out["validity"]["smact"] = smact_validity(formulas) if smact else measured(None, "not measured: not asked for", 0)
-    for threshold in THRESHOLDS:
-        near = f"{above} <= {threshold:g} eV/atom"
-        stable, sun = summary[f"stable_{threshold:g}"], summary[f"sun_{threshold:g}"]
-        out["stability"][f"stable_{threshold:g}"] = measured(stable, f"share: {near}, {of}" if column else no_energy, n)
-        method = f"stable, unique and novel: {near}, first of its group, no match{against_what}; {MATCHER}; {of}"
-        out["stability"][f"sun_{threshold:g}"] = measured(
-            sun, (method if with_novelty else not_compared) if column else no_energy, n
-        )
     if reference is not None and len(crystals):
         out["reference"] = against(crystals, reference, name=reference_name)
     return out
+
+
+def _of(candidates: Candidates) -> str:
+    return f"of {len(candidates)} crystals handed in"
+
+
+def _outcome(candidates: Candidates, summary: Mapping[str, float]) -> Numbers:
+    n, of = len(candidates), _of(candidates)
+    relaxed = sum(row.status is Status.RELAXED for row in candidates.rows) if candidates.manifest else 0
+    flagged = sum(bool(row.flags) for row in candidates.rows)
+    structures = len(candidates.structures)
+    return {
+        "submitted": measured(n, "crystals handed in: the denominator of every share here", n),
+        "structures": measured_share(structures / n, f"share with a structure that could be read, {of}", n),
+        "relaxed": measured_share(relaxed / n, f"share relaxed by a potential, {of}", n),
+        "converged": measured_share(summary["converged"], f"share whose relaxation converged, {of}", n),
+        "flagged": measured_share(flagged / n, f"share flagged by sanity checks or second opinion, {of}", n),
+        "broken": measured(len(candidates.broken), "files that could not be read, named in 'broken'", n),
+    }
+
+
+def _validity(candidates: Candidates, summary: Mapping[str, float], *, smact: bool) -> Numbers:
+    n, of = len(candidates), _of(candidates)
+    methods = {
+        "cdvae": "all distances 0.5 A and more, volume 0.1 A^3 and more (CDVAE)",
+        "lemat": "LeMat-GenBench: distances, density, lengths, volume, CIF round trip",
+    }
+    out = {key: measured_share(summary[f"{key}_valid"], f"share {of}: {method}", n) for key, method in methods.items()}
+    formulas = [row.formula for row in candidates.rows if row.status is Status.RELAXED]
+    out["smact"] = smact_validity(formulas) if smact else measured(None, "not measured: not asked for", 0)
+    return out
+
+
+def _uniqueness(candidates: Candidates, summary: Mapping[str, float], among: str) -> Numbers:
+    n, of = len(candidates), _of(candidates)
+    compared_with_any = not math.isnan(summary["novel"])
+    novel = f"share without a match {among}, {MATCHER}, {of}" if compared_with_any else NEEDS_KNOWN
+    return {
+        "unique": measured_share(summary["unique"], f"share that is the first of its group by {MATCHER}, {of}", n),
+        "novel": measured_share(summary["novel"], novel, n),
+    }
+
+
+def _energies(candidates: Candidates, summary: Mapping[str, float]) -> Numbers:
+    table = candidates.table
+    n, column = len(table), table.above_hull
+    above = f"{column.potential if column else ''} energy above the hull {table.hull or 'no hull'}"
+    without = [row for row in table.rows if not math.isfinite(row.energy(column))]
+    reasons = Counter(row.hull_reason or row.reason or "no structure" for row in without).most_common(1)
+    why = f"; most often: {reasons[0][0]}" if column and reasons else ""
+    return {
+        "e_above_hull": measured(summary["e_above_hull"], f"median {above}, eV/atom", n - len(without)),
+        "without_energy": measured(len(without), f"crystals without an energy above hull, counted as failures{why}", n),
+    }
+
+
+def _symmetry(candidates: Candidates, summary: Mapping[str, float]) -> Numbers:
+    n, of = len(candidates), _of(candidates)
+    p1 = sum(row.status is Status.RELAXED and row.space_group == 1 for row in candidates.rows)
+    kept = f"share with the space group that was asked for, {of}"
+    return {
+        "not_p1": measured_share(summary["symmetric"], f"share with a space group other than P1, {of}", n),
+        "p1": measured_share(p1 / n, f"share that ended in P1, {of}", n),
+        "group_kept": measured_share(summary["group_kept"], kept, n),
+    }
+
+
+def _diversity(candidates: Candidates, crystals: Crystals) -> Numbers:
+    n, groups = len(candidates), len(np.unique(crystals.space_group.cpu().numpy()))
+    elements = frozenset[int]().union(*(_elements(row, candidates) for row in candidates.rows))
+    sites = [_sites(row, candidates) for row in candidates.rows]
+    return {
+        "n_space_groups": measured(groups, "space groups among the structures, of 230", n),
+        "n_elements": measured(len(elements), "elements among the crystals handed in", n),
+        **site_numbers(sites, source="of structures, by moyopy"),
+    }
+
+
+def _cost(candidates: Candidates, stability: Numbers) -> Numbers:
+    """Seconds of the search for structures; what sampling took is not among them."""
+    wall = np.array([row.seconds for row in candidates.rows if row.seconds is not None], dtype=float)
+    cpu = np.array([row.seconds_cpu for row in candidates.rows if row.seconds_cpu is not None], dtype=float)
+    if not len(wall):
+        return {}
+    n, untimed = len(candidates), len(candidates) - len(cpu)
+    of_clock = "column 'seconds', placing and relaxing one crystal by the clock; sampling is left out"
+    out = {
+        "seconds_mean": measured(float(wall.mean()), f"mean: {of_clock}", len(wall)),
+        "seconds_median": measured(float(np.median(wall)), f"median: {of_clock}", len(wall)),
+    }
+    if not len(cpu):
+        return out | {"cpu_seconds_mean": measured(None, "not measured: the table has no column 'seconds_cpu'", 0)}
+    of_cpu = (
+        "column 'seconds_cpu', CPU time of the worker for placing and relaxing one crystal; sampling is left out"
+        f"{f', and {untimed} crystals without a time' if untimed else ''}"
+    )
+    out["cpu_seconds_mean"] = measured(float(cpu.mean()), f"mean: {of_cpu}", len(cpu))
+    out["cpu_seconds_median"] = measured(float(np.median(cpu)), f"median: {of_cpu}", len(cpu))
+    for threshold in THRESHOLDS:
+        share = stability[f"sun_{threshold:g}"]["value"]
+        method = f"seconds of all crystals, failed ones too, over those S.U.N. at {threshold:g} eV/atom: {of_cpu}"
+        value = float(cpu.sum()) / (share * n) if share else None
+        method = method if share else "not measured: no crystal is known to be S.U.N."
+        out[f"cpu_seconds_per_sun_{threshold:g}"] = measured(value, method, len(cpu))
+    return out
+
+
+def _elements(row: Row, candidates: Candidates) -> Elements:
+    return frozenset(SYMBOLS.index(symbol) for symbol in counts_of(row, candidates))
+
+
+def _classes_of(formulas: Mapping[Formula, int]) -> Counter[Elements]:
+    """Return the number of known crystals of each set of elements."""
+    numbers: Counter[Elements] = Counter()
+    for formula, n in formulas.items():
+        numbers[frozenset(z for z, _ in formula)] += n
+    return numbers
+
+
+def _sites(row: Row, candidates: Candidates) -> Assignment | None:
+    """Return the occupied sites of a structure; None where there is no structure, or none with a space group."""
+    structure = candidates.structures.get(row.row)
+    if structure is None:
+        return None
+    try:
+        with quiet():
+            cell = conventional_cell(structure)
+        sites = tuple((SYMBOLS.index(symbol), letter) for symbol, letter, _ in cell.wyckoff)
+        return Assignment(cell.space_group, sites)
+    except DataError:
+        return None
 
 
 def _as_structure(row: Row, candidates: Candidates) -> Row:

@@ -21,6 +21,7 @@ from crystalgfn.crystallography.space_groups import (
     POINT_SYMMETRY,
 )
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN as SITES
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.cell_rules import CellRanges, no_cell, wrong_metric
 from crystalgfn.spaces.constraints.base import Constraint, Constraints, Verdict
@@ -166,9 +167,11 @@ def finished_crystals(crystals: Crystals) -> FinishedCrystals:
         raise DataError(f"space groups run from {groups.min()} to {groups.max()}, allowed: 1 to 230")
     if counts.min() < 0:
         raise DataError(f"the least count is {counts.min()}, allowed: 0 and more")
-    return FinishedCrystals(
-        tuple(crystals.elements), groups, counts, crystals.lattice.cpu().double().numpy(), crystals.columns
-    )
+    sites = crystals.columns.get(SITES)
+    if sites is None and crystals.sites is not None:
+        sites = crystals.sites.texts(crystals.space_group)
+    lattice = crystals.lattice.cpu().double().numpy()
+    return FinishedCrystals(tuple(crystals.elements), groups, counts, lattice, crystals.columns, sites)
 
 
 def _wrong_labels(crystals: FinishedCrystals) -> Verdict:

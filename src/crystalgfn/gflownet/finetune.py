@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from crystalgfn.errors import ConfigError
+from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.target import Target
 from crystalgfn.gflownet.trainer import Progress, Trainer
@@ -30,6 +31,7 @@ def finetune(
     seconds: float | None = None,
     iterations: int | None = None,
     seed: int = 0,
+    prior: FrozenPolicy | None = None,
     report: Callable[[Progress, float], None] | None = None,
 ) -> tuple[CrystalPolicy, int]:
     """Continue the training of a policy in a copy.
@@ -43,6 +45,7 @@ def finetune(
         seconds: wall time to stop after; the number of updates then depends on the machine.
         iterations: number of updates to stop after; the result then depends on the seed alone.
         seed: seed of every draw.
+        prior: the prior of the training, if there was one.
         report: called after every tenth update with the progress and the share of the time or updates so far.
 
     Returns:
@@ -66,8 +69,8 @@ def finetune(
         replay_share=0.0,
         data_share=0.0,
     )
-    learner = copy.deepcopy(policy).train().requires_grad_(True)
-    trainer = Trainer(learner, space, target, tuning, seed=seed)
+    learner = copy.deepcopy(policy).requires_grad_(True)
+    trainer = Trainer(learner, space, target, tuning, seed=seed, prior=prior)
     start, share = time.monotonic(), 0.0
     while share < 1:
         progress = trainer.step(measure=report is not None and trainer.iteration % 10 == 9)
@@ -75,4 +78,4 @@ def finetune(
         share = spent / limit
         if report is not None and progress is not None:
             report(progress, min(1.0, share))
-    return trainer.sampling_policy.eval().requires_grad_(False), trainer.iteration
+    return trainer.sampling_policy, trainer.iteration

@@ -8,10 +8,12 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from crystalgfn.crystallography.sites.keys import log_writings
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.values import Values
 from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.site_states import SiteStates
 from crystalgfn.spaces.states import CrystalStates
 
 
@@ -50,13 +52,18 @@ class Evaluation:
 class CrystalTarget:
     """A reward of crystals as a density over the states of a space, in the measure of that space.
 
+    Where crystals have sites, each is several states, its writings (:mod:`crystalgfn.spaces.writings`); these share its
+    reward, so that the target is one density over crystals whatever letters the normalizer exchanges. A target that is
+    multiplied with a prior takes the whole reward for each writing: the prior says how its probability is shared.
+
     Args:
         space: space that decodes states into crystals and defines the measure.
         reward: log-reward of crystals.
+        whole: whether each writing of a crystal has its whole reward.
     """
 
-    def __init__(self, space: CrystalSpace, reward: Reward) -> None:
-        self.space, self.reward = space, reward
+    def __init__(self, space: CrystalSpace, reward: Reward, *, whole: bool = False) -> None:
+        self.space, self.reward, self.whole = space, reward, whole
 
     def log_reward(self, states: CrystalStates, condition: Tensor | None = None) -> Tensor:
         """See :meth:`Target.log_reward`."""
@@ -76,4 +83,7 @@ class CrystalTarget:
         log_reward = self.reward(values, self.reward.weights(condition) if condition is not None else None)
         if self.space.lebesgue:
             log_reward = log_reward + self.space.log_measure(states)
+        if isinstance(states, SiteStates) and not self.whole:
+            writings = log_writings(states.space_group, states.slots, states.letters)
+            log_reward = log_reward - writings.to(log_reward.dtype)
         return Evaluation(log_reward, values, self.reward)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
 
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.gflownet.flat import FlatWeights
+from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.objectives.objective import ScoredBatch
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.replay import ReplayBuffer
@@ -34,8 +35,8 @@ class Progress:
         trajectories: number of trajectories drawn from P_F so far.
         loss: loss of this iteration.
         log_z: importance-weighted estimate from this batch, in nats.
-        elbo: mean of log R + log P_B - log P_F over the batch, a lower bound on log Z when epsilon is 0 and the newest
-            weights drew it.
+        elbo: mean over the batch of log R + log P_B - log P_F, or of log R + log P_prior - log P_F where there is a
+            prior: a lower bound on log Z when epsilon is 0 and the newest weights drew it.
         ess: effective sample size of the batch as a share of it, 0..1.
         log_reward: mean over trajectories drawn from P_F.
         grad_norm: norm of the gradient before clipping.
@@ -44,6 +45,7 @@ class Progress:
             in its unit; NaN for a target without terms.
         property_best: the value of the criterion that the goal of the term prefers; NaN for a target without terms.
         space_groups: number of distinct space groups in the last rollout.
+        kl_to_prior: mean of log P_F - log P_prior over trajectories drawn from P_F, nats; NaN without a prior.
     """
 
     iteration: int
@@ -58,6 +60,7 @@ class Progress:
     property_median: float
     property_best: float
     space_groups: int
+    kl_to_prior: float
 
 
 @dataclass(frozen=True)
@@ -69,24 +72,28 @@ class Batch:
         log_reward: ``(B,)``.
         drawn: number of trajectories drawn from P_F.
         from_data: number of trajectories drawn backward from data.
+        log_prior: ``(B,)`` log-probabilities under the prior; None without a prior.
     """
 
     trajectories: Trajectories
     log_reward: Tensor
     drawn: int
     from_data: int
+    log_prior: Tensor | None = None
 
 
 class Trainer:
     """Trains the policies of a space on a target; every update of their weights is made here.
 
     Args:
-        policy: forward and backward policies, trained in place.
+        policy: forward and backward policies, trained in place and without dropout, which only priors learn with: log
+            P_F has to be that of the policy that is sampled.
         space: what may be sampled.
         target: log-reward of terminal states.
         recipe: objective, optimiser, exploration.
         seed: seed of every draw.
         data: states of real crystals as a further source of backward trajectories, or None.
+        prior: the prior, where the target is prior x reward, or None.
 
     Attributes:
         log_z: weights whose sum is log Z; none where the objective learns no log Z.
@@ -102,8 +109,11 @@ class Trainer:
         *,
         seed: int,
         data: CrystalStates | None = None,
+        prior: FrozenPolicy | None = None,
     ) -> None:
+        self.prior = prior
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
+        policy.eval()  # with dropout, trajectories would not be scored under the policy that drew them
         self.device = space.device
         self.generator = Generator(device=self.device).manual_seed(seed)
         log_z = recipe.objective.log_z_parameters()
@@ -201,7 +211,13 @@ class Trainer:
             sources.append((back, self.target.log_reward(self.data[rows]), n_data))
         if self.replay is not None:
             self.replay.add(forward.states, log_reward)
-        return [_batch(sources, index, n_data) for index in range(batches)] * recipe.passes
+        return [self._with_prior(_batch(sources, index, n_data)) for index in range(batches)] * recipe.passes
+
+    def _with_prior(self, batch: Batch) -> Batch:
+        """The batch with its log-probabilities under the prior, where there is one."""
+        if self.prior is None:
+            return batch
+        return replace(batch, log_prior=self.prior.log_prob(batch.trajectories, self.space))
 
     def _conditions(self, batches: int, drawn: int) -> Tensor | None:
         """Conditions of a round, ``(batches * drawn, n)``: one per batch, since log Z depends on the condition."""
@@ -212,7 +228,7 @@ class Trainer:
 
     def _scored(self, batch: Batch) -> ScoredBatch:
         scores = self.policy.score(batch.trajectories, self.space)
-        return ScoredBatch(batch.trajectories, scores, batch.log_reward, batch.drawn, batch.from_data)
+        return ScoredBatch(batch.trajectories, scores, batch.log_reward, batch.drawn, batch.from_data, batch.log_prior)
 
     def _loss(self, batch: ScoredBatch) -> Tensor:
         objective, backward = self.recipe.objective, self.recipe.backward
@@ -224,14 +240,14 @@ class Trainer:
 
     def _start_log_z(self, batch: ScoredBatch) -> None:
         """Begin log Z with its estimate from a batch."""
-        estimate = (batch.log_reward + batch.scores.log_pb_sum - batch.scores.log_pf_sum).mean()
-        self.log_z.fill_(float(estimate) / len(self.log_z))
+        self.log_z.fill_(float(batch.log_weight.mean()) / len(self.log_z))
 
     @torch.no_grad()
     def _progress(self, batch: ScoredBatch, loss: float, norm: float) -> Progress:
         scores, log_reward, drawn = batch.scores, batch.log_reward, batch.drawn
-        log_w = (log_reward + scores.log_pb_sum - scores.log_pf_sum)[:drawn].double()
+        log_w = batch.log_weight[:drawn].double()
         w = torch.softmax(log_w, 0)
+        prior = math.nan if batch.log_prior is None else float(batch.log_prior[:drawn].mean())
         rollout = self._rollout
         assert rollout is not None  # the first iteration begins with one
         return Progress(
@@ -247,6 +263,7 @@ class Trainer:
             property_median=rollout.median,
             property_best=rollout.best,
             space_groups=rollout.n_space_groups,
+            kl_to_prior=float(scores.log_pf_sum[:drawn].mean()) - prior,
         )
 
 

@@ -115,6 +115,26 @@ class CrystalPolicy(nn.Module):
             network, network.start(len(states), condition), condition=condition, space=space, run=backward
         )
 
+    @torch.inference_mode()
+    def retraced(self, trajectories: Trajectories, states: CrystalStates, space: CrystalSpace) -> Trajectories:
+        """The paths of trajectories as this policy records them in another space, with the masks of that space.
+
+        A stage whose states have one parent goes back over the path. The steps of all other stages are kept.
+
+        Args:
+            trajectories: B trajectories of any policy with the same stages, in any space.
+            states: the ends of the trajectories in the coordinates of ``space``.
+            space: the space to record the paths in, which contains the crystals.
+        """
+        network, generator = self.forward_network, Generator(device=space.device)
+
+        def again(stage: Stage[Any], prefix: Tensor, so_far: Trajectories) -> Steps:
+            if stage.single_parent:
+                return stage.rollback(network, prefix, so_far=so_far, states=states, space=space, generator=generator)
+            return trajectories.steps[len(so_far.steps)]
+
+        return self._walk(network, network.start(len(states), None), condition=None, space=space, run=again)
+
     def _walk(
         self,
         network: Network,

@@ -33,6 +33,8 @@ SHIPPED: dict[str, str] = {
     "hhi_reserves": "crystalgfn.properties.element_means:hhi_reserves",
     "radioactive": "crystalgfn.properties.element_means:radioactive",
     "toxic": "crystalgfn.properties.element_means:toxic",
+    "known": "crystalgfn.properties.known:Known",
+    "known_pattern": "crystalgfn.properties.known:KnownPattern",
     "domain_distance": "crystalgfn.properties.domain_distance:DomainDistance",
 }
 """Where each property besides the trained models is defined: a module, and a callable in it or a class that needs no

@@ -8,11 +8,21 @@ from pathlib import Path
 
 import torch
 
-from crystalgfn.config import Config, ConstraintsConfig, LatticeConfig, TrainingConfig, preset_path, presets
+from crystalgfn.config import (
+    CONFIG,
+    Config,
+    ConstraintsConfig,
+    LatticeConfig,
+    TrainingConfig,
+    preset_path,
+    presets,
+    read_config,
+)
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
@@ -90,6 +100,39 @@ def weights_of(where: str | Path) -> Path:
     return folder / POLICY
 
 
+def load_prior(config: Config, space: CrystalSpace) -> FrozenPolicy | None:
+    """The prior that the configuration names, with its weights; None where it names none.
+
+    Args:
+        config: configuration of a run.
+        space: the space of that run, on its device; the prior shares it if both have the same constraints.
+
+    Raises:
+        ConfigError: there is no such preset or folder, or the prior cannot be one of this run.
+        CheckpointError: the weights are missing or do not fit.
+    """
+    name = config.training.prior
+    if name is None:
+        return None
+    weights = weights_of(name)
+    trained = read_config(weights.parent / CONFIG)
+    if trained.conditions:
+        raise ConfigError(f"training.prior: {name} is conditional on weights of its terms, allowed: a prior without")
+    own = space
+    if trained.constraints != config.constraints:
+        own = build_space(trained.constraints).to(space.device)
+    stages, of_prior = ([subspace.name for subspace in each.subspaces] for each in (space, own))
+    if stages != of_prior:
+        raise ConfigError(
+            f"training.prior: {name} decides {', '.join(of_prior)}, allowed: a prior that decides {', '.join(stages)}"
+        )
+    policy = build_policy(trained, own)
+    load_policy(weights, policy)
+    ahead = trained.policy.look_ahead  # the one option of a policy on which the recorded steps depend
+    same_steps = ahead == config.policy.look_ahead and ahead != "learned"
+    return FrozenPolicy(policy.to(space.device).eval().requires_grad_(False), own, same_steps=same_steps)
+
+
 def build_reward(config: Config, elements: Iterable[int]) -> Reward:
     """The sum of the terms of the objective.
 
@@ -106,7 +149,8 @@ def build_reward(config: Config, elements: Iterable[int]) -> Reward:
 
 def build_target(config: Config, space: CrystalSpace) -> CrystalTarget:
     """The reward as a target over the space; raises the errors of :func:`build_reward`."""
-    return CrystalTarget(space, build_reward(config, space.elements))
+    whole = config.training.prior is not None or config.is_prior
+    return CrystalTarget(space, build_reward(config, space.elements), whole=whole)
 
 
 def build_recipe(config: TrainingConfig) -> TrainingRecipe:
@@ -140,11 +184,12 @@ def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | No
 
 
 def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
-    """A trainer with space, policy, target and data, ready to run."""
+    """A trainer with space, policy, prior, target and data, ready to run."""
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     if config.training.start is not None:
         load_policy(weights_of(config.training.start), policy)
     target = build_target(config, space)
     data = load_data(config.training, space)
-    return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data)
+    prior = load_prior(config, space)
+    return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data, prior=prior)

@@ -5,26 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from crystalgfn.config import CONFIG, Config, load_config
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN as SITES
 from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
+from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
-from crystalgfn.policy.policy import CrystalPolicy, Scores
+from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.registry import resolve
-from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, weights_of
+from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
 from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
 """Name of a property that is a column of every table of samples."""
+
+LABEL = "protostructure"
+"""Column with the protostructure label of crystals with sites (:mod:`.crystallography.sites.protostructures`)."""
+
+KNOWN = ("known", "known_pattern")
+"""Properties of crystals with sites that are columns of every table of samples."""
 
 CHUNK = 1_000
 """Number of crystals drawn at a time; samples of a seed depend on it, so it never changes."""
@@ -46,6 +55,7 @@ class Model:
         target: reward and properties.
         fingerprint: hash of the weights, written beside samples.
         weights: weights of the terms of the objective, for a conditional model; 1 for terms that are not named.
+        prior: the prior, where the policy was trained to prior x reward.
     """
 
     def __init__(
@@ -56,8 +66,10 @@ class Model:
         target: CrystalTarget,
         fingerprint: str,
         weights: Mapping[str, float] | None = None,
+        prior: FrozenPolicy | None = None,
     ) -> None:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
+        self.prior = prior
         self.policy = policy.eval().requires_grad_(False)
         self.weights = dict(weights or {})
         self._domain = resolve(DOMAIN)
@@ -73,9 +85,11 @@ class Model:
 
         Returns:
             crystals with the columns of the reward's terms, ``log_reward``, ``log_pf``, ``log_pb``, and their
-            importance weights ``log_weight`` = log_reward + log_pb - log_pf, or log_reward for a prior, whose target is
-            prior times reward; and ``domain_distance``, above 1 where a crystal is unlike the training data of the
-            formation-energy model (:mod:`crystalgfn.proxies.domain`).
+            importance weights ``log_weight`` = log_reward + log_pb - log_pf; and ``domain_distance``, above 1 where a
+            crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
+            the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
+            space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own. Crystals
+            with sites also have columns ``wyckoff``, ``protostructure``, ``known`` and ``known_pattern``.
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -100,19 +114,20 @@ class Model:
         evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
-        numbers = {
-            "log_reward": log_reward,
-            "log_pf": scores.log_pf_sum,
-            "log_pb": scores.log_pb_sum,
-            "log_weight": self._log_weights(scores, log_reward),
-        }
+        if crystals.sites is not None:
+            columns[SITES] = crystals.sites.texts(crystals.space_group)
+            columns[LABEL] = crystals.sites.labels(crystals.space_group)
+            columns |= {
+                name: evaluation.values.of(resolve(name)).cpu().numpy() for name in KNOWN if name not in columns
+            }
+        numbers = {"log_reward": log_reward, "log_pf": scores.log_pf_sum, "log_pb": scores.log_pb_sum}
+        given_end = scores.log_pb_sum
+        if self.prior is not None:
+            own = self.prior.policy is self.policy and self.prior.space is self.space
+            given_end = scores.log_pf_sum if own else self.prior.log_prob(trajectories, self.space)
+            numbers["log_prior"] = given_end
+        numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
-
-    def _log_weights(self, scores: Scores, log_reward: Tensor) -> Tensor:
-        """Importance weights ``(B,)``; a prior is its own target, and with a reward the target is their product."""
-        if self.config.is_prior:
-            return log_reward
-        return log_weights(scores.log_pf_sum, scores.log_pb_sum, log_reward)
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
         """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
@@ -190,13 +205,21 @@ class Model:
         Raises:
             ConfigError: the model was not trained for a name or a weight.
         """
-        return Model(self.config, self.space, self.policy, self.target, self.fingerprint, {**self.weights, **weights})
+        return self._but(weights={**self.weights, **weights})
+
+    def _but(self, **changes: Any) -> Model:
+        """The model with other parts."""
+        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior")
+        return Model(**{name: getattr(self, name) for name in names} | changes)
 
     def restricted(self, **limits: object) -> Model:
         """The model under narrower constraints, which hold as strictly as the constraints of training.
 
         The policy is normalised over the smaller set of allowed actions; log_pf is that of the normalised policy, so
         importance weights stay right. Example: ``model.restricted(required=["Li", "O"], crystal_system=["cubic"])``.
+
+        A prior is not normalised again, since that would not give the prior under the condition that the constraints
+        hold: log_prior stays that of the prior's own space, and weighted samples follow the conditional distribution.
 
         Args:
             limits: keys of ``constraints`` or of its sections (:func:`crystalgfn.runs.restrict.allowed_limits`).
@@ -209,8 +232,8 @@ class Model:
 
         config = narrower(self.config, limits)
         space = build_space(config.constraints).to(self.space.device)
-        target = CrystalTarget(space, self.target.reward)
-        return Model(config, space, self.policy, target, self.fingerprint, self.weights)
+        target = CrystalTarget(space, self.target.reward, whole=self.target.whole)
+        return self._but(config=config, space=space, target=target)
 
     def finetuned(
         self,
@@ -237,10 +260,11 @@ class Model:
             seconds=seconds,
             iterations=iterations,
             seed=seed,
+            prior=self.prior,
             report=report,
         )
         fingerprint = f"{self.fingerprint}, {updates} more updates with seed {seed}"
-        return Model(self.config, self.space, policy, self.target, fingerprint, self.weights)
+        return self._but(policy=policy, fingerprint=fingerprint)
 
 
 def load(where: str | Path, *, device: str = "cpu") -> Model:
@@ -260,10 +284,13 @@ def load(where: str | Path, *, device: str = "cpu") -> Model:
     policy = build_policy(config, space)
     load_policy(weights, policy)
     fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return Model(config, space, policy.to(device), build_target(config, space), fingerprint)
+    policy = policy.to(device)
+    prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
+    return Model(config, space, policy, build_target(config, space), fingerprint, prior=prior)
 
 
 def untrained(config: Config) -> Model:
     """A model with random weights, the baseline of figure 2 of the paper."""
     space = build_space(config.constraints)
-    return Model(config, space, build_policy(config, space), build_target(config, space), f"untrained-{config.seed}")
+    policy, target, prior = build_policy(config, space), build_target(config, space), load_prior(config, space)
+    return Model(config, space, policy, target, f"untrained-{config.seed}", prior=prior)

@@ -1,26 +1,42 @@
 """Training into run folders, which goes on after a kill to the result of an uninterrupted run.
 
 A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (all that is needed to go on),
-policy.safetensors (weights to sample from) and versions.json.
+policy.safetensors (weights to sample from) and versions.json; where there is a prior, at the end also posterior.json
+(how close the policy is to prior x reward).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import IO, Any
 
 from crystalgfn import __version__
 from crystalgfn.config import Config
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.atomic import write_json
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
+from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
 from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics
 
-SHOWN = ("loss", "log_z", "elbo", "ess", "log_reward", "grad_norm", "property_median", "property_best", "space_groups")
+POSTERIOR = "posterior.json"
+"""Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
+SHOWN = (
+    "loss",
+    "log_z",
+    "elbo",
+    "ess",
+    "log_reward",
+    "grad_norm",
+    "property_median",
+    "property_best",
+    "space_groups",
+    "kl_to_prior",
+)
 """Statistics that are written to TensorBoard."""
 _HEADER = ",".join(f.name for f in fields(Progress))
 
@@ -71,7 +87,8 @@ def train(
                 metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
                 if writer is not None:
                     for name in SHOWN:
-                        writer.add_scalar(name, getattr(progress, name), progress.iteration)
+                        if not math.isnan(value := getattr(progress, name)):
+                            writer.add_scalar(name, value, progress.iteration)
             if progress.iteration % every == 0 or last:
                 _save(folder, trainer, metrics)
             if on_iteration is not None:
@@ -80,6 +97,9 @@ def train(
         trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10))
     if writer is not None:
         writer.close()
+    if trainer.prior is not None:
+        found = compare(trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed)
+        write_json(folder / POSTERIOR, asdict(found), indent=2)
     return trainer
 
 

@@ -21,7 +21,7 @@ from crystalgfn.spaces.site_pattern_space import SitePatternSpace
 from crystalgfn.spaces.slot_elements import SlotElementSpace
 from crystalgfn.spaces.space_group import SpaceGroupSpace
 from crystalgfn.spaces.states import CrystalStates
-from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
+from crystalgfn.spaces.subspace import SpaceLimits, Subspace, build_stack
 
 SUBSPACES: tuple[type[Subspace], ...] = (SpaceGroupSpace, CompositionSpace, LatticeSpace)
 """Subspaces in the order in which a trajectory decides them."""
@@ -36,20 +36,6 @@ def formula_order(atomic_numbers: Iterable[int]) -> tuple[int, ...]:
     """Atomic numbers by rising electronegativity: the order in which compositions grow."""
     numbers = set(atomic_numbers)
     return tuple(z for z in FORMULA_ORDER if z in numbers)
-
-
-def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tuple[Subspace, ...]:
-    """Build subspaces from the last to the first, each from what the next one leaves possible.
-
-    Raises:
-        ConstraintError: a subspace has nothing left.
-    """
-    possible = Possible(limits.space_groups)
-    stack: list[Subspace] = []
-    for kind in reversed(subspaces):
-        stack.insert(0, kind.build(limits, possible))
-        possible = stack[0].possible
-    return tuple(stack)
 
 
 class CrystalSpace:
@@ -89,8 +75,7 @@ class CrystalSpace:
         try:
             self.subspaces = build_stack(limits, subspaces)
         except ConstraintError as error:
-            culprits = explain_empty(limits.elements, limits.space_groups, constraints, lattice)
-            raise ConstraintError(culprits) from error
+            raise ConstraintError(explain_empty(limits, subspaces)) from error
         self.device = torch.device("cpu")
 
     def of(self, kind: type[S]) -> S:

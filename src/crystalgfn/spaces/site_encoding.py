@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
-
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
@@ -56,17 +54,7 @@ def with_sites(crystals: Crystals) -> Crystals:
     """The crystals with the sites of their column ``wyckoff``; errors as for :func:`assignments_of`."""
     if crystals.sites is not None:
         return crystals
-    assignments = assignments_of(crystals)
-    most = max((len(assignment.sites) for assignment in assignments), default=0)
-    slots = torch.zeros(len(crystals), most, dtype=torch.int64)
-    letters, elements = torch.full_like(slots, -1), torch.zeros_like(slots)
-    for row, assignment in enumerate(assignments):
-        place = {position.letter: i for i, position in enumerate(WYCKOFF[assignment.space_group])}
-        numbers = [z for z, _ in assignment.sites]
-        slot = {z: i for i, z in enumerate(dict.fromkeys(numbers))}
-        for orbit, (z, letter) in enumerate(assignment.sites):
-            slots[row, orbit], letters[row, orbit], elements[row, orbit] = slot[z], place[letter], z
-    return replace(crystals, sites=Sites(slots, letters, elements))
+    return replace(crystals, sites=Sites.from_assignments(assignments_of(crystals)))
 
 
 def writings_of(crystals: Crystals) -> list[Writing]:

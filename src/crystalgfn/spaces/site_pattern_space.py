@@ -10,8 +10,10 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.constraints.limits import SiteLimits
+from crystalgfn.spaces.one_pattern import OnePattern
 from crystalgfn.spaces.site_encoding import writings_of
-from crystalgfn.spaces.site_patterns import MAX_LETTERS, PatternState, SitePatterns
+from crystalgfn.spaces.site_patterns import MAX_LETTERS, Patterns, PatternState, SitePatterns
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
@@ -32,10 +34,10 @@ class SitePatternSpace(Subspace):
 
     name: ClassVar[str] = "sites"
 
-    def __init__(self, patterns: SitePatterns, space_groups: tuple[int, ...]) -> None:
+    def __init__(self, patterns: Patterns, space_groups: tuple[int, ...]) -> None:
         self.patterns = patterns
         self.space_groups = tuple(g for g in space_groups if patterns.feasible[g])
-        self.max_orbits = patterns.most_atoms
+        self.max_orbits = patterns.most_orbits
         if not self.space_groups:
             raise ConstraintError("no Wyckoff positions of the space groups hold a composition of the constraints")
 
@@ -43,7 +45,11 @@ class SitePatternSpace(Subspace):
     def build(cls, limits: SpaceLimits, possible: Possible) -> SitePatternSpace:
         """See :meth:`.subspace.Subspace.build`."""
         assert possible.counts is not None
-        return cls(SitePatterns(possible.counts), possible.space_groups)
+        asked = limits.constraints.fold("sites", SiteLimits())
+        if asked.pattern is None:
+            return cls(SitePatterns(possible.counts), possible.space_groups)
+        allowed = asked.pattern.counts in possible.counts.get(asked.pattern.space_group, ())
+        return cls(OnePattern(asked.pattern, allowed=allowed), possible.space_groups)
 
     @property
     def possible(self) -> Possible:

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -41,6 +42,9 @@ Letters = tuple[tuple[int, bool], ...]
 """Multiplicity in the primitive cell, and whether there is a free coordinate, of each letter of a group."""
 
 Flags = NDArray[np.bool_]
+
+N_ACTIONS = 2 * MAX_LETTERS + 1
+"""Letters that join the open slot, letters that open a new one, and the end."""
 
 
 def letters_of(space_group: int) -> Letters:
@@ -187,27 +191,54 @@ class PatternState(TensorBatch):
     atoms: Tensor
 
 
-class SitePatterns:
-    """All patterns of a set of space groups, and the masks that lead to each of them and to nothing else.
+class Patterns(Protocol):
+    """A set of site patterns, and the masks that lead to each of them and to nothing else.
 
     Actions are columns: a letter that joins the open slot (0 .. 26), a letter that opens a new slot (27 .. 53), and the
     end (54).
+
+    Attributes:
+        feasible: ``(231,)`` bool, groups that have a pattern.
+        most_orbits: most orbits of a pattern.
+    """
+
+    feasible: Tensor
+    most_orbits: int
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move the tables to a device."""
+        ...
+
+    def start(self, space_group: Tensor) -> PatternState:
+        """Empty patterns in the given groups, ``(B,)``."""
+        ...
+
+    def mask(self, state: PatternState) -> Tensor:
+        """Allowed actions ``(B, 55)`` bool: those after which some pattern can be completed."""
+        ...
+
+    def act(self, state: PatternState, action: Tensor) -> PatternState:
+        """States after allowed actions ``(B,)`` other than the end."""
+        ...
+
+
+class SitePatterns(Patterns):
+    """All patterns of a set of space groups whose numbers of atoms are accepted.
 
     Args:
         counts: space group -> counts that its crystals may have, such as those with neutral compositions.
 
     Attributes:
         feasible: ``(231,)`` bool, groups that have a pattern.
-        most, most_atoms: most atoms per primitive cell of a slot, and of all slots together.
+        most: most atoms per primitive cell of a slot.
+        most_orbits: most orbits of a pattern.
     """
-
-    n_actions = 2 * MAX_LETTERS + 1
 
     def __init__(self, counts: Mapping[int, Collection[Counts]]) -> None:
         accepted = {group: frozenset(sequences) for group, sequences in counts.items()}
         self._tree = CountTree(sorted(set().union(*accepted.values()), key=lambda c: (len(c), c)))
         self.most = self._tree.child.shape[1] - 1
-        self.most_atoms = max(map(sum, self._tree.node))
+        self.most_orbits = max(map(sum, self._tree.node))
         kinds = list(dict.fromkeys((letters_of(group), sequences) for group, sequences in accepted.items()))
         self._kind_of = torch.zeros(231, dtype=torch.int64)
         self.feasible = torch.zeros(231, dtype=torch.bool)
@@ -250,7 +281,7 @@ class SitePatterns:
         self._child = torch.from_numpy(self._tree.child)
         return feasible
 
-    def to(self, device: torch.device | str) -> SitePatterns:
+    def to(self, device: torch.device | str) -> Self:
         """Move the tables to a device."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor):

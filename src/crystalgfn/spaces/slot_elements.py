@@ -15,11 +15,11 @@ from crystalgfn.errors import ConstraintError
 from crystalgfn.spaces.composition import CompositionSpace, CompositionState
 from crystalgfn.spaces.composition_tables import CompositionTables
 from crystalgfn.spaces.constraints.base import Constraints
-from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.site_encoding import writings_of
 from crystalgfn.spaces.site_patterns import Counts, CountTree
 from crystalgfn.spaces.site_states import SiteStates, slot_counts, slot_keys
-from crystalgfn.spaces.slot_occupancy import count_sequences, slot_occupancy
+from crystalgfn.spaces.slot_occupancy import count_sequences, fits, slot_occupancy
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits
 
@@ -57,7 +57,13 @@ class SlotElementSpace(CompositionSpace):
         if not self.elements or not set(limits.present) <= set(self.elements):
             raise ConstraintError(f"no composition of {len(self.elements)} elements holds those that are required")
         most = min(limits.n_primitive[1], limits.n_conventional[1])
-        sequences = count_sequences(limits, most)
+        pattern = constraints.fold("sites", SiteLimits()).pattern
+        if pattern is None:
+            sequences = count_sequences(limits, most)
+        else:
+            sequences = [pattern.counts] if fits(pattern.counts, limits, most) else []
+        if not sequences:
+            raise ConstraintError("no numbers of atoms are within the limits")
         self._tree = CountTree(sequences)
         self.tables = CompositionTables.over(elements, slot_occupancy(elements, sequences, limits), limits)
         completed = [c for c, good in zip(sequences, self.tables.feasible.tolist(), strict=True) if good]

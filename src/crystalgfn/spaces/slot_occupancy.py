@@ -26,7 +26,7 @@ def count_sequences(limits: CompositionLimits, most: int) -> list[Counts]:
         limits: limits on compositions.
         most: most atoms in the primitive cell.
     """
-    least_slots, most_slots = limits.n_distinct
+    most_slots = limits.n_distinct[1]
 
     def grow(counts: Counts, left: int) -> list[Counts]:
         longer = [
@@ -37,8 +37,13 @@ def count_sequences(limits: CompositionLimits, most: int) -> list[Counts]:
         ]
         return [counts, *longer]
 
-    low = limits.n_primitive[0]
-    return [c for c in grow((), most) if max(1, least_slots) <= len(c) and sum(c) >= low]
+    return [counts for counts in grow((), most) if fits(counts, limits, most)]
+
+
+def fits(counts: Counts, limits: CompositionLimits, most: int) -> bool:
+    """Whether counts of the slots of a whole crystal are some of :func:`count_sequences`."""
+    least_slots, most_slots = limits.n_distinct
+    return max(1, least_slots) <= len(counts) <= most_slots and limits.n_primitive[0] <= sum(counts) <= most
 
 
 def slot_occupancy(elements: Sequence[int], sequences: Sequence[Counts], limits: CompositionLimits) -> Occupancy:

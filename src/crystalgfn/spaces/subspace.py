@@ -12,7 +12,7 @@ Spaces with sites decide a site pattern and its elements in place of the composi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
@@ -113,3 +113,17 @@ class Subspace(Protocol):
     def log_measure(self, states: CrystalStates) -> Tensor:
         """log of the volume element of the subspace in the crystal's own units, ``(B,)``: 0 for discrete choices."""
         return torch.zeros(len(states), device=states.space_group.device)
+
+
+def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tuple[Subspace, ...]:
+    """Build subspaces from the last to the first, each from what the next one leaves possible.
+
+    Raises:
+        ConstraintError: a subspace has nothing left.
+    """
+    possible = Possible(limits.space_groups)
+    stack: list[Subspace] = []
+    for kind in reversed(subspaces):
+        stack.insert(0, kind.build(limits, possible))
+        possible = stack[0].possible
+    return tuple(stack)

@@ -2,7 +2,8 @@
 
 Slots come by falling number of atoms. Several writings can describe the same crystal: the normalizer of the space group
 exchanges letters, and slots with equal numbers of atoms stand in any order. Each writing is a terminal state of its
-own; the probability of a crystal is the sum over its writings.
+own; the probability of a crystal is the sum over its writings. Their number is that of
+:func:`crystalgfn.crystallography.sites.keys.log_writings`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from functools import cache, lru_cache
 from itertools import groupby, permutations, product
 
 from crystalgfn.crystallography.elements import FORMULA_ORDER
-from crystalgfn.crystallography.operations import letter_permutations
+from crystalgfn.crystallography.operations import affine_permutations
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 
@@ -26,12 +27,19 @@ _RANK = {z: rank for rank, z in enumerate(FORMULA_ORDER)}
 
 @cache
 def _images(space_group: int) -> tuple[tuple[int, ...], ...]:
-    """Images of the letters under the normalizer, each once."""
+    """Images of the letters under the affine normalizer, each once."""
     letters = [position.letter for position in WYCKOFF[space_group]]
     place = {letter: i for i, letter in enumerate(letters)}
     return tuple(
-        dict.fromkeys(tuple(place[image[letter]] for letter in letters) for image in letter_permutations(space_group))
+        dict.fromkeys(tuple(place[image[letter]] for letter in letters) for image in affine_permutations(space_group))
     )
+
+
+@lru_cache(maxsize=10_000)
+def _images_of(space_group: int, letters: frozenset[int]) -> tuple[dict[int, int], ...]:
+    """Images of some of the letters, each once."""
+    distinct = dict.fromkeys(tuple((i, image[i]) for i in sorted(letters)) for image in _images(space_group))
+    return tuple(map(dict, distinct))
 
 
 @cache
@@ -55,10 +63,11 @@ def canonical_writing(assignment: Assignment) -> Writing:
     group = assignment.space_group
     size = multiplicities(group)
     elements = [(_RANK[z], z, letters, -sum(size[i] for i in letters)) for z, letters in _slots(assignment)]
+    images = _images_of(group, frozenset(i for _, _, letters, _ in elements for i in letters))
     least = min(
         (
             sorted((atoms, tuple(sorted(image[i] for i in letters)), rank, z) for rank, z, letters, atoms in elements)
-            for image in _images(group)
+            for image in images
         ),
         key=lambda slots: ([(atoms, letters) for atoms, letters, *_ in slots], [rank for *_, rank, _ in slots]),
     )
@@ -70,7 +79,7 @@ def writings(assignment: Assignment) -> list[Writing]:
     group = assignment.space_group
     size = multiplicities(group)
     distinct: dict[Writing, None] = {}
-    for image in _images(group):
+    for image in _images_of(group, frozenset(i for _, letters in _slots(assignment) for i in letters)):
         slots = sorted(
             (-sum(size[i] for i in letters), tuple(sorted(image[i] for i in letters)), z)
             for z, letters in _slots(assignment)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
@@ -79,7 +79,7 @@ class Hull:
     def __init__(self, phases: Iterable[Phase], *, name: str = "hull") -> None:
         self.name = name
         self._systems: dict[System, dict[Key, float]] = defaultdict(dict)
-        self.phases = 0
+        self._given: dict[Key, list[Phase]] = defaultdict(list)
         for counts, energy in phases:
             self._add(counts, energy)
         self._columns = lru_cache(maxsize=_CACHED_SYSTEMS)(self._build)
@@ -165,6 +165,50 @@ class Hull:
         except DataError:
             return False
 
+    def energies_at(self, counts: Mapping[str, float]) -> tuple[float, ...]:
+        """Return the energies of the phases of exactly this composition, eV/atom, rising; empty where there is none.
+
+        Where a table gave distances from a fuller hull, the energies of that hull are among them.
+
+        Args:
+            counts: atoms (or fractions) by element symbol.
+
+        Raises:
+            DataError: an unknown element, or a count that is not a positive finite number.
+        """
+        composition = _composition(counts)
+        system = frozenset(z for z, _ in composition)
+        self._prepare(system)
+        lowest = self._systems.get(system, {}).get(composition)
+        return () if lowest is None else tuple(sorted({lowest, *(energy for _, energy in self._given[composition])}))
+
+    def energy_without(self, counts: Mapping[str, float], *, system: bool = False) -> float:
+        """Return the energy of the hull at a composition, eV/atom, as if no phase of that composition were known.
+
+        NaN where no mixture of the other phases has that composition, as at a pure element.
+
+        Args:
+            counts: atoms (or fractions) by element symbol.
+            system: leave out all phases of the full chemical system, not only those of the composition.
+
+        Raises:
+            DataError: an unknown element, or a count that is not a positive finite number.
+        """
+        composition = _composition(counts)
+        size = len(composition)
+        columns = self._columns(frozenset(z for z, _ in composition))
+        kept = [i for i, other in enumerate(columns.compositions) if other != composition]
+        if system:
+            kept = [i for i in kept if len(columns.compositions[i]) < size]
+        if not kept:
+            return math.nan
+        rest = _Columns(tuple(columns.compositions[i] for i in kept), columns.fractions[kept], columns.energies[kept])
+        return _minimum(rest, np.array([fraction for _, fraction in composition]))[0]
+
+    def compositions(self) -> Iterator[Mapping[str, float]]:
+        """Yield the composition of the phases in memory, each once: counts by element symbol as they were given."""
+        return (phases[0][0] for phases in self._given.values() if phases)
+
     def _prepare(self, system: System) -> str:
         """Fetch the phases of a system; return a reason if that fails. A hull in memory has nothing to fetch."""
         return ""
@@ -177,7 +221,7 @@ class Hull:
             self._systems[frozenset((z,))].setdefault(((z, 1.0),), 0.0)
         energies = self._systems[frozenset(z for z, _ in composition)]
         energies[composition] = min(float(energy), energies.get(composition, math.inf))
-        self.phases += 1
+        self._given[composition].append((counts, float(energy)))
 
     def _build(self, system: System) -> _Columns:
         elements = tuple(sorted(system))

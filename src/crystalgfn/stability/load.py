@@ -80,15 +80,16 @@ def hull_of_table(path: str | Path) -> Hull:
         raise DataError(f"{path.name}: no column {missing[0]!r}, allowed: a table with {', '.join(COLUMNS)}")
     energies = _numbers(path, table, "formation_energy_per_atom")
     above = _numbers(path, table, "e_above_hull") if "e_above_hull" in table.column_names else 0 * energies
-    # the implied point is never above the entry itself, so it replaces the entry
+    # the implied point is never above the entry itself: both are kept, and the lower one makes the hull
     lowest = energies - np.maximum(np.nan_to_num(above), 0)
     phases = []
-    for number, (text, energy) in enumerate(zip(table["elements"].to_pylist(), lowest.tolist(), strict=True)):
+    rows = zip(table["elements"].to_pylist(), energies.tolist(), lowest.tolist(), strict=True)
+    for number, (text, energy, implied) in enumerate(rows):
         if not math.isfinite(energy):
             continue
         try:
-            counts = json.loads(text)
-            phases.append(({str(k): float(v) for k, v in counts.items()}, energy))
+            counts = {str(k): float(v) for k, v in json.loads(text).items()}
+            phases += [(counts, each) for each in sorted({energy, implied})]
         except (TypeError, ValueError, AttributeError):
             raise DataError(f"{path.name}: row {number}: elements {text!r}, allowed: JSON counts") from None
     return Hull(phases, name=path.name)

@@ -57,7 +57,8 @@ class MaterialsProjectHull(Hull):
             composition, energy, above = (value_of(document, name) for name in FIELDS)
             if composition is not None and energy is not None:
                 counts = {str(symbol): float(n) for symbol, n in dict(composition).items()}
-                self._add(counts, float(energy) - max(float(above or 0), 0.0))
+                for each in {float(energy), float(energy) - max(float(above or 0), 0.0)}:  # as for a table
+                    self._add(counts, each)
         self._fetched |= systems
         self._columns.cache_clear()
         return ""

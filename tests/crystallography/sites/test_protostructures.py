@@ -79,7 +79,7 @@ def test_known_labels():
 
 
 def test_real_crystals_have_the_labels_of_pymatgen(prototypes):
-    """All of 450 whose group is found; differences are groups whose letters moyopy permutes by tolerance."""
+    """Of 450, those with the same group; labels may differ where pymatgen's own search finds another cell."""
     if not SHARED.exists():
         pytest.skip("the table of real crystals is not there")
     pandas = pytest.importorskip("pandas")

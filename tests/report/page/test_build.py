@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from candidate_setup import candidate, salt, write_candidates
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.inputs import Data, read_data
+from crystalgfn.evaluation.inputs import Data, References, read_data
+from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.report.page.build import compare, report
 from crystalgfn.report.page.document import render
+from crystalgfn.stability.hull import Hull
 from page_setup import content, data, samples, write_structures
 
 pytest.importorskip("plotly")
@@ -41,6 +44,21 @@ def test_structures_have_files_atoms_and_named_failures(tmp_path):
     assert all(cif.startswith("data_") for cif in held["cif"].values())
     assert "broken.cif" in text
     assert "<script>alert" not in text
+
+
+def test_a_page_does_not_flatter(tmp_path):
+    structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21)}
+    rows = [candidate(0, structures[0], -1.0), candidate(1, structures[1], -3.0)]
+    hull = Hull([({"Mg": 1, "O": 1}, -3.0), ({"K": 1, "Br": 1}, -1.0), ({"Br": 1, "Cl": 1}, -0.1)])
+    known = KnownStructures(write_structures(tmp_path / "known"))
+    run = read_data(write_candidates(tmp_path / "run", rows, structures))
+    page = report(run, References("known", None, known, hull), smact=False)
+    notes = {label: (value, note) for label, value, note in page.tiles}
+    assert notes["S.U.N. at 0.1 eV/atom"] == (
+        "50 %",
+        "stable, unique, novel; of all handed in; 50 % of unknown formulas",
+    )
+    assert "50 ± 35.4 %" in render(page)
 
 
 def test_a_comparison_shows_each_side_by_side():

@@ -29,7 +29,7 @@ SMALL = ["constraints.n_atoms=[2, 8]", "constraints.n_elements=[2, 3]", "policy.
 def plan(tmp_path_factory):
     """A loop that begins with a model of small cells, which relax in seconds."""
     start = tmp_path_factory.mktemp("start") / "run"
-    train(load_config("default", SMALL), start)
+    train(load_config("twelve-elements", SMALL), start)
     return Plan(start=str(start), rounds=1, candidates=3, iterations=10, placements=2, seed=1)
 
 

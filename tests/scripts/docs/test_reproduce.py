@@ -101,7 +101,16 @@ def test_it_draws_from_an_untrained_sampler(files, monkeypatch):
 
     small = ["constraints.elements=[Li, O, Mg]", "constraints.space_groups=[1, 221, 225]", "policy.width=16"]
     monkeypatch.setattr(reproduce, "load_config", lambda name: load_config(name, small))
-    call = ["--untrained", "default", "-n", "20", "--keep", str(files / "kept"), "--json", str(files / "all.json")]
+    call = [
+        "--untrained",
+        "twelve-elements",
+        "-n",
+        "20",
+        "--keep",
+        str(files / "kept"),
+        "--json",
+        str(files / "all.json"),
+    ]
     assert reproduce.main(call) == 0
     kept = Crystals.from_file(files / "kept" / "untrained.parquet")
     summary = json.loads((files / "all.json").read_text())["untrained"]

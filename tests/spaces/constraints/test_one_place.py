@@ -31,10 +31,17 @@ EVERYDAY = {
     "angles": "of any cell",
     "point_symmetry": "of any crystal",
     "electronegativity": "of an element",
+    "chemsys": "of a query to the Materials Project",
 }
 """Words that name much else, too."""
 
-AS_ATTRIBUTE = {"n_atoms": "of crystals", "volume_per_atom": "a bound of decoders", "density": "a bound of decoders"}
+AS_ATTRIBUTE = {
+    "n_atoms": "of crystals",
+    "volume_per_atom": "a bound of decoders",
+    "density": "a bound of decoders",
+    "wyckoff": "the letter of a site",
+    "max_orbits": "a size of tensors",
+}
 """Names that are also attributes of plain data."""
 
 
@@ -69,7 +76,7 @@ def test_names_are_unique_and_every_constraint_says_what_it_means():
     assert len(set(flags)) == len(flags)
     for kind in CONSTRAINTS:
         assert kind.meaning.endswith("."), kind.name
-        assert kind.subspace in ("space_group", "composition", "lattice"), kind.name
+        assert kind.subspace in ("space_group", "composition", "sites", "lattice"), kind.name
 
 
 ASKED = {

@@ -1,6 +1,8 @@
 """Columns of a crystals table: names, units, order, and crystals -> arrow table.
 
-The order: the crystal (:data:`STANDARD`), its properties, ``log_reward``, ``log_pf``, ``log_pb``, everything else.
+The order: the crystal (:data:`STANDARD`), its properties, ``log_reward``, ``log_pf``, ``log_pb``, ``log_prior``,
+everything else.
+
 A property carries its unit in its name, ``"band_gap [eV]"``, so that CSV keeps it, and in the parquet field metadata.
 """
 
@@ -174,8 +176,8 @@ def to_table(crystals: Batch) -> pa.Table:
 
 
 def _rank(column: str) -> int:
-    """Properties first, then the three logarithms, then the rest; sorting is stable within each."""
-    logarithms = ("log_reward", "log_pf", "log_pb")
+    """Properties first, then the logarithms, then the rest; sorting is stable within each."""
+    logarithms = ("log_reward", "log_pf", "log_pb", "log_prior")
     if column in logarithms:
         return 1 + logarithms.index(column)
     return 0 if unit_of(column) else 1 + len(logarithms)

@@ -23,6 +23,8 @@ class ScoredBatch:
         log_reward: ``(B,)``.
         drawn: number of trajectories drawn from P_F.
         from_data: number of trajectories drawn backward from data.
+        log_prior: ``(B,)``, log-probabilities of the trajectories under the prior, without gradients; None without a
+            prior.
     """
 
     trajectories: Trajectories
@@ -30,11 +32,25 @@ class ScoredBatch:
     log_reward: Tensor
     drawn: int
     from_data: int = 0
+    log_prior: Tensor | None = None
+
+    @property
+    def log_given_end(self) -> Tensor:
+        """``(B,)`` what the target gives to a trajectory beside log R: sum log P_B, or sum log P_prior with a prior.
+
+        The target is then prior x reward, and a P_B that prior and policy share has cancelled.
+        """
+        return self.scores.log_pb_sum if self.log_prior is None else self.log_prior
 
     @property
     def delta(self) -> Tensor:
-        """``(B,)`` sum log P_F - sum log P_B - log R."""
-        return self.scores.log_pf_sum - self.scores.log_pb_sum - self.log_reward
+        """``(B,)`` sum log P_F - sum log P_B - log R; with a prior, sum log P_F - sum log P_prior - log R."""
+        return self.scores.log_pf_sum - self.log_given_end - self.log_reward
+
+    @property
+    def log_weight(self) -> Tensor:
+        """``(B,)`` logarithms of the importance weights, minus delta."""
+        return self.log_reward + self.log_given_end - self.scores.log_pf_sum
 
     def with_fixed_backward_policy(self) -> ScoredBatch:
         """The batch with unchanged numbers, but without gradients of P_B."""
@@ -51,6 +67,8 @@ class Objective(Section):
     """Whether the policy has to learn the flow of states (``Scores.log_flow``)."""
     conditional: ClassVar[bool] = False
     """Whether the objective is right where log Z depends on a condition that a batch shares."""
+    prior: ClassVar[bool] = False
+    """Whether the target is prior x reward, so that a prior is needed (``ScoredBatch.log_prior``)."""
 
     def log_z_parameters(self) -> LogZParameters | None:
         """The weights that add up to a learned log Z; None for an objective without one."""

@@ -11,6 +11,7 @@ from crystalgfn.gflownet.objectives.backward import BackwardObjective, LearnedBy
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import Objective
+from crystalgfn.gflownet.objectives.relative_trajectory_balance import RelativeTrajectoryBalance
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
 from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
 from crystalgfn.section import OneOf
@@ -19,6 +20,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "vargrad": LogPartitionVariance,
     "tb": TrajectoryBalance,
     "subtb": SubTrajectoryBalance,
+    "rtb": RelativeTrajectoryBalance,
     "likelihood": Likelihood,
 }
 """Objectives of the forward policy."""

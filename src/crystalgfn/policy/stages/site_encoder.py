@@ -102,38 +102,37 @@ class SiteEncoder(nn.Module):
         Returns:
             ``(B + R, width)``.
         """
-        batch, device = len(letters), letters.device
+        batch = len(letters)
         length = (letters >= 0).sum(1)
         longest = int(length.max()) if batch else 0
         slots, letters = slots[:, :longest], letters[:, :longest]
         row, orbit = orbits_of(letters)
-        parts = self._orbit(space_group[row], letters[row, orbit], slots[row, orbit])
-        shape = (batch, longest + 1, parts[0].shape[1])
-        sums = [part.new_zeros(shape).index_put((row, orbit + 1), part).cumsum(1) for part in parts]
-        atoms = torch.zeros(batch, longest + 1, dtype=torch.int64, device=device)
-        atoms[row, orbit + 1] = self.orbit.multiplicity[space_group[row], letters[row, orbit]]
-        atoms = atoms.cumsum(1)
-        places = torch.arange(longest, device=device).expand(batch, -1)
+        group, letter, slot = space_group[row], letters[row, orbit], slots[row, orbit]
+        of_orbits, of_open = self._orbit(group, letter, slot)
+        atoms = self.orbit.multiplicity[group, letter]
+        zero, none = torch.zeros_like(length), of_orbits.new_zeros(batch, of_orbits.shape[1])
+        number = zero.scatter_reduce(0, row, slot + 1, "amax")
+        whole = PartialEncoding(none.index_add(0, row, of_orbits), none, zero.index_add(0, row, atoms), zero, number)
+        finished = self._combine(whole) + self.done
+        if not len(owner):
+            return finished
+
+        columns = (batch, longest + 1)
+        before = [
+            part.new_zeros(*columns, *part.shape[1:]).index_put((row, orbit + 1), part).cumsum(1)
+            for part in (of_orbits, of_open, atoms)
+        ]
         new = torch.ones_like(slots, dtype=torch.bool)
         new[:, 1:] = slots[:, 1:] != slots[:, :-1]
-        first = torch.nn.functional.pad(torch.where(new, places, 0).cummax(1).values, (1, 0))  # of the open slot
-        number = torch.nn.functional.pad(slots + 1, (1, 0))
-
-        begin = first[owner, place]
+        places = torch.arange(longest, device=letters.device)
+        pad = nn.functional.pad  # one more column in front, for the pattern without orbits
+        first = pad(torch.where(new, places, 0).cummax(1).values, (1, 0))  # orbit that began the open slot
+        begin, slots_so_far = first[owner, place], pad(slots + 1, (1, 0))
         partial = PartialEncoding(
-            sums[0][owner, place],
-            sums[1][owner, place] - sums[1][owner, begin],
-            atoms[owner, place],
-            atoms[owner, place] - atoms[owner, begin],
-            number[owner, place],
+            before[0][owner, place],
+            before[1][owner, place] - before[1][owner, begin],
+            before[2][owner, place],
+            before[2][owner, place] - before[2][owner, begin],
+            slots_so_far[owner, place],
         )
-        all_rows = torch.arange(batch, device=device)
-        zero = torch.zeros_like(length)
-        finished = PartialEncoding(
-            sums[0][all_rows, length],
-            torch.zeros_like(sums[1][:, 0]),
-            atoms[all_rows, length],
-            zero,
-            number[all_rows, length],
-        )
-        return torch.cat((self._combine(finished) + self.done, self._combine(partial)))
+        return torch.cat((finished, self._combine(partial)))

@@ -94,12 +94,18 @@ class SlotEncoder(nn.Module):
         of_elements = torch.where(there, table[(elements - 1).clamp(min=0)], 0.0)
         of_filled = torch.where(there, of_slots.gather(1, filled.unsqueeze(2).repeat(1, 1, SIZE)), 0.0)
         pairs = torch.where(there, self.pair(of_filled, of_elements), 0.0)
-        first = nn.functional.pad  # one more column in front, for the state without elements
-        pairs, taken = (first(each.cumsum(1), (0, 0, 1, 0)) for each in (pairs, of_filled))
-        last = first(of_elements, (0, 0, 1, 0))
-        whole = of_slots.sum(1)
-        rows = torch.cat((torch.arange(batch, device=owner.device), owner))
-        places = torch.cat(((elements > 0).sum(1), place))
-        return self.encode(
-            whole[rows], whole[rows] - taken[rows, places], last=last[rows, places], pairs=pairs[rows, places]
-        )
+        whole, number = of_slots.sum(1), (elements > 0).sum(1)
+        rows = torch.arange(batch, device=letters.device)
+        none = torch.zeros_like(whole)
+        finished = self.encode(whole, none, last=of_elements[rows, number - 1], pairs=pairs.sum(1))
+        if not len(owner):
+            return finished
+
+        def before(each: Tensor) -> Tensor:
+            """Sums over the elements before each place."""
+            return each.cumsum(1)[owner, place] - each[owner, place]
+
+        taken = before(of_filled)
+        last = torch.where((place > 0).unsqueeze(1), of_elements[owner, (place - 1).clamp(min=0)], 0.0)
+        partial = self.encode(whole[owner], whole[owner] - taken, last=last, pairs=before(pairs))
+        return torch.cat((finished, partial))

@@ -14,7 +14,7 @@ import numpy as np
 
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
-from crystalgfn.evaluation.inputs import Data, References, evaluate, with_references
+from crystalgfn.evaluation.inputs import Data, References, evaluate, summarised, with_references
 from crystalgfn.report.page import chemistry, energies, geometry, parts, symmetry
 from crystalgfn.report.page.atoms import viewable
 from crystalgfn.report.page.constraints import funnel_figure
@@ -49,8 +49,8 @@ def report(
         DataError: there is nothing to report on.
     """
     references = references or References()
-    summary = evaluate(data, references, smact=smact)
-    data = with_references(data, references)
+    data, references = with_references(data, references)
+    summary = summarised(data, references, smact=smact)
     if not len(data.crystals):
         raise DataError(f"{data.name}: no crystal that could be read, allowed: 1 or more")
     series = [Series(data.name, data.crystals, data.methods)]

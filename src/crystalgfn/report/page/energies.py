@@ -185,7 +185,8 @@ def _other(series: Sequence[Series], name: str) -> Figure | None:
     title = _short(name).capitalize()
     notes = {
         "domain_distance": "Distance from the property model's training data; predictions above 1 deserve doubt.",
-        "log_weight": "log w = log reward + log P_B − log P_F; a perfect sampler has one value.",
+        "log_weight": "log w = log reward + log P_B − log P_F, with a prior log reward + log P_prior − log P_F; a "
+        "perfect sampler has one value.",
         "log_reward": "Logarithm of what the sampler was trained to sample in proportion to.",
     }
     lines = ((1.0, "1"),) if name == "domain_distance" else ()

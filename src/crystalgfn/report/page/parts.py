@@ -68,7 +68,9 @@ def _structure_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         out.append(("Within 0.1 eV/atom of the hull", percent(value(summary, "stability.stable_0.1")), f"by {near}"))
         out.append(("On the hull", percent(value(summary, "stability.stable_0")), f"by {near}, not DFT"))
     if (sun := value(summary, "stability.sun_0.1")) is not None:
-        out.append(("S.U.N. at 0.1 eV/atom", percent(sun), "stable, unique, novel; of all handed in"))
+        strict = value(summary, "stability.sun_unknown_formula_only_0.1")
+        rest = "" if strict is None else f"; {percent(strict)} of unknown formulas"
+        out.append(("S.U.N. at 0.1 eV/atom", percent(sun), f"stable, unique, novel; of all handed in{rest}"))
     return out
 
 
@@ -107,7 +109,10 @@ def _written(summary: Summary, group: str, name: str) -> str:
     if isinstance(shown, int):
         return f"{shown:,}"
     share = "share" in number["method"].split(":")[0].split(" of ")[0] and 0 <= shown <= 1
-    return percent(shown) if share else f"{shown:.4g}".replace("-", "−")
+    if not share:
+        return f"{shown:.4g}".replace("-", "−")
+    error = number.get("standard_error")
+    return percent(shown) if not error else f"{percent(shown).removesuffix(' %')} ± {percent(error)}"
 
 
 def broken(summary: Summary) -> str:

@@ -16,7 +16,7 @@ from crystalgfn.evaluation.inputs import Data
 from crystalgfn.report.page.energies import hull_column
 from crystalgfn.report.page.figure import Series, rounded
 
-HIDDEN = ("log_pf", "log_pb", *LATTICE_PARAMETERS)
+HIDDEN = ("log_pf", "log_pb", "log_prior", *LATTICE_PARAMETERS)
 """Columns that are in the download but not on the page."""
 
 FROM_ROWS = (

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from crystalgfn.rewards.terms.novelty import NoveltyConfig
+from crystalgfn.rewards.terms.pattern import PatternConfig
 from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
@@ -20,6 +22,8 @@ TERMS: dict[str, type[TermConfig]] = {
     PROPERTY: PropertyTermConfig,
     "stability": StabilityConfig,
     "success_probability": SuccessProbabilityConfig,
+    "novelty": NoveltyConfig,
+    "pattern": PatternConfig,
 }
 """Kinds of terms; all but :data:`PROPERTY` are written with their name: ``{stability: {beta: 20}}``."""
 

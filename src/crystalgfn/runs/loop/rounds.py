@@ -79,7 +79,7 @@ class Plan:
         seed: seed of the whole loop.
     """
 
-    start: str = "default"
+    start: str = "twelve-elements"
     rounds: int = 2
     candidates: int = 100
     seconds: float | None = None

@@ -26,8 +26,11 @@ from numpy.typing import NDArray
 from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.ledger import Ledger
-from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.constraints.reading import asks_nothing
+
+WITH_SITES = "sites"
+"""Key of ``constraints`` that says whether crystals have sites."""
 
 Limits = TypeVar("Limits")
 Verdict = NDArray[np.bool_]
@@ -67,7 +70,7 @@ class Constraint(ABC, Generic[Limits]):
     section: ClassVar[str] = ""
     """Section below ``constraints`` that holds the key; empty for ``constraints`` itself."""
     subspace: ClassVar[str]
-    """Subspace that it narrows: ``space_group``, ``composition`` or ``lattice``."""
+    """Subspace that it narrows: ``space_group``, ``composition``, ``sites`` or ``lattice``."""
     meaning: ClassVar[str]
     default: ClassVar[Any] = None
     option: ClassVar[Option | None] = None
@@ -182,6 +185,21 @@ class CompositionConstraint(Constraint[CompositionLimits]):
     """A constraint on compositions."""
 
     subspace = "composition"
+
+
+class SiteConstraint(Constraint[SiteLimits]):
+    """A constraint on the sites of crystals; only spaces with sites have it."""
+
+    subspace = "sites"
+
+    @classmethod
+    def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
+        """The crystals have sites."""
+        if value is not None and beside[WITH_SITES] == "none":
+            raise ValueError(
+                f"{cls.name}: found {value!r} in a space whose crystals have no sites ({WITH_SITES}: none), allowed: "
+                f"spaces with {WITH_SITES}: wyckoff, such as that of default"
+            )
 
 
 class FollowedConstraint(CompositionConstraint, Ledger):

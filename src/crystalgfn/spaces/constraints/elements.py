@@ -9,15 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.base import CompositionConstraint, Constraints, Option, Verdict
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.limits import CompositionLimits
-from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, subset, symbols
+from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, shown, subset, symbols, system
 
 
 def usable(section: Mapping[str, Any]) -> list[str]:
     """Symbols that a section ``elements`` leaves usable."""
-    return [symbol for symbol in section["allowed"] if symbol not in section["forbidden"]]
+    allowed, forbidden, system = (section[kind.name] for kind in (Allowed, Forbidden, ChemicalSystem))
+    return [symbol for symbol in allowed if symbol not in forbidden and (not system or symbol in system)]
 
 
 class _ElementConstraint(CompositionConstraint):
@@ -132,3 +134,48 @@ class Forbidden(_ElementConstraint):
     def written(self, constraints: Constraints) -> str:
         """One name for ``allowed`` and ``forbidden``, which are relaxed together."""
         return "allowed elements"
+
+
+class ChemicalSystem(_ElementConstraint):
+    """Elements beside which no other may occur; not all of them have to."""
+
+    name = "chemsys"
+    meaning = "A chemical system such as Li-P-S-Cl: these elements or fewer; empty for all."
+    default: ClassVar[Any] = []
+    option = Option("--chemsys", "These elements or fewer.", "Li-P-S-Cl")
+
+    @classmethod
+    def read(cls, written: Any) -> Any:
+        """A list, or a text such as ``"Li-P-S-Cl"``."""
+        return symbols(system(written))
+
+    @classmethod
+    def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
+        """Every element is one of the space."""
+        usable_ones = [symbol for symbol in beside["allowed"] if symbol not in beside["forbidden"]]
+        wrong = [symbol for symbol in value if symbol not in usable_ones]
+        if wrong:
+            raise ValueError(
+                f"{cls.name}: {', '.join(wrong)} cannot be used, allowed: elements of the space, {shown(usable_ones)}"
+            )
+
+    @classmethod
+    def narrowed(cls, was: Any, now: Any) -> Any:
+        """Elements that the old system had, or any where there was none."""
+        try:
+            now = cls.read(now)
+        except ValueError as error:
+            raise ConfigError(f"restriction {cls.name}: {error}") from None
+        return subset(cls.name, was, as_list(now)) if was else as_list(now)
+
+    def contribute(self, limits: CompositionLimits) -> CompositionLimits:
+        """No other element is usable."""
+        return replace(limits, usable=limits.usable & set(self.value))
+
+    def violated(self, crystals: FinishedCrystals) -> Verdict:
+        """Whether another element occurs."""
+        return np.asarray((crystals.present & ~np.isin(crystals.numbers, self.value)).any(1))
+
+    def __str__(self) -> str:
+        """As chemists write it."""
+        return "-".join(SYMBOLS[z] for z in self.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.errors import DataError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -29,6 +31,8 @@ class FinishedCrystals:
         counts: ``(B, D)`` atoms.
         lattice: ``(B, 6)`` a, b, c in A and alpha, beta, gamma in degree.
         columns: further columns of the table, ``(B,)``.
+        sites_text: ``(B,)`` JSON lists of [symbol, letter, multiplicity in the conventional cell]; None where crystals
+            have no sites.
     """
 
     elements: tuple[int, ...]
@@ -36,13 +40,15 @@ class FinishedCrystals:
     counts: Ints
     lattice: Floats
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    sites_text: NDArray[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.groups)
 
     def __getitem__(self, rows: NDArray[Any]) -> FinishedCrystals:
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return FinishedCrystals(self.elements, self.groups[rows], self.counts[rows], self.lattice[rows], columns)
+        sites = None if self.sites_text is None else self.sites_text[rows]
+        return FinishedCrystals(self.elements, self.groups[rows], self.counts[rows], self.lattice[rows], columns, sites)
 
     @cached_property
     def numbers(self) -> Ints:
@@ -73,6 +79,17 @@ class FinishedCrystals:
     def of(self, atomic_number: int) -> Ints:
         """``(B,)`` atoms of an element."""
         return np.asarray(self.counts[:, self.numbers == atomic_number].sum(1))
+
+    @cached_property
+    def sites(self) -> list[list[tuple[str, str, int]]]:
+        """(symbol, letter, multiplicity in the conventional cell) of each orbit, a list for each of the B crystals.
+
+        Raises:
+            DataError: the crystals have no sites.
+        """
+        if self.sites_text is None:
+            raise DataError("constraints on sites: found crystals without sites, allowed: crystals with sites")
+        return [[(symbol, letter, n) for symbol, letter, n in json.loads(text)] for text in self.sites_text]
 
     @property
     def lengths(self) -> Floats:

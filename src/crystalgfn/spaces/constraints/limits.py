@@ -1,4 +1,4 @@
-"""What look-ahead keeps of constraints on the composition: plain numbers that each constraint narrows."""
+"""What look-ahead keeps of constraints on compositions and sites: plain numbers that each constraint narrows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.spaces.constraints.ledger import Ledger
+from crystalgfn.spaces.structure_types import StructureType
 
 NeutralityRule = Literal["per_element", "per_atom", "none"]
 Bounds = tuple[int, int]
@@ -50,3 +51,14 @@ class CompositionLimits:
     fits_sites: bool = False
     formula: Stoichiometry | None = None
     ledgers: tuple[Ledger, ...] = ()
+
+
+@dataclass(frozen=True)
+class SiteLimits:
+    """Hard limits on site patterns; the defaults are the widest.
+
+    Attributes:
+        pattern: the only pattern, or None for all.
+    """
+
+    pattern: StructureType | None = None

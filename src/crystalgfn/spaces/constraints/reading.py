@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
@@ -38,6 +38,11 @@ def symbols(value: Any) -> Any:
         except CrystalGFNError as error:
             raise ValueError(str(error)) from None
     return value
+
+
+def system(value: Any) -> Any:
+    """``"Li-P-S-Cl"`` as a list; anything else as it is."""
+    return words(value.replace("-", " ")) if isinstance(value, str) else value
 
 
 def exactly(value: Any) -> Any:
@@ -130,6 +135,13 @@ def subset(name: str, was: list[Any], now: list[Any]) -> list[Any]:
     """
     new = [entry for entry in now if entry not in was]
     if new:
-        shown = ", ".join(map(str, was[:10])) + (", ..." if len(was) > 10 else "")
-        raise ConfigError(f"restriction {name}: {new[0]} was not in training, allowed: {shown}")
+        raise ConfigError(f"restriction {name}: {new[0]} was not in training, allowed: {shown(was)}")
     return now
+
+
+# ---- in a message
+
+
+def shown(entries: Sequence[Any]) -> str:
+    """The first ten entries."""
+    return ", ".join(map(str, entries[:10])) + (", ..." if len(entries) > 10 else "")

@@ -10,7 +10,7 @@ from crystalgfn.spaces.constraints.any_of import AnyOf
 from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
 from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
-from crystalgfn.spaces.constraints.elements import Allowed, Forbidden, Required
+from crystalgfn.spaces.constraints.elements import Allowed, ChemicalSystem, Forbidden, Required
 from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
 from crystalgfn.spaces.constraints.ranges import AtomsConventional, AtomsOfOne, AtomsPrimitive, NumberOfElements
 from crystalgfn.spaces.constraints.ratios import HasStoichiometry
@@ -18,11 +18,13 @@ from crystalgfn.spaces.constraints.reading import asks_nothing
 from crystalgfn.spaces.constraints.shares import Shares
 from crystalgfn.spaces.constraints.sites import FitsWyckoff
 from crystalgfn.spaces.constraints.space_groups import CrystalSystem, LatticeSystem, Numbers, PointSymmetry
+from crystalgfn.spaces.constraints.structure_type import HasStructureType
 
 CONSTRAINTS: list[type[Constraint[Any]]] = [
     Allowed,
     Required,
     Forbidden,
+    ChemicalSystem,
     AnyOf,
     NumberOfElements,
     AtomsConventional,
@@ -43,6 +45,7 @@ CONSTRAINTS: list[type[Constraint[Any]]] = [
     Charge,
     Electronegativity,
     FitsWyckoff,
+    HasStructureType,
 ]
 """Every kind of constraint: see :mod:`.base`."""
 

@@ -6,10 +6,11 @@ its own tolerances, which published numbers of uniqueness and novelty use. The m
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +53,13 @@ class Tolerances:
 
 def reduced_formula(numbers: Sequence[int] | NDArray[np.int64]) -> Formula:
     """Return the reduced formula of atoms given by their atomic numbers (n,)."""
-    kinds, counts = np.unique(np.asarray(numbers, dtype=np.int64), return_counts=True)
-    divisor = int(np.gcd.reduce(counts)) if len(counts) else 1
-    return tuple((int(z), int(n) // divisor) for z, n in zip(kinds, counts, strict=True))
+    return reduced_counts(Counter(np.asarray(numbers, dtype=np.int64).tolist()))
+
+
+def reduced_counts(counts: Mapping[int, int]) -> Formula:
+    """Return the reduced formula of numbers of atoms by atomic number; zeros are left out."""
+    divisor = gcd(*counts.values()) or 1
+    return tuple((z, n // divisor) for z, n in sorted(counts.items()) if n)
 
 
 def duplicate_groups(structures: Sequence[Structure | None], *, tolerances: Tolerances | None = None) -> list[int]:
@@ -127,6 +132,11 @@ class Reference:
             if _fit(self._matcher, known, structure):
                 return name
         return None
+
+    @property
+    def formulas(self) -> Mapping[Formula, int]:
+        """Number of known crystals of each reduced formula."""
+        return {formula: len(rows) for formula, rows in self._rows.items()}
 
     def has_formula(self, structure: Structure) -> bool:
         """Whether any known crystal has the candidate's reduced formula."""

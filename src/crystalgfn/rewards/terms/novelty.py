@@ -1,0 +1,34 @@
+"""The term of novelty: a factor for crystals that are known already."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.known import KnownCrystals
+from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.properties.known import Known
+from crystalgfn.rewards.terms.factor import FactorTerm
+from crystalgfn.rewards.terms.term import Surroundings, TermConfig
+
+
+class NoveltyConfig(TermConfig):
+    """The term log(factor) for known crystals; needs crystals with sites."""
+
+    factor: float = Field(0.05, gt=0.0)
+    """Factor of the reward of a crystal that is known: below 1, to sample other crystals."""
+    known: list[str] = Field(default_factory=list)
+    """Tables of further known crystals, with their sites in a column ``wyckoff``, beside the table that ships."""
+
+    def build(self, surroundings: Surroundings) -> FactorTerm:
+        """Return the term.
+
+        Raises:
+            DataError: a table cannot be read, or has no sites.
+        """
+        if not self.known:
+            return FactorTerm(surroundings.resolve(Known.name), self.factor, of=1)
+        table = KnownCrystals.builtin()
+        for path in self.known:
+            table = table.with_table(Crystals.from_file(path))
+        return FactorTerm(CheckedProperty(Known.name, Known(table), Known.unit), self.factor, of=1)
