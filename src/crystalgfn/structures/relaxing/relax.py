@@ -87,8 +87,8 @@ def relax(
     Three parts: energies at several volumes (:func:`~.volumes.prescan`), of which the lowest without atoms too near is
     taken; BFGS in atoms and cell along the directions that keep the symmetry (:mod:`.descent`); and, after a small
     displacement and strain, BFGS in all directions, which goes on from the Hessian learned before. The free structure
-    is the result if its energy is lower by more than :data:`LOWER_BY` and its atoms have not come too near. In P1, which
-    has no symmetry to break, the last part is skipped.
+    is the result if its energy is lower by more than :data:`LOWER_BY` and its atoms have not come too near. In P1,
+    which has no symmetry to break, the last part is skipped.
 
     Args:
         structure: the crystal, best in its primitive cell; its symmetry is found within :data:`~.relaxation.SYMPREC`.
