@@ -9,11 +9,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from make_overview import REAL, STYLE, prevalence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
+from plotting import REAL, STYLE, prevalence
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals

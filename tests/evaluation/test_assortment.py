@@ -37,3 +37,8 @@ def test_known_crystals_and_new_patterns_are_passed_over():
 def test_atoms_of_the_primitive_cell_are_limited():
     assert assorted(TABLE, 10, max_atoms=2).formulas == [TABLE.formulas[row] for row in (0, 3, 4, 1)]
     assert len(assorted(TABLE, 10, max_atoms=1)) == 0
+
+
+def test_the_most_probable_come_first_where_there_is_a_prior():
+    told = TABLE.with_columns(log_prior=np.array([-9.0, -3, -5, -1, -2, -4]))
+    assert assorted(told, 10).formulas == [TABLE.formulas[row] for row in (1, 3, 4, 5, 2)]

@@ -59,7 +59,7 @@ def demo(
     chosen.to_parquet(table)
     typer.echo(
         f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, each class in "
-        "turn, as they were drawn\n"
+        "turn, the most probable first\n"
     )
     settings = SearchSettings(placements=20, relaxed=1, seed=seed)
     folder = run(table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume)
@@ -70,10 +70,9 @@ def demo(
 
 
 def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:
-    """Choose crystals to relax: all as they were drawn, or half of them with elements that the hull knows.
+    """Choose crystals to relax, half of them with elements that the hull knows where it lacks some of the model's.
 
-    Where the hull lacks elements of the model, that half is drawn from the same model under one more constraint, by
-    importance weights.
+    That half is drawn from the same model under two more constraints: these elements, and balanced charges.
     """
     from crystalgfn.crystallography.elements import SYMBOLS
     from crystalgfn.crystals.crystal import Crystals
@@ -83,7 +82,7 @@ def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -
     covered = [symbol for symbol in symbols if symbol in hull.elements]
     if not covered or len(covered) == len(symbols):
         return assorted(crystals, n, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
-    drawn = model.restricted(allowed=covered).resample(20 * n, seed=seed)
+    drawn = model.restricted(allowed=covered, charge="per_element").sample(50 * n, seed=seed)
     judged = assorted(drawn, n - n // 2, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     return Crystals.concatenate([others, judged])

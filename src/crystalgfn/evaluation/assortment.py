@@ -11,6 +11,9 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
 from crystalgfn.spaces.site_states import free_coordinates
 
+PRIOR = "log_prior"
+"""Column with the log-probability under the prior."""
+
 
 def classes_of(crystals: Crystals) -> list[str]:
     """Name of the chemical class of each crystal."""
@@ -19,10 +22,11 @@ def classes_of(crystals: Crystals) -> list[str]:
 
 
 def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_free: int | None = None) -> Crystals:
-    """Return up to ``n`` new crystals, a crystal of each chemical class in turn, in the order in which they stand.
+    """Return up to ``n`` new crystals, a crystal of each chemical class in turn, the most probable under a prior first.
 
-    Nothing about energies is asked. Known crystals, and crystals of site patterns that no real crystal has, are passed
-    over where the columns ``known`` and ``known_pattern`` tell; so are further crystals of a formula and space group.
+    Nothing about energies is asked: the order is that of the column ``log_prior``, or else of the rows. Known crystals,
+    and crystals of site patterns that no real crystal has, are passed over where the columns ``known`` and
+    ``known_pattern`` tell; so are further crystals of a formula and space group.
 
     Args:
         crystals: samples of a model.
@@ -42,10 +46,12 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_fr
     queues: dict[str, list[int]] = defaultdict(list)
     seen: set[tuple[str, int]] = set()
     groups = crystals.space_group.tolist()
-    for row, (kind, formula) in enumerate(zip(classes_of(crystals), crystals.formulas, strict=True)):
-        if wanted[row] and (formula, groups[row]) not in seen:
-            seen.add((formula, groups[row]))
-            queues[kind].append(row)
+    kinds, formulas = classes_of(crystals), crystals.formulas
+    probable = crystals.columns.get(PRIOR, np.zeros(len(crystals))).astype(float)
+    for row in np.argsort(-probable, kind="stable").tolist():
+        if wanted[row] and (formulas[row], groups[row]) not in seen:
+            seen.add((formulas[row], groups[row]))
+            queues[kinds[row]].append(row)
     chosen: list[int] = []
     while len(chosen) < n and any(queues.values()):
         chosen += [queues[kind].pop(0) for kind in CLASSES if queues[kind]]
