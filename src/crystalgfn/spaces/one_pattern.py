@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -34,7 +35,7 @@ class OnePattern(Patterns):
     def start(self, space_group: Tensor) -> PatternState:
         """The empty pattern, ``(B,)`` times."""
         zero = torch.zeros_like(space_group)
-        return PatternState(zero, zero, zero, zero, zero)
+        return PatternState(zero, zero, zero, zero, zero, zero)
 
     def mask(self, state: PatternState) -> Tensor:
         """The one action that is allowed, ``(B, 55)`` bool."""
@@ -43,4 +44,4 @@ class OnePattern(Patterns):
 
     def act(self, state: PatternState, action: Tensor) -> PatternState:
         """States after the allowed action."""
-        return PatternState(state.kind, state.node + 1, state.mask, state.first, state.atoms)
+        return replace(state, node=state.node + 1)

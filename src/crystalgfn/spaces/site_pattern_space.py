@@ -9,16 +9,22 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import ConstraintError
+from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.spaces.constraints.limits import SiteLimits
 from crystalgfn.spaces.one_pattern import OnePattern
 from crystalgfn.spaces.site_encoding import writings_of
+from crystalgfn.spaces.site_pattern_tables import Budget, Counts
 from crystalgfn.spaces.site_patterns import MAX_LETTERS, Patterns, PatternState, SitePatterns
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 END = 2 * MAX_LETTERS
 """Action that ends a pattern."""
+
+MAX_AMOUNTS = 64
+"""Most amounts of orbits and free coordinates that look-ahead tells apart: 5 MB each with 20 atoms and all groups."""
+
+CountsOfGroups = Mapping[int, frozenset[Counts]]
 
 
 class SitePatternSpace(Subspace):
@@ -46,10 +52,10 @@ class SitePatternSpace(Subspace):
         """See :meth:`.subspace.Subspace.build`."""
         assert possible.counts is not None
         asked = limits.constraints.fold("sites", SiteLimits())
-        if asked.pattern is None:
-            return cls(SitePatterns(possible.counts), possible.space_groups)
-        allowed = asked.pattern.counts in possible.counts.get(asked.pattern.space_group, ())
-        return cls(OnePattern(asked.pattern, allowed=allowed), possible.space_groups)
+        patterns = (
+            _all_patterns(asked, possible.counts) if asked.pattern is None else _one_pattern(asked, possible.counts)
+        )
+        return cls(patterns, possible.space_groups)
 
     @property
     def possible(self) -> Possible:
@@ -123,3 +129,34 @@ class SitePatternSpace(Subspace):
         rows = fits.nonzero().squeeze(1)
         rows = rows[self.allows(space_group[rows], slots[rows], letters[rows])]
         return {"slots": slots[rows], "letters": letters[rows]}, rows
+
+
+def _all_patterns(asked: SiteLimits, counts: CountsOfGroups) -> SitePatterns:
+    """Every pattern within limits.
+
+    Raises:
+        ConfigError: the tables would be too large.
+    """
+    atoms = max((sum(each) for sequences in counts.values() for each in sequences), default=0)
+    orbits = asked.orbits if asked.orbits is not None and asked.orbits < atoms else None  # a bound that can be met
+    most_free = 3 * (atoms if orbits is None else orbits)
+    free = asked.free_coordinates
+    budget = Budget(orbits, free if free is not None and free < most_free else None)
+    if budget.size > MAX_AMOUNTS:
+        raise ConfigError(
+            f"at most {asked.orbits} orbits and {asked.free_coordinates} free coordinates: found {budget.size} amounts "
+            f"for look-ahead to tell apart, allowed: {MAX_AMOUNTS}, with smaller bounds, or only one"
+        )
+    return SitePatterns(counts, budget)
+
+
+def _one_pattern(asked: SiteLimits, counts: CountsOfGroups) -> OnePattern:
+    """The pattern that limits ask for, without any group where it exceeds other limits."""
+    pattern = asked.pattern
+    assert pattern is not None
+    within = (
+        pattern.counts in counts.get(pattern.space_group, ())
+        and (asked.orbits is None or pattern.orbits <= asked.orbits)
+        and (asked.free_coordinates is None or pattern.free_coordinates <= asked.free_coordinates)
+    )
+    return OnePattern(pattern, allowed=within)

@@ -15,14 +15,14 @@ Positions without free coordinates and of equal multiplicity are interchangeable
 to them is the *usage* u(M): how many of each multiplicity are taken, at most 27 values. With E[p, M] the (atoms, usage)
 that further letters of the open slot can reach, and G[t] the (atoms, usage) at which the open slot may be closed so
 that some completion follows, a partial pattern can be completed if and only if E[p, M], moved on by c atoms, meets
-G[t].
+G[t]. Where orbits or free coordinates are bounded, both also depend on what they cost: E[p, M] at a cost must meet G[t]
+at what is then left. G[t] at n atoms is that of the node that t and n lead to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Protocol, Self
 
 import numpy as np
@@ -30,146 +30,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.spaces.batch import TensorBatch
+from crystalgfn.spaces.site_pattern_tables import (
+    Budget,
+    Counts,
+    CountTree,
+    Flags,
+    Letters,
+    Usages,
+    continuations,
+    extensions,
+    fillings,
+    letters_of,
+)
 from crystalgfn.spaces.site_states import MAX_LETTERS
-
-Counts = tuple[int, ...]
-"""Atoms per primitive cell of each slot, falling."""
-
-Letters = tuple[tuple[int, bool], ...]
-"""Multiplicity in the primitive cell, and whether there is a free coordinate, of each letter of a group."""
-
-Flags = NDArray[np.bool_]
 
 N_ACTIONS = 2 * MAX_LETTERS + 1
 """Letters that join the open slot, letters that open a new one, and the end."""
-
-
-def letters_of(space_group: int) -> Letters:
-    """Multiplicity in the primitive cell and freedom of each letter of a group (1-230)."""
-    cells = int(CENTERING_MULTIPLICITY[space_group])
-    return tuple((p.multiplicity // cells, p.degrees_of_freedom > 0) for p in WYCKOFF[space_group])
-
-
-class CountTree:
-    """All beginnings of falling sequences of counts, numbered; 0 is the empty one.
-
-    Args:
-        sequences: counts of complete crystals.
-
-    Attributes:
-        child: ``(N, K + 1)`` int64, node after one more slot of n atoms; -1 where no sequence goes on so.
-        depth: ``(N,)`` int64, slots so far.
-        node: number of each beginning.
-    """
-
-    def __init__(self, sequences: Iterable[Counts]) -> None:
-        self.node: dict[Counts, int] = {(): 0}
-        for counts in sequences:
-            for size in range(1, len(counts) + 1):
-                self.node.setdefault(counts[:size], len(self.node))
-        most = max((counts[0] for counts in self.node if counts), default=0)
-        self.child = np.full((len(self.node), most + 1), -1)
-        self.depth = np.zeros(len(self.node), dtype=np.int64)
-        for counts, number in self.node.items():
-            self.depth[number] = len(counts)
-            if counts:
-                self.child[self.node[counts[:-1]], counts[-1]] = number
-
-
-class Usages:
-    """How many positions without free coordinates are taken, by multiplicity.
-
-    Args:
-        letters: of a group.
-
-    Attributes:
-        each: the U usages, the empty one first.
-        of_mask: ``(2^f,)`` int64, usage of each set of the f positions without free coordinates, as bits.
-        bit: bit of each letter, -1 for letters with free coordinates.
-    """
-
-    def __init__(self, letters: Letters) -> None:
-        fixed = [m for m, free in letters if not free]
-        self.multiplicities = sorted(set(fixed))
-        numbers = [fixed.count(m) for m in self.multiplicities]
-        self.each = list(product(*(range(n + 1) for n in numbers)))
-        index = {usage: i for i, usage in enumerate(self.each)}
-        bits = iter(range(len(fixed)))
-        self.bit = [-1 if free else next(bits) for _, free in letters]
-        self.of_mask = np.zeros(1 << len(fixed), dtype=np.int64)
-        for mask in range(len(self.of_mask)):
-            taken = [m for i, m in enumerate(fixed) if mask >> i & 1]
-            self.of_mask[mask] = index[tuple(taken.count(m) for m in self.multiplicities)]
-
-    def steps(self, multiplicity: int) -> Flags:
-        """``(U, U)`` whether one more position of a multiplicity leads from one usage to another."""
-        place = self.multiplicities.index(multiplicity)
-        moved = [tuple(n + (i == place) for i, n in enumerate(usage)) for usage in self.each]
-        return np.array([[after == usage for usage in self.each] for after in moved], dtype=bool)
-
-
-def fillings(letters: Letters, usages: Usages, most: int) -> Flags:
-    """``(K + 1, U, U)`` whether a whole slot of n atoms can lead from one usage to another; a slot is not empty."""
-    size = len(usages.each)
-    reach = np.zeros((most + 1, size, size), dtype=bool)
-    reach[0] = np.eye(size, dtype=bool)
-    for multiplicity in usages.multiplicities:
-        step, after = usages.steps(multiplicity), reach.copy()
-        taken = np.eye(size, dtype=bool)
-        for number in range(1, most // multiplicity + 1):
-            taken = taken @ step
-            if not taken.any():
-                break
-            shift = number * multiplicity
-            after[shift:] |= reach[: most + 1 - shift] @ taken
-        reach = after
-    for multiplicity in {m for m, free in letters if free}:
-        for n in range(multiplicity, most + 1):
-            reach[n] |= reach[n - multiplicity]
-    reach[0] = False
-    return reach
-
-
-def extensions(letters: Letters, usages: Usages, most: int) -> NDArray[np.int64]:
-    """``(L + 1, 2^f, K + 1)`` E[p, M]: at each number of further atoms, the usages that can be reached, as bits."""
-    masks = len(usages.of_mask)
-    table = np.zeros((len(letters) + 1, masks, most + 1), dtype=np.int64)
-    table[:, np.arange(masks), 0] = 1 << usages.of_mask
-    for p in reversed(range(len(letters))):
-        multiplicity, free = letters[p]
-        table[p] = table[p + 1]
-        if free:
-            for n in range(multiplicity, most + 1):
-                table[p, :, n] |= table[p, :, n - multiplicity]
-        elif multiplicity <= most:
-            bit = 1 << usages.bit[p]
-            open_ = np.array([mask for mask in range(masks) if not mask & bit], dtype=np.int64)
-            table[p, open_, multiplicity:] |= table[p + 1, open_ | bit, : most + 1 - multiplicity]
-    return table
-
-
-def closings(tree: CountTree, complete: Flags, filling: Flags) -> tuple[NDArray[np.int64], Flags]:
-    """G[t] ``(N, K + 1)``, usages as bits, and whether a crystal can go on from each (node, usage), ``(N, U)``.
-
-    Args:
-        tree: beginnings of sequences of counts.
-        complete: ``(N,)`` whether a crystal may end at a node.
-        filling: as :func:`fillings` gives them.
-    """
-    size = filling.shape[1]
-    possible = np.repeat(complete[:, None], size, axis=1)
-    for depth in range(int(tree.depth.max()) - 1, -1, -1):
-        nodes = np.flatnonzero(tree.depth == depth)
-        for n in range(1, tree.child.shape[1]):
-            child = tree.child[nodes, n]
-            there = child >= 0
-            if there.any():
-                possible[nodes[there]] |= possible[child[there]] @ filling[n].T
-    bits = (possible * (1 << np.arange(size))).sum(1)
-    return np.where(tree.child >= 0, bits[tree.child], 0), possible
 
 
 @dataclass(frozen=True)
@@ -182,6 +59,7 @@ class PatternState(TensorBatch):
         mask: positions without free coordinates that are taken, as bits.
         first: the first letter that the open slot may take; 0 where no slot is open.
         atoms: of the open slot; 0 where none is open.
+        left: number of the amount that is left of the budget.
     """
 
     kind: Tensor
@@ -189,6 +67,7 @@ class PatternState(TensorBatch):
     mask: Tensor
     first: Tensor
     atoms: Tensor
+    left: Tensor
 
 
 class Patterns(Protocol):
@@ -227,6 +106,7 @@ class SitePatterns(Patterns):
 
     Args:
         counts: space group -> counts that its crystals may have, such as those with neutral compositions.
+        budget: bounds on orbits and free coordinates; none by default.
 
     Attributes:
         feasible: ``(231,)`` bool, groups that have a pattern.
@@ -234,51 +114,60 @@ class SitePatterns(Patterns):
         most_orbits: most orbits of a pattern.
     """
 
-    def __init__(self, counts: Mapping[int, Collection[Counts]]) -> None:
+    def __init__(self, counts: Mapping[int, Collection[Counts]], budget: Budget | None = None) -> None:
+        self._budget = budget = budget or Budget()
         accepted = {group: frozenset(sequences) for group, sequences in counts.items()}
         self._tree = CountTree(sorted(set().union(*accepted.values()), key=lambda c: (len(c), c)))
         self.most = self._tree.child.shape[1] - 1
         self.most_orbits = max(map(sum, self._tree.node))
-        kinds = list(dict.fromkeys((letters_of(group), sequences) for group, sequences in accepted.items()))
+        if budget.orbits is not None:
+            self.most_orbits = min(self.most_orbits, budget.orbits)
+        kind_of = {group: (letters_of(group, budget), sequences) for group, sequences in accepted.items()}
+        kinds = list(dict.fromkeys(kind_of.values()))
         self._kind_of = torch.zeros(231, dtype=torch.int64)
         self.feasible = torch.zeros(231, dtype=torch.bool)
         feasible = self._build(kinds)
-        for group, sequences in accepted.items():
-            kind = kinds.index((letters_of(group), sequences))
+        for group, own in kind_of.items():
+            kind = kinds.index(own)
             self._kind_of[group], self.feasible[group] = kind, feasible[kind]
 
     def _build(self, kinds: Sequence[tuple[Letters, frozenset[Counts]]]) -> list[bool]:
         """Fill the tables; whether each kind of group has a pattern."""
         feasible = []
-        most, nodes = self.most, len(self._tree.node)
+        budget, most, nodes = self._budget, self.most, len(self._tree.node)
         self._multiplicity = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.int64)
         self._free = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.bool)
         self._bit = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.int64)
+        self._price = torch.zeros(len(kinds), MAX_LETTERS, dtype=torch.int64)
         self._first_row = torch.zeros(len(kinds), dtype=torch.int64)
         self._masks = torch.ones(len(kinds), dtype=torch.int64)
         self._complete = torch.zeros(len(kinds), nodes, dtype=torch.bool)
-        # twice as many columns as counts, so that a slot with atoms can be moved on without a check
-        self._closing = torch.zeros(len(kinds), nodes, 2 * (most + 1), dtype=torch.int64)
-        rows: list[NDArray[np.int64]] = []
+        # the last node, -1, is that of sequences that are not there, the last amount that of too little
+        self._goes_on = torch.zeros(len(kinds), nodes + 1, budget.size + 1, dtype=torch.int32)
+        rows: list[NDArray[np.int32]] = []
         parts: dict[Letters, tuple[Usages, Flags, int]] = {}
         for kind, (letters, accepted) in enumerate(kinds):
             if letters not in parts:
                 usages = Usages(letters)
-                first = sum(map(len, rows))
-                rows.append(extensions(letters, usages, most).reshape(-1, most + 1))
-                parts[letters] = usages, fillings(letters, usages, most), first
+                first = sum(each.shape[1] for each in rows)
+                rows.append(extensions(letters, usages, budget, most).reshape(budget.size, -1, most + 1))
+                parts[letters] = usages, fillings(letters, usages, budget, most), first
             usages, filling, first = parts[letters]
-            for place, (multiplicity, free) in enumerate(letters):
+            for place, (multiplicity, free, price) in enumerate(letters):
                 self._multiplicity[kind, place], self._free[kind, place] = multiplicity, free
                 self._bit[kind, place] = 0 if free else 1 << usages.bit[place]
+                self._price[kind, place] = price
             self._first_row[kind], self._masks[kind] = first, len(usages.of_mask)
             complete = np.array([counts in accepted for counts in self._tree.node])
             self._complete[kind] = torch.from_numpy(complete)
-            closing, possible = closings(self._tree, complete, filling)
-            self._closing[kind, :, : most + 1] = torch.from_numpy(closing)
-            feasible.append(bool(possible[0, 0]))
-        self._extension = torch.from_numpy(np.concatenate(rows)) if rows else torch.zeros(0, most + 1)
-        self._child = torch.from_numpy(self._tree.child)
+            possible = continuations(self._tree, complete, filling, budget)
+            bits = (possible * (1 << np.arange(possible.shape[1]))[:, None]).sum(1)
+            self._goes_on[kind, :-1, :-1] = torch.from_numpy(bits)
+            feasible.append(bool(possible[0, 0, -1]))
+        self._extension = torch.from_numpy(np.concatenate(rows, 1)) if rows else torch.zeros(1, 0, most + 1)
+        # twice as many columns as counts, so that a slot with atoms can be moved on without a check
+        self._child = torch.from_numpy(np.pad(self._tree.child, ((0, 0), (0, most + 1)), constant_values=-1))
+        self._minus = torch.from_numpy(budget.minus)
         return feasible
 
     def to(self, device: torch.device | str) -> Self:
@@ -295,7 +184,7 @@ class SitePatterns(Patterns):
     def start(self, space_group: Tensor) -> PatternState:
         """Empty patterns in the given groups, ``(B,)``."""
         zero = torch.zeros_like(space_group)
-        return PatternState(self._kind_of[space_group], zero, zero, zero, zero)
+        return PatternState(self._kind_of[space_group], zero, zero, zero, zero, zero + self._budget.size - 1)
 
     def mask(self, state: PatternState) -> Tensor:
         """Allowed actions ``(B, 55)`` bool: those after which some pattern can be completed."""
@@ -311,20 +200,27 @@ class SitePatterns(Patterns):
 
     def _leads_on(self, state: PatternState, node: Tensor, atoms: Tensor, open_: Tensor) -> Tensor:
         """Whether a completion follows each letter, taken into a slot with ``atoms`` after the slots of a node."""
-        kind = state.kind.unsqueeze(1)
         multiplicity, bit = self._multiplicity[state.kind], self._bit[state.kind]
-        taken = (state.mask.unsqueeze(1) & bit) > 0
+        left = self._minus[state.left.unsqueeze(1), self._price[state.kind]]
+        open_ = open_ & (multiplicity > 0) & ((state.mask.unsqueeze(1) & bit) == 0) & (left < self._budget.size)
         after = atoms.unsqueeze(1) + multiplicity
-        row, letter = (open_ & (multiplicity > 0) & ~taken & (after <= self.most)).nonzero(as_tuple=True)
-        free = self._free[state.kind[row], letter]
-        first = letter + (~free).long()
+        row, letter = (open_ & (after <= self.most)).nonzero(as_tuple=True)
+        kind = state.kind[row]
+        first = letter + (~self._free[kind, letter]).long()
         masks = state.mask[row] | bit[row, letter]
-        where = self._first_row[state.kind[row]] + first * self._masks[state.kind[row]] + masks
+        extension = self._first_row[kind] + first * self._masks[kind] + masks
         columns = after[row, letter].unsqueeze(1) + torch.arange(self.most + 1, device=row.device)
-        closing = self._closing[kind[row], node[row].unsqueeze(1), columns]
-        good = (self._extension[where] & closing).any(1)
+        closed, left = self._child[node[row].unsqueeze(1), columns], left[row, letter]
         allowed = torch.zeros(len(node), MAX_LETTERS, dtype=torch.bool, device=row.device)
-        allowed[row, letter] = good
+        pending = torch.arange(len(row), device=row.device)
+        for cost in range(self._budget.size):  # of the further letters of the slot
+            own, rest = kind[pending].unsqueeze(1), self._minus[left[pending], cost].unsqueeze(1)
+            meets = self._extension[cost, extension[pending]] & self._goes_on[own, closed[pending], rest]
+            good = meets.any(1)
+            allowed[row[pending[good]], letter[pending[good]]] = True
+            pending = pending[~good]
+            if not len(pending):
+                break
         return allowed
 
     def act(self, state: PatternState, action: Tensor) -> PatternState:
@@ -335,4 +231,5 @@ class SitePatterns(Patterns):
         node = torch.where(opens & (state.atoms > 0), closed, state.node)
         atoms = torch.where(opens, 0, state.atoms) + self._multiplicity[state.kind, letter]
         first = letter + (~self._free[state.kind, letter]).long()
-        return PatternState(state.kind, node, state.mask | self._bit[state.kind, letter], first, atoms)
+        left = self._minus[state.left, self._price[state.kind, letter]]
+        return PatternState(state.kind, node, state.mask | self._bit[state.kind, letter], first, atoms, left)

@@ -17,7 +17,7 @@ from crystalgfn.spaces.composition_tables import CompositionTables
 from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.site_encoding import writings_of
-from crystalgfn.spaces.site_patterns import Counts, CountTree
+from crystalgfn.spaces.site_pattern_tables import Counts, CountTree
 from crystalgfn.spaces.site_states import SiteStates, slot_counts, slot_keys
 from crystalgfn.spaces.slot_occupancy import count_sequences, fits, slot_occupancy
 from crystalgfn.spaces.states import CrystalStates

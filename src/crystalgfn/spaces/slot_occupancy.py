@@ -13,7 +13,7 @@ import torch
 from crystalgfn.spaces.constraints.ledger import Ledgers
 from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.occupancy import Occupancy
-from crystalgfn.spaces.site_patterns import Counts
+from crystalgfn.spaces.site_pattern_tables import Counts
 
 Context = tuple[Counts, int, tuple[Hashable, ...]]
 """Counts left, falling; atoms of the whole crystal (0 where no ledger asks); states of the ledgers."""

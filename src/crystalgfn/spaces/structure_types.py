@@ -52,6 +52,17 @@ class StructureType:
         cells, positions = int(CENTERING_MULTIPLICITY[self.space_group]), WYCKOFF[self.space_group]
         return tuple(sum(positions[letter].multiplicity for letter in slot) // cells for slot in self.slots)
 
+    @property
+    def orbits(self) -> int:
+        """Number of orbits."""
+        return sum(map(len, self.slots))
+
+    @property
+    def free_coordinates(self) -> int:
+        """Free coordinates of all sites together."""
+        positions = WYCKOFF[self.space_group]
+        return sum(positions[letter].degrees_of_freedom for slot in self.slots for letter in slot)
+
     def __str__(self) -> str:
         return self.label
 

@@ -59,6 +59,10 @@ class SiteLimits:
 
     Attributes:
         pattern: the only pattern, or None for all.
+        orbits: most orbits, or None.
+        free_coordinates: most free coordinates of all sites together, or None.
     """
 
     pattern: StructureType | None = None
+    orbits: int | None = None
+    free_coordinates: int | None = None

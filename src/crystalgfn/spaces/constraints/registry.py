@@ -12,6 +12,7 @@ from crystalgfn.spaces.constraints.base import Constraint, Constraints
 from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
 from crystalgfn.spaces.constraints.elements import Allowed, ChemicalSystem, Forbidden, Required
 from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
+from crystalgfn.spaces.constraints.orbits import MostFreeCoordinates, MostOrbits
 from crystalgfn.spaces.constraints.ranges import AtomsConventional, AtomsOfOne, AtomsPrimitive, NumberOfElements
 from crystalgfn.spaces.constraints.ratios import HasStoichiometry
 from crystalgfn.spaces.constraints.reading import asks_nothing
@@ -46,6 +47,8 @@ CONSTRAINTS: list[type[Constraint[Any]]] = [
     Electronegativity,
     FitsWyckoff,
     HasStructureType,
+    MostOrbits,
+    MostFreeCoordinates,
 ]
 """Every kind of constraint: see :mod:`.base`."""
 
