@@ -1,8 +1,8 @@
 """Draw the figures of the paper (arXiv 2310.04925) and a few more, from samples and crystals with labels.
 
-    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
+    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples twelve-elements=twelve-elements.parquet \
         --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
-        --constraints default=default -o docs/images
+        --constraints twelve-elements=twelve-elements -o docs/images
 
 Only figures are written, no data of the labelled crystals. Figures for which a table is missing are left out. Needs
 matplotlib, which comes with pymatgen.

@@ -35,7 +35,7 @@ from crystalgfn.report.summary import UNKNOWN
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.prior_data import PriorData, read_prior_data
 from crystalgfn.spaces.site_encoding import assignments_of, with_sites
-from crystalgfn.spaces.site_states import FREEDOM
+from crystalgfn.spaces.site_states import free_coordinates
 
 PARTS = {"space_group": "space group", "sites": "pattern of sites", "elements": "elements on it", "lattice": "cell"}
 """What the stages decide, in words."""
@@ -66,12 +66,10 @@ def read_real(model: Model, path: Path) -> Real:
     return Real(data, crystals[~data.held_out], crystals[data.held_out])
 
 
-def free_coordinates(crystals: Crystals) -> np.ndarray:
-    """Free coordinates of the occupied positions of crystals with sites, ``(B,)``."""
+def free(crystals: Crystals) -> np.ndarray:
+    """Free coordinates of crystals with sites, ``(B,)``."""
     assert crystals.sites is not None
-    letters = crystals.sites.letters
-    freedom = FREEDOM[crystals.space_group.unsqueeze(1), letters.clamp(min=0)] * (letters >= 0)
-    found: np.ndarray = freedom.sum(1).numpy()
+    found: np.ndarray = free_coordinates(crystals.space_group, crystals.sites.letters).numpy()
     return found
 
 
@@ -129,7 +127,7 @@ def shares_table(tables: Mapping[str, Crystals], learned: Crystals) -> str:
                 "most frequent pattern": _share(sites["most_frequent_pattern"]["value"]),
                 "space groups": str(summary["diversity"]["n_space_groups"]),
                 "elements": str(summary["diversity"]["n_elements"]),
-                "at most two free coordinates": _share((free_coordinates(crystals) <= 2).mean()),
+                "at most two free coordinates": _share((free(crystals) <= 2).mean()),
                 "atoms in the primitive cell, median": f"{np.median(atoms(crystals)):g}",
                 **{kind: _share(share) for kind, share in class_shares(elements_of(crystals)).items()},
             }
@@ -183,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*parts.values(), sep="\n\n")
     if options.figure:
         shown = {**samples, "real crystals": Crystals.concatenate([real.learned, real.held_out])}
-        draw(shown, {name: (atoms(each), free_coordinates(each)) for name, each in shown.items()}, options.figure)
+        draw(shown, {name: (atoms(each), free(each)) for name, each in shown.items()}, options.figure)
 
 
 if __name__ == "__main__":

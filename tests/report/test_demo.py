@@ -28,6 +28,7 @@ ROWS = (
     row(3, {"Li": 1, "F": 1}, 0.02, space_group=1, group_kept=False),
     row(4, {"Mg": 1, "Al": 1}, 0.01, flags="volume"),
     row(5, {"Li": 1, "S": 1}, 0.2, converged=False),
+    row(7, {"Li": 1, "P": 1}, -0.4),  # a hole of the hull
     failure(6),
 )
 CANDIDATES = CandidateTable(ROWS)
@@ -49,17 +50,27 @@ def test_classes_of_samples_are_shown_with_examples():
 def test_judged_candidates_come_first_and_others_are_called_so():
     lines = [line.split() for line in printed(judged_table(CANDIDATES)).splitlines()]
     names = ["".join(each.counts) for each in ROWS]
-    order = [cells[0] for cells in lines if cells and cells[0] in (*names, "AgBr")]
-    assert order == ["MgF", "MgAl", "LiF", "MgO", "LiS", "ScO", "AgBr"]
+    order = [cells[0].rstrip("*") for cells in lines if cells and cells[0].rstrip("*") in (*names, "AgBr")]
+    assert order == ["LiP", "MgF", "MgAl", "LiF", "MgO", "LiS", "ScO", "AgBr"]
     text = printed(judged_table(CANDIDATES))
-    for words in ("above the builtin hull", "not judged", "225 → 1 P1", "-0.010", "not converged", "no placement"):
+    for words in (
+        "above the builtin hull",
+        "not judged",
+        "1 P1",
+        "-0.010",
+        "LiS*",
+        "no structure",
+        "* without a structure",
+    ):
         assert words in text
 
 
 def test_the_verdict_counts_what_is_stable_symmetric_and_without_doubts():
     text = verdict(CANDIDATES, ("Li", "O"))
-    assert "6 of 7 relaxed, of 4 chemical classes: 5 converged, 5 kept their space group, 4 are symmetric" in text
-    assert "5 judged by the builtin hull: 2 of them symmetric, without doubts and within 0.08 eV/atom" in text
+    assert "7 of 8 relaxed, of 5 chemical classes: 6 converged, 6 kept their space group, 5 are symmetric" in text
+    assert "6 judged by the builtin hull: 2 of them symmetric, without doubts and within 0.08 eV/atom" in text
+    assert "1 more than 0.1 below it, which are holes" in text
     assert "1 not judged: the hull knows 2 elements (Li O)" in text
     everything = CandidateTable(ROWS[1:5])
     assert "not judged" not in verdict(everything, ("Li", "O"))
+    assert "holes" not in verdict(everything, ("Li", "O"))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_ATOMS = 14
 """Most atoms in the primitive cell of crystals to relax: a demo should take minutes."""
 
+MAX_FREE = 4
+"""Most coordinates that symmetry leaves free in them, for the same reason; half of real crystals have at most 2."""
+
 app = typer.Typer()
 
 
@@ -54,7 +57,10 @@ def demo(
     chosen = choose(loaded, crystals, candidates, hull=judge, seed=seed)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
-    typer.echo(f"\n{len(chosen)} go on: new ones of up to {MAX_ATOMS} atoms, each class in turn, as they were drawn\n")
+    typer.echo(
+        f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, each class in "
+        "turn, as they were drawn\n"
+    )
     settings = SearchSettings(placements=20, relaxed=1, seed=seed)
     folder = run(table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume)
     results = CandidateTable.read(folder.path / TABLE)
@@ -76,10 +82,10 @@ def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -
     symbols = [SYMBOLS[z] for z in model.space.elements]
     covered = [symbol for symbol in symbols if symbol in hull.elements]
     if not covered or len(covered) == len(symbols):
-        return assorted(crystals, n, max_atoms=MAX_ATOMS)
+        return assorted(crystals, n, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     drawn = model.restricted(allowed=covered).resample(20 * n, seed=seed)
-    judged = assorted(drawn, n - n // 2, max_atoms=MAX_ATOMS)
-    others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS)
+    judged = assorted(drawn, n - n // 2, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
+    others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     return Crystals.concatenate([others, judged])
 
 

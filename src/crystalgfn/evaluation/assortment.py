@@ -9,6 +9,7 @@ import numpy as np
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
+from crystalgfn.spaces.site_states import free_coordinates
 
 
 def classes_of(crystals: Crystals) -> list[str]:
@@ -17,7 +18,7 @@ def classes_of(crystals: Crystals) -> list[str]:
     return [class_of(elements[row].tolist()) for row in (crystals.counts > 0).numpy()]
 
 
-def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None) -> Crystals:
+def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_free: int | None = None) -> Crystals:
     """Return up to ``n`` new crystals, a crystal of each chemical class in turn, in the order in which they stand.
 
     Nothing about energies is asked. Known crystals, and crystals of site patterns that no real crystal has, are passed
@@ -27,6 +28,7 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None) -> Cry
         crystals: samples of a model.
         n: number of crystals to return.
         max_atoms: most atoms in the primitive cell, since small crystals are relaxed sooner; None for any number.
+        max_free: most free coordinates of the sites, where the crystals have sites: their atoms are found sooner.
     """
     wanted = np.ones(len(crystals), dtype=bool)
     for name, value in (("known", 0), ("known_pattern", 1)):
@@ -35,6 +37,8 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None) -> Cry
     if max_atoms is not None:
         cells = CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
         wanted &= crystals.n_atoms.numpy() // cells <= max_atoms
+    if max_free is not None and crystals.sites is not None:
+        wanted &= free_coordinates(crystals.space_group, crystals.sites.letters).numpy() <= max_free
     queues: dict[str, list[int]] = defaultdict(list)
     seen: set[tuple[str, int]] = set()
     groups = crystals.space_group.tolist()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 STABLE = 0.08
 """Energy above hull (eV/atom) up to which a candidate counts as stable."""
 
+HOLE = -0.1
+"""Energy above hull (eV/atom) below which the hull rather lacks a phase, or the potential errs."""
+
 EXAMPLES = 3
 """Crystals that are shown of each class."""
 
@@ -31,7 +34,7 @@ def classes_table(crystals: Crystals) -> Table:
     groups, elements = len(np.unique(crystals.space_group.numpy())), int((crystals.counts > 0).any(0).sum())
     title = f"{len(crystals):,} crystals, {elements} elements, {groups} space groups"
     if "known" in crystals.columns:
-        title += f", {float((crystals.columns['known'] == 0).mean()):.0%} of them not among the known crystals"
+        title += f", {float((crystals.columns['known'] == 0).mean()):.0%} not known"
     table = _table(title, ("class", "share", "for example"))
     kinds, formulas, number = np.array(classes_of(crystals)), crystals.formulas, crystals.space_group.tolist()
     for kind in CLASSES:
@@ -47,18 +50,25 @@ def judged_table(candidates: CandidateTable) -> Table:
     potential, hull = ("", "no") if column is None else (column.potential, column.hull)
     table = _table(
         f"{len(candidates)} candidates, relaxed by {potential or 'a potential'}, energies above the {hull} hull",
-        ("crystal", "class", "space group\nasked → relaxed", "free\ncoordinates", "above hull\neV/atom", "remarks"),
+        ("crystal", "class", "space group", "after\nrelaxing", "free\ncoordinates", "above hull\neV/atom"),
     )
     for row in sorted(candidates.rows, key=lambda row: (math.isnan(row.energy(column)), row.energy(column))):
         energy = row.energy(column)
         table.add_row(
-            row.formula,
+            row.formula + ("*" if _doubtful(row) else ""),
             _class_of(row),
-            f"{row.space_group_asked} → {row.space_group} {HM_SYMBOL[row.space_group]}" if row.space_group else "–",
+            _group(row.space_group_asked),
+            "–" if row.space_group is None else "kept" if row.group_kept else _group(row.space_group),
             "–" if row.free_coordinates is None else str(row.free_coordinates),
-            f"{energy:.3f}" if math.isfinite(energy) else "not judged" if row.status is Status.RELAXED else "–",
-            _remarks(row),
+            f"{energy:.3f}"
+            if math.isfinite(energy)
+            else "not judged"
+            if row.status is Status.RELAXED
+            else "no structure",
         )
+    if any(_doubtful(row) for row in candidates.rows):
+        table.caption = "* without a structure, not converged or doubtful: see reason and flags in structures.csv"
+        table.caption_justify = "left"
     return table
 
 
@@ -73,14 +83,16 @@ def verdict(candidates: CandidateTable, elements: Sequence[str]) -> str:
     column = candidates.above_hull
     judged = [row for row in relaxed if math.isfinite(row.energy(column))]
     good = [row for row in relaxed if not row.flags and (row.space_group or 0) > 1]
-    stable = [row for row in good if row.energy(column) <= STABLE]  # NaN is not
+    stable = [row for row in good if HOLE <= row.energy(column) <= STABLE]  # NaN is not
+    below = sum(row.energy(column) < HOLE for row in relaxed)
     kept = sum(bool(row.group_kept) for row in relaxed)
     converged, kinds = sum(bool(row.converged) for row in relaxed), len({_class_of(row) for row in relaxed})
     lines = [
         f"{len(relaxed)} of {len(candidates)} relaxed, of {kinds} chemical classes: {converged} converged, {kept} kept "
         f"their space group, {len(good)} are symmetric (not P1) and without doubts",
         f"{len(judged)} judged by the {candidates.hull or 'no'} hull: {len(stable)} of them symmetric, without doubts "
-        f"and within {STABLE} eV/atom of it; it lacks phases, so true energies above the hull are these or higher",
+        f"and within {STABLE} eV/atom of it; it lacks phases, so true energies above the hull are these or higher"
+        + (f"; {below} more than {-HOLE} below it, which are holes of the hull and do not count" if below else ""),
     ]
     if len(judged) < len(relaxed):
         lines.append(
@@ -94,12 +106,12 @@ def _class_of(row: Row) -> str:
     return class_of(atomic_number(symbol) for symbol in row.counts or {})
 
 
-def _remarks(row: Row) -> str:
-    remarks = [] if row.status is Status.RELAXED else [row.reason]
-    remarks += [row.flags] if row.flags else []
-    if row.status is Status.RELAXED and not row.converged:
-        remarks.append("not converged")
-    return "; ".join(remarks)
+def _doubtful(row: Row) -> bool:
+    return bool(row.flags) or not row.converged
+
+
+def _group(number: int | None) -> str:
+    return f"{number} {HM_SYMBOL[number]}" if number else "–"
 
 
 def _table(title: str, heads: Sequence[str]) -> Table:
