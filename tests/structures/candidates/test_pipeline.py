@@ -174,7 +174,8 @@ def rows_on_sites(path, rows):
 
 def test_atoms_are_placed_on_the_sites_of_the_table(tmp_path):
     table = rows_on_sites(tmp_path / "rows.csv", ON_SITES)
-    done = call("structures", table, "-o", tmp_path / "out", "--workers", 1, "--hull", "none")
+    options = ("--workers", 1, "--hull", "none", "--library", "none")
+    done = call("structures", table, "-o", tmp_path / "out", *options)
     assert done.returncode == 0, done.stderr
     rows = results(tmp_path / "out")
     assert list(rows["status"]) == ["relaxed", "relaxed", "failed"]
