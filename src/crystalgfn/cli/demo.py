@@ -20,6 +20,9 @@ MAX_ATOMS = 14
 MAX_FREE = 4
 """Most coordinates that symmetry leaves free in them, for the same reason; half of real crystals have at most 2."""
 
+JUDGED = 0.6
+"""Share of the candidates with elements that the hull knows, where it lacks some of the model's."""
+
 app = typer.Typer()
 
 
@@ -30,7 +33,7 @@ def demo(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample.")] = 1000,
     candidates: Annotated[int, typer.Option("--candidates", min=1, help="Crystals to relax.")] = 20,
     hull: Annotated[
-        str, typer.Option("--hull", help=f"{hull_choices()}. Half of the candidates have elements that it knows.")
+        str, typer.Option("--hull", help=f"{hull_choices()}. It judges candidates of its elements, 60 % of them.")
     ] = BUILTIN,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
@@ -70,9 +73,9 @@ def demo(
 
 
 def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:
-    """Choose crystals to relax, half of them with elements that the hull knows where it lacks some of the model's.
+    """Choose crystals to relax, 60 % of them with elements that the hull knows where it lacks some of the model's.
 
-    That half is drawn from the same model under two more constraints: these elements, and balanced charges.
+    This part is drawn from the same model under two more constraints: these elements, and balanced charges.
     """
     from crystalgfn.crystallography.elements import SYMBOLS
     from crystalgfn.crystals.crystal import Crystals
@@ -83,7 +86,7 @@ def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -
     if not covered or len(covered) == len(symbols):
         return assorted(crystals, n, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     drawn = model.restricted(allowed=covered, charge="per_element").sample(50 * n, seed=seed)
-    judged = assorted(drawn, n - n // 2, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
+    judged = assorted(drawn, round(JUDGED * n), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     return Crystals.concatenate([others, judged])
 
