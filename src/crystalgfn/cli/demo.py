@@ -102,5 +102,5 @@ def _page(folder: Path, page: Path) -> str:
     from crystalgfn.report.page.build import report
     from crystalgfn.report.page.document import render
 
-    write_text(page, render(report(read_data(folder), smact=False)))
+    write_text(page, render(report(read_data(folder, name=folder.parent.name), smact=False)))
     return f"; a page to look at: {page}"
