@@ -95,12 +95,13 @@ def _likelihood(model: Model, samples: Data, references: References, seed: int) 
         sets["reference"] = (references.crystals, f"crystals of {references.name}")
     numbers: Numbers = {}
     for key, (crystals, what) in sets.items():
+        if model.config.is_prior and model.space.has_sites:
+            some = np.sort(np.random.default_rng(seed).permutation(len(crystals))[:EXACT])
+            numbers |= exact_numbers(exact_nats(model.policy, model.space, crystals[some]), what, key)
+            continue
         if model.config.is_prior:
             parts = model.nats(crystals, seed=seed)
             numbers |= nats_numbers(parts, what, key, exact=model.policy.single_parent)
-            if model.space.has_sites:
-                some = np.sort(np.random.default_rng(seed).permutation(len(crystals))[:EXACT])
-                numbers |= exact_numbers(exact_nats(model.policy, model.space, crystals[some]), what, key)
             continue
         inside = model.space.states(crystals)[1].cpu().numpy()
         chosen = np.sort(np.random.default_rng(seed).permutation(inside)[:LIKELIHOODS])
