@@ -77,7 +77,10 @@ def _small(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor with fewer bits a number."""
     if tensor.is_floating_point():
         return tensor.half()
-    return tensor.to(torch.uint8 if tensor.min() >= 0 and tensor.max() < 256 else torch.int16)
+    low, high = int(tensor.min()), int(tensor.max())
+    if low >= 0 and high < 256:
+        return tensor.to(torch.uint8)
+    return tensor.to(torch.int16) if max(-low, high) < 1 << 15 else tensor
 
 
 if __name__ == "__main__":

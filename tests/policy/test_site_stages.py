@@ -75,12 +75,14 @@ def test_probabilities_of_all_crystals_add_up_to_one(name, remembers):
     space = site_space(groups, elements, **limits)
     wanted = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
     assert len(wanted) > 20
-    policy = random_policy(space, 1, remembered_patterns=64 if remembers else 0).eval()
+    options = {"remembered_patterns": 64, "recognised_crystals": 4_000} if remembers else {}
+    policy = random_policy(space, 1, **options).eval()
     states = states_of(space, wanted)
     if remembers:  # some patterns, and some that other constraints would allow
         policy.remember(states[torch.arange(0, len(states), 3)])
         with torch.no_grad():
             policy.stages["sites"].table.weight.add_(torch.randn(64, generator=torch.Generator().manual_seed(0)))
+        policy.recognise(states[torch.arange(0, len(states), 2)])
     with torch.no_grad():
         back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(0))
         scores = policy.score(back, space)
@@ -122,6 +124,37 @@ def test_the_mean_weight_is_the_partition_function():
     z = (torch.exp(0.5 * orbits) * line**free * empty ** (6 - free)).sum()
     mean, error = mean_and_error(torch.exp(sum(sums.values()) + log_r - z.log()))
     assert abs(mean - 1) < 4 * error < 0.2
+
+
+def test_recognised_crystals_have_a_weight_of_their_own():
+    groups, elements, limits = SPACES["fixed positions"]
+    space = site_space(groups, elements, **{**limits, "n_atoms_primitive": (1, 6)})
+    crystals = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
+    states = states_of(space, crystals)
+    keys = site_keys(states.space_group, space.crystals(states).sites.elements, states.letters)
+    known = states[torch.arange(0, len(states), 7)]
+    is_known = torch.isin(keys, keys[::7])
+    policy = random_policy(space, 2, recognised_crystals=1_000).eval()
+    stage, drawn = policy.stages["elements"], policy.sample_backward(states, space, generator=torch.Generator())
+    with torch.no_grad():
+        before = policy.score(drawn, space).log_pf_sum
+        policy.recognise(known)
+        stage.recognised_weight.weight.zero_()
+        stage.recognised_weight.bias.fill_(-50.0)
+        after = policy.score(drawn, space).log_pf_sum
+    drops = after - before < -20
+    last = states.elements.gather(1, (states.elements > 0).sum(1, keepdim=True) - 1)
+    alone = torch.tensor(  # where every allowed last element is recognised, none loses
+        [
+            bool(mask.sum() == 1)
+            for mask in drawn.steps[2].element_masks[torch.arange(len(last)), (states.elements > 0).sum(1) - 1]
+        ]
+    )
+    assert (drops <= is_known).all()
+    assert drops[is_known & ~alone].float().mean() > 0.9
+    samples = policy.sample(2_000, space, generator=torch.Generator().manual_seed(0)).states
+    of_samples = site_keys(samples.space_group, space.crystals(samples).sites.elements, samples.letters)
+    assert torch.isin(of_samples, keys[::7]).float().mean() < 0.02 + is_known[alone].float().mean()
 
 
 def test_writings_share_the_reward_of_their_crystal():
