@@ -1,4 +1,4 @@
-# make demo         sample 1,000 crystals from the shipped model, place and relax 20, print the best, write CIF files and tables
+# make demo         sample 1,000 crystals from the shipped model, relax 20, say which are stable, write CIF files and a page
 # make test         lint, types, docs and the whole test suite, in an environment of its own (continuous integration runs this);
 #                   pages are tested in a browser where Chromium is on PATH, and a line at the end says so where it is not
 # make lint         ruff and mypy only;   make docs   build the site into site/;   make clean   remove what make created
@@ -55,7 +55,7 @@ docs: venv-test
 	$(TEST)/bin/mkdocs build --strict
 
 venv-demo:
-	$(call venv,$(DEMO),.[structures])
+	$(call venv,$(DEMO),.[structures,report])
 
 venv-test:
 	$(call venv,$(TEST),.[$(EXTRAS)])

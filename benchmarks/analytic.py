@@ -2,7 +2,7 @@
 
     python benchmarks/analytic.py --trajectories 100000 --set training.passes=3 --json results.jsonl
 
-Space and recipe are those of the preset (``default``: 230 groups, 12 elements, 2 to 4 of them, 24 atoms in the
+Space and recipe are those of the preset (``twelve-elements``: 230 groups, 12 elements, 2 to 4 of them, 24 atoms in the
 primitive cell, every constraint on); the reward is :class:`crystalgfn.evaluation.analytic.AnalyticTarget`. Measured
 with the averaged weights:
 

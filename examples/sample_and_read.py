@@ -17,18 +17,23 @@ def main(name="default", n="1000"):
     crystals = model.sample(int(n), seed=0)
 
     # columns are numpy arrays and the crystals themselves tensors; either can index crystals
-    energy = crystals.column("formation_energy")
-    best = crystals[energy.argsort()[:5]]
-    for row, formula in enumerate(best.formulas):
-        group, volume = int(best.space_group[row]), float(best.volume_per_atom[row])
-        predicted = best.column("formation_energy")[row]
-        print(f"{formula:12} space group {group:3}  {volume:5.1f} A^3/atom  {predicted:6.2f} eV/atom (predicted)")
-    print("lattice of the first, from pymatgen:", best.lattices[0].parameters)
+    if "known" in crystals.columns:  # a model with sites
+        shown = crystals[crystals.column("known") == 0]
+        print(f"{len(shown)} of {len(crystals)} are not among the known crystals, such as")
+        remarks = shown.column("protostructure")
+    else:  # a model that was trained for low formation energy
+        shown = crystals[crystals.column("formation_energy").argsort()]
+        remarks = [f"{energy:6.2f} eV/atom (predicted)" for energy in shown.column("formation_energy")]
+    for row, remark in enumerate(remarks[:5]):
+        group, volume = int(shown.space_group[row]), float(shown.volume_per_atom[row])
+        print(f"{shown.formulas[row]:12} space group {group:3}  {volume:5.1f} A^3/atom  {remark}")
+    print("lattice of the first, from pymatgen:", shown.lattices[0].parameters)
 
     # weights correct averages for the remaining error of the sampler
-    log_w = crystals.columns["log_reward"] + crystals.columns["log_pb"] - crystals.columns["log_pf"]
+    log_w = crystals.column("log_weight")
     w = np.exp(log_w - log_w.max())
-    print(f"mean energy: {energy.mean():.2f} of the samples, {(w * energy).sum() / w.sum():.2f} of the target")
+    atoms = crystals.n_atoms.numpy()
+    print(f"mean atoms in the cell: {atoms.mean():.1f} of the samples, {(w * atoms).sum() / w.sum():.1f} of the target")
     print(f"effective sample size: {w.sum() ** 2 / (w**2).sum():.0f} of {len(crystals)}")
 
     # narrower constraints hold as strictly as the constraints of training

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from crystalgfn.report.pages import parts
@@ -93,3 +94,14 @@ def test_checkouts_are_timed_in_turn():
     lines = done.stdout.splitlines()
     assert len(lines) == 2
     assert lines[0].endswith("1.00 of the first")
+
+
+def test_crystals_on_known_sites_are_placed_and_relaxed(tmp_path):
+    pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+    salt = {"elements": '{"Mg": 4, "O": 4}', "spacegroup": 225, **dict.fromkeys("abc", 4.25)}
+    salt |= {**dict.fromkeys(("alpha", "beta", "gamma"), 90.0), "wyckoff": '[["Mg", "a", 4], ["O", "b", 4]]'}
+    table = tmp_path / "salt.parquet"
+    pd.DataFrame([{**salt, "n_atoms_primitive": 2, "e_above_hull": 0.0}]).to_parquet(table)
+    done = run("structures", table, "-n", "1")
+    assert done.returncode == 0, done.stderr
+    assert "1.00 of the first; converged 100.0%, kept 100.0%, P1 0.0%; " in done.stdout

@@ -38,6 +38,13 @@ def test_sample_and_read(trained):
     assert (folder / "crystals.parquet").is_file()
 
 
+def test_sample_and_read_a_model_with_sites(tmp_path):
+    output = run("sample_and_read.py", tmp_path, "prior", "60")
+    assert "of 60 are not among the known crystals" in output
+    assert output.count(" A^3/atom  A") == 5  # labels of protostructures
+    assert "read back unchanged: True" in output
+
+
 def test_own_property(tmp_path):
     output = run("own_property.py", tmp_path, "lithium", "120")
     numbers = output.split("lithium: ")[1].split(" trained")[0].replace(" wt%", "").split(" untrained, ")

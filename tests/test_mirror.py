@@ -41,6 +41,7 @@ SPANNING = {
 """Tests that are not those of one file, and what they are tests of."""
 
 ELSEWHERE = {
+    "cli/structures.py": "structures/candidates/test_pipeline.py",
     "cli/train.py": "cli/test_training_view.py, runs/test_prior.py",
     "config/constraints.py": "config/test_config.py, spaces/test_constraint_grid.py",
     "config/loading.py": "config/test_config.py",

@@ -1,7 +1,8 @@
 """Compare metrics of this package with independent tools on the same crystals: a table for docs/evaluation.md.
 
-    python scripts/docs/cross_check.py --samples default.parquet --samples paper.parquet --real crystals.parquet \
-        --relaxed run/all.extxyz --known structures.parquet --hull hull_entries.parquet --page docs/evaluation.md
+    python scripts/docs/cross_check.py --samples twelve-elements.parquet --samples paper.parquet \
+        --real crystals.parquet --relaxed run/all.extxyz --known structures.parquet --hull hull_entries.parquet \
+        --page docs/evaluation.md
 
 Each part runs where its tool is installed and its tables are given, and is left out otherwise:
 

@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from make_overview import INK, REAL, density, prevalence, volume_and_estimate
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 from numpy.typing import NDArray
+from plotting import INK, REAL, density, prevalence, volume_and_estimate
 
 from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystals.crystal import Crystals

@@ -1,8 +1,8 @@
 """Draw the figures of the paper (arXiv 2310.04925) and a few more, from samples and crystals with labels.
 
-    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples default=default.parquet \
-        --untrained untrained=untrained.parquet --real crystals.parquet --structures default=run/structures.parquet \
-        --constraints default=default -o docs/images
+    python scripts/docs/make_figures.py --samples paper=paper.parquet --samples twelve-elements=twelve.parquet \
+        --untrained untrained=untrained.parquet --real crystals.parquet \
+        --structures twelve-elements=run/structures.parquet --constraints twelve-elements=twelve-elements -o docs/images
 
 Only figures are written, no data of the labelled crystals. Figures for which a table is missing are left out. Needs
 matplotlib, which comes with pymatgen.
@@ -30,10 +30,10 @@ from typing import Any
 import figures
 import matplotlib as mpl
 import numpy as np
-from make_overview import STYLE
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from one_line_errors import one_line_errors
+from plotting import STYLE
 from reproduce import named
 
 from crystalgfn.config import load_config

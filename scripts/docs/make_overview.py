@@ -1,9 +1,11 @@
-"""Draw docs/images/overview.png, the figure of the README, from samples and real crystals.
+"""Draw docs/images/overview.png, the figure of the README, from samples with sites and real crystals.
 
-    python scripts/docs/make_overview.py --samples default.parquet --untrained untrained.parquet --real crystals.parquet
+    python scripts/docs/make_overview.py --samples default.parquet --real crystals.parquet --prior prior \
+        --structures default=relaxed/structures.parquet --structures "without sites=old/structures.parquet"
 
-The strip on top shows how the best crystal of the samples was built; below stand the samples beside an untrained
-sampler and beside real crystals of the same elements. Needs matplotlib, which comes with pymatgen.
+The strip on top shows how one of the samples was built; below stand the samples beside the real crystals that the prior
+knows, learned from or held out, and what became of samples after relaxing, where tables of ``crystalgfn structures``
+are given. Needs matplotlib, which comes with pymatgen.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -20,93 +22,90 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
-from matplotlib.ticker import NullLocator
-from numpy.typing import NDArray
 from one_line_errors import one_line_errors
+from plotting import PALE, REAL, SAMPLES, STYLE, UNTRAINED, prevalence
+from prior_page import read_real
 
-from crystalgfn.crystallography.elements import ATOMIC_VOLUME, FORMULA_ORDER, SYMBOLS
+from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.properties.registry import resolve
-from crystalgfn.report.summary import best, energy_column
+from crystalgfn.evaluation.chemical_classes import class_shares, elements_of
+from crystalgfn.runs.model import load
+from crystalgfn.spaces.site_encoding import assignments_of
+from crystalgfn.structures.candidates.table import CandidateTable
 
-# Okabe and Ito's colours, distinguishable with any colour vision
-SAMPLES, REAL, UNTRAINED, INK, PALE = "#0072B2", "#D55E00", "#8C8C8C", "#222222", "#EEF3F7"
-LARGEST_SVG = 200_000
-BANDWIDTH = 0.5
-"""eV/atom, times N^(-1/5): width of the Gaussian that smooths N energies."""
+STABLE = 0.08
+"""Energy above hull (eV/atom) that is marked."""
 
-STYLE: dict[Any, Any] = {
-    "font.size": 8.5,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#666666",
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": "#444444",
-    "ytick.color": "#444444",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "crystalgfn",
-}
+MOST_ELEMENTS = 44
+"""Elements that are drawn, the most frequent ones among real crystals."""
+
+NAMES = {"samples": "samples", "real": "real crystals"}
+COLOURS = {"samples": SAMPLES, "real": REAL}
 
 Tables = Mapping[str, Crystals]
-COLOURS = {"samples": SAMPLES, "untrained": UNTRAINED, "real": REAL}
-NAMES = {"samples": "samples", "untrained": "untrained sampler", "real": "real crystals"}
 
 
-def draw(tables: Tables, energy: str) -> Figure:
+def draw(tables: Tables, structures: Mapping[str, CandidateTable]) -> Figure:
     """Return the figure.
 
     Args:
-        tables: ``samples``, and ``untrained`` and ``real`` where there are any.
-        energy: name of the proxy whose column (eV/atom) every table has.
+        tables: ``samples``, and ``real`` where there are any.
+        structures: tables of relaxed samples, by name.
     """
     with mpl.rc_context(STYLE):
         padding = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.07, hspace=0.04, wspace=0.03)
         figure = Figure(figsize=(10, 7), layout=padding, facecolor="white")
         grid = figure.add_gridspec(3, 2, height_ratios=(0.6, 1, 1))
-        stages(figure.add_subplot(grid[0, :]), tables["samples"], energy)
-        energies(figure.add_subplot(grid[1, 0]), tables, energy)
-        systems(figure.add_subplot(grid[1, 1]), tables)
-        elements(figure.add_subplot(grid[2, 0]), tables)
-        volumes(figure.add_subplot(grid[2, 1]), tables)
+        stages(figure.add_subplot(grid[0, :]), tables["samples"])
+        elements(figure.add_subplot(grid[1, :]), tables)
+        classes(figure.add_subplot(grid[2, 0]), tables)
+        right = figure.add_subplot(grid[2, 1])
+        if structures:
+            above_hull(right, structures)
+        else:
+            systems(right, tables)
         return figure
 
 
-def stages(axes: Axes, samples: Crystals, energy: str) -> None:
-    """Draw the three stages and the reward, with the values of the best crystal."""
-    crystal = best(samples, 1, energy=energy)
+def example(samples: Crystals) -> Crystals:
+    """Return the first new crystal of a known pattern with three elements on at most four positions.
+
+    Raises:
+        DataError: samples without sites, or none such.
+    """
+    wanted = (samples.counts > 0).sum(1).numpy() == 3
+    for name, value in (("known", 0), ("known_pattern", 1)):
+        if name in samples.columns:
+            wanted &= samples.columns[name] == value
+    for row in np.flatnonzero(wanted):
+        one = samples[np.array([row])]
+        if len(assignments_of(one)[0].sites) <= 4:
+            return one
+    raise DataError("samples: none of three elements on at most four positions, allowed: 1 or more to show")
+
+
+def stages(axes: Axes, samples: Crystals) -> None:
+    """Draw the four stages and the target, with the values of one crystal."""
+    crystal = example(samples)
     group = int(crystal.space_group[0])
     system = CRYSTAL_LATTICE_SYSTEMS[int(CRYSTAL_LATTICE_SYSTEM[group]) - 1]
-    atoms = {z: int(n) for z, n in zip(crystal.elements, crystal.counts[0].tolist(), strict=True) if n}
-    cell = " ".join(SYMBOLS[z] + (f"$_{{{atoms[z]}}}$" if atoms[z] > 1 else "") for z in FORMULA_ORDER if z in atoms)
+    sites = assignments_of(crystal)[0]
+    orbits = list(zip(sites.sites, sites.multiplicities, strict=True))
+    slots = [[f"{many}{letter}" for (_, letter), many in own] for _, own in groupby(orbits, lambda orbit: orbit[0][0])]
+    pattern = " | ".join(" ".join(slot) for slot in slots)
+    held = [SYMBOLS[z] for z, _ in groupby(sites.sites, lambda site: site[0])]
     a, b, c, *angles = crystal.lattice[0].tolist()
-    lengths = f"{a:.2f} × {b:.2f} × {c:.2f} Å"
     angle = ", ".join(f"{symbol} {x:.4g}°" for symbol, x in zip("αβγ", angles, strict=True))
-    value = f"{float(crystal.column(energy)[0]):.2f}".replace("-", "−")
     boxes = (
-        (
-            "1  Space group",
-            f"{HM_SYMBOL[group]} ({group})",
-            f"{system}\nlattice system, point symmetry,\ngroup: set in any order",
-        ),
-        (
-            "2  Composition",
-            cell,
-            "element by element; masks see\nto it that charges cancel and\nWyckoff positions hold the atoms",
-        ),
-        ("3  Lattice", lengths, f"{angle}\ncontinuous steps,\nonly cells that exist"),
-        (
-            "Property → reward",
-            f"{value} eV/atom",
-            "energy E predicted by a proxy;\ncrystals are drawn in\nproportion to exp(−β E)",
-        ),
+        ("1  Space group", f"{HM_SYMBOL[group]} ({group})", f"{system},\none of 230"),
+        ("2  Pattern of sites", pattern, "Wyckoff positions, without\nelements; no dead ends"),
+        ("3  Elements", " | ".join(held), "of 88; formulas, charges and\nall other rules hold"),
+        ("4  Cell", f"{a:.2f} {b:.2f} {c:.2f} Å", f"{angle}\nin one draw"),
+        ("Prior × reward", crystal.formulas[0], "like real crystals; new;\nand what you ask for"),
     )
-    axes.set(xlim=(0, 4), ylim=(0, 1))
+    axes.set(xlim=(0, len(boxes)), ylim=(0, 1))
     axes.axis("off")
     width = 0.88
     for i, (title, content, note) in enumerate(boxes):
@@ -114,170 +113,111 @@ def stages(axes: Axes, samples: Crystals, energy: str) -> None:
         last = i == len(boxes) - 1
         face, edge = ("white", REAL) if last else (PALE, SAMPLES)
         shape = "round,pad=0,rounding_size=0.05"
-        axes.add_patch(FancyBboxPatch((left, 0.02), width, 0.92, shape, mutation_aspect=3, fc=face, ec=edge, lw=1.2))
+        axes.add_patch(FancyBboxPatch((left, 0.06), width, 0.88, shape, mutation_aspect=3, fc=face, ec=edge, lw=1.2))
         centre = left + width / 2
-        axes.text(centre, 0.82, title, ha="center", va="center", weight="bold", color=edge, size=10)
-        axes.text(centre, 0.60, content, ha="center", va="center", size=11)
-        axes.text(centre, 0.25, note, ha="center", va="center", size=7.8, color="#444444", linespacing=1.3)
+        axes.text(centre, 0.80, title, ha="center", va="center", weight="bold", color=edge, size=9.5)
+        size = min(11.0, 190 / max(len(content), 1))
+        axes.text(centre, 0.56, content, ha="center", va="center", size=size)
+        axes.text(centre, 0.26, note, ha="center", va="center", size=7.3, color="#444444", linespacing=1.3)
         if not last:
-            start, end = (left + width, 0.48), (left + 1, 0.48)
+            start, end = (left + width, 0.5), (left + 1, 0.5)
             axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=11, color="#555555", lw=1.2))
 
 
-def energies(axes: Axes, tables: Tables, energy: str) -> None:
-    """Densities of the predicted energy."""
-    values = {name: crystals.column(energy).astype(float) for name, crystals in tables.items()}
-    low = min(v.min() for v in values.values()) - 0.3
-    high = max(np.quantile(v, 0.98) for v in values.values())
-    x = np.linspace(low, high, 400)
-    top = 0.0
-    for name, found in values.items():
-        y = density(found, x)
-        top = max(top, float(y.max()))
-        axes.fill_between(x, y, color=COLOURS[name], alpha=0.18, lw=0)
-        axes.plot(x, y, color=COLOURS[name], lw=1.6, label=f"{NAMES[name]}, median {np.median(found):.2f}")
-    axes.set(xlim=(low, high), ylim=(0, 1.12 * top), yticks=[], ylabel="density")
-    axes.set_xlabel("formation energy predicted by the same proxy (eV/atom)")
-    axes.set_title("Energies move to where the reward is")
-    legend = axes.legend(frameon=False, loc="upper right", handlelength=1.2)
-    for text in legend.get_texts():
-        text.set_text(text.get_text().replace("-", "−"))
+def elements(axes: Axes, tables: Tables) -> None:
+    """Draw the share of crystals that hold each element, by atomic number."""
+    shares = {name: prevalence(crystals) for name, crystals in tables.items()}
+    last = shares[list(tables)[-1]]
+    frequent = sorted(last, key=lambda z: -last[z])[:MOST_ELEMENTS]
+    order = sorted(z for z in frequent if any(of.get(z) for of in shares.values()))
+    x, width = np.arange(len(order)), 0.8 / len(tables)
+    for i, (name, of_element) in enumerate(shares.items()):
+        heights = [100 * of_element.get(z, 0.0) for z in order]
+        groups = len(np.unique(tables[name].space_group.numpy()))
+        held = int((tables[name].counts > 0).any(0).sum())
+        label = f"{len(tables[name]):,} {NAMES[name]}: {held} elements, {groups} space groups"
+        axes.bar(x + (i - (len(shares) - 1) / 2) * width, heights, width * 0.9, color=COLOURS[name], label=label)
+    axes.set_xticks(x, [SYMBOLS[z] for z in order], fontsize=7.8)
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.7, len(order) - 0.3)
+    axes.set_ylabel("crystals that hold it (%)")
+    axes.set_title(f"Elements, the {len(order)} most frequent")
+    axes.legend(frameon=False, loc="upper right", handlelength=0.9)
 
 
-def density(values: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Gaussian kernel density (atom/eV) of energies ``(N,)`` at points ``(M,)``, both eV/atom."""
-    width = BANDWIDTH * len(values) ** -0.2
-    edges = np.linspace(values.min() - 1, values.max() + 1, 4000)
-    weights, _ = np.histogram(values, edges)
-    centres = (edges[1:] + edges[:-1]) / 2
-    kernel = np.exp(-0.5 * ((x[:, None] - centres) / width) ** 2) / (width * np.sqrt(2 * np.pi))
-    result: NDArray[np.float64] = kernel @ weights / len(values)
-    return result
+def classes(axes: Axes, tables: Tables) -> None:
+    """Shares of the chemical classes."""
+    shares = {name: class_shares(elements_of(crystals)) for name, crystals in tables.items()}
+    kinds = list(next(iter(shares.values())))
+    y, height = np.arange(len(kinds)), 0.8 / len(tables)
+    for i, (name, of) in enumerate(shares.items()):
+        bars = [100 * of[kind] for kind in kinds]
+        axes.barh(y + (i - (len(shares) - 1) / 2) * height, bars, height * 0.9, color=COLOURS[name], label=NAMES[name])
+    axes.set_yticks(y, kinds)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()
+    axes.set_xlabel("share of crystals (%)")
+    axes.set_title("Chemistry")
+    axes.legend(frameon=False, loc="upper right", handlelength=0.9)
 
 
 def systems(axes: Axes, tables: Tables) -> None:
     """Shares of the eight crystal-lattice systems."""
-    height = 0.8 / len(tables)
-    y = np.arange(len(CRYSTAL_LATTICE_SYSTEMS))
+    y, height = np.arange(len(CRYSTAL_LATTICE_SYSTEMS)), 0.8 / len(tables)
     for i, (name, crystals) in enumerate(tables.items()):
         codes = CRYSTAL_LATTICE_SYSTEM[crystals.space_group.numpy()]
         shares = 100 * np.bincount(codes, minlength=9)[1:] / len(crystals)
-        groups = len(np.unique(crystals.space_group.numpy()))
-        label = f"{NAMES[name]}, {groups} groups"
-        axes.barh(y + (i - (len(tables) - 1) / 2) * height, shares, height * 0.9, color=COLOURS[name], label=label)
+        axes.barh(y + (i - (len(tables) - 1) / 2) * height, shares, height * 0.9, color=COLOURS[name])
     axes.set_yticks(y, [name.replace("-", "-\n") for name in CRYSTAL_LATTICE_SYSTEMS], linespacing=0.9, size=7.6)
     axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
     axes.set_xlabel("share of crystals (%)")
-    axes.set_xlim(0, 1.35 * axes.get_xlim()[1])  # room for the legend
-    axes.set_title("Crystal-lattice systems and space groups")
-    axes.legend(frameon=False, loc="lower right", handlelength=0.9)
+    axes.set_title("Crystal-lattice systems")
 
 
-def elements(axes: Axes, tables: Tables) -> None:
-    """Draw the share of crystals that hold each element; only the most frequent elements if there are many."""
-    samples = tables["samples"]
-    shares = {name: prevalence(crystals) for name, crystals in tables.items()}
-    order = [z for z in FORMULA_ORDER if z in samples.elements]
-    if len(order) > 24:
-        frequent = sorted(order, key=lambda z: -shares["samples"].get(z, 0.0))[:24]
-        order = [z for z in order if z in frequent]
-    x, width = np.arange(len(order)), 0.8 / len(tables)
-    for i, (name, of_element) in enumerate(shares.items()):
-        heights = [100 * of_element.get(z, 0.0) for z in order]
-        axes.bar(x + (i - (len(shares) - 1) / 2) * width, heights, width * 0.9, color=COLOURS[name])
-    axes.set_xticks(x, [SYMBOLS[z] for z in order])
-    axes.tick_params(axis="x", length=0)
-    axes.set_ylabel("crystals that hold it (%)")
-    axes.set_xlabel("element, by rising electronegativity")
-    axes.set_title("Elements")
+def above_hull(axes: Axes, structures: Mapping[str, CandidateTable]) -> None:
+    """Share of the samples up to an energy above the hull after relaxing."""
+    for (name, table), colour in zip(structures.items(), (SAMPLES, UNTRAINED, REAL), strict=False):
+        column = table.above_hull
+        if column is None:
+            raise DataError(f"{name}: no energies above hull, allowed: a table of crystalgfn structures with a hull")
+        energies = np.array([row.energy(column) for row in table.rows])
+        values = np.sort(energies[np.isfinite(energies)])
+        shares = 100 * np.arange(1, len(values) + 1) / len(table)
+        stable = 100 * float((values <= STABLE).mean()) * len(values) / len(table)
+        label = f"{name}: {stable:.3g} % within {STABLE} eV/atom"
+        axes.plot(values, shares, color=colour, lw=1.8, drawstyle="steps-post", label=label)
+    axes.axvline(STABLE, color="#999999", lw=0.8, ls=(0, (4, 3)))
+    axes.set(xlim=(-0.15, 0.6), ylim=(0, 100), xlabel="energy above hull at most (eV/atom)", ylabel="samples (%)")
+    axes.set_title("After relaxing")
+    axes.legend(frameon=False, loc="lower right", handlelength=1.4)
 
 
-def prevalence(crystals: Crystals) -> dict[int, float]:
-    """Share of crystals that hold each element, by atomic number."""
-    shares = (crystals.counts > 0).double().mean(0).tolist()
-    return dict(zip(crystals.elements, shares, strict=True))
-
-
-def volumes(axes: Axes, tables: Tables) -> None:
-    """Volume per atom against the estimate from the composition, both A^3/atom."""
-    order = [name for name in ("untrained", "samples", "real") if name in tables]
-    points = {name: volume_and_estimate(tables[name]) for name in order}
-    shown = np.concatenate([np.column_stack(points[name]) for name in order if name != "untrained"])
-    limits = np.stack((np.quantile(shown, 0.001, axis=0) / 1.1, np.quantile(shown, 0.999, axis=0) * 1.1))
-    for name in order:
-        estimate, volume = points[name]
-        some = np.random.default_rng(0).permutation(len(volume))[:1500]
-        size, alpha = (9, 0.85) if name == "real" else (5, 0.35)
-        axes.scatter(
-            estimate[some], volume[some], size, color=COLOURS[name], alpha=alpha, lw=0, rasterized=True, zorder=2
-        )
-    axes.plot([1e-3, 1e5], [1e-3, 1e5], color=INK, lw=0.9, ls=(0, (4, 3)), zorder=3, label="volume = estimate")
-    axes.legend(loc="lower right", frameon=False, handlelength=2)
-    axes.set(xscale="log", yscale="log", xlim=limits[:, 0], ylim=limits[:, 1])
-    for axis, (low, high) in zip((axes.xaxis, axes.yaxis), limits.T, strict=True):
-        digits = (1, 1.5, 2, 3, 5, 7) if high < 30 * low else (1,)
-        ticks = [t for power in range(-3, 5) for t in (d * 10.0**power for d in digits) if low <= t <= high]
-        axis.set_ticks(ticks, [f"{t:g}" for t in ticks])
-        axis.set_minor_locator(NullLocator())
-    axes.set(xlabel="estimate from the composition (Å³/atom)", ylabel="volume (Å³/atom)")
-    inside = 100 * np.mean((points["samples"][1] >= 5) & (points["samples"][1] <= 60))
-    axes.set_title(f"Volumes: {inside:.4g} % of samples in 5–60 Å³/atom")
-
-
-def volume_and_estimate(crystals: Crystals) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return estimated and real volumes per atom, ``(B,)`` each, A^3/atom."""
-    counts = crystals.counts.numpy()
-    estimate = counts @ ATOMIC_VOLUME[list(crystals.elements)] / counts.sum(1)
-    return estimate, crystals.volume_per_atom.numpy()
-
-
-def prepare(samples: Crystals, untrained: Crystals | None, real: Crystals | None) -> tuple[dict[str, Crystals], str]:
-    """Return all tables with energies of the samples' own proxy; real crystals are limited to the same elements.
-
-    Raises:
-        DataError: samples without energies, or no real crystal with the same elements.
-    """
-    column = energy_column(samples)
-    if column is None:
-        raise DataError(f"samples: no column in eV/atom, found {', '.join(samples.columns) or 'none'}")
-    proxy = column.split(" [")[0]
-    tables = {"samples": samples}
-    if untrained is not None:
-        tables["untrained"] = _judged(untrained, proxy, column)
-    if real is not None:
-        foreign = [i for i, z in enumerate(real.elements) if z not in samples.elements]
-        real = real[~(real.counts[:, foreign] > 0).any(1)]
-        if not len(real):
-            raise DataError("no real crystal has only elements of the samples")
-        tables["real"] = _judged(real, proxy, column)
-    return tables, column
-
-
-def _judged(crystals: Crystals, proxy: str, column: str) -> Crystals:
-    if column in crystals.columns:
-        return crystals
-    return crystals.with_columns(**{column: resolve(proxy)(crystals)})
+def named(text: str) -> tuple[str, Path]:
+    """Return name and path of ``NAME=TABLE``."""
+    name, equals, path = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"found {text!r}, allowed: NAME=TABLE")
+    return name, Path(path)
 
 
 @one_line_errors
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the script; 2 for an error that the user can mend."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=Path, required=True, metavar="TABLE")
-    parser.add_argument("--untrained", type=Path, metavar="TABLE")
-    parser.add_argument("--real", type=Path, metavar="TABLE")
+    parser.add_argument("--samples", type=Path, required=True, metavar="TABLE", help="with a column wyckoff")
+    parser.add_argument("--real", type=Path, metavar="TABLE", help="real crystals that the prior learned from")
+    parser.add_argument("--prior", default="prior", metavar="MODEL", help="says which of them are shown")
+    parser.add_argument("--structures", type=named, action="append", default=[], metavar="NAME=TABLE")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images/overview.png"), metavar="PNG")
     options = parser.parse_args(arguments)
-    read = [Crystals.from_file(p) if p else None for p in (options.samples, options.untrained, options.real)]
-    tables, energy = prepare(*read)  # type: ignore[arg-type]  # the first is required
-    figure = draw(tables, energy)
+    tables = {"samples": Crystals.from_file(options.samples)}
+    if options.real:
+        real = read_real(load(options.prior), options.real)
+        tables["real"] = Crystals.concatenate([real.learned, real.held_out])
+    figure = draw(tables, {name: CandidateTable.read(path) for name, path in options.structures})
     options.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(options.output, dpi=150, metadata={"Software": None})
-    svg = options.output.with_suffix(".svg")
-    figure.savefig(svg, dpi=150, metadata={"Date": None})
-    if svg.stat().st_size > LARGEST_SVG:
-        svg.unlink()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the tables of docs/reproduction.md: the paper's numbers beside those of samples.
 
-    python scripts/docs/reproduce.py --draw paper-fast --draw default --untrained paper-fast --real crystals.parquet \
-        --page docs/reproduction.md
+    python scripts/docs/reproduce.py --draw paper-fast --draw twelve-elements --untrained paper-fast \
+        --real crystals.parquet --page docs/reproduction.md
 
 Samples are drawn (``--draw``: presets with trained weights, or run folders) or read (``--samples NAME=TABLE``). Each
 table is described with its own energies, the first column in eV/atom. Then every proxy behind such a column predicts

@@ -43,6 +43,9 @@ def test_a_table_with_sites():
     assert sites_of_table(given) == [OXIDE, Assignment(221, ((8, "a"), (12, "b"))), None]
     found = evaluate_crystals(given, smact=False)["diversity"]
     assert (found["n_site_keys"]["value"], found["n_site_keys"]["n"]) == (2, 3)
+    assert (
+        sites_of_table(crystals(MGO, wyckoff=[float("nan")])) == sites_of_table(crystals(MGO, wyckoff=[""])) == [None]
+    )
     assert "n_site_keys" not in evaluate_crystals(crystals(MGO), smact=False)["diversity"]
 
 

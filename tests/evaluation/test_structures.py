@@ -46,6 +46,15 @@ def test_novelty_against_a_folder_of_structures(folder, tmp_path):
     assert "1 structures of known" in found["metrics"]["uniqueness"]["novel"]["method"]
 
 
+def test_times_that_a_table_lacks(tmp_path):
+    made = {0: salt("K", "Cl")}
+    old = write_candidates(tmp_path / "old", [candidate(0, made[0], -1.0, seconds_cpu=None), failure(1)], made)
+    cost = evaluate(read_data(old), smact=False)["metrics"]["cost"]
+    assert (cost["cpu_seconds_mean"]["value"], cost["cpu_seconds_mean"]["n"]) == (6, 1)
+    assert "and 1 crystals without a time" in cost["cpu_seconds_mean"]["method"]
+    assert cost["cpu_seconds_per_sun_0.08"]["value"] is None
+
+
 @pytest.fixture
 def run(tmp_path):
     """A run with a salt that is known by formula alone, one in P1, and a failure; their hull and references."""
@@ -97,10 +106,12 @@ def test_a_run_says_what_it_cost_and_how_various_it_is(run):
         "outcome.flagged": 1 / 3,
         "symmetry.p1": 1 / 3,
         "symmetry.group_kept": 1 / 3,
-        "cost.seconds_mean": 10 / 3,
-        "cost.seconds_median": 2,
-        "cost.seconds_per_sun_0.08": 5,
-        "cost.seconds_per_sun_0": 10,
+        "cost.seconds_mean": 5,
+        "cost.seconds_median": 3,
+        "cost.cpu_seconds_mean": 10 / 3,
+        "cost.cpu_seconds_median": 2,
+        "cost.cpu_seconds_per_sun_0.08": 5,
+        "cost.cpu_seconds_per_sun_0": 10,
         "diversity.n_elements": 6,  # Ag and Br of the failure too
         "diversity.n_site_keys": 2,
         "diversity.most_frequent_pattern": 2 / 3,

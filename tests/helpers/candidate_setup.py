@@ -30,14 +30,23 @@ def candidate(number, structure, formation, **more):
         "novel": True,
         "flags": "",
         "converged": True,
-        "seconds": 2.0,
+        "seconds": 3.0,
+        "seconds_cpu": 2.0,
     }
     return Row(**{**cells, "energies": {FORMATION: formation}, **more})
 
 
 def failure(number, **more):
     """A row without a structure."""
-    return Row(row=number, formula="AgBr", reason="no placement", counts={"Ag": 4, "Br": 4}, seconds=6.0, **more)
+    return Row(
+        row=number,
+        formula="AgBr",
+        reason="no placement",
+        counts={"Ag": 4, "Br": 4},
+        seconds=9.0,
+        seconds_cpu=6.0,
+        **more,
+    )
 
 
 def candidates_of(rows, structures):

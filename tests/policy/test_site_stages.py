@@ -5,18 +5,19 @@ import torch
 
 from crystalgfn.crystallography.operations import affine_permutations
 from crystalgfn.crystallography.sites.assignments import Assignment
-from crystalgfn.crystallography.sites.keys import log_writings
+from crystalgfn.crystallography.sites.keys import log_writings, site_keys
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.policy.stages.sites import SiteSteps
-from crystalgfn.spaces.site_pattern_space import SitePatternSpace
-from crystalgfn.spaces.site_states import SiteStates, slot_counts
+from crystalgfn.rewards.reward import Reward
 from crystalgfn.spaces.slot_elements import SlotElementSpace
 from crystalgfn.spaces.structure_types import StructureType
 from crystalgfn.spaces.writings import canonical_writing, writings
 from direct_sites import enumerate_sites
 from policy_setup import mean_and_error, random_policy, site_space, stage_sums
+from site_samples import states_of
 
 FREE = {"charge": None, "n_elements": (1, 3)}
 SPACES = {
@@ -78,24 +79,6 @@ def written(space, states) -> list:
     return crystals
 
 
-def states_of(space, crystals):
-    """States of enumerated crystals, with a lattice in the middle of the cube."""
-    orbits, m = space.of(SitePatternSpace).max_orbits, space.max_elements
-    place = {z: d + 1 for d, z in enumerate(space.elements)}
-    n = len(crystals)
-    group = torch.tensor([g for g, *_ in crystals])
-    slots, letters = torch.zeros(n, orbits, dtype=torch.int64), torch.full((n, orbits), -1)
-    elements, filled = torch.zeros(n, m, dtype=torch.int64), torch.zeros(n, m, dtype=torch.int64)
-    for row, (_, pattern, numbers) in enumerate(crystals):
-        flat = [(slot, letter) for slot, each in enumerate(pattern) for letter in each]
-        slots[row, : len(flat)], letters[row, : len(flat)] = torch.tensor(flat).T
-        columns = sorted((place[z], slot) for slot, z in enumerate(numbers))
-        elements[row, : len(columns)], filled[row, : len(columns)] = torch.tensor(columns).T
-    counts = slot_counts(group, slots, letters, m).gather(1, filled) * (elements > 0)
-    u = torch.where(space.lattice.free(group), 0.5, 0.0).double()
-    return SiteStates(group, elements, counts, u, slots, letters, filled)
-
-
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("remembers", [False, True])
 def test_probabilities_of_all_crystals_add_up_to_one(name, remembers):
@@ -103,12 +86,14 @@ def test_probabilities_of_all_crystals_add_up_to_one(name, remembers):
     space = site_space(groups, elements, **limits)
     wanted = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
     assert len(wanted) > 20
-    policy = random_policy(space, 1, remembered_patterns=64 if remembers else 0).eval()
+    options = {"remembered_patterns": 64, "recognised_crystals": 4_000} if remembers else {}
+    policy = random_policy(space, 1, **options).eval()
     states = states_of(space, wanted)
     if remembers:  # some patterns, and some that other constraints would allow
         policy.remember(states[torch.arange(0, len(states), 3)])
         with torch.no_grad():
             policy.stages["sites"].table.weight.add_(torch.randn(64, generator=torch.Generator().manual_seed(0)))
+        policy.recognise(states[torch.arange(0, len(states), 2)])
     with torch.no_grad():
         back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(0))
         scores = policy.score(back, space)
@@ -150,6 +135,52 @@ def test_the_mean_weight_is_the_partition_function():
     z = (torch.exp(0.5 * orbits) * line**free * empty ** (6 - free)).sum()
     mean, error = mean_and_error(torch.exp(sum(sums.values()) + log_r - z.log()))
     assert abs(mean - 1) < 4 * error < 0.2
+
+
+def test_recognised_crystals_have_a_weight_of_their_own():
+    groups, elements, limits = SPACES["fixed positions"]
+    space = site_space(groups, elements, **{**limits, "n_atoms_primitive": (1, 6)})
+    crystals = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
+    states = states_of(space, crystals)
+    keys = site_keys(states.space_group, space.crystals(states).sites.elements, states.letters)
+    known = states[torch.arange(0, len(states), 7)]
+    is_known = torch.isin(keys, keys[::7])
+    policy = random_policy(space, 2, recognised_crystals=1_000).eval()
+    stage, drawn = policy.stages["elements"], policy.sample_backward(states, space, generator=torch.Generator())
+    with torch.no_grad():
+        before = policy.score(drawn, space).log_pf_sum
+        policy.recognise(known)
+        stage.recognised_weight.weight.zero_()
+        stage.recognised_weight.bias.fill_(-50.0)
+        after = policy.score(drawn, space).log_pf_sum
+    drops = after - before < -20
+    last = states.elements.gather(1, (states.elements > 0).sum(1, keepdim=True) - 1)
+    alone = torch.tensor(  # where every allowed last element is recognised, none loses
+        [
+            bool(mask.sum() == 1)
+            for mask in drawn.steps[2].element_masks[torch.arange(len(last)), (states.elements > 0).sum(1) - 1]
+        ]
+    )
+    assert (drops <= is_known).all()
+    assert drops[is_known & ~alone].float().mean() > 0.9
+    samples = policy.sample(2_000, space, generator=torch.Generator().manual_seed(0)).states
+    of_samples = site_keys(samples.space_group, space.crystals(samples).sites.elements, samples.letters)
+    assert torch.isin(of_samples, keys[::7]).float().mean() < 0.02 + is_known[alone].float().mean()
+
+
+def test_writings_share_the_reward_of_their_crystal():
+    groups, elements, limits = SPACES["fixed positions"]
+    space = site_space(groups, elements, **{**limits, "n_atoms_primitive": (1, 5)})
+    crystals = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
+    states = states_of(space, crystals)
+    keys = site_keys(states.space_group, space.crystals(states).sites.elements, states.letters)
+    distinct, row, times = torch.unique(keys, return_inverse=True, return_counts=True)
+    assert len(distinct) < len(crystals)
+    reward = torch.exp(CrystalTarget(space, Reward([])).log_reward(states)).double()
+    total = torch.zeros(len(distinct), dtype=torch.float64).index_add(0, row, reward)
+    assert torch.allclose(total, torch.ones_like(total), atol=1e-6)  # whatever letters the normalizer exchanges
+    assert torch.equal(torch.exp(CrystalTarget(space, Reward([]), whole=True).log_reward(states)), torch.ones(len(row)))
+    assert (times > 1).any()
 
 
 def test_a_narrower_space_keeps_the_weights_and_loses_nothing():
@@ -205,7 +236,7 @@ def test_writings_of_a_crystal_have_one_canonical_form():
             each = Assignment(group, tuple(zip((3, 8, 26), (letters[i] for i in pick), strict=False)))
             all_writings = writings(each)
             assert canonical_writing(each) in all_writings
-            for image in affine_permutations(group):
+            for image in affine_permutations(group)[:: 1 + len(affine_permutations(group)) // 12]:
                 moved = Assignment(group, tuple((z, image[letter]) for z, letter in each.sites))
                 assert canonical_writing(moved) == canonical_writing(each)
                 assert sorted(writings(moved)) == sorted(all_writings)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, ConstraintError
 from crystalgfn.evaluation.validity import check
 from crystalgfn.proxies.models import WEIGHTS, model_folder
-from crystalgfn.runs.model import CHUNK, load
+from crystalgfn.runs.model import CHUNK, load, untrained
 from crystalgfn.runs.training import METRICS, POSTERIOR, train
 from small_run import small_config
 
@@ -213,3 +214,18 @@ def test_a_prior_brings_its_own_measure(run):
 def test_weights_of_another_space_are_refused(run, tmp_path):
     with pytest.raises(CheckpointError):
         train(small_config(start="paper-fast"), tmp_path / "run")
+
+
+def test_tables_of_ones_own_count_as_known(tmp_path):
+    model = untrained(load_preset("default"))
+    crystals = model.sample(40, seed=1)
+    new = crystals.columns["known"] == 0
+    assert new.sum() > 20
+    crystals[:10].to_parquet(tmp_path / "mine.parquet")
+    again = model.knowing(tmp_path / "mine.parquet").sample(40, seed=1)
+    assert again.columns["known"][:10].all()
+    assert (again.columns["known"][10:] == crystals.columns["known"][10:]).mean() > 0.9
+    lower = again.columns["log_reward"] - crystals.columns["log_reward"]
+    assert np.allclose(lower[:10][new[:10]], math.log(0.05))
+    with pytest.raises(ConfigError, match="known: the objective has no term novelty"):
+        untrained(load_preset("twelve-elements")).knowing(tmp_path / "mine.parquet")

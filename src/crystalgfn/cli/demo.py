@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from crystalgfn.stability.load import BUILTIN, hull_choices
+
+if TYPE_CHECKING:
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.runs.model import Model
+    from crystalgfn.stability.hull import Hull
 
 MAX_ATOMS = 14
 """Most atoms in the primitive cell of crystals to relax: a demo should take minutes."""
 
-BEST = 10
-"""Rows of each table that is printed."""
+MAX_FREE = 4
+"""Most coordinates that symmetry leaves free in them, for the same reason; half of real crystals have at most 2."""
+
+JUDGED = 0.6
+"""Share of the candidates with elements that the hull knows, where it lacks some of the model's."""
 
 app = typer.Typer()
 
@@ -21,41 +31,76 @@ def demo(
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.")] = Path("demo"),
     model: Annotated[str, typer.Option("--model", help="A preset with shipped weights, or a run folder.")] = "default",
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample.")] = 1000,
-    candidates: Annotated[int, typer.Option("--candidates", min=1, help="Of them, how many to relax.")] = 20,
+    candidates: Annotated[int, typer.Option("--candidates", min=1, help="Crystals to relax.")] = 20,
+    hull: Annotated[
+        str, typer.Option("--hull", help=f"{hull_choices()}. It judges candidates of its elements, 60 % of them.")
+    ] = BUILTIN,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
 ) -> None:
-    """Sample, place, relax, rank: writes crystals.csv and .parquet, CIF files and the table of candidates."""
+    """Sample, place, relax, judge: writes crystals.csv and .parquet, CIF files, the table of candidates, a page."""
     from rich.console import Console
 
-    from crystalgfn.cli.structures import report
-    from crystalgfn.report.summary import best_table
+    from crystalgfn.report.demo import classes_table, judged_table, verdict
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings
-    from crystalgfn.structures.candidates.selection import most_promising
+    from crystalgfn.structures.candidates.table import TABLE, CandidateTable
     from crystalgfn.structures.candidates.workers import Tools
 
+    judge = load_hull(hull)
     output.mkdir(parents=True, exist_ok=True)
     loaded = load(model)
     crystals = loaded.sample(n, seed=seed)
     for suffix in ("csv", "parquet"):
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
-    energy = loaded.target.reward.column
-    Console().print(best_table(crystals, BEST, energy=energy, total=n))
-    chosen = most_promising(crystals, candidates, hull=load_hull("builtin"), energy=energy, max_atoms=MAX_ATOMS)
+    Console().print(classes_table(crystals))
+    chosen = choose(loaded, crystals, candidates, hull=judge, seed=seed)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
-    typer.echo(f"\n{n:,} crystals sampled; the {len(chosen)} of lowest predicted energy above hull go on\n")
-    folder = run(
-        table,
-        output / "structures",
-        Tools(),
-        SearchSettings(placements=20, relaxed=1, seed=seed),
-        n=None,
-        workers=workers,
-        resume=resume,
+    typer.echo(
+        f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, each class in "
+        "turn, the most probable first\n"
     )
-    report(folder.path, BEST)
+    settings = SearchSettings(placements=20, relaxed=1, seed=seed)
+    folder = run(table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume)
+    results = CandidateTable.read(folder.path / TABLE)
+    Console().print(judged_table(results))
+    typer.echo(f"\n{verdict(results, judge.elements)}")
+    typer.echo(f"tables and CIF files: {folder.path}{_page(folder.path, output / 'report.html')}")
+
+
+def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:
+    """Choose crystals to relax, 60 % of them with elements that the hull knows where it lacks some of the model's.
+
+    This part is drawn from the same model under two more constraints: these elements, and balanced charges.
+    """
+    from crystalgfn.crystallography.elements import SYMBOLS
+    from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.evaluation.assortment import assorted
+
+    symbols = [SYMBOLS[z] for z in model.space.elements]
+    covered = [symbol for symbol in symbols if symbol in hull.elements]
+    if not covered or len(covered) == len(symbols):
+        return assorted(crystals, n, max_atoms=MAX_ATOMS, max_free=MAX_FREE)
+    drawn = model.restricted(allowed=covered, charge="per_element").sample(50 * n, seed=seed)
+    judged = assorted(drawn, round(JUDGED * n), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
+    others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
+    return Crystals.concatenate([others, judged])
+
+
+def _page(folder: Path, page: Path) -> str:
+    """Write a page about the candidates where its libraries are installed; returns what to say of it."""
+    from importlib.util import find_spec
+
+    if not all(map(find_spec, ("plotly", "matplotlib", "smact"))):
+        return '; with pip install ".[report]" there would be a page to look at as well'
+    from crystalgfn.evaluation.inputs import read_data
+    from crystalgfn.files.atomic import write_text
+    from crystalgfn.report.page.build import report
+    from crystalgfn.report.page.document import render
+
+    write_text(page, render(report(read_data(folder, name=folder.parent.name), smact=False)))
+    return f"; a page to look at: {page}"

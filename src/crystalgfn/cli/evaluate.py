@@ -21,6 +21,9 @@ app = typer.Typer()
 LIKELIHOODS = 500
 """Most crystals of each set whose probability under a model is estimated."""
 
+EXACT = 2_000
+"""Most crystals of each set whose exact probability under a prior with sites is summed over their writings."""
+
 
 @app.command()
 def evaluate(
@@ -84,6 +87,7 @@ def _likelihood(model: Model, samples: Data, references: References, seed: int) 
     """How a model's likelihoods of samples and of crystals of the reference follow the reward; nats for a prior."""
     import numpy as np
 
+    from crystalgfn.evaluation.exact_nats import exact_nats, exact_numbers
     from crystalgfn.evaluation.likelihood import likelihood_numbers, nats_numbers
 
     sets = {"samples": (samples.crystals, "fresh samples")}
@@ -91,6 +95,10 @@ def _likelihood(model: Model, samples: Data, references: References, seed: int) 
         sets["reference"] = (references.crystals, f"crystals of {references.name}")
     numbers: Numbers = {}
     for key, (crystals, what) in sets.items():
+        if model.config.is_prior and model.space.has_sites:
+            some = np.sort(np.random.default_rng(seed).permutation(len(crystals))[:EXACT])
+            numbers |= exact_numbers(exact_nats(model.policy, model.space, crystals[some]), what, key)
+            continue
         if model.config.is_prior:
             parts = model.nats(crystals, seed=seed)
             numbers |= nats_numbers(parts, what, key, exact=model.policy.single_parent)

@@ -48,6 +48,12 @@ def sample(
         int | None,
         typer.Option("--pool", min=1, help="Samples that --resample chooses from; 10 n.", rich_help_panel=_TARGET),
     ] = None,
+    known: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--known", metavar="TABLE", help="Further known crystals, with a column wyckoff.", rich_help_panel=_TARGET
+        ),
+    ] = None,
     finetune: Annotated[
         float | None,
         typer.Option(
@@ -72,9 +78,12 @@ def sample(
     term_weights = weights(weight or [])
     if term_weights:
         loaded = loaded.weighted(**term_weights)
+    if known:
+        loaded = loaded.knowing(*known)
     if finetune is not None:
         loaded = _finetuned(loaded, finetune, seed)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
+    manifest |= {"known": known} if known else {}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:

@@ -40,6 +40,9 @@ class PolicyConfig(Section):
     """Null for plain hidden layers; a number for residual ones with this dropout while a prior is trained."""
     remembered_patterns: int = Field(0, ge=0, le=100_000)
     """With ``sites: wyckoff``: most site patterns of real crystals that a policy remembers beside its network."""
+    recognised_crystals: int = Field(0, ge=0, le=1_000_000)
+    """With ``sites: wyckoff``: most crystals that a policy recognises before their last element, with a weight that it
+    learns for completing them. With a prior, these are the crystals of ``training.data``."""
 
 
 class ReplayConfig(Section):

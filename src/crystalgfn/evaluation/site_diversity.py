@@ -56,7 +56,7 @@ def sites_of_table(crystals: Crystals) -> list[Assignment | None] | None:
     rows = zip(crystals.space_group.tolist(), crystals.counts.tolist(), crystals.columns[COLUMN], strict=True)
     for row, (group, counts, text) in enumerate(rows):
         try:
-            sites = None if text is None else parse_sites(text, group)
+            sites = None if text in (None, "") or text != text else parse_sites(text, group)  # NaN is not itself
             if sites is not None:
                 check_counts(sites, {z: n for z, n in zip(crystals.elements, counts, strict=True) if n})
         except DataError as error:

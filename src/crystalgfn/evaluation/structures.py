@@ -182,23 +182,30 @@ def _diversity(candidates: Candidates, crystals: Crystals) -> Numbers:
 
 def _cost(candidates: Candidates, stability: Numbers) -> Numbers:
     """Seconds of the search for structures; what sampling took is not among them."""
-    seconds = np.array([row.seconds for row in candidates.rows if row.seconds is not None], dtype=float)
-    if not len(seconds):
+    wall = np.array([row.seconds for row in candidates.rows if row.seconds is not None], dtype=float)
+    cpu = np.array([row.seconds_cpu for row in candidates.rows if row.seconds_cpu is not None], dtype=float)
+    if not len(wall):
         return {}
-    n = len(candidates)
-    whose = (
-        "column 'seconds': placing and relaxing one crystal by the clock of its worker, which is CPU time only if the "
-        "worker has an idle core and one thread; sampling is left out"
-    )
+    n, untimed = len(candidates), len(candidates) - len(cpu)
+    of_clock = "column 'seconds', placing and relaxing one crystal by the clock; sampling is left out"
     out = {
-        "seconds_mean": measured(float(seconds.mean()), f"mean seconds a crystal; {whose}", len(seconds)),
-        "seconds_median": measured(float(np.median(seconds)), f"median seconds a crystal; {whose}", len(seconds)),
+        "seconds_mean": measured(float(wall.mean()), f"mean: {of_clock}", len(wall)),
+        "seconds_median": measured(float(np.median(wall)), f"median: {of_clock}", len(wall)),
     }
+    if not len(cpu):
+        return out | {"cpu_seconds_mean": measured(None, "not measured: the table has no column 'seconds_cpu'", 0)}
+    of_cpu = (
+        "column 'seconds_cpu', CPU time of the worker for placing and relaxing one crystal; sampling is left out"
+        f"{f', and {untimed} crystals without a time' if untimed else ''}"
+    )
+    out["cpu_seconds_mean"] = measured(float(cpu.mean()), f"mean: {of_cpu}", len(cpu))
+    out["cpu_seconds_median"] = measured(float(np.median(cpu)), f"median: {of_cpu}", len(cpu))
     for threshold in THRESHOLDS:
         share = stability[f"sun_{threshold:g}"]["value"]
-        method = f"seconds of all crystals, failed ones included, over those S.U.N. at {threshold:g} eV/atom; {whose}"
-        value = float(seconds.sum()) / (share * n) if share else None
-        out[f"seconds_per_sun_{threshold:g}"] = measured(value, method if share else "not measured: none is S.U.N.", n)
+        method = f"seconds of all crystals, failed ones too, over those S.U.N. at {threshold:g} eV/atom: {of_cpu}"
+        value = float(cpu.sum()) / (share * n) if share else None
+        method = method if share else "not measured: no crystal is known to be S.U.N."
+        out[f"cpu_seconds_per_sun_{threshold:g}"] = measured(value, method, len(cpu))
     return out
 
 

@@ -17,20 +17,31 @@ from crystalgfn.gflownet.prior import PriorTrainer
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 
+RECOGNISED = "recognised"
+"""Part of the names of weights that belong to crystals a policy recognises (:mod:`.policy.stages.recognition`)."""
+
 
 def save_policy(path: Path, policy: CrystalPolicy, header: dict[str, Any]) -> None:
     """Write the weights of a policy to sample from."""
     write_tensors(path, policy.state_dict(), header)
 
 
-def load_policy(path: Path, policy: CrystalPolicy) -> dict[str, Any]:
+def load_policy(path: Path, policy: CrystalPolicy, *, start: bool = False) -> dict[str, Any]:
     """Fill ``policy`` with the weights of a file and return the header.
+
+    Args:
+        path: the file.
+        policy: filled in place.
+        start: whether training begins with these weights: what the policy recognises may then be missing in the file.
 
     Raises:
         CheckpointError: the weights do not have the shapes that the configuration asks for.
     """
     tensors, header = read_tensors(path)
-    _fill(policy, {k: v.float() for k, v in tensors.items()}, path)
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    if start:
+        weights = {k: v for k, v in policy.state_dict().items() if RECOGNISED in k} | weights
+    _fill(policy, weights, path)
     return header
 
 

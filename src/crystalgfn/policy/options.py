@@ -22,6 +22,7 @@ class PolicyOptions:
             :mod:`crystalgfn.policy.stages.composition`.
         dropout: None for plain hidden layers; otherwise the dropout of residual ones.
         remembered_patterns: most site patterns that the stage of sites remembers beside its network.
+        recognised_crystals: most crystals that the stage of elements recognises before their last element.
         conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
     """
 
@@ -34,4 +35,5 @@ class PolicyOptions:
     look_ahead: LookAhead = "counts"
     dropout: float | None = None
     remembered_patterns: int = 0
+    recognised_crystals: int = 0
     conditions: int = 0

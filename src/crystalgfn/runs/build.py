@@ -188,8 +188,10 @@ def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
     if config.training.start is not None:
-        load_policy(weights_of(config.training.start), policy)
+        load_policy(weights_of(config.training.start), policy, start=True)
     target = build_target(config, space)
     data = load_data(config.training, space)
     prior = load_prior(config, space)
+    if prior is not None and data is not None:
+        policy.recognise(data)
     return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data, prior=prior)

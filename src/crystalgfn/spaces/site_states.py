@@ -73,3 +73,13 @@ def slot_keys(slots: Tensor, letters: Tensor, most: int) -> Tensor:
     """
     numbers = _OF_LETTER.to(slots.device)[letters.clamp(min=0)] * (letters >= 0)
     return torch.zeros(len(slots), most, dtype=torch.int64, device=slots.device).scatter_add_(1, slots, numbers)
+
+
+def free_coordinates(space_group: Tensor, letters: Tensor) -> Tensor:
+    """Coordinates of the atoms that symmetry leaves free, ``(B,)`` int64.
+
+    Args:
+        space_group: ``(B,)``.
+        letters: ``(B, O)``, as in :class:`SiteStates`.
+    """
+    return (FREEDOM.to(letters.device)[space_group.unsqueeze(1), letters.clamp(min=0)] * (letters >= 0)).sum(1)

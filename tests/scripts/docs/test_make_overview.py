@@ -1,54 +1,61 @@
-"""scripts/docs/make_overview.py draws its picture from any samples table, with or without others to compare."""
+"""scripts/docs/make_overview.py draws its picture from samples with sites, alone or beside real crystals."""
 
-import numpy as np
 import pytest
-import torch
 
-from crystalgfn.crystals.crystal import Crystals
+from candidate_setup import FORMATION, failure
+from crystalgfn.config import parse_config
+from crystalgfn.runs.model import untrained
+from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.table import write_tables
 from script_files import load_script
+from small_run import small_config
 
 pytest.importorskip("matplotlib")
-ENERGY = "formation_energy [eV/atom]"
+ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 
 
 @pytest.fixture(scope="module")
-def script():
-    return load_script("docs/make_overview.py")
+def setting(tmp_path_factory):
+    """The script, with an untrained prior of a small space, and a table of its samples."""
+    content = small_config().model_dump(mode="json")
+    content["constraints"] |= {"sites": "wyckoff", "charge": "none"}
+    content["training"] |= {"objective": "likelihood"}
+    model = untrained(parse_config({**content, "objective": []}))
+    samples = model.sample(100, seed=0)
+    table = tmp_path_factory.mktemp("data") / "samples.parquet"
+    samples.with_columns(known_pattern=[1.0] * 100).to_parquet(table)
+    script = load_script("docs/make_overview.py")
+    script.load = lambda where: model
+    return script, table
 
 
-def table(seed, elements=(3, 8, 12), n=50):
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(0, 5, (n, len(elements)))
-    counts[:, 0] += 1
-    lattice = np.column_stack((rng.uniform(3, 6, (n, 3)), np.full((n, 3), 90.0)))
-    groups = torch.tensor(rng.choice([1, 2, 16, 47], n))
-    return Crystals(elements, groups, torch.tensor(counts), torch.tensor(lattice), {ENERGY: rng.normal(-2, 0.5, n)})
-
-
-@pytest.mark.parametrize("compared", [(), ("untrained",), ("untrained", "real")])
-def test_it_draws_a_picture(script, tmp_path, compared):
-    call = ["-o", str(tmp_path / "images" / "o.png")]
-    for seed, name in enumerate(("samples", *compared)):
-        table(seed).to_parquet(tmp_path / f"{name}.parquet")
-        call += [f"--{name}", str(tmp_path / f"{name}.parquet")]
+@pytest.mark.parametrize("more", [(), ("real",), ("real", "structures")], ids=len)
+def test_it_draws_a_picture(setting, tmp_path, more):
+    script, table = setting
+    call = ["--samples", str(table), "-o", str(tmp_path / "images" / "o.png")]
+    if "real" in more:
+        call += ["--real", str(table)]
+    if "structures" in more:
+        rows = [Row(0, "MgO", Status.RELAXED, energies={FORMATION: -3.0, ABOVE: 0.05}, hull="builtin"), failure(1)]
+        write_tables(tmp_path, lambda: iter(rows))
+        call += ["--structures", f"relaxed={tmp_path / 'structures.parquet'}"]
     assert script.main(call) == 0
     assert (tmp_path / "images" / "o.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_real_crystals_are_those_of_the_same_elements(script):
-    foreign = table(1, elements=(3, 8, 92), n=200)
-    tables, energy = script.prepare(table(0), None, foreign)
-    assert energy == ENERGY
-    assert len(tables["real"]) == int((foreign.counts[:, 2] == 0).sum())
+def test_the_example_is_new_and_small(setting):
+    script, table = setting
+    crystals = script.Crystals.from_file(table)
+    one = script.example(crystals)
+    assert int((one.counts > 0).sum()) == 3
+    assert one.columns["known"][0] == 0
+    with pytest.raises(script.DataError, match="none of three elements"):
+        script.example(crystals.with_columns(known=[1.0] * 100))
 
 
-def test_density_integrates_to_one(script):
-    x = np.linspace(-6, 2, 4001)
-    assert script.density(table(0).columns[ENERGY], x).sum() * (x[1] - x[0]) == pytest.approx(1, abs=1e-3)
-
-
-def test_samples_without_energies(script, tmp_path, capsys):
-    plain = table(0)
-    Crystals(plain.elements, plain.space_group, plain.counts, plain.lattice).to_csv(tmp_path / "s.csv")
-    assert script.main(["--samples", str(tmp_path / "s.csv")]) == 2
-    assert "no column in eV/atom" in capsys.readouterr().err
+def test_tables_without_energies_are_one_line(setting, tmp_path, capsys):
+    script, table = setting
+    write_tables(tmp_path, lambda: iter([failure(1)]))
+    call = ["--samples", str(table), "-o", str(tmp_path / "o.png"), "--structures", f"x={tmp_path / 'structures.csv'}"]
+    assert script.main(call) == 2
+    assert "error: x: no energies above hull" in capsys.readouterr().err

@@ -158,6 +158,61 @@ def test_broken_rows_are_rows_with_a_reason(salts, tmp_path):
         assert wanted in rows["reason"][row]
 
 
+ON_SITES = [
+    (136, {"Ti": 2, "O": 4}, (4.8, 4.8, 3.0), '[["Ti", "a", 2], ["O", "f", 4]]'),
+    (225, {"Mg": 4, "O": 4}, (4.4, 4.4, 4.4), '[["O", "a", 4], ["Mg", "b", 4]]'),
+    (225, {"Li": 4, "F": 4}, (1.4, 1.4, 1.4), '[["Li", "a", 4], ["F", "b", 4]]'),
+]
+
+
+def rows_on_sites(path, rows):
+    cells = [[group, json.dumps(counts), *axes, 90.0, 90.0, 90.0, sites] for group, counts, axes, sites in rows]
+    names = ["spacegroup", "elements", "a", "b", "c", "alpha", "beta", "gamma", "wyckoff"]
+    pd.DataFrame(cells, columns=names).to_csv(path, index=False)
+    return path
+
+
+def test_atoms_are_placed_on_the_sites_of_the_table(tmp_path):
+    table = rows_on_sites(tmp_path / "rows.csv", ON_SITES)
+    options = ("--workers", 1, "--hull", "none", "--library", "none")
+    done = call("structures", table, "-o", tmp_path / "out", *options)
+    assert done.returncode == 0, done.stderr
+    rows = results(tmp_path / "out")
+    assert list(rows["status"]) == ["relaxed", "relaxed", "failed"]
+    assert "on the sites 225: Li(4a) F(4b)" in rows["reason"][2]
+    made = rows.iloc[:2]
+    assert [sorted(json.loads(cell)) for cell in made["wyckoff"]] == [
+        sorted(json.loads(row[3])) for row in ON_SITES[:2]
+    ]
+    assert list(made["free_coordinates"]) == [1, 0]
+    assert list(made["space_group"]) == list(made["space_group_initial"]) == [136, 225]
+    assert made["group_kept"].all()
+    assert made["converged"].all()
+    assert (made["placement"] < made["initial_placements"]).all()
+    rutile = made.iloc[0]
+    assert rutile["volume_per_atom [A^3]"] == pytest.approx(62.4 / 6, rel=0.05)  # experiment
+    assert rutile["formation_energy_chgnet [eV/atom]"] < -3
+
+
+@pytest.mark.parametrize(
+    ("sites", "wanted"),
+    [
+        ('[["Ti", "a", 2], ["O", "f", 4]', "row 2, column 'wyckoff': sites: found"),
+        ('[["Ti", "a", 2], ["O", "z", 4]]', "row 2, column 'wyckoff': space group 136 has no Wyckoff position 'z'"),
+        ('[["Ti", "a", 2], ["O", "i", 8]]', "row 2, column 'wyckoff': sites hold 8 atoms of O"),
+    ],
+)
+def test_wrong_sites_stop_a_run_before_it_begins(tmp_path, capsys, sites, wanted):
+    table = rows_on_sites(tmp_path / "rows.csv", [ON_SITES[1], (*ON_SITES[0][:3], sites)])
+    with pytest.raises(SystemExit) as ended:
+        main(["structures", str(table), "-o", str(tmp_path / "out")])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert wanted in message
+    assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_worker_that_dies_takes_one_crystal_with_it(tmp_path):
     cubic(SALTS[0], 2 * SALTS[1]).to_parquet(tmp_path / "twice.parquet")
     done = call(

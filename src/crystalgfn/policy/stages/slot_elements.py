@@ -17,6 +17,7 @@ from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import Network, small_head
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.orbits import ElementEmbedding
+from crystalgfn.policy.stages.recognition import Recognition
 from crystalgfn.policy.stages.sites import SiteSteps
 from crystalgfn.policy.stages.slot_encoder import SIZE, SlotEmbedding, SlotEncoder
 from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
@@ -64,14 +65,19 @@ class SlotElementStage(Stage[SlotElementSteps]):
         elements: atomic numbers, D.
         max_slots: most slots, m.
         max_atoms: most atoms in the primitive cell.
+        recognised: most crystals that are recognised before their last element.
     """
 
     name: ClassVar[str] = SlotElementSpace.name
     single_parent: ClassVar[bool] = True
 
-    def __init__(self, width: int, elements: Sequence[int], *, max_slots: int, max_atoms: int) -> None:
+    def __init__(
+        self, width: int, elements: Sequence[int], *, max_slots: int, max_atoms: int, recognised: int = 0
+    ) -> None:
         super().__init__()
         self.vocabulary, self.max_slots, self.max_atoms = tuple(elements), max_slots, max_atoms
+        self.recognised = Recognition(recognised, self.vocabulary) if recognised else None
+        self.recognised_weight = small_head(width, 1) if recognised else None
         self.element = small_head(width, len(self.vocabulary))
         self.query, self.key = nn.Linear(width, SIZE), ElementEmbedding(elements, SIZE)
         self.slots = SlotEmbedding(max_slots, max_atoms)
@@ -85,16 +91,64 @@ class SlotElementStage(Stage[SlotElementSteps]):
     def build(cls, space: CrystalSpace, options: PolicyOptions) -> SlotElementStage:
         """See :meth:`Stage.build`."""
         most = space.of(SitePatternSpace).max_orbits
-        return cls(options.width, space.elements, max_slots=space.max_elements, max_atoms=most)
+        return cls(
+            options.width,
+            space.elements,
+            max_slots=space.max_elements,
+            max_atoms=most,
+            recognised=options.recognised_crystals,
+        )
 
     def encoder(self, width: int) -> nn.Module:
         """Encoder of partial compositions."""
         return SlotEncoder(width, self.vocabulary, self.max_slots, self.max_atoms)
 
+    def recognise(self, states: CrystalStates) -> None:
+        """See :meth:`Stage.recognise`: crystals get a weight of their own at their last element."""
+        assert isinstance(states, SiteStates)
+        if self.recognised is not None:
+            self.recognised.fill(
+                states.space_group, states.slots, states.letters, elements=states.elements, filled=states.filled
+            )
+
     def _element_logits(self, z: Tensor, keys: Tensor) -> Tensor:
         """Logits ``(R, D)`` of the elements, whose embeddings are ``keys`` ``(D, SIZE)``."""
         logits: Tensor = self.element(z) + self.query(z) @ keys.T / SIZE**0.5
         return logits
+
+    def _with_recognition(
+        self,
+        logits: Tensor,
+        z: Tensor,
+        sites: SiteSteps,
+        *,
+        rows: Tensor,
+        elements: Tensor,
+        filled: Tensor,
+        last: Tensor,
+    ) -> Tensor:
+        """Logits with the weight of recognised crystals added, where one slot is open.
+
+        Args:
+            logits: ``(R, D)``.
+            z: ``(R, width)``.
+            sites: patterns of all trajectories.
+            rows: ``(R,)`` trajectory of each state.
+            elements, filled: ``(R, m)`` elements so far.
+            last: ``(R,)`` bool, whether one slot is open.
+        """
+        if self.recognised is None or self.recognised_weight is None:
+            return logits
+        chosen = last.nonzero().squeeze(1)
+        own = rows[chosen]
+        keys = self.recognised.key(
+            sites.space_group[own],
+            sites.slots[own],
+            sites.letters[own],
+            elements=elements[chosen],
+            filled=filled[chosen],
+        )
+        return logits.index_add(0, chosen, self.recognised(keys) * self.recognised_weight(z[chosen]))
 
     def _slot_logits(self, z: Tensor, of_element: Tensor, of_slots: Tensor) -> Tensor:
         """Logits ``(R, m)`` of the slots ``(R, m, SIZE)``, given the element ``(R, SIZE)``."""
@@ -132,7 +186,16 @@ class SlotElementStage(Stage[SlotElementSteps]):
             steps.element_masks[rows, t] = mask
             encoding = encoder.encode(whole[rows], open_, last=last, pairs=pairs)
             z = network.trunk(prefix[rows] + encoding)
-            element = sample_masked(self._element_logits(z, key_table), mask, epsilon=epsilon, generator=generator)
+            logits = self._with_recognition(
+                self._element_logits(z, key_table),
+                z,
+                sites,
+                rows=rows,
+                elements=steps.elements[rows],
+                filled=steps.filled[rows],
+                last=unfilled[rows].sum(1) == 1,
+            )
+            element = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
             allowed = compositions.slot_mask(state, element, counts[rows], first_alike(unfilled[rows], keys[rows]))
             steps.slot_masks[rows, t] = allowed
             logits = self._slot_logits(z, key_table[element], slot_values[rows, :m])
@@ -221,7 +284,17 @@ class SlotElementStage(Stage[SlotElementSteps]):
         owner, place = steps.decisions()
         z, keys = forward[batch:], self.key()
         chosen = steps.elements[owner, place] - 1
-        log_p = masked_log_softmax(self._element_logits(z, keys), steps.element_masks[owner, place])
+        so_far_only = torch.arange(m, device=owner.device) < place.unsqueeze(1)
+        logits = self._with_recognition(
+            self._element_logits(z, keys),
+            z,
+            sites,
+            rows=owner,
+            elements=steps.elements[owner] * so_far_only,
+            filled=steps.filled[owner] * so_far_only,
+            last=place + 1 == (steps.elements > 0).sum(1)[owner],
+        )
+        log_p = masked_log_softmax(logits, steps.element_masks[owner, place])
         log_p = log_p.gather(1, chosen.unsqueeze(1)).squeeze(1)
         of_slots = self.slots(sites.space_group, sites.slots, sites.letters)[:, :m]
         logits = self._slot_logits(z, keys[chosen], of_slots[owner])

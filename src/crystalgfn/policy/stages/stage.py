@@ -94,6 +94,16 @@ class Stage(nn.Module, Generic[S]):
         """
         return None
 
+    def recognise(self, states: CrystalStates) -> None:
+        """Recognise crystals, to learn how likely they should be; most stages recognise none.
+
+        Called once, before training with a prior.
+
+        Args:
+            states: B crystals, such as those that are known.
+        """
+        return None
+
     @abstractmethod
     def rollout(
         self,

@@ -65,7 +65,11 @@ def _structure_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         out.append(("Novel", percent(new), "no match among known structures"))
     if stability["stable_0.1"]["value"] is not None:
         near = stability["stable_0.1"]["method"].removeprefix("share: ").split(" energy")[0]
-        out.append(("Within 0.1 eV/atom of the hull", percent(value(summary, "stability.stable_0.1")), f"by {near}"))
+        judged = stability["e_above_hull"]["n"]
+        only = "" if judged == n else f"; {judged:,} of {n:,} could be judged"
+        out.append(
+            ("Within 0.1 eV/atom of the hull", percent(value(summary, "stability.stable_0.1")), f"by {near}{only}")
+        )
         out.append(("On the hull", percent(value(summary, "stability.stable_0")), f"by {near}, not DFT"))
     if (sun := value(summary, "stability.sun_0.1")) is not None:
         strict = value(summary, "stability.sun_unknown_formula_only_0.1")

@@ -49,9 +49,9 @@ def run(
     """
     check_workers(workers)
     reference = Reference(compare) if compare is not None else None
-    rows = read_requests(table, n)
-    about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show at once
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
+    rows = read_requests(table, n)
+    about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
     folder = RunFolder(output, about, resume=resume)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)

@@ -84,18 +84,18 @@ def relax(
 ) -> Relaxed:
     """Relax a crystal; never raises because of the crystal: ``Relaxed.failure`` says what went wrong.
 
-    Three parts: energies at nine volumes (:data:`~.volumes.VOLUME_FACTORS`), of which the lowest without atoms too near
-    is taken; BFGS in atoms and cell with the symmetry fixed (ASE's FixSymmetry and FrechetCellFilter); and, after
-    a small displacement and strain, BFGS without symmetry. The free structure is the result if its energy is lower by
-    more than :data:`LOWER_BY` and its atoms have not come too near. In P1, which has no symmetry to break, the last
-    part is skipped.
+    Three parts: energies at several volumes (:func:`~.volumes.prescan`), of which the lowest without atoms too near is
+    taken; BFGS in atoms and cell along the directions that keep the symmetry (:mod:`.descent`); and, after a small
+    displacement and strain, BFGS in all directions, which goes on from the Hessian learned before. The free structure
+    is the result if its energy is lower by more than :data:`LOWER_BY` and its atoms have not come too near. In P1,
+    which has no symmetry to break, the last part is skipped.
 
     Args:
         structure: the crystal, best in its primitive cell; its symmetry is found within :data:`~.relaxation.SYMPREC`.
         potential: a potential with an ASE calculator.
         seed: seed of the displacement.
         prerelaxed: result of :func:`prerelax` for this crystal, to go on from.
-        schedule: steps, forces and time; the run without symmetry stops at :data:`FREE_FMAX` times its force.
+        schedule: steps, forces and time.
     """
     start = time.monotonic()
     result = Relaxed(structure)

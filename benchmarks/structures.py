@@ -1,0 +1,122 @@
+"""Placing and relaxing of crystals whose sites are known: CPU seconds, converged, space group kept, P1, near the hull.
+
+    python benchmarks/structures.py CRYSTALS.parquet -n 60 --hull hull_entries.parquet
+    git worktree add ../before COMMIT
+    python benchmarks/structures.py CRYSTALS.parquet -n 20 --checkouts ../before .
+
+Real crystals near the hull, with at most 20 atoms in the primitive cell, whose coordinates are forgotten and whose
+lattices are distorted at random within their lattice system: 5 % in volume, 10 % in axes. CRYSTALS.parquet has elements
+(JSON counts), spacegroup, a, b, c, alpha, beta, gamma, wyckoff, n_atoms_primitive and e_above_hull (eV/atom). With
+several checkouts each works on all crystals in a process of its own, with the current Python; ratios are relative to
+the first checkout, which may know nothing of sites and then looks for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, median
+
+import numpy as np
+import pandas as pd
+import torch
+from _common import machine
+
+from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
+from crystalgfn.structures.candidates.sources import read_requests
+from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.workers import Tools
+
+COLUMNS = ["elements", "spacegroup", "a", "b", "c", "alpha", "beta", "gamma", "wyckoff"]
+VOLUME, AXES = 0.05, 0.10
+"""Standard deviations of the distortions of log volume and log axes."""
+
+NEAR = 0.08
+"""Energy above hull (eV/atom) up to which a crystal counts as near the hull."""
+
+
+def distorted(crystals: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
+    """Return ``n`` crystals drawn at random, with distorted lattices."""
+    near = crystals[(crystals["n_atoms_primitive"] <= 20) & (crystals["e_above_hull"] <= 0.1)]
+    chosen = near.sample(n, random_state=seed)[COLUMNS].reset_index(drop=True)
+    rng = np.random.default_rng(seed)
+    for row, group in enumerate(chosen["spacegroup"]):
+        system = int(CRYSTAL_LATTICE_SYSTEM[group])
+        axes = rng.normal(scale=AXES, size=3)
+        axes[1] = axes[0] if 4 <= system <= 7 else axes[1]
+        axes = np.zeros(3) if system == 8 else axes - axes.mean()
+        factors = np.exp(axes + rng.normal(scale=VOLUME) / 3)
+        chosen.loc[row, ["a", "b", "c"]] *= factors
+    return chosen
+
+
+def worked(table: Path, hull: str, output: Path) -> None:
+    """Place and relax the crystals of a table, and write a JSON line for each."""
+    from crystalgfn.structures.candidates.requests import SearchSettings
+
+    torch.set_num_threads(1)
+    bench = Tools(hull="" if hull == "none" else hull, library="").load(SearchSettings())
+    with output.open("w") as stream:
+        for request in read_requests(table):
+            start = time.process_time()
+            row = bench(request).row
+            spent = time.process_time() - start
+            above = row.energy(CandidateTable((row,)).above_hull)
+            group = row.space_group if row.space_group is not None else 0
+            found = {
+                "cpu_s": spent,
+                "converged": bool(row.converged),
+                "kept": group == request.space_group,
+                "P1": group == 1 != request.space_group,
+                "near": bool(above <= NEAR),
+                "steps": (row.steps_symmetric or 0) + (row.steps_free or 0),
+            }
+            stream.write(json.dumps(found) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("-n", type=int, default=20, help="crystals, drawn at random")
+    parser.add_argument("--hull", default="none", help="none, builtin, or a table of phases")
+    parser.add_argument("--checkouts", type=Path, nargs="+", default=[Path(__file__).resolve().parents[1]])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.worker:
+        worked(options.table, options.hull, options.worker)
+        return 0
+    print("structures: " + ", ".join(f"{key} {value}" for key, value in machine(1).items()))
+    print(f"configuration: {options.n} crystals, seed {options.seed}, hull {options.hull}")
+    first = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        table, found = Path(folder) / "crystals.parquet", Path(folder) / "found.jsonl"
+        distorted(pd.read_parquet(options.table), options.n, options.seed).to_parquet(table)
+        for checkout in options.checkouts:
+            source = {**os.environ, "PYTHONPATH": str(checkout.resolve() / "src"), "OMP_NUM_THREADS": "1"}
+            command = [sys.executable, str(Path(__file__).resolve()), str(table), "--hull", options.hull]
+            subprocess.run([*command, "--worker", str(found)], env=source, check=True)
+            lines = [json.loads(line) for line in found.read_text().splitlines()]
+            spent = mean(line["cpu_s"] for line in lines)
+            first = first or spent
+            shares = [f"{name} {mean(line[name] for line in lines):.1%}" for name in ("converged", "kept", "P1")]
+            if options.hull != "none":
+                shares.append(f"within {NEAR} eV/atom of the hull {mean(line['near'] for line in lines):.1%}")
+            print(
+                f"  {checkout.resolve().name}: {spent:.2f} CPU seconds a crystal (median "
+                f"{median(line['cpu_s'] for line in lines):.2f}), {spent / first:.2f} of the first; "
+                f"{', '.join(shares)}; {mean(line['steps'] for line in lines):.1f} steps"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

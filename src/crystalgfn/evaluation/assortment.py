@@ -1,0 +1,58 @@
+"""Some of many crystals, of every chemical class in turn."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
+from crystalgfn.spaces.site_states import free_coordinates
+
+PRIOR = "log_prior"
+"""Column with the log-probability under the prior."""
+
+
+def classes_of(crystals: Crystals) -> list[str]:
+    """Name of the chemical class of each crystal."""
+    elements = np.array(crystals.elements)
+    return [class_of(elements[row].tolist()) for row in (crystals.counts > 0).numpy()]
+
+
+def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_free: int | None = None) -> Crystals:
+    """Return up to ``n`` new crystals, a crystal of each chemical class in turn, the most probable under a prior first.
+
+    Nothing about energies is asked: the order is that of the column ``log_prior``, or else of the rows. Known crystals,
+    and crystals of site patterns that no real crystal has, are passed over where the columns ``known`` and
+    ``known_pattern`` tell; so are further crystals of a formula and space group.
+
+    Args:
+        crystals: samples of a model.
+        n: number of crystals to return.
+        max_atoms: most atoms in the primitive cell, since small crystals are relaxed sooner; None for any number.
+        max_free: most free coordinates of the sites, where the crystals have sites: their atoms are found sooner.
+    """
+    wanted = np.ones(len(crystals), dtype=bool)
+    for name, value in (("known", 0), ("known_pattern", 1)):
+        if name in crystals.columns:
+            wanted &= crystals.columns[name] == value
+    if max_atoms is not None:
+        cells = CENTERING_MULTIPLICITY[crystals.space_group.numpy()]
+        wanted &= crystals.n_atoms.numpy() // cells <= max_atoms
+    if max_free is not None and crystals.sites is not None:
+        wanted &= free_coordinates(crystals.space_group, crystals.sites.letters).numpy() <= max_free
+    queues: dict[str, list[int]] = defaultdict(list)
+    seen: set[tuple[str, int]] = set()
+    groups = crystals.space_group.tolist()
+    kinds, formulas = classes_of(crystals), crystals.formulas
+    probable = crystals.columns.get(PRIOR, np.zeros(len(crystals))).astype(float)
+    for row in np.argsort(-probable, kind="stable").tolist():
+        if wanted[row] and (formulas[row], groups[row]) not in seen:
+            seen.add((formulas[row], groups[row]))
+            queues[kinds[row]].append(row)
+    chosen: list[int] = []
+    while len(chosen) < n and any(queues.values()):
+        chosen += [queues[kind].pop(0) for kind in CLASSES if queues[kind]]
+    return crystals[np.array(chosen[:n], dtype=int)]

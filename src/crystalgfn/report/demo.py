@@ -1,0 +1,124 @@
+"""What ``crystalgfn demo`` prints: a look at the samples, and what became of those that were relaxed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from crystalgfn.crystallography.elements import atomic_number
+from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.assortment import classes_of
+from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
+from crystalgfn.structures.candidates.schema import Row, Status
+from crystalgfn.structures.candidates.table import CandidateTable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+STABLE = 0.08
+"""Energy above hull (eV/atom) up to which a candidate counts as stable."""
+
+HOLE = -0.1
+"""Energy above hull (eV/atom) below which the hull rather lacks a phase, or the potential errs."""
+
+EXAMPLES = 3
+"""Crystals that are shown of each class."""
+
+
+def classes_table(crystals: Crystals) -> Table:
+    """Return the chemical classes of samples: share, and the first crystals of each."""
+    groups, elements = len(np.unique(crystals.space_group.numpy())), int((crystals.counts > 0).any(0).sum())
+    title = f"{len(crystals):,} crystals, {elements} elements, {groups} space groups"
+    if "known" in crystals.columns:
+        title += f", {float((crystals.columns['known'] == 0).mean()):.0%} not known"
+    table = _table(title, ("class", "share", "for example"))
+    kinds, formulas, number = np.array(classes_of(crystals)), crystals.formulas, crystals.space_group.tolist()
+    for kind in CLASSES:
+        rows = np.flatnonzero(kinds == kind)
+        examples = ", ".join(f"{formulas[row]} ({HM_SYMBOL[number[row]]})" for row in rows[:EXAMPLES])
+        table.add_row(kind, f"{len(rows) / len(crystals):.0%}", examples)
+    return table
+
+
+def judged_table(candidates: CandidateTable) -> Table:
+    """Return every candidate: those that the hull judges first, by energy; then the others, in their order."""
+    column = candidates.above_hull
+    potential, hull = ("", "no") if column is None else (column.potential, column.hull)
+    table = _table(
+        f"{len(candidates)} candidates, relaxed by {potential or 'a potential'}, energies above the {hull} hull",
+        ("crystal", "class", "space group", "after\nrelaxing", "free\ncoordinates", "above hull\neV/atom"),
+    )
+    for row in sorted(candidates.rows, key=lambda row: (math.isnan(row.energy(column)), row.energy(column))):
+        energy = row.energy(column)
+        table.add_row(
+            row.formula + ("*" if _doubtful(row) else ""),
+            _class_of(row),
+            _group(row.space_group_asked),
+            "–" if row.space_group is None else "kept" if row.group_kept else _group(row.space_group),
+            "–" if row.free_coordinates is None else str(row.free_coordinates),
+            f"{energy:.3f}"
+            if math.isfinite(energy)
+            else "not judged"
+            if row.status is Status.RELAXED
+            else "no structure",
+        )
+    if any(_doubtful(row) for row in candidates.rows):
+        table.caption = "* without a structure, not converged or doubtful: see reason and flags in structures.csv"
+        table.caption_justify = "left"
+    return table
+
+
+def verdict(candidates: CandidateTable, elements: Sequence[str]) -> str:
+    """Return what became of the candidates in a few lines, with how stability was judged.
+
+    Args:
+        candidates: the whole table.
+        elements: symbols of the elements that the hull knows.
+    """
+    relaxed = [row for row in candidates.rows if row.status is Status.RELAXED]
+    column = candidates.above_hull
+    judged = [row for row in relaxed if math.isfinite(row.energy(column))]
+    good = [row for row in relaxed if not row.flags and (row.space_group or 0) > 1]
+    stable = [row for row in good if HOLE <= row.energy(column) <= STABLE]  # NaN is not
+    below = sum(row.energy(column) < HOLE for row in relaxed)
+    kept = sum(bool(row.group_kept) for row in relaxed)
+    converged, kinds = sum(bool(row.converged) for row in relaxed), len({_class_of(row) for row in relaxed})
+    lines = [
+        f"{len(relaxed)} of {len(candidates)} relaxed, of {kinds} chemical classes: {converged} converged, {kept} kept "
+        f"their space group, {len(good)} are symmetric (not P1) and without doubts",
+        f"{len(judged)} judged by the {candidates.hull or 'no'} hull: {len(stable)} of them symmetric, without doubts "
+        f"and within {STABLE} eV/atom of it; it lacks phases, so true energies above the hull are these or higher"
+        + (f"; {below} more than {-HOLE} below it, which are holes of the hull and do not count" if below else ""),
+    ]
+    if len(judged) < len(relaxed):
+        lines.append(
+            f"{len(relaxed) - len(judged)} not judged: the hull knows {len(elements)} elements ({' '.join(elements)}); "
+            "--hull FILE with phases of others, or --hull mp with a key, judges all"
+        )
+    return "\n".join(lines)
+
+
+def _class_of(row: Row) -> str:
+    return class_of(atomic_number(symbol) for symbol in row.counts or {})
+
+
+def _doubtful(row: Row) -> bool:
+    return bool(row.flags) or not row.converged
+
+
+def _group(number: int | None) -> str:
+    return f"{number} {HM_SYMBOL[number]}" if number else "–"
+
+
+def _table(title: str, heads: Sequence[str]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for head in heads:
+        numeric = head.startswith(("share", "free", "above"))
+        table.add_column(head, justify="right" if numeric else "left", overflow="fold")
+    return table
