@@ -32,6 +32,7 @@ SPANNING = {
     "report/test_page_browser.py": "the scripts of the page, in a browser",
     "spaces/test_bounded_space.py": "bounds of the lattice in the whole stack",
     "spaces/constraints/test_new_constraint.py": "a further constraint, in every layer",
+    "spaces/constraints/test_site_constraints.py": "constraints on sites and chemical systems, in every layer",
     "spaces/constraints/test_one_place.py": "every constraint: where its name stands, what its check looks at",
     "spaces/test_constraint_grid.py": "all constraints together",
     "stability/test_builtin_hull.py": "the hull that ships, and the script that makes it",

@@ -61,6 +61,13 @@ def patterns_of(group: int, accepted: list[tuple[int, ...]]) -> list[Slots]:
     return patterns
 
 
+def within(slots: Slots, group: int, orbits: int | None, free_coordinates: int | None) -> bool:
+    """Whether a pattern has at most so many orbits, and at most so many free coordinates."""
+    letters = [x for slot in slots for x in slot]
+    free = sum(WYCKOFF[group][x].degrees_of_freedom for x in letters)
+    return (orbits is None or len(letters) <= orbits) and (free_coordinates is None or free <= free_coordinates)
+
+
 def enumerate_sites(elements: tuple[int, ...], groups: list[int], limits: Constraints) -> set[Crystal]:
     """Every writing of every crystal with sites that satisfies the constraints."""
     low, high = limits["n_elements"]
@@ -69,7 +76,12 @@ def enumerate_sites(elements: tuple[int, ...], groups: list[int], limits: Constr
     for group in groups:
         cells = int(CENTERING_MULTIPLICITY[group])
         most = min(limits["n_atoms_primitive"][1], limits["n_atoms"][1] // cells)
+        only = limits["structure_type"]
         for slots in patterns_of(group, [c for c in partitions(most, high) if low <= len(c)]):
+            if not within(slots, group, limits["max_orbits"], limits["max_free_coordinates"]):
+                continue
+            if only is not None and (group, slots) != (only.space_group, only.slots):
+                continue
             for numbers in permutations(elements, len(slots)):
                 alike = [(i, j) for i in range(len(slots)) for j in range(i) if slots[i] == slots[j]]
                 if any(rank[numbers[i]] < rank[numbers[j]] for i, j in alike):

@@ -13,6 +13,7 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.policy.stages.sites import SiteSteps
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.spaces.slot_elements import SlotElementSpace
+from crystalgfn.spaces.structure_types import StructureType
 from crystalgfn.spaces.writings import canonical_writing, writings
 from direct_sites import enumerate_sites
 from policy_setup import mean_and_error, random_policy, site_space, stage_sums
@@ -44,6 +45,16 @@ SPACES = {
             "any_of": ((3, 26),),
             "at_most_one_of": (frozenset((9, 26)),),
         },
+    ),
+    "few orbits, few free coordinates": (
+        (2, 123, 166),
+        (3, 8),
+        {**FREE, "n_atoms_primitive": (1, 4), "max_orbits": 3, "max_free_coordinates": 2, "chemsys": (3, 8)},
+    ),
+    "one structure type": (
+        (221, 225),
+        (3, 8, 9, 26, 56),
+        {**FREE, "n_atoms_primitive": (1, 7), "structure_type": StructureType.parse("ABC3_cP5_221_a_b_c")},
     ),
 }
 

@@ -3,9 +3,12 @@
 import pytest
 import torch
 
+from crystalgfn.spaces.one_pattern import OnePattern
+from crystalgfn.spaces.site_pattern_tables import Budget
 from crystalgfn.spaces.site_patterns import PatternState, SitePatterns
 from crystalgfn.spaces.site_states import MAX_LETTERS
-from direct_sites import partitions, patterns_of
+from crystalgfn.spaces.structure_types import StructureType
+from direct_sites import partitions, patterns_of, within
 
 END = 2 * MAX_LETTERS
 
@@ -26,6 +29,29 @@ def test_masks_are_exact(group, accept):
     space = SitePatterns({group: accepted, 99: [(3, 1)]})
     wanted = patterns_of(group, accepted)
     assert bool(space.feasible[group]) == bool(wanted)
+    assert_exact(space, group, wanted)
+
+
+@pytest.mark.parametrize("bounds", [(2, None), (None, 0), (3, 1), (1, 2)])
+@pytest.mark.parametrize(("group", "most"), [(1, 4), (123, 4), (166, 8), (216, 6)])
+def test_masks_are_exact_within_a_budget(group, most, bounds):
+    accepted = [c for c in partitions(most, 3) if c]
+    space = SitePatterns({group: accepted, 99: [(3, 1)]}, Budget(*bounds))
+    wanted = [pattern for pattern in patterns_of(group, accepted) if within(pattern, group, *bounds)]
+    assert bool(space.feasible[group]) == bool(wanted)
+    assert len(wanted) < len(patterns_of(group, accepted))
+    assert_exact(space, group, wanted)
+
+
+@pytest.mark.parametrize("label", ["AB2C4_cF56_227_a_d_e", "ABC3_cP5_221_a_b_c", "A_hP2_194_c"])
+def test_masks_of_one_pattern_lead_to_it_alone(label):
+    pattern = StructureType.parse(label)
+    assert_exact(OnePattern(pattern, allowed=True), pattern.space_group, [pattern.slots])
+    assert not OnePattern(pattern, allowed=False).feasible.any()
+
+
+def assert_exact(space, group, wanted):
+    """Follow the masks everywhere, and compare each with the actions that begin some wanted pattern."""
     follows: dict[tuple[int, ...], set[int]] = {}
     for pattern in wanted:
         actions = words(pattern)

@@ -1,0 +1,162 @@
+"""Constraints on sites: their keys, narrowing, independent checks, refusals, and what they are worth to a model."""
+
+import numpy as np
+import pytest
+
+from crystalgfn.cli.limits import asked_limits
+from crystalgfn.config import parse_config
+from crystalgfn.errors import ConfigError, ConstraintError, DataError
+from crystalgfn.evaluation.validity import check, check_section
+from crystalgfn.runs.model import untrained
+from crystalgfn.spaces.constraints.finished import FinishedCrystals
+from crystalgfn.spaces.constraints.registry import constraints_from
+from crystalgfn.spaces.structure_types import StructureType
+
+SPINEL = "AB2C4_cF56_227_a_d_e"
+SECTION = {
+    "elements": ["Li", "O", "Mg", "Al", "Ti"],
+    "space_groups": [62, 166, 221, 225, 227],
+    "sites": "wyckoff",
+    "n_elements": [1, 4],
+    "n_atoms_primitive": [1, 14],
+}
+SMALL = {"objective": [{"property": "density"}], "policy": {"width": 32, "layers": 2}}
+
+
+def config(**keys):
+    return parse_config({**SMALL, "constraints": {**SECTION, **keys}})
+
+
+@pytest.fixture(scope="module")
+def model():
+    return untrained(config())
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"structure_type": SPINEL},
+        {"structure_type": SPINEL, "required": ["Mg"], "charge": "per_element"},
+        {"structure_type": "ABC3_cP5_221_a_b_c", "chemsys": "Mg-Ti-O"},
+        {"max_orbits": 3},
+        {"max_free_coordinates": 1},
+        {"max_orbits": 4, "max_free_coordinates": 2, "chemsys": "O Li Mg", "stoichiometry": "AB2"},
+        {"chemsys": ["Li", "O"], "required": ["Li"]},
+    ],
+    ids=str,
+)
+def test_a_trained_model_keeps_them(model, limits):
+    narrow = model.restricted(**limits)
+    section = narrow.config.constraints.model_dump()
+    crystals = narrow.sample(200, seed=0)
+    assert check_section(crystals, section).ok
+    assert len(narrow.space.states(crystals)[1]) == 200
+    found = check_section(model.sample(200, seed=0), section)
+    assert any(found.violations[name] for name in set(limits) & {*found.violations} or ["elements"])
+
+
+def test_spinels_exchange_elements(model):
+    crystals = model.restricted(structure_type=SPINEL).sample(300, seed=0)
+    assert set(crystals.space_group.tolist()) == {227}
+    types = {StructureType.parse(label) for label in crystals.columns["protostructure"]}
+    assert types == {StructureType.parse(SPINEL)}
+    assert len(set(crystals.columns["protostructure"])) > 3
+
+
+WYCKOFF = [
+    '[["Mg", "a", 8], ["Al", "d", 16], ["O", "e", 32]]',  # spinel
+    '[["Al", "c", 16], ["Mg", "b", 8], ["O", "e", 32]]',  # spinel from the other origin
+    '[["Mg", "d", 16], ["Al", "a", 8], ["O", "e", 32]]',  # inverse: the same type
+    '[["Mg", "a", 8], ["Al", "c", 16], ["O", "e", 32]]',
+    '[["Mg", "a", 8], ["Al", "d", 16], ["O", "c", 16], ["O", "b", 8], ["O", "a", 8]]',
+]
+
+
+def test_checks_count_directly():
+    counts = np.array([[32, 8, 16], [32, 8, 16], [32, 16, 8], [32, 8, 16], [32, 8, 16]])
+    lattice = np.array([[8.1, 8.1, 8.1, 90, 90, 90.0]] * 5)
+    crystals = FinishedCrystals(
+        (8, 12, 13), np.full(5, 227), counts, lattice, sites_text=np.array(WYCKOFF, dtype=object)
+    )
+    values = {"structure_type": StructureType.parse(SPINEL), "max_orbits": 3, "max_free_coordinates": 0}
+    broken = {each.name: each.violated(crystals).tolist() for each in constraints_from(**values, chemsys=(8, 12))}
+    assert broken["structure_type"] == [False, False, False, True, True]
+    assert broken["max_orbits"] == [False, False, False, False, True]
+    assert broken["max_free_coordinates"] == [True, True, True, True, False]
+    assert all(broken["chemsys"])
+    other = FinishedCrystals(
+        (8,), np.array([216]), np.array([[8]]), lattice[:1], sites_text=np.array(['[["O", "e", 16]]'])
+    )
+    assert constraints_from(**values).each[0].violated(other).all()
+
+
+def test_crystals_without_sites_cannot_be_checked():
+    crystals = untrained(parse_config({**SMALL, "constraints": {**SECTION, "sites": "none"}})).sample(5)
+    with pytest.raises(DataError, match="crystals without sites"):
+        check(crystals, constraints_from(max_orbits=3))
+
+
+@pytest.mark.parametrize("limits", [{"structure_type": SPINEL}, {"max_orbits": 2}, {"max_free_coordinates": 0}])
+def test_spaces_without_sites_refuse_them(limits):
+    with pytest.raises(ConfigError, match=r"no sites \(sites: none\), allowed: spaces with sites: wyckoff"):
+        config(**{**limits, "sites": "none"})
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"structure_type": SPINEL}, {"structure_type": "ABC3_cP5_221_a_b_c"}),
+        ({"structure_type": SPINEL}, {"structure_type": None}),
+        ({"max_orbits": 4}, {"max_orbits": 5}),
+        ({"max_orbits": 4}, {"max_orbits": "3"}),
+        ({"max_free_coordinates": 2}, {"max_free_coordinates": None}),
+        ({"chemsys": "Li-O"}, {"chemsys": "Li-O-Mg"}),
+        ({"chemsys": "Li-O"}, {"chemsys": "Li-Uuh"}),
+        ({}, {"chemsys": "Li-O-F"}),
+        ({}, {"structure_type": "spinel.cif"}),
+        ({}, {"max_orbits": 0}),
+        ({"chemsys": "Li-O"}, {"required": "Mg"}),
+        ({}, {"max_orbits": 9, "max_free_coordinates": 9}),
+    ],
+    ids=str,
+)
+def test_wider_or_senseless_limits_are_refused_in_one_line(model, first, then):
+    narrow = model.restricted(**first)
+    with pytest.raises(ConfigError) as error:
+        narrow.restricted(**then)
+    assert "\n" not in str(error.value)
+
+
+def test_the_same_type_in_other_words_is_no_contradiction(model):
+    narrow = model.restricted(structure_type=SPINEL)
+    assert narrow.restricted(structure_type="A2BC4_cF56_227_d_a_e:Al-Mg-O").sample(3).columns["protostructure"][0]
+    assert narrow.restricted(max_orbits=3, max_free_coordinates=1).sample(3) is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "guilty"),
+    [
+        ({"structure_type": SPINEL, "n_elements": 2}, {"n_elements [2, 2]", f"structure_type {SPINEL}"}),
+        ({"structure_type": SPINEL, "chemsys": "Li-O"}, {"chemsys Li-O", f"structure_type {SPINEL}"}),
+        ({"structure_type": SPINEL, "n_atoms_primitive": 5}, {"n_atoms_primitive [5, 5]", f"structure_type {SPINEL}"}),
+        ({"structure_type": SPINEL, "numbers": [221]}, {f"structure_type {SPINEL}"}),
+        ({"structure_type": SPINEL, "max_orbits": 2}, {"max_orbits 2", f"structure_type {SPINEL}"}),
+        ({"n_elements": 3, "max_orbits": 2}, {"n_elements [3, 3]", "max_orbits 2"}),
+        (
+            {"numbers": [62], "max_free_coordinates": 0, "stoichiometry": "TiO2"},
+            {"stoichiometry TiO2", "max_free_coordinates 0"},
+        ),
+    ],
+    ids=str,
+)
+def test_what_empties_the_space_is_named(model, limits, guilty):
+    with pytest.raises(ConstraintError) as error:
+        model.restricted(**limits)
+    assert set(str(error.value).partition("would leave some: ")[2].split("; ")) == guilty
+
+
+def test_options_of_the_command_line():
+    given = {"structure_type": f"{SPINEL}:Al-Mg-O", "max_orbits": 3, "max_free_coordinates": 0, "chemsys": "Li-P"}
+    assert asked_limits(given) == {**given, "structure_type": SPINEL}
+    with pytest.raises(ConfigError, match="no such file"):
+        asked_limits({"structure_type": "nowhere.cif"})
