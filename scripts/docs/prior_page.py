@@ -10,14 +10,17 @@ The prior (preset or run folder) says which rows of the table were learned from,
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from one_line_errors import one_line_errors
 from prior_figure import draw
+from torch import Generator
 
 from crystalgfn.crystallography.sites.keys import pattern_keys
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -35,7 +38,8 @@ from crystalgfn.report.summary import UNKNOWN
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.prior_data import PriorData, read_prior_data
 from crystalgfn.spaces.site_encoding import assignments_of, with_sites
-from crystalgfn.spaces.site_states import free_coordinates
+from crystalgfn.spaces.site_pattern_space import SitePatternSpace
+from crystalgfn.spaces.site_states import SiteStates, free_coordinates
 
 PARTS = {"space_group": "space group", "sites": "pattern of sites", "elements": "elements on it", "lattice": "cell"}
 """What the stages decide, in words."""
@@ -136,6 +140,36 @@ def shares_table(tables: Mapping[str, Crystals], learned: Crystals) -> str:
     return "\n".join(lines + [_line(label, *(column[label] for column in columns)) for label in columns[0]])
 
 
+def table_table(prior: Model, real: Real, *, n: int, seed: int, nats: ExactNats) -> str:
+    """Markdown: the prior with its table of patterns, and its network alone.
+
+    Args:
+        prior: the prior.
+        real: its crystals.
+        n, seed: samples to draw of each.
+        nats: of the prior, over the crystals held out.
+    """
+    alone = copy.deepcopy(prior.policy)
+    with torch.no_grad():
+        for name, parameter in alone.stages[SitePatternSpace.name].named_parameters():
+            if name == "table.weight":
+                parameter.fill_(-1e4)
+    patterns = KnownCrystals.of(real.learned)
+    columns = {}
+    for name, policy, found in (
+        ("with the table", prior.policy, nats),
+        ("network alone", alone, exact_nats(alone, prior.space, real.held_out)),
+    ):
+        drawn = policy.sample(n, prior.space, generator=Generator().manual_seed(seed)).states
+        assert isinstance(drawn, SiteStates)
+        known = patterns.knows_pattern(pattern_keys(drawn.space_group, drawn.slots, drawn.letters))
+        columns[name] = f"{found.parts[SitePatternSpace.name].mean():.2f}", _share(known.double().mean())
+    lines = [_line("", *columns), _line("---", *["---:"] * len(columns))]
+    for i, label in enumerate(("nats of the pattern, crystals held out", "samples whose pattern was learned from")):
+        lines.append(_line(label, *(column[i] for column in columns.values())))
+    return "\n".join(lines)
+
+
 def _share(value: float) -> str:
     return f"{100 * float(value):.1f} %"
 
@@ -169,9 +203,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     columns = {f"samples of `{name}`": crystals for name, crystals in samples.items()}
     parts = {"shares": shares_table(columns | {HELD_OUT: real.held_out, LEARNED: real.learned}, real.learned)}
     if not options.no_nats:
-        parts["nats"] = nats_table(
-            {f"`{name}`": exact_nats(each.policy, each.space, real.held_out) for name, each in models.items()}
-        )
+        nats = {f"`{name}`": exact_nats(each.policy, each.space, real.held_out) for name, each in models.items()}
+        parts["nats"] = nats_table(nats)
+        own = next(iter(nats.values()))
+        parts["table"] = table_table(prior, real, n=options.n, seed=options.seed, nats=own)
     if options.page:
         page = options.page.read_text(encoding="utf-8")
         for name, body in parts.items():

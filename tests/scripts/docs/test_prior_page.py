@@ -10,6 +10,7 @@ from small_run import small_config
 pytest.importorskip("matplotlib")
 
 PAGE = "# Prior\n\n<!-- begin nats -->\n<!-- end nats -->\n\n<!-- begin shares -->\n<!-- end shares -->\n"
+PAGE += "\n<!-- begin table -->\n<!-- end table -->\n"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,13 @@ def test_it_fills_the_page_and_draws_the_figure(setting, tmp_path):
     call = ["prior", "--data", str(table), "-n", "60", "--page", str(page), "--figure", str(figure)]
     assert script.main(call) == 0
     text = page.read_text()
-    for words in ("| pattern of sites | ", "| **without the cell** | ", "| crystals | 60 | ", "| oxides | "):
+    for words in (
+        "| pattern of sites | ",
+        "| **without the cell** | ",
+        "| crystals | 60 | ",
+        "| oxides | ",
+        "| with the table | ",
+    ):
         assert words in text
     assert "samples of `prior` | real crystals held out | real crystals learned from" in text
     assert figure.read_bytes().startswith(b"\x89PNG")
