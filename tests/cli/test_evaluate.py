@@ -38,3 +38,14 @@ def test_shares_of_structures_have_an_error(tmp_path):
     assert "0.5 ± 0.35" in ran.output
     assert re.search(r"sun_group_kept +– +– +– +not measured: no energy above hull in the table", ran.output)
     assert json.loads((tmp_path / "m.json").read_text())["metrics"]["symmetry"]["p1"]["value"] == 0
+
+
+def test_a_prior_with_sites_has_exact_nats(tmp_path):
+    ran = CliRunner().invoke(app, ["prior", "-n", "10", "-o", str(tmp_path / "m.json"), "--no-smact"])
+    assert ran.exit_code == 0, ran.output
+    numbers = json.loads((tmp_path / "m.json").read_text())["metrics"]["likelihood"]
+    parts = [
+        numbers[f"exact_nats_{stage}_samples"]["value"] for stage in ("space_group", "sites", "elements", "lattice")
+    ]
+    assert abs(numbers["exact_nats_samples"]["value"] - sum(parts)) < 1e-6
+    assert "summed over all writings" in numbers["exact_nats_samples"]["method"]

@@ -42,3 +42,8 @@ def test_atoms_of_the_primitive_cell_are_limited():
 def test_the_most_probable_come_first_where_there_is_a_prior():
     told = TABLE.with_columns(log_prior=np.array([-9.0, -3, -5, -1, -2, -4]))
     assert assorted(told, 10).formulas == [TABLE.formulas[row] for row in (1, 3, 4, 5, 2)]
+
+
+def test_crystals_of_no_large_class_come_last():
+    pure = crystals((225, 0, 0, 4, 0), (225, 4, 0, 4, 0), (221, 1, 0, 0, 1), (221, 0, 1, 1, 0))
+    assert assorted(pure, 4).formulas == [pure.formulas[row] for row in (1, 3, 2, 0)]

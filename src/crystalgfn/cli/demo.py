@@ -61,8 +61,8 @@ def demo(
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
     typer.echo(
-        f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, each class in "
-        "turn, the most probable first\n"
+        f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, of five "
+        "classes in turn, the most probable first\n"
     )
     settings = SearchSettings(placements=20, relaxed=1, seed=seed)
     folder = run(table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume)

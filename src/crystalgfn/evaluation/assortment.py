@@ -14,6 +14,9 @@ from crystalgfn.spaces.site_states import free_coordinates
 PRIOR = "log_prior"
 """Column with the log-probability under the prior."""
 
+REST = "others"
+"""The class of all crystals that are in no other class, which are few and of many kinds."""
+
 
 def classes_of(crystals: Crystals) -> list[str]:
     """Name of the chemical class of each crystal."""
@@ -26,7 +29,8 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_fr
 
     Nothing about energies is asked: the order is that of the column ``log_prior``, or else of the rows. Known crystals,
     and crystals of site patterns that no real crystal has, are passed over where the columns ``known`` and
-    ``known_pattern`` tell; so are further crystals of a formula and space group.
+    ``known_pattern`` tell; so are further crystals of a formula. Those that are in none of the five
+    large classes (:mod:`.chemical_classes`) come last.
 
     Args:
         crystals: samples of a model.
@@ -44,15 +48,15 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_fr
     if max_free is not None and crystals.sites is not None:
         wanted &= free_coordinates(crystals.space_group, crystals.sites.letters).numpy() <= max_free
     queues: dict[str, list[int]] = defaultdict(list)
-    seen: set[tuple[str, int]] = set()
-    groups = crystals.space_group.tolist()
+    seen: set[str] = set()
     kinds, formulas = classes_of(crystals), crystals.formulas
     probable = crystals.columns.get(PRIOR, np.zeros(len(crystals))).astype(float)
     for row in np.argsort(-probable, kind="stable").tolist():
-        if wanted[row] and (formulas[row], groups[row]) not in seen:
-            seen.add((formulas[row], groups[row]))
+        if wanted[row] and formulas[row] not in seen:
+            seen.add(formulas[row])
             queues[kinds[row]].append(row)
+    rest = queues.pop(REST, [])
     chosen: list[int] = []
     while len(chosen) < n and any(queues.values()):
         chosen += [queues[kind].pop(0) for kind in CLASSES if queues[kind]]
-    return crystals[np.array(chosen[:n], dtype=int)]
+    return crystals[np.array([*chosen, *rest][:n], dtype=int)]
