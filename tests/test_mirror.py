@@ -42,7 +42,6 @@ SPANNING = {
 
 ELSEWHERE = {
     "cli/structures.py": "structures/candidates/test_pipeline.py",
-    "cli/train.py": "cli/test_training_view.py, runs/test_prior.py",
     "config/constraints.py": "config/test_config.py, spaces/test_constraint_grid.py",
     "config/loading.py": "config/test_config.py",
     "config/sections.py": "config/test_config.py",
