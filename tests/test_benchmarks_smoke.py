@@ -105,3 +105,23 @@ def test_crystals_on_known_sites_are_placed_and_relaxed(tmp_path):
     done = run("structures", table, "-n", "1")
     assert done.returncode == 0, done.stderr
     assert "1.00 of the first; converged 100.0%, kept 100.0%, P1 0.0%; " in done.stdout
+
+
+def test_masks_with_sites_are_measured_for_few_and_for_all_elements(tmp_path):
+    path = tmp_path / "results.jsonl"
+    groups = ["--set", "constraints.space_groups=[2, 221]", "--set", "constraints.n_atoms_primitive=[1, 6]"]
+    done = run("site_masks", "--batch", "8", "--seconds", "0", "--rules", "none", *groups, "--json", path)
+    assert done.returncode == 0, done.stderr
+    few, all_ = json.loads(path.read_text())["results"]
+    assert (few["elements"], all_["elements"], few["times_few"]) == (12, 88, 1.0)
+    assert all_["units"] == 8
+
+
+def test_random_sets_of_constraints_on_the_default_space_hold_for_every_sample(tmp_path):
+    path = tmp_path / "results.jsonl"
+    small = ["--set", "policy.width=32", "--set", "policy.layers=2", "--random"]
+    done = run("constraint_sets", "--sets", "6", "--samples", "200", "--seed", "1", *small, "--json", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = json.loads(path.read_text())
+    assert line["configuration"]["invalid"] == 0
+    assert len({result["limits"] for result in line["results"]}) == 6

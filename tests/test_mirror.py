@@ -42,7 +42,6 @@ SPANNING = {
 
 ELSEWHERE = {
     "cli/structures.py": "structures/candidates/test_pipeline.py",
-    "cli/train.py": "cli/test_training_view.py, runs/test_prior.py",
     "config/constraints.py": "config/test_config.py, spaces/test_constraint_grid.py",
     "config/loading.py": "config/test_config.py",
     "config/sections.py": "config/test_config.py",
@@ -97,6 +96,7 @@ ELSEWHERE = {
     "spaces/constraints/ranges.py": "spaces/test_composition.py, evaluation/test_validity.py",
     "spaces/constraints/ratios.py": "spaces/test_composition.py, evaluation/test_validity.py",
     "spaces/constraints/reading.py": "cli/test_sample.py, spaces/test_constraint_grid.py",
+    "spaces/constraints/registry.py": "spaces/constraints/test_new_constraint.py",
     "spaces/constraints/shares.py": "spaces/test_composition.py, evaluation/test_validity.py",
     "spaces/constraints/space_groups.py": "evaluation/test_validity.py, spaces/test_constraint_grid.py",
     "spaces/diagnosis.py": "spaces/test_crystal.py",
@@ -104,6 +104,7 @@ ELSEWHERE = {
     "spaces/lattice_box.py": "spaces/test_lattice.py, spaces/constraints/test_lattice_bounds.py",
     "spaces/lattice_volume.py": "spaces/test_lattice.py, spaces/constraints/test_lattice_bounds.py",
     "spaces/occupancy.py": "spaces/test_composition.py",
+    "spaces/site_pattern_tables.py": "spaces/test_site_patterns.py",
     "spaces/site_pattern_space.py": "policy/test_site_stages.py",
     "spaces/slot_elements.py": "policy/test_site_stages.py",
     "spaces/subspace.py": "policy/test_fourth_stage.py",

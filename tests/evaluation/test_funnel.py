@@ -139,7 +139,9 @@ def test_every_rule_of_the_checks_has_a_step():
     proposals = naive_crystals(section(), 50)
     judged = [rule for wanted in sections for rule in rules_of(wanted)]
     assert {rule.step for rule in judged} == set(STEPS)
-    assert {rule.name for rule in judged} >= {kind.rule_name() for kind in CONSTRAINTS}
+    assert {rule.name for rule in judged} >= {
+        kind.rule_name() for kind in CONSTRAINTS if kind.subspace != "sites"
+    }  # proposals have no sites
     checked = {name for wanted in sections for name in check_section(proposals, wanted).violations}
     assert checked == {rule.name for rule in judged}
 

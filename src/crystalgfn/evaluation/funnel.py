@@ -14,6 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.cell_rules import CellRanges
 from crystalgfn.evaluation.proposals import naive_crystals
 from crystalgfn.evaluation.validity import check_section, finished_crystals, rules
+from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.constraints.registry import constraints_of
 
 PROPOSALS = 50_000
@@ -72,7 +73,8 @@ def funnel(
         seed: the same seed gives the same numbers.
     """
     remaining = finished_crystals(naive_crystals(constraints, n, seed=seed))
-    active = constraints_of(constraints)
+    # proposals have no sites, which only samples are judged by
+    active = Constraints(tuple(each for each in constraints_of(constraints) if each.subspace != "sites"))
     judged, left = rules(active, CellRanges.of(constraints["lattice"], active)), dict[str, int]()
     for step in (*STEPS, *dict.fromkeys(rule.step for rule in judged if rule.step not in STEPS)):
         of_step, before = [rule for rule in judged if rule.step == step], len(remaining)

@@ -142,8 +142,8 @@ class SitePatterns(Patterns):
         self._first_row = torch.zeros(len(kinds), dtype=torch.int64)
         self._masks = torch.ones(len(kinds), dtype=torch.int64)
         self._complete = torch.zeros(len(kinds), nodes, dtype=torch.bool)
-        # the last node, -1, is that of sequences that are not there, the last amount that of too little
-        self._goes_on = torch.zeros(len(kinds), nodes + 1, budget.size + 1, dtype=torch.int32)
+        # the last node is that of sequences that are not there, the last amount that of too little
+        goes_on = torch.zeros(len(kinds), nodes + 1, budget.size + 1, dtype=torch.int32)
         rows: list[NDArray[np.int32]] = []
         parts: dict[Letters, tuple[Usages, Flags, int]] = {}
         for kind, (letters, accepted) in enumerate(kinds):
@@ -162,12 +162,15 @@ class SitePatterns(Patterns):
             self._complete[kind] = torch.from_numpy(complete)
             possible = continuations(self._tree, complete, filling, budget)
             bits = (possible * (1 << np.arange(possible.shape[1]))[:, None]).sum(1)
-            self._goes_on[kind, :-1, :-1] = torch.from_numpy(bits)
+            goes_on[kind, :-1, :-1] = torch.from_numpy(bits)
             feasible.append(bool(possible[0, 0, -1]))
         self._extension = torch.from_numpy(np.concatenate(rows, 1)) if rows else torch.zeros(1, 0, most + 1)
         # twice as many columns as counts, so that a slot with atoms can be moved on without a check
         self._child = torch.from_numpy(np.pad(self._tree.child, ((0, 0), (0, most + 1)), constant_values=-1))
         self._minus = torch.from_numpy(budget.minus)
+        # flat, with the places at which the nodes of a kind begin
+        self._goes_on, self._kind_size = goes_on.flatten(), (nodes + 1) * (budget.size + 1)
+        self._following = torch.where(self._child >= 0, self._child, nodes) * (budget.size + 1)
         return feasible
 
     def to(self, device: torch.device | str) -> Self:
@@ -210,17 +213,15 @@ class SitePatterns(Patterns):
         masks = state.mask[row] | bit[row, letter]
         extension = self._first_row[kind] + first * self._masks[kind] + masks
         columns = after[row, letter].unsqueeze(1) + torch.arange(self.most + 1, device=row.device)
-        closed, left = self._child[node[row].unsqueeze(1), columns], left[row, letter]
+        closed = self._following[node[row].unsqueeze(1), columns] + (kind * self._kind_size).unsqueeze(1)
+        left = left[row, letter]
         allowed = torch.zeros(len(node), MAX_LETTERS, dtype=torch.bool, device=row.device)
-        pending = torch.arange(len(row), device=row.device)
         for cost in range(self._budget.size):  # of the further letters of the slot
-            own, rest = kind[pending].unsqueeze(1), self._minus[left[pending], cost].unsqueeze(1)
-            meets = self._extension[cost, extension[pending]] & self._goes_on[own, closed[pending], rest]
+            meets = self._extension[cost][extension] & self._goes_on[closed + self._minus[left, cost].unsqueeze(1)]
             good = meets.any(1)
-            allowed[row[pending[good]], letter[pending[good]]] = True
-            pending = pending[~good]
-            if not len(pending):
-                break
+            allowed[row[good], letter[good]] = True
+            if cost + 1 < self._budget.size:
+                row, letter, extension, closed, left = (each[~good] for each in (row, letter, extension, closed, left))
         return allowed
 
     def act(self, state: PatternState, action: Tensor) -> PatternState:

@@ -6,6 +6,7 @@ import pytest
 from crystalgfn.cli.limits import asked_limits
 from crystalgfn.config import parse_config
 from crystalgfn.errors import ConfigError, ConstraintError, DataError
+from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.evaluation.validity import check, check_section
 from crystalgfn.runs.model import untrained
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
@@ -144,7 +145,7 @@ def test_the_same_type_in_other_words_is_no_contradiction(model):
         ({"n_elements": 3, "max_orbits": 2}, {"n_elements [3, 3]", "max_orbits 2"}),
         (
             {"numbers": [62], "max_free_coordinates": 0, "stoichiometry": "TiO2"},
-            {"stoichiometry TiO2", "max_free_coordinates 0"},
+            {"stoichiometry O2Ti", "max_free_coordinates 0"},
         ),
     ],
     ids=str,
@@ -153,6 +154,15 @@ def test_what_empties_the_space_is_named(model, limits, guilty):
     with pytest.raises(ConstraintError) as error:
         model.restricted(**limits)
     assert set(str(error.value).partition("would leave some: ")[2].split("; ")) == guilty
+
+
+def test_the_funnel_judges_samples_alone_by_their_sites(model):
+    narrow = model.restricted(max_orbits=2)
+    section = narrow.config.constraints.model_dump()
+    found = funnel(section, narrow.sample(50, seed=0), n=500)
+    assert found.valid == found.samples == 50
+    assert not any("orbits" in step for step in found.left)
+    assert funnel(section, model.sample(50, seed=0), n=500).valid < 50
 
 
 def test_options_of_the_command_line():
