@@ -40,7 +40,7 @@ def enumerated():
         log_p = {name: -nats for name, nats in stage_sums(policy.score(back, space)).items()}
     kinds = defaultdict(list)
     for row, each in enumerate(every):
-        kinds[each[0], canonical_writing(assignment(*each))].append(row)
+        kinds[each[0], canonical_writing(assignment(*each), same_cell=False)].append(row)
     return space, policy, every, states, log_p, list(kinds.values())
 
 

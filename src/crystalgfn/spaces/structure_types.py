@@ -43,7 +43,8 @@ class StructureType:
         """
         described = parse_label(label)
         sites = [(slot, letter) for slot, letters in enumerate(described.slots, 1) for letter in letters]
-        slots, _ = canonical_writing(Assignment(described.space_group, tuple(sites)))  # any different elements will do
+        assignment = Assignment(described.space_group, tuple(sites))  # any different elements will do
+        slots, _ = canonical_writing(assignment, same_cell=False)
         return cls(described.space_group, slots, label.partition(":")[0])
 
     @property

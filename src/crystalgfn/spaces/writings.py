@@ -4,6 +4,9 @@ Slots come by falling number of atoms. Several writings can describe the same cr
 exchanges letters, and slots with equal numbers of atoms stand in any order. Each writing is a terminal state of its
 own; the probability of a crystal is the sum over its writings. Their number is that of
 :func:`crystalgfn.crystallography.sites.keys.log_writings`.
+
+The affine normalizer also exchanges or shears axes of different lengths; such a writing belongs to another cell. So the
+canonical writing of a crystal, which stands beside its cell, is the least of those that the Euclidean normalizer gives.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from functools import cache, lru_cache
 from itertools import groupby, permutations, product
 
 from crystalgfn.crystallography.elements import FORMULA_ORDER
-from crystalgfn.crystallography.operations import affine_permutations
+from crystalgfn.crystallography.operations import affine_permutations, letter_permutations
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 
@@ -25,20 +28,13 @@ Writing = tuple[tuple[Slot, ...], tuple[int, ...]]
 _RANK = {z: rank for rank, z in enumerate(FORMULA_ORDER)}
 
 
-@cache
-def _images(space_group: int) -> tuple[tuple[int, ...], ...]:
-    """Images of the letters under the affine normalizer, each once."""
-    letters = [position.letter for position in WYCKOFF[space_group]]
-    place = {letter: i for i, letter in enumerate(letters)}
-    return tuple(
-        dict.fromkeys(tuple(place[image[letter]] for letter in letters) for image in affine_permutations(space_group))
-    )
-
-
 @lru_cache(maxsize=10_000)
-def _images_of(space_group: int, letters: frozenset[int]) -> tuple[dict[int, int], ...]:
-    """Images of some of the letters, each once."""
-    distinct = dict.fromkeys(tuple((i, image[i]) for i in sorted(letters)) for image in _images(space_group))
+def _images_of(space_group: int, letters: frozenset[int], *, same_cell: bool) -> tuple[dict[int, int], ...]:
+    """Images of some of the letters, each once: with the same cell, or with any cell."""
+    names = [position.letter for position in WYCKOFF[space_group]]
+    place = {letter: i for i, letter in enumerate(names)}
+    images = letter_permutations(space_group) if same_cell else affine_permutations(space_group)
+    distinct = dict.fromkeys(tuple((i, place[image[names[i]]]) for i in sorted(letters)) for image in images)
     return tuple(map(dict, distinct))
 
 
@@ -58,12 +54,17 @@ def _slots(assignment: Assignment) -> list[tuple[int, Slot]]:
 
 
 @lru_cache(maxsize=100_000)
-def canonical_writing(assignment: Assignment) -> Writing:
-    """The writing with the least slots, and among these with the least elements in formula order."""
+def canonical_writing(assignment: Assignment, *, same_cell: bool = True) -> Writing:
+    """The writing with the least slots, and among these with the least elements in formula order.
+
+    Args:
+        assignment: sites of a crystal.
+        same_cell: among the writings that belong to the same cell; else among all.
+    """
     group = assignment.space_group
     size = multiplicities(group)
     elements = [(_RANK[z], z, letters, -sum(size[i] for i in letters)) for z, letters in _slots(assignment)]
-    images = _images_of(group, frozenset(i for _, _, letters, _ in elements for i in letters))
+    images = _images_of(group, frozenset(i for _, _, letters, _ in elements for i in letters), same_cell=same_cell)
     least = min(
         (
             sorted((atoms, tuple(sorted(image[i] for i in letters)), rank, z) for rank, z, letters, atoms in elements)
@@ -75,11 +76,11 @@ def canonical_writing(assignment: Assignment) -> Writing:
 
 
 def writings(assignment: Assignment) -> list[Writing]:
-    """Every writing of a crystal, each once."""
+    """Every writing of a crystal, each once, whatever cell belongs to it."""
     group = assignment.space_group
     size = multiplicities(group)
     distinct: dict[Writing, None] = {}
-    for image in _images_of(group, frozenset(i for _, letters in _slots(assignment) for i in letters)):
+    for image in _images_of(group, frozenset(i for _, letters in _slots(assignment) for i in letters), same_cell=False):
         slots = sorted(
             (-sum(size[i] for i in letters), tuple(sorted(image[i] for i in letters)), z)
             for z, letters in _slots(assignment)
