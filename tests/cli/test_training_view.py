@@ -17,7 +17,7 @@ from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.runs import training as run
 from small_run import small_config
 
-FIRST = Progress(2, 32, 0.5, 38.414, 38.0, 0.25, 1.0, 2.0, 0, -2.914, -3.426, 87)
+FIRST = Progress(2, 32, 0.5, 38.414, 38.0, 0.25, 1.0, 2.0, 0, -2.914, -3.426, 87, float("nan"))
 SHOWN = (
     "iteration 6 of 12",
     "loss 0.5, log Z 38.41, ESS 25% (one batch)",
