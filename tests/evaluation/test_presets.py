@@ -17,7 +17,6 @@ from crystalgfn.evaluation.validity import check_section
 from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.runs.build import build_space
-from crystalgfn.spaces.states import CrystalStates
 
 NUMBER = 10_000
 LOOKED_AT = 250
@@ -33,7 +32,7 @@ def sampled(request):
     policy = policy_of(space, PolicyOptions(width=64, layers=2))
     generator = torch.Generator().manual_seed(0)
     states = [policy.sample(NUMBER // 5, space, generator=generator).states for _ in range(5)]
-    return space.crystals(CrystalStates.concatenate(states)), config
+    return space.crystals(space.state_type.concatenate(states)), config
 
 
 def test_samples_pass_every_check(sampled):
