@@ -148,7 +148,7 @@ def test_the_same_type_in_other_words_is_no_contradiction(model):
             {"stoichiometry O2Ti", "max_free_coordinates 0"},
         ),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
 )
 def test_what_empties_the_space_is_named(model, limits, guilty):
     with pytest.raises(ConstraintError) as error:
