@@ -23,7 +23,7 @@ from crystalgfn.gflownet.objectives.registry import WRITTEN_OBJECTIVE
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target
+from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior
 from crystalgfn.spaces.crystal import CrystalSpace
 
 
@@ -164,7 +164,8 @@ class Setup:
     def trainer(self, batch_size: int) -> Trainer:
         """Return a trainer with the configuration's recipe and another batch size."""
         recipe = build_recipe(self.config.training.model_copy(update={"batch_size": batch_size}))
-        return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed)
+        prior = load_prior(self.config, self.space)
+        return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed, prior=prior)
 
 
 def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:

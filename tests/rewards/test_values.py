@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from crystalgfn.config import load_preset
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError
@@ -78,6 +79,7 @@ def test_caution_takes_the_worse_end(setting):
         PropertyTerm(CheckedProperty("plain", lambda c: torch.zeros(len(c))), Minimise(), caution=1)
 
 
-def test_a_sum_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match="1 or more"):
-        Reward([])
+def test_a_reward_without_terms_is_one():
+    assert Reward([])(Values(CRYSTALS)).tolist() == [0.0] * len(CRYSTALS)  # the configuration allows it to priors alone
+    with pytest.raises(ConfigError, match="found no term, allowed: 1 or more"):
+        load_preset("twelve-elements", ["objective=[]"])
