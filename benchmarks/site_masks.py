@@ -20,10 +20,10 @@ from _common import describe, measure, parser, report
 from torch import Generator, Tensor
 
 from crystalgfn.config import load_config
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.runs.build import build_space
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.site_pattern_space import END, SitePatternSpace
-from crystalgfn.spaces.site_patterns import MAX_LETTERS
 from crystalgfn.spaces.site_states import slot_counts, slot_keys
 from crystalgfn.spaces.slot_elements import SlotElementSpace, first_alike
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.spaces.one_pattern import OnePattern
 from crystalgfn.spaces.site_pattern_tables import Budget
 from crystalgfn.spaces.site_patterns import PatternState, SitePatterns
-from crystalgfn.spaces.site_states import MAX_LETTERS
 from crystalgfn.spaces.structure_types import StructureType
 from direct_sites import partitions, patterns_of, within
 

@@ -42,6 +42,9 @@ def _load() -> tuple[tuple[WyckoffPosition, ...], ...]:
 WYCKOFF: tuple[tuple[WyckoffPosition, ...], ...] = _load()
 """Wyckoff positions by international number, each in the order of the letters; row 0 is empty."""
 
+MAX_LETTERS = max(map(len, WYCKOFF))
+"""Most Wyckoff positions of a space group, 27."""
+
 
 def is_compatible(space_group: int, counts: Iterable[int]) -> bool:
     """Say whether the Wyckoff positions of a space group can hold these numbers of atoms.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -19,16 +20,16 @@ NONE = Sites(*(torch.zeros(0, 0, dtype=torch.int64) for _ in range(3)))
 """The sites of no crystals."""
 
 
-class Known:
-    """1 for known crystals, 0 for others: the same space group with the same elements on equivalent positions.
+class _InTable(ABC):
+    """1 for crystals that a table of known crystals holds in some respect, 0 for others.
 
     Args:
         table: the known crystals; those that ship if None.
     """
 
-    name: ClassVar[str] = "known"
+    name: ClassVar[str]
     unit: ClassVar[str] = ""
-    source: ClassVar[str] = "space group and elements on Wyckoff positions, in a table of real crystals"
+    source: ClassVar[str]
     error: ClassVar[str] = EXACT
 
     def __init__(self, table: KnownCrystals | None = None) -> None:
@@ -40,33 +41,31 @@ class Known:
         Raises:
             PropertyError: the crystals have no sites.
         """
-        sites = _sites(self.name, crystals)
-        return self.table.contains(site_keys(crystals.space_group, sites.elements, sites.letters)).float()
+        return self._holds(crystals.space_group, _sites(self.name, crystals)).float()
+
+    @abstractmethod
+    def _holds(self, space_group: Tensor, sites: Sites) -> Tensor:
+        """Whether the table holds crystals, ``(B,)`` bool."""
 
 
-class KnownPattern:
-    """1 where a known crystal has the same space group and the same positions, whatever its elements; else 0.
+class Known(_InTable):
+    """1 for known crystals, 0 for others: the same space group with the same elements on equivalent positions."""
 
-    Args:
-        table: the known crystals; those that ship if None.
-    """
+    name = "known"
+    source = "space group and elements on Wyckoff positions, in a table of real crystals"
 
-    name: ClassVar[str] = "known_pattern"
-    unit: ClassVar[str] = ""
-    source: ClassVar[str] = "space group and Wyckoff positions by element, in a table of real crystals"
-    error: ClassVar[str] = EXACT
+    def _holds(self, space_group: Tensor, sites: Sites) -> Tensor:
+        return self.table.contains(site_keys(space_group, sites.elements, sites.letters))
 
-    def __init__(self, table: KnownCrystals | None = None) -> None:
-        self.table = KnownCrystals.builtin() if table is None else table
 
-    def __call__(self, crystals: Crystals) -> Tensor:
-        """Return 1 or 0 for B crystals, ``(B,)`` float32.
+class KnownPattern(_InTable):
+    """1 where a known crystal has the same space group and the same positions, whatever its elements; else 0."""
 
-        Raises:
-            PropertyError: the crystals have no sites.
-        """
-        sites = _sites(self.name, crystals)
-        return self.table.knows_pattern(pattern_keys(crystals.space_group, sites.slots, sites.letters)).float()
+    name = "known_pattern"
+    source = "space group and Wyckoff positions by element, in a table of real crystals"
+
+    def _holds(self, space_group: Tensor, sites: Sites) -> Tensor:
+        return self.table.knows_pattern(pattern_keys(space_group, sites.slots, sites.letters))
 
 
 def _sites(name: str, crystals: Crystals) -> Sites:

@@ -21,7 +21,7 @@ from crystalgfn.spaces.site_pattern_space import SitePatternSpace
 from crystalgfn.spaces.slot_elements import SlotElementSpace
 from crystalgfn.spaces.space_group import SpaceGroupSpace
 from crystalgfn.spaces.states import CrystalStates
-from crystalgfn.spaces.subspace import SpaceLimits, Subspace, build_stack
+from crystalgfn.spaces.subspace import SpaceLimits, Subspace, build_stack, encode_through
 
 SUBSPACES: tuple[type[Subspace], ...] = (SpaceGroupSpace, CompositionSpace, LatticeSpace)
 """Subspaces in the order in which a trajectory decides them."""
@@ -152,15 +152,8 @@ class CrystalSpace:
         """
         if self.has_sites:
             crystals = with_sites(crystals)
-        rows, decided = torch.arange(len(crystals), device=self.device), dict[str, Tensor]()
-        outside: dict[str, int] = {}
-        for subspace in self.subspaces:
-            fields, inside = subspace.encode(crystals, decided)
-            decided = {name: value[inside] for name, value in decided.items()} | fields
-            if len(inside) < len(crystals):
-                outside[subspace.name] = len(crystals) - len(inside)
-            crystals, rows = crystals[inside], rows[inside]
-        return self.state_type(**decided), rows, outside
+        fields, rows, outside = encode_through(self.subspaces, crystals, self.device)
+        return self.state_type(**fields), rows, outside
 
     def log_measure(self, states: CrystalStates) -> Tensor:
         """Term of log R with which samples follow R in the chosen measure, ``(B,)``: 0 for that of the cube."""

@@ -8,7 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from crystalgfn.spaces.site_patterns import MAX_LETTERS, N_ACTIONS, Patterns, PatternState
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
+from crystalgfn.spaces.site_patterns import N_ACTIONS, Patterns, PatternState
 from crystalgfn.spaces.structure_types import StructureType
 
 

@@ -8,13 +8,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.spaces.constraints.limits import SiteLimits
 from crystalgfn.spaces.one_pattern import OnePattern
 from crystalgfn.spaces.site_encoding import writings_of
 from crystalgfn.spaces.site_pattern_tables import Budget, Counts
-from crystalgfn.spaces.site_patterns import MAX_LETTERS, Patterns, PatternState, SitePatterns
+from crystalgfn.spaces.site_patterns import Patterns, PatternState, SitePatterns
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 

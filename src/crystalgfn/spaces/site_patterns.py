@@ -30,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.spaces.batch import TensorBatch
 from crystalgfn.spaces.site_pattern_tables import (
     Budget,
@@ -43,7 +44,6 @@ from crystalgfn.spaces.site_pattern_tables import (
     fillings,
     letters_of,
 )
-from crystalgfn.spaces.site_states import MAX_LETTERS
 
 N_ACTIONS = 2 * MAX_LETTERS + 1
 """Letters that join the open slot, letters that open a new one, and the end."""

@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
-from crystalgfn.crystallography.wyckoff import WYCKOFF
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS, WYCKOFF
 from crystalgfn.spaces.states import CrystalStates
-
-MAX_LETTERS = 27
-"""Most Wyckoff positions of a space group."""
 
 
 def _tables() -> tuple[Tensor, Tensor]:
@@ -62,6 +59,16 @@ def slot_counts(space_group: Tensor, slots: Tensor, letters: Tensor, most: int) 
     table = MULTIPLICITY.to(space_group.device)
     atoms = table[space_group.unsqueeze(1), letters.clamp(min=0)] * (letters >= 0)
     return torch.zeros(len(slots), most, dtype=torch.int64, device=slots.device).scatter_add_(1, slots, atoms)
+
+
+def orbit_elements(numbers: Tensor, filled: Tensor, slots: Tensor) -> Tensor:
+    """Atomic number on each orbit, ``(B, O)`` int64; 0 where its slot is open.
+
+    Args:
+        numbers: ``(B, m)`` atomic numbers of the elements so far; 0 where there are fewer.
+        filled, slots: ``(B, m)`` and ``(B, O)``, as in :class:`SiteStates`.
+    """
+    return torch.zeros_like(numbers).scatter_add_(1, filled, numbers).gather(1, slots)
 
 
 def slot_keys(slots: Tensor, letters: Tensor, most: int) -> Tensor:

@@ -12,13 +12,14 @@ from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import Sites
 from crystalgfn.errors import ConstraintError
+from crystalgfn.spaces.batch import to_device
 from crystalgfn.spaces.composition import CompositionSpace, CompositionState
 from crystalgfn.spaces.composition_tables import CompositionTables
 from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.site_encoding import writings_of
 from crystalgfn.spaces.site_pattern_tables import Counts, CountTree
-from crystalgfn.spaces.site_states import SiteStates, slot_counts, slot_keys
+from crystalgfn.spaces.site_states import SiteStates, orbit_elements, slot_counts, slot_keys
 from crystalgfn.spaces.slot_occupancy import count_sequences, fits, slot_occupancy
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits
@@ -118,8 +119,6 @@ class SlotElementSpace(CompositionSpace):
 
     def to(self, device: torch.device | str) -> SlotElementSpace:
         """See :meth:`.subspace.Subspace.to`."""
-        from crystalgfn.spaces.batch import to_device
-
         self.tables = to_device(self.tables, device)
         for name in ("_feasible", "_start", "_child", "_cells", "_numbers"):
             setattr(self, name, getattr(self, name).to(device))
@@ -180,9 +179,7 @@ class SlotElementSpace(CompositionSpace):
     def decode(self, states: CrystalStates) -> dict[str, Any]:
         """See :meth:`.subspace.Subspace.decode`: atoms in the conventional cell, and the sites."""
         assert isinstance(states, SiteStates)
-        numbers = self._numbers[states.elements]
-        of_slot = torch.zeros_like(numbers).scatter_add(1, states.filled, numbers)
-        elements = of_slot.gather(1, states.slots) * (states.letters >= 0)
+        elements = orbit_elements(self._numbers[states.elements], states.filled, states.slots) * (states.letters >= 0)
         return super().decode(states) | {"sites": Sites(states.slots, states.letters, elements)}
 
     def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:

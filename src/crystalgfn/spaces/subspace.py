@@ -127,3 +127,23 @@ def build_stack(limits: SpaceLimits, subspaces: Sequence[type[Subspace]]) -> tup
         stack.insert(0, kind.build(limits, possible))
         possible = stack[0].possible
     return tuple(stack)
+
+
+def encode_through(
+    subspaces: Sequence[Subspace], crystals: Crystals, device: torch.device
+) -> tuple[dict[str, Tensor], Tensor, dict[str, int]]:
+    """Real crystals in the coordinates of subspaces, each on what the ones before it have left.
+
+    Returns:
+        fields of the states of the crystals that lie in all subspaces, the row numbers ``(N,)`` of these crystals, and
+        the number of other crystals by the name of the first subspace in which they do not lie.
+    """
+    rows, decided = torch.arange(len(crystals), device=device), dict[str, Tensor]()
+    outside: dict[str, int] = {}
+    for subspace in subspaces:
+        fields, inside = subspace.encode(crystals, decided)
+        decided = {name: value[inside] for name, value in decided.items()} | fields
+        if len(inside) < len(crystals):
+            outside[subspace.name] = len(crystals) - len(inside)
+        crystals, rows = crystals[inside], rows[inside]
+    return decided, rows, outside

@@ -15,6 +15,7 @@ from crystalgfn.spaces.lattice_space import LatticeSpace
 from crystalgfn.spaces.site_pattern_space import SitePatternSpace
 from crystalgfn.spaces.site_states import SiteStates
 from crystalgfn.spaces.states import CrystalStates
+from crystalgfn.spaces.subspace import encode_through
 
 
 def translated(states: CrystalStates, space: CrystalSpace, other: CrystalSpace) -> CrystalStates:
@@ -45,13 +46,8 @@ def translated(states: CrystalStates, space: CrystalSpace, other: CrystalSpace) 
 
 def rows_within(space: CrystalSpace, crystals: Crystals) -> Tensor:
     """Row numbers ``(N,)`` of the crystals whose choices the space allows, whatever their cells."""
-    rows, decided = torch.arange(len(crystals), device=space.device), dict[str, Tensor]()
-    for subspace in space.subspaces:
-        if not isinstance(subspace, LatticeSpace):
-            fields, inside = subspace.encode(crystals, decided)
-            decided = {name: value[inside] for name, value in decided.items()} | fields
-            crystals, rows = crystals[inside], rows[inside]
-    return rows
+    choices = [subspace for subspace in space.subspaces if not isinstance(subspace, LatticeSpace)]
+    return encode_through(choices, crystals, space.device)[1]
 
 
 def _wide(rows: Tensor, width: int, padding: int = 0) -> Tensor:

@@ -25,10 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crystalgfn.crystallography.operations import affine_permutations
-from crystalgfn.crystallography.wyckoff import WYCKOFF
-
-MAX_LETTERS = max(map(len, WYCKOFF))
-"""Most Wyckoff positions of a space group, 27."""
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS, WYCKOFF
 
 _COLUMNS = MAX_LETTERS + 1  # the last one is that of the padding, -1
 _KINDS = 119  # atomic numbers, and 0 for "any element"

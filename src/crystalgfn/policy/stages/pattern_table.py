@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from crystalgfn.spaces.site_states import MAX_LETTERS
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 
 DISCOUNT, CONCENTRATION = 0.7, 10.0
 """Measured on held-out crystals: docs/prior.md."""
@@ -55,8 +55,8 @@ class PatternTable(nn.Module):
         distinct, times = distinct[chosen], times[chosen].to(self.weight.dtype)
         entries = slice(self.capacity - len(distinct), None)
         orbits = slots.shape[1]
-        for buffer in (self.groups, self.slots, self.letters):
-            buffer.zero_()
+        self.groups.zero_()
+        self.slots.zero_()
         self.groups[entries], self.slots[entries] = distinct[:, 0], distinct[:, 1 : 1 + orbits]
         self.letters.fill_(-1)
         self.letters[entries] = distinct[:, 1 + orbits :]
@@ -81,9 +81,6 @@ class PatternTable(nn.Module):
 
     def find(self, space_group: Tensor, slots: Tensor, letters: Tensor) -> tuple[Tensor, Tensor]:
         """Entry ``(B,)`` of each pattern, and whether ``(B,)`` it is in the table."""
-        if not self.capacity:
-            zero = torch.zeros_like(space_group)
-            return zero, zero.bool()
         own, order = self._sorted_keys()
         keys = self.keys(space_group, slots, letters)
         place = torch.searchsorted(own, keys).clamp(max=self.capacity - 1)

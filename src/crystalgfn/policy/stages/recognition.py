@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from crystalgfn.crystallography.sites.keys import site_keys
+from crystalgfn.spaces.site_states import orbit_elements
 
 WORD = 62
 """Columns of elements in a word of bits."""
@@ -68,11 +69,7 @@ class Recognition(nn.Module):
 
     def key(self, space_group: Tensor, slots: Tensor, letters: Tensor, *, elements: Tensor, filled: Tensor) -> Tensor:
         """Keys ``(B,)`` of sites of which some slots are open; arguments as for :meth:`fill`, 0 for no element."""
-        numbers = self.numbers[elements]
-        most = max(int(slots.max()) + 1 if slots.numel() else 1, elements.shape[1])
-        of_slots = torch.zeros(len(numbers), most, dtype=torch.int64, device=numbers.device)
-        of_slots.scatter_add_(1, filled, numbers)
-        return site_keys(space_group, of_slots.gather(1, slots), letters)
+        return site_keys(space_group, orbit_elements(self.numbers[elements], filled, slots), letters)
 
     def forward(self, keys: Tensor) -> Tensor:
         """Whether each element completes a recognised crystal, ``(B, D)`` bool, of keys ``(B,)``."""

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Generator, Tensor, nn
 
+from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import Network, small_head
 from crystalgfn.policy.options import PolicyOptions
@@ -28,7 +29,6 @@ from crystalgfn.policy.stages.stage import Stage, StageScore, Visits
 from crystalgfn.policy.trajectories import Steps, Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.site_pattern_space import END, SitePatternSpace
-from crystalgfn.spaces.site_patterns import MAX_LETTERS
 from crystalgfn.spaces.site_states import SiteStates
 from crystalgfn.spaces.states import CrystalStates
 
@@ -162,9 +162,7 @@ class SiteStage(Stage[SiteSteps]):
         encoder: SiteEncoder = network.encoders[self.name]  # type: ignore[assignment]
         rows, state = torch.arange(len(group), device=group.device), patterns.start(group)
         forced = patterns.actions(steps.slots, steps.letters)
-        free = by_network.nonzero().squeeze(1)
-        partial, where = encoder.start(len(free)), torch.full_like(group, -1)
-        where[free] = torch.arange(len(free), device=group.device)
+        partial = encoder.start(int(by_network.sum()))
         for step in range(patterns.max_orbits + 1):
             mask = patterns.patterns.mask(state)
             steps.masks[rows, step] = mask
