@@ -10,10 +10,11 @@ PYTHON      ?= $(shell command -v python3.11 || command -v python3)
 DEMO        := .venv-demo
 RESULT      ?= demo
 TEST        := .venv-test
+SHOWN       := structures,report
 EXTRAS      := test,browser,docs,dev,data,strain,structures,second-opinion,report,tensorboard
 
 # An environment is used again only if it was made from these very files and extras by this very Python.
-STAMP := $(shell { cat constraints.txt pyproject.toml; echo $(EXTRAS); $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')
+STAMP := $(shell { cat constraints.txt pyproject.toml; echo $(EXTRAS) $(SHOWN); $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')
 
 # The pins hold for build tools as well, which pip reads from the environment only (newer pip: PIP_BUILD_CONSTRAINT).
 export PIP_CONSTRAINT       := constraints.txt
@@ -55,7 +56,7 @@ docs: venv-test
 	$(TEST)/bin/mkdocs build --strict
 
 venv-demo:
-	$(call venv,$(DEMO),.[structures,report])
+	$(call venv,$(DEMO),.[$(SHOWN)])
 
 venv-test:
 	$(call venv,$(TEST),.[$(EXTRAS)])
