@@ -2,8 +2,10 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,17 @@ def test_commands_of_the_readme_run(command, capsys):
         main(shlex.split(line, comments=True)[1:])
     assert ended.value.code == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("target", ["venv-demo", "venv-test"])
+def test_make_installs_whole_requirements(target):
+    """A comma among the extras would split the argument of make's ``call``, and pip would get half of it."""
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("make is not on PATH")
+    done = subprocess.run([make, "-n", "-B", target], cwd=ROOT, capture_output=True, text=True, check=True)
+    (requirement,) = re.findall(r'hatchling "(.*?)"', done.stdout)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert requirement.startswith(".[")
+    assert requirement.endswith("]")
+    assert set(requirement[2:-1].split(",")) <= set(extras)
