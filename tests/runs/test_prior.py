@@ -226,14 +226,29 @@ def _wyckoff(crystals):
     return texts
 
 
-def test_a_prior_over_crystals_with_sites_remembers_their_patterns(tmp_path):
-    content = prior_config(tmp_path / "data.parquet", epochs=3).model_dump(mode="json")
+def _table_with_sites(path):
+    """80 crystals of the small space with sites, and the configuration of a prior that learns from them."""
+    content = prior_config(path, epochs=3).model_dump(mode="json")
     content["constraints"]["sites"] = "wyckoff"
     content["policy"] |= {"dropout": 0.1, "remembered_patterns": 20}
     config = parse_config(content)
     crystals = untrained(config).sample(80, seed=2)
-    crystals.with_columns(wyckoff=_wyckoff(crystals)).to_parquet(tmp_path / "data.parquet")
-    seen = []
+    crystals.with_columns(wyckoff=_wyckoff(crystals)).to_parquet(path)
+    return config
+
+
+def test_a_refusal_counts_the_rows_of_the_file_not_those_that_are_used(tmp_path):
+    config = _table_with_sites(tmp_path / "data.parquet")
+    crystals = Crystals.from_file(tmp_path / "data.parquet")
+    energies, sites = np.zeros(80), crystals.columns["wyckoff"].copy()
+    energies[:30], sites[:40] = 0.5, None  # the first 30 rows are not used, so they need no sites
+    crystals.with_columns(e_above_hull=energies, wyckoff=sites).to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match=r"data\.parquet: row 31: sites: found 'None'"):
+        train_prior(config, tmp_path / "run")
+
+
+def test_a_prior_over_crystals_with_sites_remembers_their_patterns(tmp_path):
+    config, seen = _table_with_sites(tmp_path / "data.parquet"), []
     trainer = train_prior(config, tmp_path / "run", on_epoch=seen.append)
     assert seen[-1].train < seen[0].train
     table, in_training = load(tmp_path / "run").policy.stages["sites"].table, trainer.policy.stages["sites"].table

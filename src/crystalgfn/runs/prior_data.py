@@ -15,6 +15,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.site_encoding import with_sites
 from crystalgfn.spaces.states import CrystalStates
 
 ABOVE_HULL = "e_above_hull"
@@ -64,11 +65,13 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
         seed: of the draw of these formulas.
 
     Raises:
-        DataError: the table cannot be read, or too few of its crystals are left.
+        DataError: the table cannot be read, a row that is used has no sites or impossible ones, or too few crystals are
+            left.
     """
     path = Path(path)
     crystals = Crystals.from_file(path)
     rows, left_out = len(crystals), dict[str, int]()
+    numbers = np.arange(1, rows + 1)
     if objective.max_above_hull is not None and any(name.split(" [")[0] == ABOVE_HULL for name in crystals.columns):
         energies = crystals.column(ABOVE_HULL)
         if energies.dtype.kind not in "fi":
@@ -76,7 +79,12 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
         unknown, high = np.isnan(energies), energies > objective.max_above_hull
         left_out["without energy above the hull"] = int(unknown.sum())
         left_out[f"more than {objective.max_above_hull:g} eV/atom above the hull"] = int(high.sum())
-        crystals = crystals[~unknown & ~high]
+        crystals, numbers = crystals[~unknown & ~high], numbers[~unknown & ~high]
+    if space.has_sites:
+        try:
+            crystals = with_sites(crystals, numbers=numbers.tolist())
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
     states, inside, outside = space.encode(crystals)
     left_out |= {f"outside the space by their {name.replace('_', ' ')}": count for name, count in outside.items()}
     left_out = {reason: count for reason, count in left_out.items() if count}

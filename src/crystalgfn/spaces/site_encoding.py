@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from crystalgfn.crystallography.sites.assignments import Assignment
@@ -12,12 +13,17 @@ from crystalgfn.errors import DataError
 from crystalgfn.spaces.writings import Writing, canonical_writing
 
 
-def assignments_of(crystals: Crystals) -> list[Assignment]:
+def assignments_of(crystals: Crystals, *, numbers: Iterable[int] | None = None) -> list[Assignment]:
     """The Wyckoff assignment of every crystal.
+
+    Args:
+        crystals: B crystals.
+        numbers: ``(B,)`` numbers of the rows in messages, where the crystals are some of the rows of a file; counted
+            from 1 by default.
 
     Raises:
         DataError: the crystals have neither sites nor a column ``wyckoff``, or one that contradicts group or counts;
-            rows are counted from 1.
+            names the row.
     """
     if crystals.sites is not None:
         sites = zip(
@@ -40,7 +46,7 @@ def assignments_of(crystals: Crystals) -> list[Assignment]:
         )
     assignments = []
     rows = zip(crystals.columns[COLUMN], crystals.space_group.tolist(), crystals.counts.tolist(), strict=True)
-    for row, (text, group, counts) in enumerate(rows, 1):
+    for row, (text, group, counts) in zip(range(1, len(crystals) + 1) if numbers is None else numbers, rows, strict=True):
         try:
             assignment = parse_sites(text, group)
             check_counts(assignment, {z: n for z, n in zip(crystals.elements, counts, strict=True) if n})
@@ -50,11 +56,11 @@ def assignments_of(crystals: Crystals) -> list[Assignment]:
     return assignments
 
 
-def with_sites(crystals: Crystals) -> Crystals:
-    """The crystals with the sites of their column ``wyckoff``; errors as for :func:`assignments_of`."""
+def with_sites(crystals: Crystals, *, numbers: Iterable[int] | None = None) -> Crystals:
+    """The crystals with the sites of their column ``wyckoff``; arguments and errors as for :func:`assignments_of`."""
     if crystals.sites is not None:
         return crystals
-    return replace(crystals, sites=Sites.from_assignments(assignments_of(crystals)))
+    return replace(crystals, sites=Sites.from_assignments(assignments_of(crystals, numbers=numbers)))
 
 
 def writings_of(crystals: Crystals) -> list[Writing]:
