@@ -75,6 +75,7 @@ ELSEWHERE = {
     "policy/stages/stage.py": "policy/test_partition.py",
     "proxies/card_text.py": "cli/test_proxy.py",
     "proxies/cards.py": "cli/test_proxy.py",
+    "report/page/energies.py": "report/page/test_build.py",
     "report/page/parts.py": "report/page/test_build.py",
     "report/page/static.py": "cli/test_report.py",
     "report/page/symmetry.py": "report/page/test_build.py",

@@ -43,8 +43,8 @@ def test_labels_of_one_type_in_other_words_are_equal():
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("nowhere.cif", "no such file"),
-        ("spinel", "no protostructure label"),
+        ("nowhere.cif", r"no such file, allowed: a file with a structure \(CIF, .* or a protostructure label such as"),
+        ("spinel", r"no protostructure label: .*; or the path of a file with a structure \(CIF, "),
         ("AB2C4_cF56_227_a_d_f", "anonymous formula"),
         ("AB_cF8_225_a_z", "no Wyckoff position"),
     ],

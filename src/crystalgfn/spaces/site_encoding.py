@@ -44,9 +44,11 @@ def assignments_of(crystals: Crystals, *, numbers: Iterable[int] | None = None) 
             f"no sites: found no column {COLUMN!r}, allowed: a table whose column {COLUMN!r} lists the occupied "
             "positions, as crystalgfn data writes it"
         )
+    if numbers is None:
+        numbers = range(1, len(crystals) + 1)
     assignments = []
-    rows = zip(crystals.columns[COLUMN], crystals.space_group.tolist(), crystals.counts.tolist(), strict=True)
-    for row, (text, group, counts) in zip(range(1, len(crystals) + 1) if numbers is None else numbers, rows, strict=True):
+    rows = zip(numbers, crystals.columns[COLUMN], crystals.space_group.tolist(), crystals.counts.tolist(), strict=True)
+    for row, text, group, counts in rows:
         try:
             assignment = parse_sites(text, group)
             check_counts(assignment, {z: n for z, n in zip(crystals.elements, counts, strict=True) if n})

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SYMPREC_A = 0.05
 """Tolerance within which a structure is symmetrised, as for the crystals that models learn from."""
 
+FILES = "a file with a structure (CIF, POSCAR ...)"
+"""What messages say that may stand in place of a label."""
+
 
 @dataclass(frozen=True)
 class StructureType:
@@ -80,8 +83,13 @@ def structure_type_label(written: str) -> str:
     path = Path(written)
     if not path.is_file():
         if path.suffix or "/" in written:
-            raise DataError(f"{written}: no such file")
-        parse_label(written)
+            raise DataError(
+                f"{written}: no such file, allowed: {FILES}, or a protostructure label such as AB_cF8_225_a_b"
+            )
+        try:
+            parse_label(written)
+        except DataError as error:
+            raise DataError(f"{error}; or the path of {FILES}") from None
         return written.partition(":")[0]
     from crystalgfn.crystallography.symmetry.standard import symmetrise
 

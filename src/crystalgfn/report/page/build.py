@@ -15,7 +15,7 @@ import numpy as np
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.evaluation.inputs import Data, References, evaluate, summarised, with_references
-from crystalgfn.report.page import chemistry, energies, geometry, parts, symmetry
+from crystalgfn.report.page import chemistry, energies, geometry, parts, symmetry, training
 from crystalgfn.report.page.atoms import viewable
 from crystalgfn.report.page.constraints import funnel_figure
 from crystalgfn.report.page.document import Page, Section, asset, definition_list, folded
@@ -74,8 +74,8 @@ def report(
     if data.constraints is not None and data.candidates is None:
         counts = funnel(data.constraints, data.crystals)
         sections.append(Section("constraints", "Constraints", "", [funnel_figure(counts, data.name)]))
-    if metrics:
-        sections.append(Section("training", "Training", "", energies.training(metrics)))
+    if metrics and (curves := training.figures(metrics)):
+        sections.append(Section("training", "Training", "", curves))
     sections.append(
         Section("numbers", "All numbers", folded("Every number with its method", parts.numbers({data.name: summary})))
     )

@@ -1,15 +1,15 @@
-"""Figures of energies, and of training."""
+"""Figures of energies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from crystalgfn.crystals.tables import unit_of
 from crystalgfn.evaluation.distributions import formation_energy
-from crystalgfn.report.page.figure import Figure, Floats, Series, axis, histogram, rounded, thinned
+from crystalgfn.report.page.figure import Figure, Series, axis, histogram, rounded, thinned
 from crystalgfn.structures.candidates.schema import INPUT, EnergyColumn, Quantity
 from crystalgfn.structures.candidates.tally import THRESHOLDS
 
@@ -199,46 +199,3 @@ def _other(series: Sequence[Series], name: str) -> Figure | None:
         caption=notes.get(name, "As in the table."),
         lines=lines,
     )
-
-
-def training(metrics: Mapping[str, Floats]) -> list[Figure]:
-    """Return the training curves of a run.
-
-    Args:
-        metrics: columns of metrics.csv by name, (n,) each.
-    """
-    x = metrics.get("trajectories", metrics.get("iteration"))
-    if x is None or len(x) < 2:
-        return []
-    plots = (
-        ("loss", "Loss", ("loss",), "log", "Training objective, on a logarithmic axis."),
-        (
-            "log-z",
-            "log Z and its lower bound",
-            ("log_z", "elbo"),
-            "linear",
-            "The two meet when the sampler is perfect (nats).",
-        ),
-        ("ess", "Effective sample size", ("ess",), "linear", "As a share of a batch."),
-        ("reward", "log reward", ("log_reward",), "linear", "Mean over a batch."),
-    )
-    drawn = []
-    for key, title, names, kind, caption in plots:
-        present = [name for name in names if name in metrics and np.isfinite(metrics[name]).any()]
-        if not present:
-            continue
-        traces = [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": name,
-                "x": rounded(x),
-                "y": rounded(metrics[name], 4),
-                "line": {"width": 2},
-            }
-            for name in present
-        ]
-        layout = {"xaxis": axis("trajectories"), "yaxis": axis(title, type=kind), "showlegend": len(present) > 1}
-        ends = "; ".join(f"{name} from {metrics[name][0]:.3g} to {metrics[name][-1]:.3g}" for name in present)
-        drawn.append(Figure(f"training-{key}", title, caption, f"{title} during training: {ends}.", traces, layout))
-    return drawn

@@ -132,7 +132,7 @@ def histogram(
         "xaxis": axis(label),
         "yaxis": axis("crystals (%)", rangemode="tozero"),
         "showlegend": len(traces) > 1,
-        **_marks(lines, low, high),
+        **marks(lines, low, high),
     }
     beyond = f" Up to {100 * outside:.1f} % lie outside the axis." if outside > 0.0005 else ""
     alt = f"Distribution of {label}. {'; '.join(words)}."
@@ -156,7 +156,8 @@ def spread(samples: Sequence[Floats], most: float | None = None) -> tuple[float,
     return max(start, 0.0) if low >= 0 else start, high + margin
 
 
-def _marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[str, Any]:
+def marks(lines: Sequence[tuple[float, str]], low: float, high: float) -> dict[str, Any]:
+    """Return the part of a layout with upright lines and their labels, of the lines within the ends of an axis."""
     inside = [(x, label) for x, label in lines if low <= x <= high]
     return {
         "shapes": [
