@@ -188,6 +188,21 @@ def test_a_posterior_under_narrower_constraints_keeps_its_prior(posterior):
     assert weights.mean() == pytest.approx(share, abs=4 * weights.std() / 300**0.5 + 0.03)
 
 
+def test_likelihoods_of_a_posterior_come_with_those_of_its_prior(run, posterior):
+    model = load(posterior)
+    samples = model.sample(60, seed=4)
+    found = model.likelihoods(samples, trajectories=200).columns
+    of_prior = load(run).likelihoods(samples, trajectories=200).columns
+    assert np.median(np.abs(found["log_prior"] - of_prior["log_likelihood"])) < 0.15  # not 0: other ways back
+    narrow = model.restricted(required=["O"], n_elements=[2, 3])
+    inside = narrow.space.states(samples)[1].numpy()
+    again = narrow.likelihoods(samples, trajectories=200).columns["log_prior"]
+    assert len(inside) > 5
+    assert np.median(np.abs(again - found["log_prior"][inside])) < 0.15  # not normalised again
+    assert "log_prior" not in of_prior
+    assert model.likelihoods(samples[:0]).columns.keys() >= {"log_prior", "log_reward"}
+
+
 @pytest.mark.parametrize(
     ("training", "words"),
     [

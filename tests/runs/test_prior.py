@@ -15,10 +15,10 @@ from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.policy.build import policy_of
-from crystalgfn.runs.build import POLICY, build_space
+from crystalgfn.runs.build import POLICY, build_policy, build_space
 from crystalgfn.runs.folder import CHECKPOINT, METRICS
 from crystalgfn.runs.model import load, untrained
-from crystalgfn.runs.prior import CARD, train_prior
+from crystalgfn.runs.prior import CARD, build_prior_trainer, train_prior
 from crystalgfn.runs.prior_data import hold_out
 from crystalgfn.runs.training import train
 from small_run import small_config
@@ -130,8 +130,17 @@ def test_a_prior_is_a_model_whose_target_is_itself(whole):
     assert np.isfinite(samples.columns["log_pf"]).all()
     assert len(model.resample(5, pool=20)) == 5
     assert all("O" in formula for formula in model.restricted(required=["O"]).sample(10).formulas)
-    with pytest.raises(ConfigError, match="found a prior"):
-        model.finetuned(iterations=1)
+    found = model.likelihoods(samples).columns
+    assert np.array_equal(found["log_prior"], found["log_likelihood"])
+
+
+def test_a_prior_learns_on_to_its_conditional_distribution(whole):
+    """The weights of a narrower prior are log P_prior - log P_F, which are equal where P_F is the conditional prior."""
+    narrow = load(whole[0]).restricted(required=["O"], n_elements=2)
+    tuned = narrow.finetuned(iterations=150, seed=0)
+    before, after = (model.sample(1000, seed=5).columns for model in (narrow, tuned))
+    assert after["log_weight"].std() < 0.8 * before["log_weight"].std()
+    assert np.array_equal(after["log_weight"] != 0, np.ones(1000, dtype=bool))  # the prior itself did not learn on
 
 
 def test_the_target_of_a_prior_with_a_reward_is_their_product(table, tmp_path):
@@ -263,3 +272,24 @@ def test_a_prior_over_crystals_with_sites_remembers_their_patterns(tmp_path):
     again = model.likelihoods(samples, trajectories=7)
     assert again.columns["log_likelihood"] == pytest.approx(-sum(nats.values()), abs=1e-6)
     assert (again.columns["log_likelihood_error"] == 0).all()
+    assert (again.columns["log_prior"] == again.columns["log_likelihood"]).all()
+
+
+def test_a_prior_that_starts_from_another_trains_beside_an_empty_table(tmp_path):
+    config = _table_with_sites(tmp_path / "data.parquet")
+    train_prior(config, tmp_path / "first")
+    Crystals.from_file(tmp_path / "data.parquet")[40:].to_parquet(tmp_path / "other.parquet")
+    keys = {"start": str(tmp_path / "first"), "data": {"path": str(tmp_path / "other.parquet")}}
+    content = config.model_dump(mode="json")
+    config = parse_config({**content, "training": {**content["training"], **keys}})
+    trainer, data = build_prior_trainer(config)
+    first, policy = load(tmp_path / "first").policy, trainer.policy
+    assert first.stages["sites"].table.used.any()
+    assert not policy.stages["sites"].table.used.any()
+    network = {name: value for name, value in policy.state_dict().items() if ".table." not in name}
+    assert all(torch.equal(value, first.state_dict()[name]) for name, value in network.items())
+    train_prior(config, tmp_path / "second")
+    own = build_policy(config, trainer.space)
+    own.remember(data.states[torch.from_numpy(~data.held_out)])
+    table = load(tmp_path / "second").policy.stages["sites"].table
+    assert torch.equal(table.letters, own.stages["sites"].table.letters)  # of the new crystals alone

@@ -69,7 +69,8 @@ class TrainingConfig(Section):
     """Objective, optimiser and exploration."""
 
     start: str | None = None
-    """Initial weights: a preset that ships weights, or a run folder of the same space; null for random weights."""
+    """Initial weights: a preset that ships weights, or a run folder of the same space; null for random weights. Site
+    patterns that those weights remember come along, except into the training of a prior, which remembers its own."""
     prior: str | None = None
     """The prior of objective ``rtb``, whose samples the reward reweights: a preset that ships weights, or a run folder;
     its constraints are at least as wide as these. Null for none."""

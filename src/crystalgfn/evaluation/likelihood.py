@@ -76,7 +76,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def likelihood_numbers(crystals: Crystals, what: str, key: str, *, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Measure how closely log p follows log R.
+    """Measure how closely log p follows log R, or log R + log P_prior where the target is prior x reward.
 
     Args:
         crystals: result of :meth:`crystalgfn.runs.model.Model.likelihoods`.
@@ -87,17 +87,19 @@ def likelihood_numbers(crystals: Crystals, what: str, key: str, *, seed: int = 0
     Returns:
         numbers with their methods: ``pearson_*`` and ``spearman_*`` with their errors, and ``log_p_*``.
     """
-    log_p, log_reward = (crystals.columns[name].astype(float) for name in ("log_likelihood", "log_reward"))
-    n = len(crystals)
+    log_p, target = (crystals.columns[name].astype(float) for name in ("log_likelihood", "log_reward"))
+    named, n = "log reward", len(crystals)
+    if "log_prior" in crystals.columns:
+        target, named = target + crystals.columns["log_prior"].astype(float), "log reward + log p of the prior"
     if n < FEWEST:
         why = f"not measured: {n} of {what} lie in the model's space, needed: {FEWEST} or more"
         return {f"{name}_{key}": measured(None, why, n) for name in ("pearson", "spearman", "log_p")}
-    correlations = correlation(log_p, log_reward, seed=seed)
+    correlations = correlation(log_p, target, seed=seed)
     error = float(np.median(crystals.columns["log_likelihood_error"].astype(float)))
     how = f"log p by trajectories drawn backward, median error {error:.2g} nats"
     numbers = {}
     for name, kind in (("pearson", "linear correlation"), ("spearman", "rank correlation")):
-        method = f"{kind} of log p and log reward over {what} in the model's space; {how}; 1 for a perfect sampler"
+        method = f"{kind} of log p and {named} over {what} in the model's space; {how}; 1 for a perfect sampler"
         numbers[f"{name}_{key}"] = measured(getattr(correlations, name), method, n)
         by = f"its standard error over {REPEATS:,} bootstrap samples of the crystals"
         numbers[f"{name}_{key}_error"] = measured(getattr(correlations, f"{name}_error"), by, n)

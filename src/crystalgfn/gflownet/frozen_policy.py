@@ -5,13 +5,15 @@ from __future__ import annotations
 from weakref import WeakSet
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
+from crystalgfn.gflownet.likelihood import log_likelihood
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
+from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.translation import rows_within, translated
 
 
@@ -47,12 +49,26 @@ class FrozenPolicy:
         """
         if space is self.space and self.same_steps:
             return self.policy.score(trajectories, space).log_pf_sum
-        states = trajectories.states
+        own = self._translated(trajectories.states, space)
+        return self.policy.score(self.policy.retraced(trajectories, own, self.space), self.space).log_pf_sum
+
+    def log_likelihood(
+        self, states: CrystalStates, space: CrystalSpace, *, trajectories: int = 50, generator: Generator
+    ) -> Tensor:
+        """Return log p ``(B,)`` float64 of B samples of a space, each at the same point of the unit cube of cells.
+
+        Arguments are those of :func:`crystalgfn.gflownet.likelihood.log_likelihood`, errors those of :meth:`log_prob`.
+        """
+        own = self._translated(states, space)
+        log_p, _ = log_likelihood(self.policy, self.space, own, trajectories=trajectories, generator=generator)
+        return log_p
+
+    def _translated(self, states: CrystalStates, space: CrystalSpace) -> CrystalStates:
+        """States of a space in the coordinates of the policy's own space."""
         if space is not self.space and space not in self._within:
             self._check(space.crystals(states))
             self._within.add(space)
-        own = translated(states, space, self.space)
-        return self.policy.score(self.policy.retraced(trajectories, own, self.space), self.space).log_pf_sum
+        return translated(states, space, self.space)
 
     def _check(self, crystals: Crystals) -> None:
         """Refuse crystals outside the space of the policy, for which its masks are not defined.

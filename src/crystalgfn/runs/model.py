@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
+from crystalgfn.gflownet.objectives.relative_trajectory_balance import RelativeTrajectoryBalance
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
@@ -124,11 +126,17 @@ class Model:
         numbers = {"log_reward": log_reward, "log_pf": scores.log_pf_sum, "log_pb": scores.log_pb_sum}
         given_end = scores.log_pb_sum
         if self.prior is not None:
-            own = self.prior.policy is self.policy and self.prior.space is self.space
-            given_end = scores.log_pf_sum if own else self.prior.log_prob(trajectories, self.space)
+            given_end = scores.log_pf_sum
+            if not self._is_own_prior:
+                given_end = self.prior.log_prob(trajectories, self.space)
             numbers["log_prior"] = given_end
         numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
         return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+
+    @property
+    def _is_own_prior(self) -> bool:
+        """Whether the model is a prior in the space of its training."""
+        return self.prior is not None and self.prior.policy is self.policy and self.prior.space is self.space
 
     def resample(self, n: int, *, pool: int | None = None, seed: int = 0) -> Crystals:
         """Draw ``n`` crystals from the target itself, by the importance weights of a larger number of samples.
@@ -157,13 +165,16 @@ class Model:
         Returns:
             the crystals in the space, with their own columns, ``log_likelihood`` and its standard error
             ``log_likelihood_error``, nats in the measure of the unit cube, and ``log_reward``; for a perfect model,
-            ``log_likelihood`` is ``log_reward`` minus log Z.
+            ``log_likelihood`` is ``log_reward`` minus log Z. Where the target is prior x reward, also ``log_prior``,
+            the log-likelihood under the prior in its own space; for a perfect model, ``log_likelihood`` is then
+            ``log_reward`` + ``log_prior`` minus log Z. Crystals with sites are those of their canonical writing.
         """
         states, rows = self.space.states(crystals)
         inside = crystals[rows.cpu().numpy()]
+        inside.columns.pop("log_prior", None)  # samples bring that of their own model, which may be another
         if not len(rows):
-            none = np.zeros(0)
-            return inside.with_columns(log_likelihood=none, log_likelihood_error=none, log_reward=none)
+            names = ("log_likelihood", "log_likelihood_error", "log_reward", *["log_prior"] * (self.prior is not None))
+            return inside.with_columns(**dict.fromkeys(names, np.zeros(0)))
         generator = Generator(device=self.space.device).manual_seed(seed)
         log_p, error = log_likelihood(
             self.policy,
@@ -179,6 +190,10 @@ class Model:
             "log_likelihood_error": error,
             "log_reward": self.target.log_reward(states, condition),
         }
+        if self.prior is not None and not self._is_own_prior:
+            log_p = self.prior.log_likelihood(states, self.space, trajectories=trajectories, generator=generator)
+        if self.prior is not None:
+            numbers["log_prior"] = log_p
         return inside.with_columns(**{k: v.cpu().double().numpy() for k, v in numbers.items()})
 
     def nats(self, crystals: Crystals, *, seed: int = 0) -> dict[str, np.ndarray]:
@@ -270,18 +285,21 @@ class Model:
     ) -> Model:
         """A model whose policy is trained further in this model's space, which pays after :meth:`restricted`.
 
-        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`; a prior, which has no reward to
-        learn from, is a ConfigError.
+        A prior is trained by relative trajectory balance, to the prior under the condition that the constraints hold,
+        times its reward if it has one.
+
+        Arguments and errors are those of :func:`crystalgfn.gflownet.finetune.finetune`.
         """
         from crystalgfn.gflownet.finetune import finetune
 
+        recipe = build_recipe(self.config.training)
         if self.config.is_prior:
-            raise ConfigError("fine-tuning: found a prior, allowed: a model that was trained on a reward")
+            recipe = replace(recipe, objective=RelativeTrajectoryBalance())
         policy, updates = finetune(
             self.policy,
             self.space,
             self.target,
-            build_recipe(self.config.training),
+            recipe,
             seconds=seconds,
             iterations=iterations,
             seed=seed,

@@ -45,6 +45,7 @@ def build_prior_trainer(config: Config, *, device: str = "cpu") -> tuple[PriorTr
     policy = build_policy(config, space)
     if training.start is not None:
         load_policy(weights_of(training.start), policy)
+        policy.remember(data.states[:0])  # beside the memory of its start, the network would learn little
     out = torch.from_numpy(data.held_out).to(space.device)
     learned, held_out = data.states[~out], data.states[out]
     recipe = build_recipe(training)
