@@ -24,6 +24,8 @@ VERBS = {
     "train": "Train a sampler from a preset or a configuration file.",
     "sample": "Sample crystals from a trained model into a table.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
+    "judge": "Ask a second potential about relaxed structures.",
+    "export": "Write relaxed structures into one file for other tools.",
     "evaluate": "Measure crystals or structures: every number with its method.",
     "report": "Write a page about crystals, a run or structures.",
     "compare": "Write a page that shows several of them side by side.",

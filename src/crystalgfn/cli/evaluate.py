@@ -78,6 +78,8 @@ def evaluate(
     console.print(_table(summary))
     if "stability" in summary["metrics"]:
         console.print(_sun_table(summary["metrics"]["stability"]))
+    if "second_opinion" in summary["metrics"]:
+        console.print(_opinion_table(summary["metrics"]["second_opinion"]))
     for file, reason in summary["broken"].items():
         typer.echo(f"left out: {file}: {reason}", err=True)
     typer.echo(f"written to {output}")
@@ -118,7 +120,7 @@ def _table(summary: dict[str, Any]) -> Table:
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
-            if not name.startswith("sun_"):  # these have a table of their own
+            if group != "second_opinion" and not name.startswith("sun_"):  # these have tables of their own
                 table.add_row(f"{group}.{name}", _text(number), escape(number["method"]))
     return table
 
@@ -142,6 +144,29 @@ def _sun_table(numbers: Numbers) -> Table:
         source = numbers["e_above_hull"]["method"].removeprefix("median ")
         about = f"by {source}" if name == "sun" else CORRECTIONS[name.removeprefix("sun_")].about
         table.add_row(name, *map(_text, own), escape(own[-1]["method"] if missing else about))
+    return table
+
+
+def _opinion_table(numbers: Numbers) -> Table:
+    """What two potentials say: a row for all crystals, and one for each chemical class."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from crystalgfn.evaluation.chemical_classes import CLASSES
+    from crystalgfn.evaluation.second_opinion import OF_CLASSES
+
+    by = numbers["difference"]["method"].removeprefix("mean of ")
+    title = f"Second opinion: shares at energies above hull <= {OF_CLASSES:g} eV/atom; difference: {by}"
+    table = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    heads = ("second_opinion.*", "handed in", "judged", "sun_first", "sun_second", "sun_both", "agreement")
+    for heading in (*heads, "difference", "absolute"):
+        table.add_column(heading, justify="left" if heading == heads[0] else "right")
+    for scope in ("all", *CLASSES):
+        end = "" if scope == "all" else f"_{scope}"
+        if f"judged{end}" in numbers:
+            names = [f"{name}_{OF_CLASSES:g}{end}" for name in heads[3:]]
+            names = [f"judged{end}", *names, f"difference{end}", f"difference_absolute{end}"]
+            table.add_row(scope, str(numbers[f"judged{end}"]["n"]), *(_text(numbers[name]) for name in names))
     return table
 
 

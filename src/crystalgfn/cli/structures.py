@@ -51,6 +51,14 @@ def structures(
         Path | None,
         typer.Option("--second-references", help="Elemental energies of the second (JSON).", show_default=False),
     ] = None,
+    second_below: Annotated[
+        float | None,
+        typer.Option(
+            "--second-below",
+            help="Ask for it only up to this energy above hull, eV/atom.",
+            show_default=False,
+        ),
+    ] = None,
     compare: Annotated[
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
@@ -78,8 +86,9 @@ def structures(
         references=None if references is None else str(references),
         hull="" if hull == "none" or relax == "none" else hull,
         library="" if library == "none" else library,
-        second="" if second == "none" else second,
+        second="" if second == "none" or relax == "none" else second,
         second_references=None if second_references is None else str(second_references),
+        second_below=second_below,
     )
     settings = SearchSettings(
         placements=placements,

@@ -21,6 +21,7 @@ from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.distributions import against
 from crystalgfn.evaluation.known import KnownStructures, formulas_of
 from crystalgfn.evaluation.measured import measured, measured_share
+from crystalgfn.evaluation.second_opinion import opinion_numbers
 from crystalgfn.evaluation.site_diversity import site_numbers
 from crystalgfn.evaluation.sun import NEEDS_KNOWN, Known, counts_of, sun_numbers
 from crystalgfn.progress import track
@@ -65,8 +66,9 @@ def evaluate_structures(
         smact: test charges with SMACT.
 
     Returns:
-        groups of numbers with their methods: ``outcome``, ``validity``, ``uniqueness``, ``stability``, ``symmetry``,
-        ``diversity``, ``chemistry``, ``cost`` and ``reference``.
+        groups of numbers with their methods: ``outcome``, ``validity``, ``uniqueness``, ``stability``,
+        ``second_opinion``, ``symmetry``, ``diversity``, ``chemistry``, ``cost`` and ``reference``; empty ones where
+        there is nothing to measure.
 
     Raises:
         DataError: there are no candidates.
@@ -90,6 +92,7 @@ def evaluate_structures(
         "validity": _validity(judged, summary, smact=smact),
         "uniqueness": _uniqueness(judged, summary, among),
         "stability": {**_energies(judged, summary), **stability},
+        "second_opinion": opinion_numbers(judged),
         "symmetry": _symmetry(judged, summary),
         "diversity": _diversity(candidates, crystals),
         "chemistry": class_numbers(

@@ -49,7 +49,6 @@ def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
     formation = candidates.table.formation
     if formation is None:
         raise DataError(f"{candidates.name}: no formation energies to compare with the hull {hull.name}")
-    column = EnergyColumn(Quantity.ABOVE_HULL, formation.potential, hull.name)
     rows = []
     for row in candidates.rows:
         others = {c: energy for c, energy in row.energies.items() if c.quantity is not Quantity.ABOVE_HULL}
@@ -57,7 +56,13 @@ def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
             rows.append(replace(row, energies=others))
             continue
         above = hull.energy_above_hull(counts_of(row, candidates), row.energy(formation))
-        energies = {**others, column: above.value}
+        height = row.energy(formation) - above.value  # of the hull at the composition, for energies by any potential
+        energies = others | {
+            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): energy - height
+            for c, energy in others.items()
+            if c.quantity is Quantity.FORMATION
+        }
+        energies[EnergyColumn(Quantity.ABOVE_HULL, formation.potential, hull.name)] = above.value
         shares = " + ".join(f"{share:.3g} {formula}" for formula, share in above.decomposition.items())
         rows.append(replace(row, energies=energies, hull=hull.name, hull_reason=above.reason, decomposition=shares))
     return replace(candidates, table=CandidateTable(tuple(rows)))

@@ -16,6 +16,7 @@ from crystalgfn.crystals.sites import sites_text
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import sanity
+from crystalgfn.structures.candidates.opinions import with_opinion
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.search import (
@@ -29,7 +30,6 @@ from crystalgfn.structures.export.extxyz import to_atoms
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed
-from crystalgfn.structures.relaxing.second_opinion import opinion
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -82,6 +82,7 @@ class Bench:
         hull: hull to measure stability from; None leaves stability out.
         library: prototypes by which atoms are placed.
         second: another potential that judges the relaxed structure; a disagreement becomes a flag.
+        second_below: highest energy above hull (eV/atom) of a structure that is judged; None for any.
     """
 
     settings: SearchSettings
@@ -89,13 +90,22 @@ class Bench:
     hull: Hull | None = None
     library: PrototypeLibrary | None = None
     second: Potential | None = None
+    second_below: float | None = None
 
-    def __call__(self, task: Request | PlacedRequest) -> Candidate:
-        """Return the candidate of a crystal; its atoms are placed first unless they are already."""
+    def __call__(self, task: Request | PlacedRequest | Candidate) -> Candidate:
+        """Return the candidate of a crystal; what is placed or relaxed already is taken from there."""
         wall, cpu = time.monotonic(), time.process_time()
-        candidate = self._candidate(task)
-        seconds, seconds_cpu = time.monotonic() - wall, time.process_time() - cpu
+        candidate = self._judged(task) if isinstance(task, Candidate) else self._candidate(task)
+        seconds = (candidate.row.seconds or 0.0) + time.monotonic() - wall
+        seconds_cpu = (candidate.row.seconds_cpu or 0.0) + time.process_time() - cpu
         return replace(candidate, row=replace(candidate.row, seconds=seconds, seconds_cpu=seconds_cpu))
+
+    def _judged(self, candidate: Candidate) -> Candidate:
+        """The candidate with the second potential's opinion of its structure, if there is a potential to ask."""
+        if self.second is None or candidate.structure is None:
+            return candidate
+        row = with_opinion(candidate.row, candidate.structure, self.second, below=self.second_below)
+        return replace(candidate, row=row)
 
     def _candidate(self, task: Request | PlacedRequest) -> Candidate:
         placed = task if isinstance(task, PlacedRequest) else place_request(task, self.settings, self.library)
@@ -124,21 +134,17 @@ class Bench:
         row = _with_stability(
             _with_geometry(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull
         )
-        flags = list(_flags(relaxed, formation.value))
-        if self.second is not None:
-            view = opinion(self.second, relaxed.structure, formation.value)
-            column = EnergyColumn(Quantity.FORMATION, self.second.name)
-            row = replace(row, energies={**row.energies, column: view.formation_energy})
-            flags += [view.reason] if view.flagged else []
         intermediates = {"placed": placement.structure}
         if relaxed.symmetric is not None and relaxed.chosen == "free":
             intermediates["symmetric"] = relaxed.symmetric.structure
-        row = replace(row, flags="; ".join(flags), status=Status.RELAXED)
-        return Candidate(row, relaxed.structure, relaxed.symprec, intermediates)
+        row = replace(row, flags="; ".join(_flags(relaxed, formation.value)), status=Status.RELAXED)
+        return self._judged(Candidate(row, relaxed.structure, relaxed.symprec, intermediates))
 
 
-def failed(task: Request | PlacedRequest, reason: str) -> Candidate:
+def failed(task: Request | PlacedRequest | Candidate, reason: str) -> Candidate:
     """Return the candidate of a crystal that could not be worked on, for example because its process died."""
+    if isinstance(task, Candidate):  # it keeps its structure, without a second opinion
+        return replace(task, row=replace(task.row, second_opinion=reason))
     request = task.request if isinstance(task, PlacedRequest) else task
     return Candidate(replace(_initial_row(replace(request, inputs={}), 0), reason=reason, seconds=0.0))
 

@@ -66,6 +66,7 @@ class Placed:
         hull: str | Path | Hull | None = "builtin",
         second_opinion: str | Potential | None = None,
         second_references: str | Path | None = None,
+        second_below: float | None = None,
         compare: str | Path | Reference | None = None,
         tried: int = 8,
         relaxed: int = 2,
@@ -84,6 +85,7 @@ class Placed:
             hull: ``"builtin"``, ``"mp"``, a table of phases, a loaded hull, or None.
             second_opinion: another potential that judges the relaxed structures.
             second_references: file of elemental references of the second potential.
+            second_below: highest energy above hull (eV/atom) of structures that it judges; None for all.
             compare: known structures, for novelty: a table with material_id, numbers, cell and fractional.
             tried: placements of each crystal to relax for a few steps.
             relaxed: placements of each crystal to relax to the end, those of lowest energy so far.
@@ -117,9 +119,9 @@ class Placed:
             library=self.library,
             second=_name(second_opinion),
             second_references=None if second_references is None else str(second_references),
+            second_below=second_below,
         )
-        if potential is not None:
-            check_second(tools.potential, tools.second)
+        check_second(tools.potential, tools.second)
         bench = Bench(
             settings,
             load_potential(potential, references=references) if isinstance(potential, str) else potential,
@@ -128,6 +130,7 @@ class Placed:
             load_potential(second_opinion, references=second_references)
             if isinstance(second_opinion, str)
             else second_opinion,
+            second_below,
         )
         done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, bench=bench)
         settings_used = manifest((placed.request for placed in self.crystals), len(self), tools, settings)

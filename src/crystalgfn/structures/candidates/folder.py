@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.matching import match_structures
 from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, Row
-from crystalgfn.structures.candidates.table import write_tables
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_tables
 from crystalgfn.structures.export.formats import FORMATS, Exported
 from crystalgfn.structures.quiet import quiet
 
@@ -36,16 +36,24 @@ class RunFolder:
         path: the folder; created if it is missing.
         manifest: crystals, tools and settings of the run.
         resume: go on with the run that the folder holds.
+        may_change: keys of the manifest that may differ from that of the run.
 
     Raises:
         DataError: without ``resume``, the folder holds a run already; with it, a run with another manifest.
     """
 
-    def __init__(self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool) -> None:
+    def __init__(
+        self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool, may_change: Collection[str] = ()
+    ) -> None:
         self.path = Path(path)
-        open_folder(self.path, MANIFEST, manifest, resume=resume)
+        open_folder(self.path, MANIFEST, manifest, resume=resume, may_change=may_change)
         for name in (PARTS, *(suffix for suffix, form in FORMATS.items() if not form.together)):
             (self.path / name).mkdir(exist_ok=True)
+
+    @classmethod
+    def existing(cls, path: str | Path) -> RunFolder:
+        """The folder of a finished run; errors as for :func:`read_manifest`."""
+        return cls(path, read_manifest(path), resume=True)
 
     def done(self) -> set[int]:
         """Return the rows whose candidates are written."""
@@ -65,6 +73,13 @@ class RunFolder:
                     write_text(self.path / suffix / f"{name}.{suffix}", text)
             part["structure"] = structure.as_dict()
             part["stages"] = {name: other.as_dict() for name, other in candidate.intermediates.items()}
+        self._write_part(part, row)
+
+    def update(self, row: Row) -> None:
+        """Write new cells of a candidate whose files are written; those of its structure stay as they are."""
+        self._write_part(self._part(row.row), row)
+
+    def _write_part(self, part: dict[str, Any], row: Row) -> None:
         part["columns"] = {column.name: column.metadata() for column in row.energies}
         part["row"] = row.cells()
         write_json(self.path / PARTS / f"{row.row:08d}.json", part, indent=None)
@@ -109,21 +124,69 @@ class RunFolder:
         Args:
             reference: known crystals that the candidates are compared with, or None.
         """
-        for suffix, form in FORMATS.items():
-            if form.together:
-                with write_atomically(self.path / f"all.{suffix}") as stream:
-                    for candidate in self.candidates():
-                        if candidate.structure is not None:
-                            exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row))
-                            stream.write(form.text(exported).encode())
         formulas = {c.row.row: c.structure.composition.reduced_formula for c in self.candidates() if c.structure}
         matches = match_structures(formulas, self._structure, reference)
-        write_tables(
-            self.path, lambda: (matches[row.row].fill(row) if row.row in matches else row for row in self.rows())
-        )
+        self._finish(lambda row: matches[row.row].fill(row) if row.row in matches else row)
+
+    def rewrite(self) -> None:
+        """Write these files again after rows have changed, with the duplicates and the novelty that the table holds.
+
+        Raises:
+            DataError: there is no table yet, or it cannot be read.
+        """
+        found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
+
+        def fill(row: Row) -> Row:
+            old = found.get(row.row, row)
+            return replace(row, match_group=old.match_group, matches=old.matches, novel=old.novel)
+
+        self._finish(fill)
+
+    def _finish(self, fill: Callable[[Row], Row]) -> None:
+        """Write the files about all candidates; ``fill`` adds the cells that compare a row with others."""
+        for name, form in FORMATS.items():
+            if form.together and form.in_folders:
+                self.export(name, self.path / f"all.{name}")
+        write_tables(self.path, lambda: map(fill, self.rows()))
+
+    def export(self, name: str, path: Path) -> int:
+        """Write all structures into one file, atomically, and return their number.
+
+        Args:
+            name: one of :data:`~crystalgfn.structures.export.formats.FORMATS` that puts structures together.
+            path: the file.
+
+        Raises:
+            DataError: the file cannot be written.
+        """
+        form, written = FORMATS[name], 0
+        with write_atomically(path) as stream:
+            stream.write(form.head.encode())
+            for candidate in self.candidates():
+                if candidate.structure is not None:
+                    exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row))
+                    stream.write(form.text(exported).encode())
+                    written += 1
+        return written
 
     def _structure(self, row: int) -> Any:
         return self.read(row).structure
+
+
+def read_manifest(path: str | Path) -> dict[str, Any]:
+    """Return the manifest of a folder whose run has come to its end.
+
+    Raises:
+        DataError: the folder has no manifest, or no tables yet.
+    """
+    path = Path(path)
+    try:
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no folder of crystalgfn structures ({type(error).__name__}: {error})") from None
+    if not (path / TABLE).is_file():
+        raise DataError(f"{path}: not finished, allowed: a folder with {TABLE}; go on with its run (--resume) first")
+    return manifest
 
 
 def _row(part: Mapping[str, Any]) -> Row:

@@ -125,6 +125,7 @@ class Row:
     energies: Mapping[EnergyColumn, float] = field(default_factory=dict)
     hull: str | None = _column(str)
     flags: str | None = _column(str, method="sanity checks and second opinion")
+    second_opinion: str | None = _column(str, method="formation energy by a second potential")
     match_group: int | None = _column(int, method=_MATCHER)
     matches: str | None = _column(str, method=_MATCHER)
     novel: bool | None = _column(bool, method=_MATCHER)

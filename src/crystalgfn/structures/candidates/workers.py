@@ -24,8 +24,8 @@ from crystalgfn.structures.candidates.search import PlacedRequest
 
 DIED = "the process that worked on it died (out of memory, or a crash in a library)"
 
-Task = Request | PlacedRequest
-"""A crystal to work on, whose atoms may be placed already."""
+Task = Request | PlacedRequest | Candidate
+"""A crystal to work on, whose atoms may be placed already, or relaxed, so that a second opinion alone is missing."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Tools:
 
     Attributes:
         potential: name for :func:`~crystalgfn.structures.relaxing.potentials.registry.load_potential`;
-            empty to place atoms only.
+            empty to place atoms, or to ask for second opinions, only.
         references: file of elemental references of the potential, or None.
         hull: source for :func:`~crystalgfn.stability.load.load_hull`; empty for none.
         library: file of prototypes; ``"builtin"`` for the shipped ones, empty for none.
         second: name of the potential that judges relaxed structures, such as ``"7net-l3i5"``; empty for none.
         second_references: file of elemental references of the second potential, or None.
+        second_below: highest energy above hull (eV/atom) of structures that it judges; None for all.
     """
 
     potential: str = "chgnet"
@@ -48,6 +49,7 @@ class Tools:
     library: str = "builtin"
     second: str = ""
     second_references: str | None = None
+    second_below: float | None = None
 
     def load(self, settings: SearchSettings) -> Bench:
         """Load all tools.
@@ -59,16 +61,15 @@ class Tools:
         from crystalgfn.structures.placing.prototype_files import load_library
         from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
-        library = load_library(self.library) if self.library else None
-        if not self.potential:
-            return Bench(settings, library=library)
         check_second(self.potential, self.second)
+        potential = load_potential(self.potential, references=self.references) if self.potential else None
         return Bench(
             settings,
-            load_potential(self.potential, references=self.references),
-            load_hull(self.hull) if self.hull else None,
-            library,
+            potential,
+            load_hull(self.hull) if self.hull and potential is not None else None,
+            load_library(self.library) if self.library else None,
             load_potential(self.second, references=self.second_references) if self.second else None,
+            self.second_below,
         )
 
 
@@ -78,7 +79,7 @@ def check_second(potential: str, second: str) -> None:
     Raises:
         PropertyError: both are the same potential.
     """
-    if potential == second:
+    if second and potential == second:
         raise PropertyError(f"second opinion: found {second!r}, which relaxes already, allowed: another potential")
 
 

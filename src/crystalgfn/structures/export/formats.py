@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crystalgfn.structures.export import genbench
 from crystalgfn.structures.export.cif import to_cif
 from crystalgfn.structures.export.extxyz import to_frame
 
@@ -39,14 +40,21 @@ class Format:
         text: returns the text of a structure.
         together: whether all structures go into one file, ``all.SUFFIX``, at the end; else each is written at once,
             as ``SUFFIX/NAME.SUFFIX``.
+        head: text before the first structure of such a file.
+        in_folders: whether every folder of candidates has the file, or only ``crystalgfn export`` writes it.
     """
 
     text: Callable[[Exported], str]
     together: bool = False
+    head: str = ""
+    in_folders: bool = True
 
 
 FORMATS: dict[str, Format] = {
     "cif": Format(lambda item: to_cif(item.structure, symprec=item.symprec)),
     "extxyz": Format(lambda item: to_frame(item.structure, item.info), together=True),
+    "genbench": Format(
+        lambda item: genbench.to_line(item.structure, item.info), together=True, head=genbench.HEAD, in_folders=False
+    ),
 }
-"""The formats of a folder of candidates, by the ending of the files."""
+"""The formats of structures; those of a folder of candidates are the endings of its files."""

@@ -1,0 +1,79 @@
+"""A second opinion on candidates that are finished: asked for later, without relaxing again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from crystalgfn.errors import DataError
+from crystalgfn.progress import progress_bar
+from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
+from crystalgfn.structures.candidates.opinions import has_opinion, unasked
+from crystalgfn.structures.candidates.pipeline import check_workers
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.schema import Status
+from crystalgfn.structures.candidates.workers import Tools, check_second, work
+
+
+def judge(
+    path: str | Path,
+    second: str = "7net-l3i5",
+    *,
+    references: str | Path | None = None,
+    below: float | None = None,
+    workers: int = 1,
+) -> RunFolder:
+    """Ask a second potential about the candidates of a folder, as a run with this second opinion would have done.
+
+    Each opinion is on disk as soon as it is given, in the part of its candidate; tables are written again at the end.
+    After a kill, the next call asks about the rest. So does a call with a higher ``below``.
+
+    Args:
+        path: a finished folder of ``crystalgfn structures``.
+        second: name of the potential.
+        references: file of its elemental references, or None for those that ship.
+        below: highest energy above hull (eV/atom) of candidates that it is asked about; None for all.
+        workers: processes.
+
+    Returns:
+        the folder.
+
+    Raises:
+        DataError: no finished folder, or one with another second opinion.
+        PropertyError: the potential cannot be loaded, or relaxed the candidates itself.
+    """
+    check_workers(workers)
+    before = read_manifest(path)
+    check_second(str(before.get("potential")), second)
+    tools = Tools(
+        potential="",
+        hull="",
+        library="",
+        second=second,
+        second_references=None if references is None else str(references),
+        second_below=below,
+    )
+    for key in ("second", "second_references"):
+        if before.get("second") and before.get(key) != getattr(tools, key):
+            raise DataError(
+                f"{path}: has a second opinion with {key} {before.get(key)!r}, found {getattr(tools, key)!r}; allowed: "
+                "the same, or another folder"
+            )
+    settings = SearchSettings()
+    bench = tools.load(settings)  # so that a missing package shows before anything is written
+    asked = {key: getattr(tools, key) for key in ("second", "second_references", "second_below")}
+    folder = RunFolder(path, before | asked, resume=True, may_change=asked)
+    rows = []
+    for row in folder.rows():
+        if row.status is not Status.RELAXED or has_opinion(row, second):
+            continue
+        if reason := unasked(row, second, below=below):
+            folder.update(replace(row, second_opinion=reason))
+        else:
+            rows.append(row.row)
+    with progress_bar(len(rows), f"asking {second}", "structures") as bar:
+        for candidate in work(map(folder.read, rows), tools, settings, workers=workers, bench=bench):
+            folder.update(candidate.row)
+            bar.advance()
+    folder.rewrite()
+    return folder
