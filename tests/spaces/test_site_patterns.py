@@ -5,6 +5,7 @@ import torch
 
 from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.spaces.one_pattern import OnePattern
+from crystalgfn.spaces.reservations import SlotCounts
 from crystalgfn.spaces.site_pattern_tables import Budget
 from crystalgfn.spaces.site_patterns import PatternState, SitePatterns
 from crystalgfn.spaces.structure_types import StructureType
@@ -26,7 +27,7 @@ def test_masks_are_exact(group, accept):
     accepted = [c for c in partitions(most, 3) if c]
     if accept == "few":
         accepted = [c for c in accepted if len(c) >= 2 and (c[0] - c[-1]) % 3 == 1]
-    space = SitePatterns({group: accepted, 99: [(3, 1)]})
+    space = SitePatterns({group: map(SlotCounts, accepted), 99: [SlotCounts((3, 1))]})
     wanted = patterns_of(group, accepted)
     assert bool(space.feasible[group]) == bool(wanted)
     assert_exact(space, group, wanted)
@@ -36,7 +37,7 @@ def test_masks_are_exact(group, accept):
 @pytest.mark.parametrize(("group", "most"), [(1, 4), (123, 4), (166, 8), (216, 6)])
 def test_masks_are_exact_within_a_budget(group, most, bounds):
     accepted = [c for c in partitions(most, 3) if c]
-    space = SitePatterns({group: accepted, 99: [(3, 1)]}, Budget(*bounds))
+    space = SitePatterns({group: map(SlotCounts, accepted), 99: [SlotCounts((3, 1))]}, Budget(*bounds))
     wanted = [pattern for pattern in patterns_of(group, accepted) if within(pattern, group, *bounds)]
     assert bool(space.feasible[group]) == bool(wanted)
     assert len(wanted) < len(patterns_of(group, accepted))
