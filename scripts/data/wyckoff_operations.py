@@ -1,4 +1,4 @@
-"""Operations, Wyckoff representatives, site symmetries and normalizers of the 230 space groups, for ``build_tables.py``.
+"""Operations, Wyckoff positions, their site symmetries, and normalizers of all space groups, for ``build_tables.py``.
 
 Coordinates are counted in 24ths of a cell edge: every translation of a space group, every fixed coordinate of a Wyckoff
 position and every discrete translation of a normalizer is a multiple of 1/24, so all tests here are exact in integers.

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.operations import group_operations
-from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError, nearest
 
 _KINDS = ("1", "2", "3", "4", "6", "-1", "m", "-3", "-4", "-6")
@@ -54,7 +53,7 @@ _NUMBERS = {
     "-43m": (1, 3, 8, 0, 0, 0, 6, 0, 6, 0),
     "m-3m": (1, 9, 8, 6, 0, 1, 9, 8, 6, 0),
 }
-_BY_NUMBERS = {numbers: name for name, numbers in _NUMBERS.items()}
+_BY_NUMBERS: dict[tuple[int, ...], str] = {numbers: name for name, numbers in _NUMBERS.items()}
 
 POINT_GROUPS: tuple[str, ...] = tuple(_NUMBERS)
 """Names of the 32 classes."""
@@ -144,7 +143,5 @@ def _table() -> dict[str, list[str]]:
 
 
 def site_symmetries(space_group: int) -> tuple[str, ...]:
-    """Site symmetry of each Wyckoff position of a group (1-230), in the order of :data:`.wyckoff.WYCKOFF`."""
-    symmetries = tuple(_table()[str(space_group)])
-    assert len(symmetries) == len(WYCKOFF[space_group])
-    return symmetries
+    """Site symmetry of each Wyckoff position of a group (1-230), in the order of the letters."""
+    return tuple(_table()[str(space_group)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crystalgfn.crystallography.elements import SYMBOLS
@@ -34,6 +34,11 @@ class ElementSites:
             low <= position.multiplicity <= high and (not self.symmetries or symmetry in self.symmetries)
             for position, symmetry in zip(WYCKOFF[space_group], site_symmetries(space_group), strict=True)
         )
+
+    def fits(self, space_group: int, slots: Iterable[Sequence[int]]) -> bool:
+        """Whether one of the slots of a pattern, as lists of letters (0 for a), may hold the element."""
+        allows = self.allows(space_group)
+        return any(all(allows[letter] for letter in slot) for slot in slots)
 
     def __str__(self) -> str:
         """The rule as a reader of the configuration knows it."""

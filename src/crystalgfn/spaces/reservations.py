@@ -1,11 +1,11 @@
 """Reservations: the slot that is kept for each element which may stand on some sites only.
 
 Whether a slot can take an element with a rule for its sites depends on the letters of the slot, and which slot it will
-take is open until its turn. Look-ahead therefore asks for every *reservation*, that is for every choice of a slot, or of
-none, for each of the K elements with rules: such an element fills the slot reserved for it and no other, and all other
-elements fill slots that are not reserved. Under one reservation slots need to be told apart by their number of atoms
-and by whom they are for (their *role*: 0 for any element without a rule, k for the k-th element with a rule), and a
-partial crystal can be completed if and only if it can be completed under some reservation.
+take is open until its turn. Look-ahead therefore asks for every *reservation*, that is for every choice of a slot, or
+of none, for each of the K elements with rules: such an element fills the slot reserved for it and no other, and all
+other elements fill slots that are not reserved. Under one reservation slots need to be told apart by their number of
+atoms and by whom they are for (their *role*: 0 for any element without a rule, k for the k-th element with a rule), and
+a partial crystal can be completed if and only if it can be completed under some reservation.
 
 Without rules there is one reservation, that of nothing.
 """
@@ -76,6 +76,6 @@ def role_choices(slots: int, rules: int) -> Tensor:
 
 
 def kept_first(kept: Tensor) -> Tensor:
-    """Columns of ``(B, H)`` bool that are kept, then others: ``(B, H')`` with at least one, as many as any row keeps."""
+    """Columns ``(B, H')`` of ``(B, H)`` bool, kept ones first: as many as any row keeps, and at least one."""
     most = int(kept.sum(1).max()) if len(kept) else 0
     return kept.long().argsort(dim=1, descending=True, stable=True)[:, : max(1, most)]

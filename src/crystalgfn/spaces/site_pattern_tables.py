@@ -88,8 +88,8 @@ class SlotTree:
         sequences: slots of complete crystals, all with the same number K of elements with rules.
 
     Attributes:
-        child: ``(N + 1, K + 1, most + 1)`` int64, node after one more slot of a role and of n atoms; -1 where no crystal
-            goes on so. The last row is that of no node at all.
+        child: ``(N + 1, K + 1, most + 1)`` int64, node after one more slot of a role and of n atoms; -1 where no
+            crystal goes on so. The last row is that of no node at all.
         depth: ``(N,)`` int64, slots so far.
         node: number of each.
     """

@@ -200,7 +200,8 @@ class SitePatterns(Patterns):
         # flat, with the places at which the nodes of a kind begin
         self._goes_on = torch.from_numpy(goes_on.astype(dtype).ravel())
         self._kind_size = (self.nowhere + 1) * (budget.size + 1)
-        self._following = torch.where(self._child >= 0, self._child, self.nowhere) * (budget.size + 1)
+        following = torch.where(self._child >= 0, self._child, self.nowhere) * (budget.size + 1)
+        self._following = following.flatten(0, 1)  # a row for each node and role
         return feasible
 
     def to(self, device: torch.device | str) -> Self:
@@ -247,7 +248,7 @@ class SitePatterns(Patterns):
         masks = state.mask[row] | bit[row, letter]
         extension = self._first_row[kind, role[row]] + first * self._masks[kind] + masks
         columns = after[row, letter].unsqueeze(1) + torch.arange(self.most + 1, device=row.device)
-        closed = self._following[node[row].unsqueeze(1), role[row].unsqueeze(1), columns]
+        closed = self._following[(node * self.roles + role)[row].unsqueeze(1), columns]
         closed = closed + (kind * self._kind_size).unsqueeze(1)
         left = left[row, letter]
         allowed = torch.zeros(len(node), MAX_LETTERS, dtype=torch.bool, device=row.device)
@@ -300,10 +301,10 @@ class ReservedPatterns(Patterns):
     def mask(self, state: PatternState) -> Tensor:
         """Allowed actions ``(B, 55)`` bool: those that some reservation allows."""
         mask = self.patterns.mask(PatternState(*(value.flatten() for value in state.tensors().values())))
-        return mask.view(*state.kind.shape, -1).any(1)
+        return mask.view(*state.kind.shape, N_ACTIONS).any(1)
 
     def act(self, state: PatternState, action: Tensor) -> PatternState:
-        """States after allowed actions ``(B,)`` other than the end: a new slot is reserved for each role, and for none."""
+        """States after allowed actions ``(B,)`` other than the end: a new slot may be for any element with a rule."""
         rows, reservations = state.kind.shape
         flat = PatternState(*(value.flatten() for value in state.tensors().values()))
         action = action.repeat_interleave(reservations)

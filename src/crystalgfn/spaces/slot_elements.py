@@ -15,7 +15,7 @@ from crystalgfn.crystals.sites import Sites
 from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.spaces.batch import TensorBatch, to_device
 from crystalgfn.spaces.bitsets import meets
-from crystalgfn.spaces.composition import CompositionSpace
+from crystalgfn.spaces.composition import Compositions
 from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.element_sites import letters_of_rules
@@ -53,7 +53,7 @@ class SlotState(TensorBatch):
     charges: Tensor
 
 
-class SlotElementSpace(CompositionSpace):
+class SlotElementSpace(Compositions):
     """Compositions of ``elements`` over the slots of patterns, under the constraints.
 
     Args:
@@ -147,13 +147,25 @@ class SlotElementSpace(CompositionSpace):
     @classmethod
     def build(cls, limits: SpaceLimits, possible: Possible) -> SlotElementSpace:
         """See :meth:`.subspace.Subspace.build`."""
-        return cls(limits.elements, possible.space_groups, limits.constraints, possible.n_atoms)
+        space = cls(limits.elements, possible.space_groups, limits.constraints, possible.n_atoms)
+        pattern = limits.constraints.fold("sites", SiteLimits()).pattern
+        for rule in space.rules:
+            if not any(any(rule.allows(group)) for group in limits.space_groups):
+                raise ConfigError(f"no space group has a site for {rule}; allowed: another rule, or other groups")
+            if pattern is not None and not rule.fits(pattern.space_group, pattern.slots):
+                raise ConfigError(f"structure type {pattern} has no place for {rule}; allowed: another rule or type")
+        return space
 
     @property
     def possible(self) -> Possible:
         """See :attr:`.subspace.Subspace.possible`."""
         groups = tuple(g for g, counts in self.counts.items() if counts)
         return Possible(groups, self.totals, {g: self.counts[g] for g in groups}, self.rules)
+
+    @property
+    def max_count(self) -> int:
+        """Most atoms of one element per primitive cell, K."""
+        return self.tables.occupancy.max_count
 
     @property
     def feasible(self) -> Tensor:

@@ -108,7 +108,7 @@ class SlotTables:
 
 
 def _reach(goal: Tensor, charges: PlainCharges | SignedCharges, columns: Tensor, count: int) -> Tensor:
-    """H ``(T, D', W)`` for elements ``columns`` ``(D',)`` that fill a slot of ``count`` atoms, from F ``(T, D', W)``."""
+    """H ``(T, D', W)`` of the elements ``columns`` ``(D',)`` for slots of ``count`` atoms, from F ``(T, D', W)``."""
     sets = torch.zeros_like(goal)
     kinds = charges.kind[columns]
     for kind in torch.unique(kinds).tolist():
