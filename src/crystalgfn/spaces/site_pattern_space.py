@@ -143,7 +143,7 @@ def _all_patterns(asked: SiteLimits, counts: CountsOfGroups) -> Patterns:
     Raises:
         ConfigError: the tables would be too large.
     """
-    atoms = max((sum(slots.each) for sequences in counts.values() for slots in sequences), default=0)
+    atoms = max((sum(slots.each) for slots in set().union(*set(counts.values()))), default=0)
     orbits = asked.orbits if asked.orbits is not None and asked.orbits < atoms else None  # a bound that can be met
     most_free = 3 * (atoms if orbits is None else orbits)
     free = asked.free_coordinates

@@ -136,7 +136,7 @@ class SitePatterns(Patterns):
         self._budget = budget = budget or Budget()
         self.roles = 1 + len(rules)
         accepted = {group: frozenset(sequences) for group, sequences in counts.items()}
-        self._tree = tree = SlotTree(sorted(set().union(*accepted.values())))
+        self._tree = tree = SlotTree(sorted(set().union(*set(accepted.values()))))
         self.most, self.nowhere = tree.child.shape[2] - 1, len(tree.node)
         self.most_orbits = max(sum(slots.each) for slots in tree.node)
         if budget.orbits is not None:

@@ -30,8 +30,8 @@ from crystalgfn.spaces.subspace import Possible, SpaceLimits
 
 Totals = Mapping[int, frozenset[int]]
 
-MAX_WORDS = 50_000_000
-"""Most numbers in a table of look-ahead: 400 MB."""
+MAX_WORDS = 10_000_000
+"""Most contexts of look-ahead, times elements: four of its tables are as large at least, at 8 bytes a number."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class SlotElementSpace(Compositions):
         kind, role = tables.occupancy.kind[element], tables.occupancy.role[element]
         row = tables.arrives[kind.view(-1, 1, 1), state.context.unsqueeze(2), state.counts.unsqueeze(1)]
         carried = tables.charges.before(state.charges, state.last, element)
-        fills = meets(tables.fills[row, element.view(-1, 1, 1)], carried.view(len(carried), 1, 1, -1))
+        fills = meets(tables.fills[row, element.view(-1, 1, 1)], carried[:, None, None])
         return (fills & (state.roles == role.view(-1, 1, 1))).any(1) & open_slots & (state.counts > 0)
 
     def fill(self, state: SlotState, element: Tensor, slot: Tensor) -> SlotState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -181,10 +180,14 @@ def _asked(texts: list[str], flag: str) -> dict[str, Any]:
             raise ConfigError(f"{flag}: found {text!r}, allowed: ELEMENT:SYMMETRY or ELEMENT:{MULTIPLICITY}=LEAST-MOST")
         rule = rules.setdefault(symbol.strip(), {})
         for choice in choices:
-            if match := re.fullmatch(rf"{MULTIPLICITY}=(.*)", choice):
-                rule[MULTIPLICITY] = whole_numbers(match[1].replace("-", ":"), flag)
-            else:
+            key, equals, value = choice.partition("=")
+            if not equals:
                 rule.setdefault(SYMMETRY, []).append(choice)
+            elif key == MULTIPLICITY:
+                rule[MULTIPLICITY] = whole_numbers(value.replace("-", ":"), flag)
+            else:
+                near = nearest(key, [MULTIPLICITY])
+                raise ConfigError(f"{flag}: found {choice!r}, allowed: a symmetry, or {MULTIPLICITY}=LEAST-MOST{near}")
     try:
         return SitesOfElements.read(rules)
     except ValueError as error:
