@@ -76,6 +76,7 @@ def test_masks_are_exact_under_rules(group, most, rules, budget):
             )
         ):
             wanted.append(pattern)
+    assert wanted
     assert bool(space.feasible[group]) == bool(wanted)
     assert_exact(space, group, wanted)
 

@@ -12,8 +12,10 @@ Without rules there is one reservation, that of nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
+from math import comb
 from typing import NamedTuple
 
 import torch
@@ -62,6 +64,20 @@ def reservations(counts: Counts, rules: int) -> list[SlotCounts]:
             for count in (0, *left.common)
         }
     return sorted(found)
+
+
+def number_of_reservations(counts: Counts, rules: int) -> int:
+    """The length of :func:`reservations`, without the list."""
+    return _number_of_choices(tuple(sorted(Counter(counts).values())), rules)
+
+
+@cache
+def _number_of_choices(slots: tuple[int, ...], rules: int) -> int:
+    """Ways to choose a kind of slot, or none, for each element, from kinds with so many slots each."""
+    ways = [1] + [0] * rules  # by the number of elements that have a slot
+    for number in slots:
+        ways = [sum(comb(k, j) * ways[k - j] for j in range(min(k, number) + 1)) for k in range(rules + 1)]
+    return sum(comb(rules, k) * each for k, each in enumerate(ways))
 
 
 @cache

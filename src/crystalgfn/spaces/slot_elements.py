@@ -19,7 +19,7 @@ from crystalgfn.spaces.composition import Compositions
 from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
 from crystalgfn.spaces.element_sites import letters_of_rules
-from crystalgfn.spaces.reservations import SlotCounts, kept_first, reservations, role_choices
+from crystalgfn.spaces.reservations import SlotCounts, kept_first, number_of_reservations, reservations, role_choices
 from crystalgfn.spaces.site_encoding import writings_of
 from crystalgfn.spaces.site_pattern_tables import SlotTree
 from crystalgfn.spaces.site_states import SiteStates, orbit_elements, slot_counts, slot_keys
@@ -30,8 +30,8 @@ from crystalgfn.spaces.subspace import Possible, SpaceLimits
 
 Totals = Mapping[int, frozenset[int]]
 
-MAX_WORDS = 10_000_000
-"""Most contexts of look-ahead, times elements: four of its tables are as large at least, at 8 bytes a number."""
+MAX_SIZE = 10_000_000
+"""Most slots of whole crystals, under every reservation, times elements: tables take 50 to 150 times as many bytes."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ class SlotElementSpace(Compositions):
             sequences = [asked.pattern.counts] if fits(asked.pattern.counts, limits, most) else []
         if not sequences:
             raise ConstraintError("no numbers of atoms are within the limits")
+        size = sum(number_of_reservations(counts, len(self.rules)) for counts in sequences) * len(usable)
+        if self.rules and size > MAX_SIZE:
+            raise ConfigError(
+                f"sites of {len(self.rules)} elements have rules: look-ahead would tabulate {size} numbers, allowed: "
+                f"{MAX_SIZE}, with fewer such rules, elements or atoms"
+            )
         slots = [each for counts in sequences for each in reservations(counts, len(self.rules))]
         tree = SlotTree(slots)
-        if len(tree.node) * len(usable) > MAX_WORDS:
-            raise ConfigError(
-                f"sites of {len(self.rules)} elements have rules: found {len(tree.node) * len(usable)} numbers for "
-                f"look-ahead to tabulate, allowed: {MAX_WORDS}, with fewer such rules, elements or atoms"
-            )
         ruled = [rule.element for rule in self.rules]
         self.tables = SlotTables.build(usable, slot_occupancy(usable, slots, limits, ruled), limits)
         completed = [each for each, good in zip(slots, self.tables.feasible.tolist(), strict=True) if good]

@@ -45,7 +45,7 @@ class SitesOfElements(SiteConstraint):
     @classmethod
     def annotation(cls) -> Any:
         """Rules by symbol."""
-        return dict[str, dict[str, list[str] | tuple[int, int]]]
+        return dict[str, dict[str, list[str] | list[int]]]
 
     @classmethod
     def read(cls, written: Any) -> Any:
