@@ -31,6 +31,7 @@ TYPES = (
     "AB_hP4_194_a_c",
     "A_hP2_194_c",
 )
+SYMMETRIES = ("-43m", "m-3m", "-3m", "3m", "mm2", "m", "4/mmm", "mmm", "-6m2", "2", "1")
 ANIONS = ("O", "S", "F", "Cl", "N", "P", "Se")
 CATIONS = ("Li", "Na", "Mg", "Al", "Si", "K", "Ca", "Ti", "Fe", "Zn", "Sr", "Zr", "Ba", "La", "Ce")
 
@@ -55,6 +56,10 @@ def random_limits(rng: random.Random) -> dict[str, Any]:
         "structure_type": rng.choice(TYPES),
         "max_orbits": rng.randint(2, 6),
         "max_free_coordinates": rng.randint(0, 4),
+        "element_sites": {
+            cations[0]: {"symmetry": rng.sample(SYMMETRIES, 3)},
+            anions[0]: {"multiplicity": [rng.randint(1, 4), rng.randint(4, 24)]},
+        },
     }
     return {name: choices[name] for name in sorted(rng.sample(sorted(choices), rng.randint(1, 4)))}
 

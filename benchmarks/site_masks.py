@@ -37,12 +37,15 @@ class Walks:
     Attributes:
         space_group: ``(B,)``.
         actions: ``(B, O + 1)`` letters and the end of each pattern, -1 afterwards.
+        slots, letters: ``(B, O)``, as in :class:`~crystalgfn.spaces.site_states.SiteStates`.
         counts, keys: ``(B, m)`` atoms of each slot, and numbers that tell slots apart.
         elements, filled: ``(B, m)`` atomic number and slot of each element, 0 afterwards.
     """
 
     space_group: Tensor
     actions: Tensor
+    slots: Tensor
+    letters: Tensor
     counts: Tensor
     keys: Tensor
     elements: Tensor
@@ -74,7 +77,8 @@ def random_walks(space: CrystalSpace, batch: int, generator: Generator) -> Walks
         slots[rows, step], letters[rows, step] = slot[rows], action % MAX_LETTERS
         state = patterns.patterns.act(state, action)
     counts, keys = slot_counts(group, slots, letters, m), slot_keys(slots, letters, m)
-    walks = Walks(group, actions, counts, keys, torch.zeros(batch, m, dtype=torch.int64), torch.zeros_like(counts))
+    nothing = torch.zeros(batch, m, dtype=torch.int64)
+    walks = Walks(group, actions, slots, letters, counts, keys, nothing, nothing.clone())
 
     def choose(rows: Tensor, step: int, element_mask: Tensor, slot_mask: Callable[[Tensor], Tensor]) -> None:
         column = choice(element_mask, generator)
@@ -93,12 +97,14 @@ def fill(
     """Compute the masks of every element and slot, and the next states; ``choose`` writes the walks first."""
     place = torch.zeros(120, dtype=torch.int64)
     place[list(elements.elements)] = torch.arange(len(elements.elements))
-    rows, state, unfilled = torch.arange(len(walks.counts)), elements.start_of(walks.counts), walks.counts > 0
+    rows, state, unfilled = (
+        torch.arange(len(walks.counts)),
+        elements.start_of(walks.space_group, walks.slots, walks.letters),
+        walks.counts > 0,
+    )
     for step in range(elements.max_elements):
         mask, open_ = elements.element_mask(state), first_alike(unfilled[rows], walks.keys[rows])
-        counts = walks.counts[rows]
-
-        slot_mask = partial(elements.slot_mask, state, counts=counts, open_slots=open_)
+        slot_mask = partial(elements.slot_mask, state, open_slots=open_)
         if choose is not None:
             choose(rows, step, mask, slot_mask)
         column, slot = place[walks.elements[rows, step]], walks.filled[rows, step]
@@ -108,7 +114,7 @@ def fill(
         going = unfilled[rows].any(1)
         if not going.any():
             break
-        state = elements.add(state[going], column[going], counts[going].gather(1, slot[going].unsqueeze(1)).squeeze(1))
+        state = elements.fill(state[going], column[going], slot[going])
         rows = rows[going]
 
 

@@ -30,7 +30,7 @@ from pymatgen.analysis.local_env import CovalentRadius
 from pymatgen.core import Element
 from pyxtal.symmetry import Group
 from scipy.optimize import nnls
-from wyckoff_operations import affine_normalizers, operations
+from wyckoff_operations import affine_normalizers, operations, site_symmetries
 
 DATA = Path(__file__).resolve().parents[2] / "src" / "crystalgfn" / "crystallography" / "data"
 ELEMENTS = [Element.from_Z(z) for z in range(1, 119)]
@@ -292,6 +292,7 @@ def main() -> int:
 
     tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "operations": operations(), "elements": elements()}
     tables["affine_normalizers"] = affine_normalizers()
+    tables["site_symmetries"] = site_symmetries()
     tables["charges"] = {"oxidation_states": [oxidation_states(e) for e in ELEMENTS]}
     if arguments.crystals:
         counts, volume = read_crystals(arguments.crystals)

@@ -1,4 +1,4 @@
-"""Operations, Wyckoff representatives and normalizers of the 230 space groups, for ``build_tables.py``.
+"""Operations, Wyckoff positions, their site symmetries, and normalizers of all space groups, for ``build_tables.py``.
 
 Coordinates are counted in 24ths of a cell edge: every translation of a space group, every fixed coordinate of a Wyckoff
 position and every discrete translation of a normalizer is a multiple of 1/24, so all tests here are exact in integers.
@@ -14,6 +14,8 @@ import moyopy
 import numpy as np
 from numpy.typing import NDArray
 from pyxtal.symmetry import Group
+
+from crystalgfn.crystallography.point_groups import point_group_of
 
 UNITS = 24
 HOLOHEDRY = {"triclinic": 2, "monoclinic": 10, "orthorhombic": 47, "tetragonal": 123, "hexagonal": 191, "cubic": 221}
@@ -248,6 +250,23 @@ def operations() -> dict[str, Any]:
             "positions": [as_xyz(linear[0], shift[0]) for linear, shift in representatives],
             "normalizer": permutations(number),
         }
+    return table
+
+
+def site_symmetries() -> dict[str, list[str]]:
+    """By space group: the point group of the rotations that leave a generic point of each position where it is."""
+    generic = np.array([7_919, 31_337, 64_283]) * UNITS  # as for images of positions
+    scale = 100_003 * UNITS
+    table = {}
+    for number in range(1, 231):
+        positions = list(reversed(Group(number).Wyckoff_positions))
+        rotations, translations = split(positions[-1].ops)
+        table[str(number)] = []
+        for position in positions:
+            linear, shift = split(position.ops[:1])
+            point = linear[0] @ generic + shift[0] * 100_003
+            stays = ((rotations @ point + translations * 100_003 - point) % scale == 0).all(axis=1)
+            table[str(number)].append(point_group_of(rotations[stays]))
     return table
 
 

@@ -12,6 +12,7 @@ import pymatgen.core
 import pytest
 
 from crystalgfn.crystallography.operations import affine_permutations, group_operations, letter_permutations, parse_xyz
+from crystalgfn.crystallography.point_groups import point_group_named, site_point_group, site_symmetries
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY, CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
@@ -53,10 +54,14 @@ def sequence(letters_of_atoms: list[str], kinds: list[int]) -> str:
 
 
 @pytest.mark.parametrize("number", range(1, 231))
-def test_moyopy_finds_group_letters_and_normalizer(number):
+def test_moyopy_finds_group_letters_site_symmetries_and_normalizer(number):
     cell, letters = full_crystal(number)
     dataset = moyopy.MoyoDataset(cell, symprec=1e-5, setting=STANDARD)
     assert dataset.number == number
+    by_letter = dict(zip(letters, site_symmetries(number), strict=False))
+    of_atoms = zip(cell.numbers, dataset.site_symmetry_symbols, strict=True)
+    for letter, symbol in {(letters[kind - 1], symbol) for kind, symbol in of_atoms}:
+        assert by_letter[letter] == site_point_group(number, letter) == point_group_named(symbol)
     ours = {"".join(images[letter] for letter in letters) for images in letter_permutations(number)}
     # moyopy is free to choose another origin or axes: one of those the normalizer has.
     assert sequence(dataset.wyckoffs, cell.numbers) in ours

@@ -30,6 +30,9 @@ WIDEST = {
 }
 
 
+IN_ELEMENTS = ("required", "forbidden", "any_of", "chemsys")
+
+
 def subsets(values, least=1, most=3):
     return st.lists(st.sampled_from(values), min_size=least, max_size=most, unique=True)
 
@@ -64,6 +67,7 @@ def wishes(draw, elements, numbers, *, kind="volume", one_in=4):
     found = {
         "required": sometimes(draw, subsets(elements, most=2), one_in),
         "forbidden": sometimes(draw, subsets(elements, most=2), one_in),
+        "chemsys": sometimes(draw, subsets(elements, most=4), 2 * one_in),
         "any_of": sometimes(draw, st.lists(subsets(elements, most=2), min_size=1, max_size=2), one_in),
         "n_elements": sometimes(draw, between(1, 3), one_in),
         "n_atoms": sometimes(draw, between(1, 24), one_in),
@@ -83,6 +87,9 @@ def wishes(draw, elements, numbers, *, kind="volume", one_in=4):
             found[key] = sometimes(draw, bounds, 2 * one_in)
     if found["electronegativity"]:
         found["charge"] = "per_element"
+    if found["chemsys"]:
+        found["chemsys"] = [s for s in found["chemsys"] if s not in (found["forbidden"] or [])]
+        found["required"] = [s for s in found["required"] or [] if s in (found["chemsys"] or elements)]
     if found["forbidden"]:
         found["required"] = [s for s in found["required"] or [] if s not in found["forbidden"]]
         if set(elements) == set(found["forbidden"]):
@@ -94,7 +101,7 @@ def placed(section, limits):
     """The section with limits put where they belong, over what stands there."""
     section = deepcopy(section)
     for key, value in limits.items():
-        if key in ("required", "forbidden", "any_of"):
+        if key in IN_ELEMENTS:
             section["elements"][key] = value
         elif key in ("numbers", "crystal_system", "lattice_system", "point_symmetry"):
             section["space_groups"][key] = value
@@ -129,6 +136,51 @@ def sections(draw):
     return placed(section, draw(wishes(elements, numbers, kind=kind, one_in=draw(st.sampled_from([2, 3, 6])))))
 
 
+SITE_GROUPS = [2, 47, 99, 123, 160, 166, 187, 194, 216, 221, 225, 227]
+SITE_TYPES = ["AB_cF8_225_a_b", "AB2_cF12_225_a_c", "ABC3_cP5_221_a_b_c", "A_hP2_194_c", "AB_cP2_221_a_b"]
+SYMMETRIES = ["-43m", "m-3m", "mmm", "4/mmm", "-3m", "3m", "mm2", "m", "-6m2", "4mm", "-1", "1", "222"]
+SITE_LIMITS = ("chemsys", "stoichiometry", "required", "forbidden", "any_of", "n_elements", "n_atoms", "charge")
+
+
+@st.composite
+def site_rules(draw, elements):
+    """Rules for the sites of one or two elements."""
+    rules = {}
+    for symbol in draw(subsets(elements, most=2)):
+        symmetry = draw(st.none() | subsets(SYMMETRIES, most=4))
+        least, most = draw(between(1, 16))
+        multiplicity = [least, most] if symmetry is None or draw(st.booleans()) else None
+        rule = {"symmetry": symmetry, "multiplicity": multiplicity}
+        rules[symbol] = {key: value for key, value in rule.items() if value}
+    return rules
+
+
+@st.composite
+def site_sections(draw):
+    """A section with sites, over few elements and groups, small enough to enumerate."""
+    elements = draw(subsets(ELEMENTS[:-1], least=2, most=3))
+    numbers = draw(subsets(SITE_GROUPS, least=1, most=3))
+    section = {
+        "elements": {"allowed": elements},
+        "sites": "wyckoff",
+        "n_elements": [1, 3],
+        "n_atoms_primitive": [1, 3 if {2, 47} & set(numbers) else 4],
+        "atoms_per_element": [1, 64],
+        "space_groups": {"numbers": numbers},
+        "lattice": {},
+        "charge": "none",
+    }
+    limits = draw(wishes(elements, numbers, one_in=draw(st.sampled_from([3, 6]))))
+    limits = {key: value for key, value in limits.items() if key in SITE_LIMITS}
+    limits |= {
+        "element_sites": draw(site_rules(elements)) if draw(st.integers(1, 3)) > 1 else None,
+        "max_orbits": sometimes(draw, st.integers(1, 3), 3),
+        "max_free_coordinates": sometimes(draw, st.integers(0, 3), 3),
+        "structure_type": sometimes(draw, st.sampled_from(SITE_TYPES), 8),
+    }
+    return placed(section, {key: value for key, value in limits.items() if value is not None})
+
+
 NAMED = {
     "n_elements": r"n_elements \[",
     "n_atoms": r"n_atoms \[",
@@ -139,9 +191,11 @@ NAMED = {
     "forbidden": r"allowed elements",
     "wyckoff": r"wyckoff ",
     "any_of": r"any_of ",
+    "chemsys": r"chemsys ",
     "stoichiometry": r"stoichiometry ",
     "shares": r"shares ",
     "electronegativity": r"electronegativity(?:;|$)",
+    **{key: rf"{key} " for key in ("element_sites", "structure_type", "max_orbits", "max_free_coordinates")},
     **{key: rf"lattice\.{key} " for key in LATTICE_BOUNDS},
 }
 """How each key is written in a refusal."""
@@ -156,10 +210,12 @@ def named(message):
 
 def relaxed(section, key):
     """The section without one of its limits."""
-    if key in ("required", "forbidden", "any_of"):
+    if key in IN_ELEMENTS:
         return placed(section, {key: []})
     if key == "longest_over_shortest" or key in LATTICE_BOUNDS:
         return placed(section, {key: "auto" if key == "volume_per_atom" else None})
+    if key in ("element_sites", "structure_type", "max_orbits", "max_free_coordinates"):
+        return {name: value for name, value in section.items() if name != key}
     if key == "charge":
         return section | {"charge": "none", "electronegativity": "none"}
     return section | {key: WIDEST[key]}

@@ -25,6 +25,7 @@ def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, lim
     return (
         limits["n_elements"][0] <= len(numbers) <= limits["n_elements"][1]
         and (limits["allowed"] is None or set(numbers) <= set(limits["allowed"]))
+        and (not limits["chemsys"] or set(numbers) <= set(limits["chemsys"]))
         and not set(limits["forbidden"] or ()) & set(numbers)
         and set(limits["required"] or ()) <= set(numbers)
         and all(low <= n <= high and n % cells == 0 for n in counts)

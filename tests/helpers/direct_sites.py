@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from itertools import permutations
 
 from crystalgfn.crystallography.elements import FORMULA_ORDER
+from crystalgfn.crystallography.point_groups import site_point_group
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.element_sites import ElementSites
 from direct_compositions import satisfies
 
 Slots = tuple[tuple[int, ...], ...]
@@ -68,6 +70,17 @@ def within(slots: Slots, group: int, orbits: int | None, free_coordinates: int |
     return (orbits is None or len(letters) <= orbits) and (free_coordinates is None or free <= free_coordinates)
 
 
+def keeps_rules(group: int, slots: Slots, numbers: tuple[int, ...], rule: ElementSites) -> bool:
+    """Whether every site of an element has one of the symmetries and a multiplicity within the bounds."""
+    low, high = rule.multiplicity
+    positions = [WYCKOFF[group][x] for z, slot in zip(numbers, slots, strict=True) if z == rule.element for x in slot]
+    return all(
+        low <= position.multiplicity <= high
+        and (not rule.symmetries or site_point_group(group, position.letter) in rule.symmetries)
+        for position in positions
+    )
+
+
 def enumerate_sites(elements: tuple[int, ...], groups: list[int], limits: Constraints) -> set[Crystal]:
     """Every writing of every crystal with sites that satisfies the constraints."""
     low, high = limits["n_elements"]
@@ -83,6 +96,8 @@ def enumerate_sites(elements: tuple[int, ...], groups: list[int], limits: Constr
             if only is not None and (group, slots) != (only.space_group, only.slots):
                 continue
             for numbers in permutations(elements, len(slots)):
+                if any(not keeps_rules(group, slots, numbers, rule) for rule in limits["element_sites"] or ()):
+                    continue
                 alike = [(i, j) for i in range(len(slots)) for j in range(i) if slots[i] == slots[j]]
                 if any(rank[numbers[i]] < rank[numbers[j]] for i, j in alike):
                     continue  # slots alike are filled in formula order

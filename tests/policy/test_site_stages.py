@@ -12,6 +12,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.policy.stages.sites import SiteSteps
 from crystalgfn.rewards.reward import Reward
+from crystalgfn.spaces.element_sites import ElementSites
 from crystalgfn.spaces.slot_elements import SlotElementSpace
 from crystalgfn.spaces.structure_types import StructureType
 from crystalgfn.spaces.writings import canonical_writing, writings
@@ -55,6 +56,55 @@ SPACES = {
         (221, 225),
         (3, 8, 9, 26, 56),
         {**FREE, "n_atoms_primitive": (1, 7), "structure_type": StructureType.parse("ABC3_cP5_221_a_b_c")},
+    ),
+    "sites of one element": (
+        (123, 216, 225),
+        (3, 8, 9),
+        {**FREE, "n_atoms_primitive": (1, 5), "element_sites": (ElementSites(8, ("-43m", "mmm", "3m")),)},
+    ),
+    "sites of two elements, one required": (
+        (123, 167, 225),
+        (3, 8, 9),
+        {
+            **FREE,
+            "n_atoms_primitive": (1, 6),
+            "required": (3,),
+            "element_sites": (ElementSites(8, (), (2, 12)), ElementSites(3, ("4/mmm", "32", "-3", "4mm", "m-3m"))),
+        },
+    ),
+    "sites and charges": (
+        (166, 225, 227),
+        (3, 8, 16, 26),
+        {
+            "charge": "per_element",
+            "electronegativity": True,
+            "n_elements": (2, 3),
+            "n_atoms_primitive": (2, 7),
+            "max_orbits": 4,
+            "element_sites": (ElementSites(26, ("-3m", "-43m")), ElementSites(8, (), (4, 16)), ElementSites(16)),
+        },
+    ),
+    "sites and shares": (
+        (99, 123, 225),
+        (3, 8, 9, 26),
+        {
+            **FREE,
+            "n_atoms_primitive": (1, 4),
+            "shares": ((8, 0.3, 0.6),),
+            "any_of": ((3, 26),),
+            "max_free_coordinates": 2,
+            "element_sites": (ElementSites(26, ("4mm", "4/mmm")), ElementSites(8, ("mm2", "mmm", "m-3m", "-43m"))),
+        },
+    ),
+    "sites in one structure type": (
+        (225,),
+        (3, 8, 9, 12, 17, 26),
+        {
+            **FREE,
+            "n_atoms_primitive": (1, 7),
+            "structure_type": StructureType.parse("AB2_cF12_225_a_c"),
+            "element_sites": (ElementSites(8, ("-43m",)), ElementSites(26, ("m-3m",))),
+        },
     ),
 }
 

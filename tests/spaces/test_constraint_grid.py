@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import event, given, seed, settings
 
-from constraint_sections import GROUPS, NAMED, named, placed, relaxed, sections, wishes
+from constraint_sections import GROUPS, NAMED, named, placed, relaxed, sections, site_sections, wishes
 from crystalgfn.config import parse_config
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.errors import ConfigError, ConstraintError
@@ -18,6 +18,7 @@ from crystalgfn.runs.build import build_space
 from crystalgfn.runs.model import untrained
 from crystalgfn.spaces.constraints.registry import constraints_of
 from direct_compositions import enumerate_directly
+from direct_sites import enumerate_sites
 from policy_setup import random_policy
 
 SHARDS, SETS, SAMPLES = 4, 64, 100
@@ -48,20 +49,20 @@ def direct_limits(section):
     return constraints_of(full(section))
 
 
-def assert_true(message, section):
-    """Check every claim of a refusal by building again without what it names."""
+def assert_true(message, section, fixed=()):
+    """Check every claim of a refusal by building again without what it names; ``fixed`` limits are not relaxed."""
     assert message
     assert "\n" not in message
     if "relaxed alone" in message:
         keys = named(message)
         assert keys or "all of lattice." in message, message
-        for key in keys:
+        for key in set(keys) - set(fixed):
             assert is_feasible(relaxed(section, key)), f"{message}: not so for {key}"
     elif "other groups would" in message:
         assert is_feasible(section | {"space_groups": "all"}), message
     elif "relaxing no single one" in message:
         for key in NAMED:
-            if relaxed(section, key) == section:
+            if key in fixed or relaxed(section, key) == section:
                 continue
             assert not is_feasible(relaxed(section, key)), f"{message}: but {key} does"
         assert not is_feasible(section | {"space_groups": "all"}), message
@@ -79,7 +80,7 @@ def assert_nothing_there(section):
     config = parse_config({"constraints": section}).constraints
     lattice, limits = config.lattice, direct_limits(section)
     bounded = lattice.lengths or lattice.angles or lattice.density or lattice.volume_per_atom != "auto"
-    if bounded or limits["n_atoms_primitive"][1] > 6:
+    if bounded or limits["n_atoms_primitive"][1] > 7:
         return False
     numbers = tuple(atomic_number(s) for s in config.elements.allowed)
     for group in config.groups:
@@ -123,6 +124,51 @@ def test_random_sets_of_constraints(shard):
     assert outcomes["refused"] >= SETS // 6, outcomes
     assert outcomes["enumerated"] >= SETS // 20, outcomes
     assert outcomes["contradict themselves"] <= SETS // 3, outcomes
+
+
+# ---- with sites
+
+
+@pytest.mark.parametrize("shard", range(2))
+def test_random_sets_of_constraints_with_sites(shard):
+    outcomes = Counter()
+
+    @seed(shard)
+    @settings(max_examples=SETS // 2, database=None)
+    @given(site_sections())
+    def hold_or_are_refused(section):
+        try:
+            space = space_of(section)
+        except ConfigError as refusal:
+            assert "\n" not in str(refusal)
+            outcomes["contradict themselves"] += 1
+            return
+        except ConstraintError as refusal:
+            outcomes["refused"] += 1
+            assert_true(str(refusal), section, fixed={"n_atoms_primitive"})  # diagnosis keeps to cells of this size
+            assert not all_sites(section), section
+            return
+        outcomes["feasible"] += 1
+        outcomes["with rules for sites"] += bool(section.get("element_sites"))
+        wanted = all_sites(section)
+        assert set(space.groups.allowed.nonzero().flatten().tolist()) == {group for group, *_ in wanted}, section
+        states = random_policy(space, seed=0).sample(SAMPLES, space, generator=torch.Generator().manual_seed(0)).states
+        crystals = space.crystals(states)
+        report = check_section(crystals, full(section))
+        assert report.ok, f"{report}: {section}"
+        assert len(space.states(crystals)[1]) == SAMPLES
+
+    hold_or_are_refused()
+    assert outcomes["feasible"] >= SETS // 6, outcomes
+    assert outcomes["refused"] >= SETS // 24, outcomes
+    assert outcomes["with rules for sites"] >= SETS // 16, outcomes
+
+
+def all_sites(section):
+    """Every crystal of a section, without any mask."""
+    config = parse_config({"constraints": section}).constraints
+    numbers = tuple(atomic_number(s) for s in config.elements.allowed)
+    return enumerate_sites(numbers, list(config.groups), direct_limits(section))
 
 
 # ---- the same limits given only when sampling, from one policy

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from crystalgfn.spaces.batch import to_device
 from crystalgfn.spaces.bitsets import meets
 from crystalgfn.spaces.composition_tables import CompositionTables
 from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.states import CrystalStates
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
@@ -41,7 +43,35 @@ class CompositionState:
         return CompositionState(self.left, self.context[rows], self.last[rows], self.charges[rows])
 
 
-class CompositionSpace(Subspace):
+class Compositions(Subspace):
+    """What the subspaces that decide elements with their numbers of atoms have in common.
+
+    Attributes:
+        elements: atomic numbers in the order in which they are added.
+        constraints: hard constraints.
+        limits: those on compositions.
+        max_elements: most elements of a composition, m.
+    """
+
+    elements: tuple[int, ...]
+    constraints: Constraints
+    limits: CompositionLimits
+    max_elements: int
+    _cells: Tensor
+
+    @property
+    @abstractmethod
+    def max_count(self) -> int:
+        """Most atoms of one element per primitive cell, K."""
+
+    def decode(self, states: CrystalStates) -> dict[str, Any]:
+        """See :meth:`.subspace.Subspace.decode`: atoms in the conventional cell."""
+        counts = torch.zeros(len(states), len(self.elements) + 1, dtype=torch.int64, device=states.counts.device)
+        counts.scatter_(1, states.elements, states.counts * self._cells[states.space_group].unsqueeze(1))
+        return {"counts": counts[:, 1:]}
+
+
+class CompositionSpace(Compositions):
     """Compositions over ``elements`` that satisfy the constraints, given one of the space groups.
 
     Args:
@@ -225,12 +255,6 @@ class CompositionSpace(Subspace):
             verdict[rows[ends]] = self.element_mask(state)[ends, -1]
             rows, state = rows[~ends], state[~ends]
         return verdict
-
-    def decode(self, states: CrystalStates) -> dict[str, Tensor]:
-        """See :meth:`.subspace.Subspace.decode`: atoms in the conventional cell."""
-        counts = torch.zeros(len(states), len(self.elements) + 1, dtype=torch.int64, device=states.counts.device)
-        counts.scatter_(1, states.elements, states.counts * self._cells[states.space_group].unsqueeze(1))
-        return {"counts": counts[:, 1:]}
 
     def encode(self, crystals: Crystals, decided: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """See :meth:`.subspace.Subspace.encode`."""

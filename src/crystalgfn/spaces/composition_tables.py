@@ -48,7 +48,7 @@ class CompositionTables:
         counts_ok: ``(W, U (K + 1))`` packed H, the K + 1 counts of each distinct (oxidation states, F) side by side.
         follows: ``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th (0: at the start).
         stop: ``(m + 1, C, D + 1)`` bool, whether elements and atoms are enough to stop with j elements left.
-        feasible: ``(231,)`` bool, whether a space group (or other start of the automaton) has any composition.
+        feasible: ``(231,)`` bool, whether a space group has any composition.
         completions: ``(m + 1, C, D + 1)`` float32, N: completions of a composition, charge left aside.
         after_element: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
@@ -80,23 +80,13 @@ class CompositionTables:
             limits: limits on the composition.
             totals: space group -> numbers of atoms in the conventional cell at which a crystal may end, None for any.
         """
-        return cls.over(elements, Occupancy.build(elements, space_groups, limits, totals), limits)
-
-    @classmethod
-    def over(cls, elements: Sequence[int], occupancy: Occupancy, limits: CompositionLimits) -> CompositionTables:
-        """Fill the tables over an automaton of counts.
-
-        Args:
-            elements: atomic numbers in the order in which they are added.
-            occupancy: which counts may follow each other.
-            limits: limits on the composition.
-        """
+        occupancy = Occupancy.build(elements, space_groups, limits, totals)
         slots = limits.n_distinct[1]
         max_atoms = int(occupancy.atoms.max())
         charges = build_charges(elements, occupancy.max_count, max_atoms, limits)
         contexts, n_elements = len(occupancy.atoms), len(elements)
         stop = cls._stops(elements, occupancy, limits)
-        follows = cls._follows(elements, limits)
+        follows = following(elements, limits)
 
         adds = torch.zeros(slots + 1, contexts, n_elements, charges.words, dtype=torch.int64)
         lands = torch.zeros(slots + 1, contexts, n_elements, dtype=torch.int64)
@@ -136,16 +126,6 @@ class CompositionTables:
         ).contiguous()
 
     @staticmethod
-    def _follows(elements: Sequence[int], limits: CompositionLimits) -> Tensor:
-        table = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
-        for after in range(len(elements) + 1):
-            for e in range(after, len(elements)):
-                table[after, e] = elements[e] in limits.usable
-                if elements[e] in limits.present:
-                    break
-        return table
-
-    @staticmethod
     def _completions(
         occupancy: Occupancy, follows: Tensor, stop: Tensor, weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -174,7 +154,7 @@ class CompositionTables:
         """H for every distinct (oxidation states of e, F[j - 1, c', e]) and where each (c', e) finds its row."""
         contexts, n_elements = goal.shape[0], goal.shape[1] - 1
         keys = torch.cat((charges.kind.view(1, -1, 1).expand(contexts, -1, 1), goal[:, 1:]), -1)
-        distinct, inverse = _unique_rows(keys.flatten(0, 1))
+        distinct, inverse = unique_rows(keys.flatten(0, 1))
         max_count = charges.max_count
         rows = torch.zeros(len(distinct), max_count + 1, distinct.shape[1] - 1, dtype=torch.int64)
         for kind in range(int(charges.kind.max()) + 1):
@@ -185,7 +165,18 @@ class CompositionTables:
         return (inverse + offset).view(contexts, n_elements), rows
 
 
-def _unique_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+def following(elements: Sequence[int], limits: CompositionLimits) -> Tensor:
+    """``(D + 1, D)`` bool, whether an element may come next after the (e - 1)-th, no required one passed (0: first)."""
+    table = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
+    for after in range(len(elements) + 1):
+        for e in range(after, len(elements)):
+            table[after, e] = elements[e] in limits.usable
+            if elements[e] in limits.present:
+                break
+    return table
+
+
+def unique_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Distinct rows of ``(N, C)`` int64 and the index of each row among them; by hash, checked exactly."""
     multipliers = torch.randint(1 << 62, (rows.shape[1],), generator=torch.Generator().manual_seed(0)) * 2 + 1
     _, inverse = torch.unique((rows * multipliers).sum(1), return_inverse=True)

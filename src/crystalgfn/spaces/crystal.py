@@ -11,7 +11,7 @@ from torch import Tensor
 from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConstraintError
-from crystalgfn.spaces.composition import CompositionSpace
+from crystalgfn.spaces.composition import Compositions, CompositionSpace
 from crystalgfn.spaces.constraints.base import Constraints
 from crystalgfn.spaces.diagnosis import explain_empty
 from crystalgfn.spaces.lattice import LatticeDecoder
@@ -100,9 +100,9 @@ class CrystalSpace:
         return self.of(SpaceGroupSpace)
 
     @property
-    def composition(self) -> CompositionSpace:
-        """The composition subspace."""
-        return self.of(CompositionSpace)
+    def composition(self) -> Compositions:
+        """The subspace that decides elements and counts."""
+        return next(subspace for subspace in self.subspaces if isinstance(subspace, Compositions))
 
     @property
     def lattice(self) -> LatticeSpace:

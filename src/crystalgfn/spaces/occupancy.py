@@ -101,13 +101,12 @@ class Occupancy:
     """The automaton of all groups: contexts (:data:`Context`) and moves between them.
 
     Attributes:
-        start: ``(231,)`` int64, context before the first element; 0, the dead context, for groups left out. Other
-            automata (:mod:`.slot_occupancy`) number their starts otherwise.
+        start: ``(231,)`` int64, context before the first element; 0, the dead context, for groups left out.
         move: ``(M, C, K + 1)`` int64, context after adding k atoms per primitive cell of one more element of a kind; 0
             if they do not fit. Row 0 is the dead context.
         kind: ``(D,)`` int64, kind of each element; one kind where no ledger tells elements apart.
         enough: ``(C,)`` bool, whether a crystal may end here as far as atoms and ledgers are concerned.
-        atoms: ``(C,)`` int64, atoms so far per primitive cell (over slots: atoms still to come).
+        atoms: ``(C,)`` int64, atoms so far per primitive cell.
     """
 
     start: Tensor

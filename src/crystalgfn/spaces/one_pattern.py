@@ -36,7 +36,7 @@ class OnePattern(Patterns):
     def start(self, space_group: Tensor) -> PatternState:
         """The empty pattern, ``(B,)`` times."""
         zero = torch.zeros_like(space_group)
-        return PatternState(zero, zero, zero, zero, zero, zero)
+        return PatternState(zero, zero, zero, zero, zero, zero, zero)
 
     def mask(self, state: PatternState) -> Tensor:
         """The one action that is allowed, ``(B, 55)`` bool."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -12,11 +13,14 @@ from crystalgfn.crystallography.wyckoff import MAX_LETTERS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.spaces.constraints.limits import SiteLimits
+from crystalgfn.spaces.element_sites import ElementSites, roles_of_letters
 from crystalgfn.spaces.one_pattern import OnePattern
+from crystalgfn.spaces.reservations import SlotCounts, role_choices
 from crystalgfn.spaces.site_encoding import writings_of
-from crystalgfn.spaces.site_pattern_tables import Budget, Counts
-from crystalgfn.spaces.site_patterns import Patterns, PatternState, SitePatterns
+from crystalgfn.spaces.site_pattern_tables import Budget
+from crystalgfn.spaces.site_patterns import Patterns, PatternState, ReservedPatterns, SitePatterns
 from crystalgfn.spaces.states import CrystalStates
+from crystalgfn.spaces.structure_types import StructureType
 from crystalgfn.spaces.subspace import Possible, SpaceLimits, Subspace
 
 END = 2 * MAX_LETTERS
@@ -25,7 +29,7 @@ END = 2 * MAX_LETTERS
 MAX_AMOUNTS = 64
 """Most amounts of orbits and free coordinates that look-ahead tells apart: 5 MB each with 20 atoms and all groups."""
 
-CountsOfGroups = Mapping[int, frozenset[Counts]]
+CountsOfGroups = Mapping[int, frozenset[SlotCounts]]
 
 
 class SitePatternSpace(Subspace):
@@ -53,6 +57,7 @@ class SitePatternSpace(Subspace):
         """See :meth:`.subspace.Subspace.build`."""
         assert possible.counts is not None
         asked = limits.constraints.fold("sites", SiteLimits())
+        asked = replace(asked, element_sites=possible.element_sites)  # those that the slots are reserved for
         patterns = (
             _all_patterns(asked, possible.counts) if asked.pattern is None else _one_pattern(asked, possible.counts)
         )
@@ -132,13 +137,13 @@ class SitePatternSpace(Subspace):
         return {"slots": slots[rows], "letters": letters[rows]}, rows
 
 
-def _all_patterns(asked: SiteLimits, counts: CountsOfGroups) -> SitePatterns:
+def _all_patterns(asked: SiteLimits, counts: CountsOfGroups) -> Patterns:
     """Every pattern within limits.
 
     Raises:
         ConfigError: the tables would be too large.
     """
-    atoms = max((sum(each) for sequences in counts.values() for each in sequences), default=0)
+    atoms = max((sum(slots.each) for slots in set().union(*set(counts.values()))), default=0)
     orbits = asked.orbits if asked.orbits is not None and asked.orbits < atoms else None  # a bound that can be met
     most_free = 3 * (atoms if orbits is None else orbits)
     free = asked.free_coordinates
@@ -148,7 +153,8 @@ def _all_patterns(asked: SiteLimits, counts: CountsOfGroups) -> SitePatterns:
             f"at most {asked.orbits} orbits and {asked.free_coordinates} free coordinates: found {budget.size} amounts "
             f"for look-ahead to tell apart, allowed: {MAX_AMOUNTS}, with smaller bounds, or only one"
         )
-    return SitePatterns(counts, budget)
+    patterns = SitePatterns(counts, budget, asked.element_sites)
+    return ReservedPatterns(patterns) if asked.element_sites else patterns
 
 
 def _one_pattern(asked: SiteLimits, counts: CountsOfGroups) -> OnePattern:
@@ -156,8 +162,18 @@ def _one_pattern(asked: SiteLimits, counts: CountsOfGroups) -> OnePattern:
     pattern = asked.pattern
     assert pattern is not None
     within = (
-        pattern.counts in counts.get(pattern.space_group, ())
+        any(slots in counts.get(pattern.space_group, ()) for slots in _reserved(pattern, asked.element_sites))
         and (asked.orbits is None or pattern.orbits <= asked.orbits)
         and (asked.free_coordinates is None or pattern.free_coordinates <= asked.free_coordinates)
     )
     return OnePattern(pattern, allowed=within)
+
+
+def _reserved(pattern: StructureType, rules: Sequence[ElementSites]) -> Iterator[SlotCounts]:
+    """The slots of a pattern, under each reservation that the rules for the sites of elements allow."""
+    holds = roles_of_letters(rules, pattern.space_group)
+    for roles in role_choices(len(pattern.slots), len(rules)).tolist():
+        if all(holds[letter][role] for slot, role in zip(pattern.slots, roles, strict=True) for letter in slot):
+            of_role = dict(zip(roles, pattern.counts, strict=True))
+            common = tuple(count for count, role in zip(pattern.counts, roles, strict=True) if role == 0)
+            yield SlotCounts(common, tuple(of_role.get(role, 0) for role in range(1, 1 + len(rules))))

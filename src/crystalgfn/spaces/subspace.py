@@ -21,7 +21,9 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.spaces.constraints.base import Constraints
+from crystalgfn.spaces.element_sites import ElementSites
 from crystalgfn.spaces.lattice import LatticeDecoder
+from crystalgfn.spaces.reservations import SlotCounts
 from crystalgfn.spaces.states import CrystalStates
 
 
@@ -49,13 +51,15 @@ class Possible:
     Attributes:
         space_groups: international numbers that have a completion.
         n_atoms: space group -> numbers of atoms in the conventional cell at which a crystal may end; None for any.
-        counts: space group -> atoms per primitive cell of each element, falling, of the compositions that are left;
-            None where composition is not decided yet.
+        counts: space group -> atoms per primitive cell of the elements of the compositions that are left, with the
+            slots reserved for elements with rules; None where composition is not decided yet.
+        element_sites: these rules, in the order of the reserved slots.
     """
 
     space_groups: tuple[int, ...]
     n_atoms: Mapping[int, frozenset[int]] | None = None
-    counts: Mapping[int, frozenset[tuple[int, ...]]] | None = None
+    counts: Mapping[int, frozenset[SlotCounts]] | None = None
+    element_sites: tuple[ElementSites, ...] = ()
 
 
 class Subspace(Protocol):

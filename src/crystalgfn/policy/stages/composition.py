@@ -139,7 +139,8 @@ class CompositionStage(Stage[CompositionSteps]):
         generator: Generator,
     ) -> CompositionSteps:
         """See :meth:`Stage.rollout`."""
-        compositions, device, encoder = space.composition, prefix.device, network.encoders[self.name]
+        compositions, encoder = space.of(CompositionSpace), network.encoders[self.name]
+        device = prefix.device
         steps = self._empty(len(prefix), compositions, device)
         state, weighted = compositions.start(so_far.of(SpaceGroupSteps).space_group), self._weighted(compositions)
         rows, encoding = torch.arange(len(prefix), device=device), prefix
@@ -177,7 +178,8 @@ class CompositionStage(Stage[CompositionSteps]):
         generator: Generator,
     ) -> CompositionSteps:
         """See :meth:`Stage.rollback`: there is one path back; only its features and completions are looked up."""
-        compositions, weighted = space.composition, self._weighted(space.composition)
+        compositions = space.of(CompositionSpace)
+        weighted = self._weighted(compositions)
         steps = self._empty(len(states), compositions, states.elements.device)
         steps.elements.copy_(states.elements)
         steps.counts.copy_(states.counts)

@@ -177,7 +177,8 @@ class SlotElementStage(Stage[SlotElementSteps]):
             self.slots(group, sites.slots, sites.letters),
         )
         element_table, key_table = encoder.elements(), self.key()
-        rows, state = torch.arange(len(group), device=device), compositions.start_of(counts)
+        rows = torch.arange(len(group), device=device)
+        state = compositions.start_of(group, sites.slots, sites.letters)
         unfilled = counts > 0
         whole = of_slots.sum(1)
         open_, pairs, last = whole, torch.zeros_like(whole), torch.zeros_like(whole)
@@ -196,7 +197,7 @@ class SlotElementStage(Stage[SlotElementSteps]):
                 last=unfilled[rows].sum(1) == 1,
             )
             element = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
-            allowed = compositions.slot_mask(state, element, counts[rows], first_alike(unfilled[rows], keys[rows]))
+            allowed = compositions.slot_mask(state, element, first_alike(unfilled[rows], keys[rows]))
             steps.slot_masks[rows, t] = allowed
             logits = self._slot_logits(z, key_table[element], slot_values[rows, :m])
             slot = sample_masked(logits, allowed, epsilon=epsilon, generator=generator)
@@ -206,7 +207,7 @@ class SlotElementStage(Stage[SlotElementSteps]):
             goes_on = unfilled[rows].any(1).nonzero().squeeze(1)
             if not len(goes_on) or t + 1 == m:
                 break
-            state = compositions.add(state[goes_on], element[goes_on], counts[rows, slot][goes_on])
+            state = compositions.fill(state[goes_on], element[goes_on], slot[goes_on])
             rows, element, slot = rows[goes_on], element[goes_on], slot[goes_on]
             filled, last = of_slots[rows, slot], element_table[element]
             open_, pairs = open_[goes_on] - filled, pairs[goes_on] + encoder.pair(filled, last)
@@ -238,19 +239,19 @@ class SlotElementStage(Stage[SlotElementSteps]):
         steps.filled.copy_(states.filled)
         counts = slot_counts(sites.space_group, sites.slots, sites.letters, m)
         keys = slot_keys(sites.slots, sites.letters, m)
-        rows, state = torch.arange(len(counts), device=counts.device), compositions.start_of(counts)
+        rows = torch.arange(len(counts), device=counts.device)
+        state = compositions.start_of(sites.space_group, sites.slots, sites.letters)
         unfilled = counts > 0
         for t in range(m):
             element, slot = states.elements[rows, t] - 1, states.filled[rows, t]
             steps.element_masks[rows, t] = compositions.element_mask(state)
-            steps.slot_masks[rows, t] = compositions.slot_mask(
-                state, element, counts[rows], first_alike(unfilled[rows], keys[rows])
-            )
+            alike = first_alike(unfilled[rows], keys[rows])
+            steps.slot_masks[rows, t] = compositions.slot_mask(state, element, alike)
             unfilled[rows, slot] = False
             goes_on = unfilled[rows].any(1).nonzero().squeeze(1)
             if not len(goes_on) or t + 1 == m:
                 break
-            state = compositions.add(state[goes_on], element[goes_on], counts[rows, slot][goes_on])
+            state = compositions.fill(state[goes_on], element[goes_on], slot[goes_on])
             rows = rows[goes_on]
         return steps
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.spaces.constraints.ledger import Ledger
+from crystalgfn.spaces.element_sites import ElementSites
 from crystalgfn.spaces.structure_types import StructureType
 
 NeutralityRule = Literal["per_element", "per_atom", "none"]
@@ -61,8 +62,10 @@ class SiteLimits:
         pattern: the only pattern, or None for all.
         orbits: most orbits, or None.
         free_coordinates: most free coordinates of all sites together, or None.
+        element_sites: rules for the sites of elements, one an element at most.
     """
 
     pattern: StructureType | None = None
     orbits: int | None = None
     free_coordinates: int | None = None
+    element_sites: tuple[ElementSites, ...] = ()

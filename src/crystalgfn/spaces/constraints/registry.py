@@ -10,6 +10,7 @@ from crystalgfn.spaces.constraints.any_of import AnyOf
 from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
 from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
+from crystalgfn.spaces.constraints.element_sites import SitesOfElements
 from crystalgfn.spaces.constraints.elements import Allowed, ChemicalSystem, Forbidden, Required
 from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
 from crystalgfn.spaces.constraints.orbits import MostFreeCoordinates, MostOrbits
@@ -49,6 +50,7 @@ CONSTRAINTS: list[type[Constraint[Any]]] = [
     HasStructureType,
     MostOrbits,
     MostFreeCoordinates,
+    SitesOfElements,
 ]
 """Every kind of constraint: see :mod:`.base`."""
 
