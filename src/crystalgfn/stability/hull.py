@@ -65,19 +65,23 @@ class _Columns:
 class Hull:
     """A convex hull over any number of elements; a chemical system is built when it is first asked for.
 
-    Pure elements are added at 0 eV/atom for every element of the phases, since formation energies are relative to them.
-    :mod:`.load` makes hulls by name and from tables.
+    Pure elements are added for every element of the phases: at 0 eV/atom, since formation energies are relative to them,
+    unless their ground states by the potential in use lie elsewhere. :mod:`.load` makes hulls by name and from tables.
 
     Args:
         phases: counts by symbol and formation energy (eV/atom).
         name: name for reports, such as ``"builtin"``.
+        elements: energies of the pure elements (eV/atom) by symbol, above or below 0; 0 for others.
 
     Raises:
         DataError: an unknown element, a count or an energy that is not a finite number.
     """
 
-    def __init__(self, phases: Iterable[Phase], *, name: str = "hull") -> None:
+    def __init__(
+        self, phases: Iterable[Phase], *, name: str = "hull", elements: Mapping[str, float] | None = None
+    ) -> None:
         self.name = name
+        self._elements = {atomic_number(symbol): float(energy) for symbol, energy in (elements or {}).items()}
         self._systems: dict[System, dict[Key, float]] = defaultdict(dict)
         self._given: dict[Key, list[Phase]] = defaultdict(list)
         for counts, energy in phases:
@@ -218,7 +222,7 @@ class Hull:
             raise DataError(f"hull entry {dict(counts)}: energy {energy}, allowed: a finite number of eV/atom")
         composition = _composition(counts)
         for z, _ in composition:
-            self._systems[frozenset((z,))].setdefault(((z, 1.0),), 0.0)
+            self._systems[frozenset((z,))].setdefault(((z, 1.0),), self._elements.get(z, 0.0))
         energies = self._systems[frozenset(z for z, _ in composition)]
         energies[composition] = min(float(energy), energies.get(composition, math.inf))
         self._given[composition].append((counts, float(energy)))
