@@ -7,9 +7,10 @@ Phases come from four sources:
 
 - ``--candidates``: folders that ``crystalgfn structures`` wrote, of which converged crystals without flags count;
 - ``--phases``: tables of phases by the same potential, such as the one that ships;
-- elements: every elemental prototype of the shipped library, and what the preset ``prior`` gives for the element alone,
-  ranked by energy at several volumes; the best are relaxed. Formation energies are relative to fitted references, so the
-  ground state of an element by the potential lies up to 0.1 eV/atom off 0, and there the hull has to end;
+- elements: every elemental prototype of the shipped library, and what the preset ``prior`` gives for the element
+  alone, ranked by energy at several volumes; the best are relaxed. Formation energies are relative to fitted
+  references, so the ground state of an element by the potential lies off 0 by up to 0.16 eV/atom: there the hull has
+  to end;
 - binary and ternary systems, those of the most crystals of SAMPLES.parquet (samples of ``default``) first: the formulas
   that the prior gives most often, each in the structure that it gives most often.
 
@@ -32,7 +33,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS, atomic_number
@@ -41,9 +41,9 @@ from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import conventional_cell
 from crystalgfn.errors import CrystalGFNError
-from crystalgfn.files.atomic import write_atomically
 from crystalgfn.runs.model import LABEL, Model, load
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.phases import PHASES, ground_states, write_phases
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.requests import Request, SearchSettings, requests
@@ -68,6 +68,9 @@ RELAXED, BEST_PLACEMENTS = 4, 2
 
 MAX_ATOMS, MAX_OWN_ATOMS = 12, 34
 """Most atoms in the primitive cell; most in a prototype of the element itself."""
+
+ALONE = " alone "
+"""What the names of crystals of one element hold, which tells them from others."""
 
 DRAWN, MOST_DRAWN = {2: 60_000, 3: 30_000}, 5
 """Crystals drawn from the prior by number of elements; most formulas of a system."""
@@ -120,17 +123,11 @@ class Results:
 
     def phases(self) -> list[dict[str, Any]]:
         """Those of the results that became phases."""
-        return [{k: row[k] for k in COLUMNS.names} for row in self.rows if "formation_energy_per_atom" in row]
-
-
-COLUMNS = pa.schema(
-    [
-        ("elements", pa.string()),
-        ("formation_energy_per_atom", pa.float64()),
-        ("spacegroup", pa.int16()),
-        ("protostructure", pa.string()),
-    ]
-)
+        return [
+            {**row, "source": "element" if ALONE in row["name"] else "sample"}
+            for row in self.rows
+            if "formation_energy_per_atom" in row
+        ]
 
 
 def phase_of(candidate: Candidate) -> dict[str, Any]:
@@ -169,9 +166,9 @@ def tasks(
 ) -> Iterator[tuple[str, Request | PlacedRequest]]:
     """Yield what is to be relaxed, each with a name: elements, then systems; without what was done before."""
     for z in prior.space.elements:
-        if not any(name.startswith(f"{SYMBOLS[z]} alone") for name in results.done):
+        if not any(name.startswith(SYMBOLS[z] + ALONE) for name in results.done):
             for number, placed in enumerate(structures_of(z, bench, prior)):
-                yield f"{SYMBOLS[z]} alone {number}", placed
+                yield f"{SYMBOLS[z]}{ALONE}{number}", placed
     if samples is None:
         return
     weights = occurrence(samples)
@@ -244,32 +241,21 @@ def by_system(crystals: Crystals) -> dict[frozenset[str], list[tuple[int, int]]]
 def write(path: Path, phases: Sequence[dict[str, Any]]) -> None:
     """Write the phases on the hull and a little above it, of each structure the lowest, and all elements."""
     energies = [(json.loads(row["elements"]), row["formation_energy_per_atom"]) for row in phases]
-    alone = [(counts, energy) for counts, energy in energies if len(counts) == 1]
-    grounds = {}
-    for counts, energy in alone:
-        symbol = next(iter(counts))
-        grounds[symbol] = min(energy, grounds.get(symbol, energy))
+    grounds = ground_states(energies)
     hull = Hull(energies, elements=grounds)
     lowest: dict[str, dict[str, Any]] = {}
     for row, (counts, energy) in zip(phases, energies, strict=True):
-        key = row["protostructure"]
+        key = row["protostructure"] or f"{row['elements']} {row['source']}"
         near = hull.energy_above_hull(counts, energy).value <= KEPT
         if near and energy < lowest.get(key, {}).get("formation_energy_per_atom", np.inf):
-            lowest[key] = {name: row[name] for name in COLUMNS.names}
+            lowest[key] = {name: row[name] for name in PHASES.names}
 
     def order(row: dict[str, Any]) -> tuple[Any, ...]:
         symbols = json.loads(row["elements"])
         return len(symbols), sorted(map(atomic_number, symbols)), row["elements"], row["formation_energy_per_atom"]
 
     rows = sorted(lowest.values(), key=order)
-    about = {
-        "source": "samples of crystalgfn's presets prior and default, and elemental prototypes (Mehl et al., "
-        "doi:10.1016/j.commatsci.2017.01.017), relaxed with CHGNet 0.3.0; scripts/data/build_phases.py",
-        "energies": "formation energies, eV/atom, relative to the elemental references of chgnet.json",
-    }
-    with write_atomically(path) as stream:
-        table = pa.Table.from_pylist(rows, schema=COLUMNS.with_metadata({"about": json.dumps(about)}))
-        pq.write_table(table, stream, compression="zstd")
+    write_phases(path, rows)
     print(f"{len(rows)} of {len(phases)} phases written, {len(grounds)} elements")
 
 

@@ -59,7 +59,7 @@ class Facets:
         rows = torch.isnan(energies).nonzero().squeeze(1)
         if len(rows):
             energies[rows] = torch.as_tensor(self.hull.energies(elements, atoms[rows].numpy()))
-        return energies.to(counts.device)
+        return self.hull.completed(elements, atoms, energies).to(counts.device)
 
     def _slot(self, system: tuple[int, ...]) -> int:
         if system not in self._slots:
