@@ -36,8 +36,11 @@ from crystalgfn.stability.load import load_hull
 STABLE, HIGHEST = 0.08, 0.2
 """Energy above hull (eV/atom) up to which a candidate counts as stable, and of the highest candidate."""
 
-Target = tuple[Mapping[str, float], float]
-"""Counts by symbol, and the energy of the full hull, eV/atom."""
+APART = 0.03
+"""Energy (eV/atom) by which the lowest entry of a composition lies above a hull that is a mixture of others."""
+
+Target = tuple[Mapping[str, float], float, float]
+"""Counts by symbol, the energy of the full hull, and how far the lowest entry lies above it, eV/atom."""
 
 
 def compositions(
@@ -55,7 +58,7 @@ def compositions(
     """
     table = pd.read_parquet(path)
     table = table.dropna(subset=["formation_energy_per_atom", "e_above_hull"])
-    energies: dict[tuple[tuple[str, float], ...], float] = {}
+    energies: dict[tuple[tuple[str, float], ...], tuple[float, float]] = {}
     entries: list[tuple[tuple[str, float], ...]] = []
     for text, energy, above in zip(
         table["elements"], table["formation_energy_per_atom"], table["e_above_hull"], strict=True
@@ -64,11 +67,12 @@ def compositions(
         if len(counts) >= 2 and set(counts) <= elements and (seen or held_out(counts)):
             divisor = math.gcd(*map(int, counts.values()))
             key = tuple(sorted((element, count / divisor) for element, count in counts.items()))
-            energies[key] = min(energies.get(key, math.inf), energy - above)
+            hull, lowest = energies.get(key, (math.inf, math.inf))
+            energies[key] = min(hull, energy - above), min(lowest, above)
             entries.append(key)
     keys = sorted(entries if each_entry else energies)
     chosen = np.random.default_rng(seed).permutation(len(keys))[:n]
-    return [(dict(keys[i]), energies[keys[i]]) for i in chosen]
+    return [(dict(keys[i]), *energies[keys[i]]) for i in chosen]
 
 
 def parts_of(hull: Hull) -> dict[str, Callable[[Mapping[str, float]], float]]:
@@ -111,11 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     targets = compositions(
         options.entries, set(hull.elements), options.n, options.seed, each_entry=options.each_entry, seen=options.all
     )
-    real = np.array([energy for _, energy in targets])
+    real = np.array([energy for _, energy, _ in targets])
     results = []
     for name, energy_of in parts_of(hull).items():
         start = time.process_time()
-        errors = np.array([energy_of(counts) for counts, _ in targets]) - real
+        errors = np.array([energy_of(counts) for counts, *_ in targets]) - real
         milliseconds = 1000 * (time.process_time() - start) / len(targets)
         results.append({"hull": name, **numbers(errors), "ms a composition": round(milliseconds, 2)})
         if name == hull.name:
@@ -133,12 +137,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def by_group(hull: Hull, targets: Sequence[Target], errors: NDArray[np.float64]) -> dict[str, dict[str, float]]:
     """Return the numbers by what the hull rests on, what the estimate knows, number of elements and chemical class."""
-    kinds = np.array([str(hull.energy_above_hull(counts, 0.0).kind) for counts, _ in targets])
-    unseen = np.array([held_out(counts) or "learned" for counts, _ in targets])
-    sizes = np.array([len(counts) for counts, _ in targets])
-    classes = np.array([class_of(map(atomic_number, counts)) for counts, _ in targets])
+    kinds = np.array([str(hull.energy_above_hull(counts, 0.0).kind) for counts, *_ in targets])
+    unseen = np.array([held_out(counts) for counts, *_ in targets])
+    sizes = np.array([len(counts) for counts, *_ in targets])
+    classes = np.array([class_of(map(atomic_number, counts)) for counts, *_ in targets])
+    apart = np.array([above > APART for *_, above in targets])
     groups = {f"kind: {kind}": kinds == kind for kind in np.unique(kinds)}
-    groups |= {f"left out by {kind}": unseen == kind for kind in np.unique(unseen)}
+    groups |= {f"left out by {kind}" if kind else "learned": unseen == kind for kind in np.unique(unseen)}
+    groups |= {f"hull {APART:g} below all entries": apart}
     groups |= {f"{size} elements": sizes == size for size in np.unique(sizes)}
     groups |= {name: classes == name for name in CLASSES}
     return {name: numbers(errors[rows]) for name, rows in groups.items()}
