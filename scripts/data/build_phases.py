@@ -72,7 +72,7 @@ MAX_ATOMS, MAX_OWN_ATOMS = 12, 34
 ALONE = " alone "
 """What the names of crystals of one element hold, which tells them from others."""
 
-DRAWN, MOST_DRAWN = {2: 60_000, 3: 30_000}, 5
+DRAWN, MOST_DRAWN = {2: 20_000, 3: 10_000}, 5
 """Crystals drawn from the prior by number of elements; most formulas of a system."""
 
 

@@ -124,7 +124,10 @@ def test_results_that_were_cut_go_on_and_become_a_table(tmp_path):
     assert results.done == {"Na alone 0", "c9 0", "c9 1", "c9 2", "c9 3"}
     script.write(tmp_path / "phases.parquet", results.phases())
     table = read_table(tmp_path / "phases.parquet").to_pylist()
-    assert [(row["formation_energy_per_atom"], row["source"]) for row in table] == [(0.04, "element"), (-2.05, "sample")]
+    assert [(row["formation_energy_per_atom"], row["source"]) for row in table] == [
+        (0.04, "element"),
+        (-2.05, "sample"),
+    ]
 
 
 def test_the_script_of_the_estimate_sorts_batches_and_calibrates():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
+from crystalgfn.crystallography.elements import FORMULA_ORDER, SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,9 @@ System = frozenset[int]
 
 Key = tuple[tuple[int, float], ...]
 """A composition: atomic numbers in order, each with its fraction of the atoms."""
+
+_LARGEST = 1000
+"""Largest denominator of a fraction in a formula."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,10 @@ def composition_key(counts: Mapping[str, float]) -> Key:
 
 
 def formula_of(composition: Key) -> str:
-    """Return the reduced formula of a composition."""
-    from pymatgen.core import Composition
-
-    amounts = Composition({SYMBOLS[z]: fraction for z, fraction in composition})
-    return str(amounts.get_integer_formula_and_factor(max_denominator=1000)[0])
+    """Return the reduced formula of a composition, by rising electronegativity."""
+    shares = {z: Fraction(fraction).limit_denominator(_LARGEST) for z, fraction in composition}
+    multiple = math.lcm(*(share.denominator for share in shares.values()))
+    counts = {z: int(share * multiple) for z, share in shares.items()}
+    divisor = math.gcd(*counts.values())
+    order = sorted(counts, key=FORMULA_ORDER.index)
+    return "".join(f"{SYMBOLS[z]}{counts[z] // divisor if counts[z] > divisor else ''}" for z in order)
