@@ -4,8 +4,8 @@
 
 pymatgen (MIT licence) ships 288 crystals of the AFLOW library of crystallographic prototypes (Mehl et al., Comput.
 Mater. Sci. 136, S1, 2017). Only their space group, Wyckoff positions, coordinates and lattice are kept. Phases that
-``scripts/data/build_hull.py`` relaxed are added where they lie on its hull or at most NEAR above: their coordinates and
-axial ratios are typical of the chemistry that the shipped presets sample.
+``scripts/data/relax_prototypes.py`` relaxed are added where they lie on its hull or at most NEAR above: their
+coordinates and axial ratios are typical of the chemistry of its elements.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from crystalgfn.structures.placing.recognition import prototype_of
 OUTPUT = prototype_files.BUILTIN_FILE
 SOURCE = "analysis/prototypes/aflow_prototypes.json.gz"
 ABOUT = {
-    "source": f"pymatgen, pymatgen/{SOURCE}; scripts/data/build_hull.py",
+    "source": f"pymatgen, pymatgen/{SOURCE}; scripts/data/relax_prototypes.py",
     "licence": "MIT (pymatgen)",
     "citation": "M. J. Mehl et al., Comput. Mater. Sci. 136, S1 (2017), doi:10.1016/j.commatsci.2017.01.017",
 }
@@ -46,7 +46,7 @@ SYMPREC = 0.01
 def main() -> int:
     """Read, convert, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--phases", type=Path, help="Written by scripts/data/build_hull.py.")
+    parser.add_argument("--phases", type=Path, help="Written by scripts/data/relax_prototypes.py.")
     phases = parser.parse_args().phases
     packed = Path(str(files(pymatgen) / SOURCE))
     prototypes = []

@@ -18,7 +18,8 @@ def row(number, counts, above=None, **more) -> Row:
     cells = {"row": number, "formula": "".join(counts), "status": Status.RELAXED, "counts": counts, "hull": "builtin"}
     cells |= {"space_group": 225, "space_group_asked": 225, "group_kept": True, "converged": True, "flags": ""}
     energies = {FORMATION: -1.0} | ({} if above is None else {ABOVE: above})
-    return Row(**{**cells, "energies": energies, **more})
+    kind = {} if above is None else {"hull_kind": "estimate" if "Al" in counts else "phases"}
+    return Row(**{**cells, "energies": energies, **kind, **more})
 
 
 ROWS = (
@@ -61,6 +62,7 @@ def test_judged_candidates_come_first_and_others_are_called_so():
         "LiS*",
         "no structure",
         "* without a structure",
+        "estimate",
     ):
         assert words in text
 
@@ -68,8 +70,9 @@ def test_judged_candidates_come_first_and_others_are_called_so():
 def test_the_verdict_counts_what_is_stable_symmetric_and_without_doubts():
     text = verdict(CANDIDATES, ("Li", "O"))
     assert "7 of 8 relaxed, of 5 chemical classes: 6 converged, 6 kept their space group, 5 are symmetric" in text
-    assert "6 judged by the builtin hull: 2 of them symmetric, without doubts and within 0.08 eV/atom" in text
-    assert "1 more than 0.1 below it, which are holes" in text
+    assert "the builtin hull judged 6: 5 on phases, 1 on an estimate" in text
+    assert "2 are symmetric, without doubts and within 0.08 eV/atom of the hull, 2 by phases" in text
+    assert "1 more than 0.1 eV/atom below it, flagged as holes" in text
     assert "1 not judged: the hull knows 2 elements (Li O)" in text
     everything = CandidateTable(ROWS[1:5])
     assert "not judged" not in verdict(everything, ("Li", "O"))

@@ -1,5 +1,7 @@
 """Batched hull energies equal the linear program, everywhere."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.spatial
@@ -10,12 +12,18 @@ from scipy.spatial import QhullError
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
-from crystalgfn.stability.facets import Facets
+from crystalgfn.stability.facets import Facets, _planes
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import load_hull
+from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
 
-BUILTIN = load_hull("builtin")
-ELEMENTS = tuple(atomic_number(symbol) for symbol in BUILTIN.elements)
+PHASES = [
+    (counts, energy)
+    for counts, energy in read_phases(SHIPPED)
+    if set(counts) <= {"H", "Li", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Fe"}
+]
+SHIPPED_PHASES = Hull(PHASES, elements=ground_states(PHASES))
+ELEMENTS = tuple(atomic_number(symbol) for symbol in SHIPPED_PHASES.elements)
 
 
 def linear_program(hull, elements, counts):
@@ -32,12 +40,12 @@ def random_counts(size, *, most=5, seed=0):
     return torch.as_tensor(counts * (order < rng.integers(1, most + 1, size=(size, 1))))
 
 
-def test_the_builtin_hull_as_the_linear_program_has_it():
+def test_the_phases_that_ship_as_the_linear_program_has_them():
     counts = random_counts(400)
-    found = Facets(BUILTIN).energies(ELEMENTS, counts)
+    found = Facets(SHIPPED_PHASES).energies(ELEMENTS, counts)
     assert found.shape == (400,)
     assert found.dtype == torch.float64
-    np.testing.assert_allclose(found, linear_program(BUILTIN, ELEMENTS, counts), atol=1e-8)
+    np.testing.assert_allclose(found, linear_program(SHIPPED_PHASES, ELEMENTS, counts), atol=1e-8)
     assert (found < -0.1).double().mean() > 0.5  # not a comparison of zeros
 
 
@@ -69,7 +77,7 @@ def test_random_hulls_as_the_linear_program_has_them(seed, size, phases):
 
 def test_the_order_of_elements_and_of_calls_changes_nothing():
     counts = random_counts(50, seed=3)
-    facets = Facets(BUILTIN)
+    facets = Facets(SHIPPED_PHASES)
     first = facets.energies(ELEMENTS, counts)
     facets.energies(ELEMENTS, random_counts(50, seed=4))
     assert torch.equal(facets.energies(ELEMENTS, counts), first)
@@ -79,8 +87,9 @@ def test_the_order_of_elements_and_of_calls_changes_nothing():
 
 def test_an_element_that_the_hull_lacks_is_named():
     with pytest.raises(DataError, match="no entry with U"):
-        Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 1]]))
-    assert Facets(BUILTIN).energies((8, 92), torch.tensor([[2, 0]])).tolist() == [0]
+        Facets(SHIPPED_PHASES).energies((8, 92), torch.tensor([[2, 1]]))
+    ground = SHIPPED_PHASES.energy_above_hull({"O": 1}, 0.0).hull
+    assert Facets(SHIPPED_PHASES).energies((8, 92), torch.tensor([[2, 0]])).tolist() == [ground]
 
 
 @pytest.mark.parametrize("energy", [-1e13, -1e15])
@@ -98,6 +107,18 @@ def test_an_error_of_qhull_is_a_linear_program(monkeypatch):
         raise QhullError("QH6154 Qhull precision error: Initial simplex is flat")
 
     counts = random_counts(40, seed=7)
-    expected = Facets(BUILTIN).energies(ELEMENTS, counts)
+    expected = Facets(SHIPPED_PHASES).energies(ELEMENTS, counts)
     monkeypatch.setattr(scipy.spatial, "ConvexHull", failing)
-    np.testing.assert_allclose(Facets(BUILTIN).energies(ELEMENTS, counts), expected, atol=1e-8)
+    np.testing.assert_allclose(Facets(SHIPPED_PHASES).energies(ELEMENTS, counts), expected, atol=1e-8)
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs the development data")
+def test_a_system_of_seven_elements_that_qhull_refuses():
+    elements = tuple(atomic_number(symbol) for symbol in ("O", "F", "Mg", "Al", "K", "Mn", "Ge"))
+    hull = load_hull(SHARED / "hull_entries.parquet")
+    assert np.isnan(_planes(*hull.phases_of(elements))).all()
+    counts = torch.tensor([[12, 2, 1, 2, 1, 1, 3], [4, 1, 1, 1, 1, 1, 1], [3, 0, 1, 0, 0, 0, 1]])
+    np.testing.assert_allclose(Facets(hull).energies(elements, counts), linear_program(hull, elements, counts))

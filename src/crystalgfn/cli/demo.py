@@ -32,9 +32,7 @@ def demo(
     model: Annotated[str, typer.Option("--model", help="A preset with shipped weights, or a run folder.")] = "default",
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample.")] = 1000,
     candidates: Annotated[int, typer.Option("--candidates", min=1, help="Crystals to relax.")] = 20,
-    hull: Annotated[
-        str, typer.Option("--hull", help=f"{hull_choices()}. It judges candidates of its elements, 60 % of them.")
-    ] = BUILTIN,
+    hull: Annotated[str, typer.Option("--hull", help=f"Hull to judge by: {hull_choices()}.")] = BUILTIN,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,

@@ -109,12 +109,14 @@ def report(folder: Path, best: int) -> None:
 
     from rich.console import Console
 
-    from crystalgfn.report.candidates import candidates_table
+    from crystalgfn.report.candidates import candidates_table, resting_on
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
     candidates = CandidateTable.read(folder / TABLE)
     table = candidates_table(candidates, best) if best else None
     if table is not None:
         Console().print(table)
+    if resting := resting_on(candidates):
+        typer.echo(resting)
     counts = Counter(row.status for row in candidates.rows)
     typer.echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

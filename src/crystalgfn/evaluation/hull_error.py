@@ -7,6 +7,9 @@ see how far the hull rises there. What is left out is as much as the hull lacks 
 - its system has other phases: the phases of that one composition;
 - its system has no phase of its own: all phases of the system.
 
+A hull with an estimate (:class:`~crystalgfn.stability.estimated.EstimatedHull`) says itself where the true one may lie:
+lower or higher by the error of the estimate, and not above the phases.
+
 Drops are taken at compositions with as many elements as the candidate. At a composition that the hull holds, d = 0. All
 of these compositions have a phase, which a composition drawn at random need not have: the drops are rather too large,
 so that stability is understated.
@@ -16,10 +19,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystalgfn.stability.estimated import EstimatedHull
 from crystalgfn.stability.hull import Hull
 
 SAMPLE = 200
@@ -27,6 +32,9 @@ SAMPLE = 200
 
 FEWEST = 20
 """Fewest compositions with as many elements as a candidate; where there are less, those with any number count."""
+
+NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 40) for i in range(40)])
+"""Errors of an estimate in units of its deviation, equally probable."""
 
 Kind = tuple[int, bool]
 """Number of elements, and whether the hull holds a phase of the full chemical system."""
@@ -45,9 +53,10 @@ class HullError:
         self._measured: dict[Kind, NDArray[np.float64]] = {}
 
     def drops(self, counts: Mapping[str, float]) -> NDArray[np.float64]:
-        """Return how far (K,) unknown phases lowered the hull at compositions of the kind of this one, eV/atom.
+        """Return how far (K,) the true hull may lie below this one at a composition, eV/atom.
 
         One zero where the hull holds the composition; empty where it holds no compound that could be left out.
+        Negative where an estimate may be too low.
 
         Args:
             counts: atoms (or fractions) by element symbol.
@@ -55,6 +64,8 @@ class HullError:
         Raises:
             DataError: an unknown element, or a count that is not a positive finite number.
         """
+        if isinstance(self._hull, EstimatedHull):
+            return self._hull.energy_above_hull(counts, 0.0).hull - self._hull.draws(counts, NORMAL)
         if self._hull.energies_at(counts):
             return np.zeros(1)
         return self.drops_of_kind(sum(n > 0 for n in counts.values()), covered=self._hull.covers(counts))

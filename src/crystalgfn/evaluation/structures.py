@@ -25,6 +25,7 @@ from crystalgfn.evaluation.second_opinion import opinion_numbers
 from crystalgfn.evaluation.site_diversity import site_numbers
 from crystalgfn.evaluation.sun import NEEDS_KNOWN, Known, counts_of, sun_numbers
 from crystalgfn.progress import track
+from crystalgfn.stability.answer import HullKind
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.duplicates import Formula
 from crystalgfn.structures.candidates.schema import Row, Status
@@ -155,8 +156,12 @@ def _energies(candidates: Candidates, summary: Mapping[str, float]) -> Numbers:
     without = [row for row in table.rows if not math.isfinite(row.energy(column))]
     reasons = Counter(row.hull_reason or row.reason or "no structure" for row in without).most_common(1)
     why = f"; most often: {reasons[0][0]}" if column and reasons else ""
+    on_phases = table.resting_on().get(HullKind.PHASES, 0)
+    others = n - len(without) - on_phases
+    rests = f"candidates whose hull energy rests on phases; that of the other {others} is an estimate"
     return {
         "e_above_hull": measured(summary["e_above_hull"], f"median {above}, eV/atom", n - len(without)),
+        "resting_on_phases": measured(on_phases, rests, n - len(without)),
         "without_energy": measured(len(without), f"crystals without an energy above hull, counted as failures{why}", n),
     }
 

@@ -25,17 +25,17 @@ from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.duplicates import Formula, reduced_counts
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.stability import judged
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, succeeded
+from crystalgfn.structures.sanity import FAR_BELOW_HULL
 
 SAME_ENERGY = 0.04
 """Largest difference (eV/atom) of a candidate from a phase of its formula that is probably the same crystal."""
 
-FAR_BELOW = 0.1
-"""A candidate further (eV/atom) than this below the hull shows a hole of the hull, or an artefact of the potential."""
-
 NEEDS_HULL = "not measured: give the hull's table (--hull)"
 NEEDS_KNOWN = "not measured: give known structures (--reference)"
+NEEDS_OTHERS = "not measured: the hull's phases are the package's own, not known crystals: give a table of known phases"
 NEEDS_PHASES = "not measured: the hull holds no compound that could be left out"
 NEEDS_ENERGY = "not measured: no energy above hull in the table"
 
@@ -51,20 +51,20 @@ def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
         raise DataError(f"{candidates.name}: no formation energies to compare with the hull {hull.name}")
     rows = []
     for row in candidates.rows:
-        others = {c: energy for c, energy in row.energies.items() if c.quantity is not Quantity.ABOVE_HULL}
         if not math.isfinite(row.energy(formation)):
+            others = {c: energy for c, energy in row.energies.items() if c.quantity is not Quantity.ABOVE_HULL}
             rows.append(replace(row, energies=others))
             continue
-        above = hull.energy_above_hull(counts_of(row, candidates), row.energy(formation))
-        height = row.energy(formation) - above.value  # of the hull at the composition, for energies by any potential
-        energies = others | {
-            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): energy - height
-            for c, energy in others.items()
-            if c.quantity is Quantity.FORMATION
+        counts, energy = counts_of(row, candidates), row.energy(formation)
+        by_hull = judged(row, counts, energy, potential=formation.potential, hull=hull)
+        column = EnergyColumn(Quantity.ABOVE_HULL, formation.potential, hull.name)
+        height = energy - by_hull.energy(column)  # of the hull at the composition, for energies by any potential
+        others = {
+            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): other - height
+            for c, other in row.energies.items()
+            if c.quantity is Quantity.FORMATION and c.potential != formation.potential
         }
-        energies[EnergyColumn(Quantity.ABOVE_HULL, formation.potential, hull.name)] = above.value
-        shares = " + ".join(f"{share:.3g} {formula}" for formula, share in above.decomposition.items())
-        rows.append(replace(row, energies=energies, hull=hull.name, hull_reason=above.reason, decomposition=shares))
+        rows.append(replace(by_hull, energies={**by_hull.energies, **others}))
     return replace(candidates, table=CandidateTable(tuple(rows)))
 
 
@@ -81,7 +81,8 @@ class Known:
     """What is known of crystals: the two sources that a claim of stability and novelty rests on.
 
     Attributes:
-        hull: the hull with its phases; None if only distances from it are known.
+        hull: the hull with its phases; None if only distances from it are known. Phases of known crystals, which not
+            every hull has, are a source of their own, ``"phases"``.
         formulas: reduced formulas of known crystals; None if no reference was given.
     """
 
@@ -91,8 +92,13 @@ class Known:
     @property
     def missing(self) -> dict[str, str]:
         """Why a source is missing, by its name."""
-        sources = {"hull": (self.hull, NEEDS_HULL), "formulas": (self.formulas, NEEDS_KNOWN)}
-        return {name: why for name, (source, why) in sources.items() if source is None}
+        phases = NEEDS_HULL if self.hull is None else "" if self.hull.phases_are_known else NEEDS_OTHERS
+        sources = {
+            "hull": NEEDS_HULL if self.hull is None else "",
+            "phases": phases,
+            "formulas": NEEDS_KNOWN if self.formulas is None else "",
+        }
+        return {name: why for name, why in sources.items() if why}
 
 
 @dataclass(frozen=True)
@@ -115,6 +121,11 @@ class Evidence:
     group_kept: bool
     flagged: bool
 
+    @property
+    def hole(self) -> bool:
+        """Whether it lies so far below the hull that this speaks against the hull or the potential."""
+        return self.above < -FAR_BELOW_HULL
+
     def probability(self, threshold: float) -> float:
         """Return the share of drops with which it stays within a threshold, eV/atom; NaN where no drop is known."""
         return float((self.above + self.drops <= threshold).mean()) if len(self.drops) else math.nan
@@ -128,11 +139,13 @@ class Correction:
         about: what is counted, in words, after "stable, unique and novel".
         weight: what a candidate counts for, 0..1, at a threshold in eV/atom.
         sources: sources of :class:`Known` without which it cannot be measured.
+        holes: whether candidates far below the hull count, which are no successes otherwise.
     """
 
     about: str
     weight: Callable[[Evidence, float], float]
     sources: tuple[str, ...] = ()
+    holes: bool = False
 
 
 CORRECTIONS: dict[str, Correction] = {
@@ -140,12 +153,12 @@ CORRECTIONS: dict[str, Correction] = {
         f"without candidates whose formula stands in the hull within {SAME_ENERGY:g} eV/atom of their energy (probably "
         "known crystals that the reference lacks)",
         lambda evidence, threshold: not evidence.phase_alike,
-        ("hull",),
+        ("phases",),
     ),
     "unknown_formula_only": Correction(
         "of formulas that neither hull nor reference holds",
         lambda evidence, threshold: not evidence.known_formula,
-        ("hull", "formulas"),
+        ("phases", "formulas"),
     ),
     "hull_error_weighted": Correction(
         "each counted by the probability that it stays stable when the hull gets the phases that it lacks (see "
@@ -154,8 +167,13 @@ CORRECTIONS: dict[str, Correction] = {
         ("hull",),
     ),
     "far_below_hull_excluded": Correction(
-        f"without candidates more than {FAR_BELOW:g} eV/atom below the hull (holes of the hull, artefacts)",
-        lambda evidence, threshold: evidence.above >= -FAR_BELOW,
+        f"without candidates more than {FAR_BELOW_HULL:g} eV/atom below the hull (holes of the hull, artefacts)",
+        lambda evidence, threshold: not evidence.hole,
+    ),
+    "far_below_hull_counted": Correction(
+        f"with candidates more than {FAR_BELOW_HULL:g} eV/atom below the hull, which S.U.N. elsewhere counts",
+        lambda evidence, threshold: True,
+        holes=True,
     ),
     "group_kept": Correction(
         "with the space group that was asked for", lambda evidence, threshold: evidence.group_kept
@@ -188,7 +206,8 @@ def sun_numbers(candidates: Candidates, known: Known, *, against: str, matcher: 
     compared = any(row.novel is not None for row in table.rows)
     missing = NEEDS_ENERGY if column is None else "" if compared else NEEDS_KNOWN
     error = None if known.hull is None else HullError(known.hull)
-    near_hull = [] if missing else [row for row in table.rows if succeeded(row, column, max(THRESHOLDS))]
+    highest = max(THRESHOLDS)
+    near_hull = [] if missing else [row for row in table.rows if succeeded(row, column, highest, lowest=-math.inf)]
     successes = [row for row in near_hull if row.novel]
     shown = track(successes, len(successes), "what is known of each success", "crystals")
     evidence = [_evidence(row, candidates, known, error) for row in shown]
@@ -203,12 +222,13 @@ def sun_numbers(candidates: Candidates, known: Known, *, against: str, matcher: 
         stable = (row.energy(column) <= threshold for row in table.rows)  # False for NaN
         numbers[f"stable_{threshold:g}"] = share(stable, f"share: {near}, {of}", "" if column else NEEDS_ENERGY)
         chosen = [each for each in evidence if each.above <= threshold]
+        near += f" and >= {-FAR_BELOW_HULL:g}"
         method = f"share stable, unique and novel: {near}, first of its group, no match {against}; {matcher}; {of}"
-        numbers[f"sun_{threshold:g}"] = share((1 for _ in chosen), method, missing)
+        numbers[f"sun_{threshold:g}"] = share((not each.hole for each in chosen), method, missing)
         for name, correction in CORRECTIONS.items():
             reasons = [missing, *(known.missing.get(source, "") for source in correction.sources)]
             numbers[f"sun_{name}_{threshold:g}"] = share(
-                (correction.weight(each, threshold) for each in chosen),
+                (correction.weight(each, threshold) for each in chosen if correction.holes or not each.hole),
                 f"share stable (<= {threshold:g} eV/atom), unique and novel, {correction.about}; {of}",
                 next(filter(None, reasons), ""),
             )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.sanity import FAR_BELOW_HULL, check_above_hull
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +29,7 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
     table = Table(
         title=f"The best {min(n, len(best))} of {len(candidates)} crystals: "
         f"energies by {formation.potential}, above the {ranked.hull or 'no'} hull\n"
-        "(which lacks phases: the true energy above hull is this or more)",
+        "(phases that it lacks would put them higher; an estimate errs to both sides)",
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),
@@ -55,6 +56,18 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
         table.caption = "* doubtful: see the column 'flags' of structures.csv; CIF files begin with the row"
         table.caption_justify = "left"
     return table
+
+
+def resting_on(candidates: CandidateTable) -> str:
+    """Return what the energies above hull rest on, in a line; empty where no hull judged any candidate."""
+    kinds = candidates.resting_on()
+    judged = sum(kinds.values())
+    if not judged:
+        return ""
+    counts = ", ".join(f"{n} on {'phases' if kind == 'phases' else 'an estimate'}" for kind, n in kinds.items())
+    holes = sum(not check_above_hull(row.energy(candidates.above_hull)) for row in candidates.rows)
+    below = f"; {holes} more than {FAR_BELOW_HULL:g} eV/atom below it, flagged as holes or artefacts" if holes else ""
+    return f"the {candidates.hull} hull judged {judged}: {counts}{below}"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -13,17 +13,16 @@ from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.assortment import classes_of
 from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
+from crystalgfn.report.candidates import resting_on
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.sanity import FAR_BELOW_HULL
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 STABLE = 0.08
 """Energy above hull (eV/atom) up to which a candidate counts as stable."""
-
-HOLE = -0.1
-"""Energy above hull (eV/atom) below which the hull rather lacks a phase, or the potential errs."""
 
 EXAMPLES = 3
 """Crystals that are shown of each class."""
@@ -50,7 +49,15 @@ def judged_table(candidates: CandidateTable) -> Table:
     potential, hull = ("", "no") if column is None else (column.potential, column.hull)
     table = _table(
         f"{len(candidates)} candidates, relaxed by {potential or 'a potential'}, energies above the {hull} hull",
-        ("crystal", "class", "space group", "after\nrelaxing", "free\ncoordinates", "above hull\neV/atom"),
+        (
+            "crystal",
+            "class",
+            "space group",
+            "after\nrelaxing",
+            "free\ncoordinates",
+            "above hull\neV/atom",
+            "hull\nrests on",
+        ),
     )
     for row in sorted(candidates.rows, key=lambda row: (math.isnan(row.energy(column)), row.energy(column))):
         energy = row.energy(column)
@@ -65,6 +72,7 @@ def judged_table(candidates: CandidateTable) -> Table:
             else "not judged"
             if row.status is Status.RELAXED
             else "no structure",
+            row.hull_kind or "–",
         )
     if any(_doubtful(row) for row in candidates.rows):
         table.caption = "* without a structure, not converged or doubtful: see reason and flags in structures.csv"
@@ -81,22 +89,21 @@ def verdict(candidates: CandidateTable, elements: Sequence[str]) -> str:
     """
     relaxed = [row for row in candidates.rows if row.status is Status.RELAXED]
     column = candidates.above_hull
-    judged = [row for row in relaxed if math.isfinite(row.energy(column))]
+    judged = sum(math.isfinite(row.energy(column)) for row in relaxed)
     good = [row for row in relaxed if not row.flags and (row.space_group or 0) > 1]
-    stable = [row for row in good if HOLE <= row.energy(column) <= STABLE]  # NaN is not
-    below = sum(row.energy(column) < HOLE for row in relaxed)
+    stable = [row for row in good if -FAR_BELOW_HULL <= row.energy(column) <= STABLE]  # NaN is not
     kept = sum(bool(row.group_kept) for row in relaxed)
     converged, kinds = sum(bool(row.converged) for row in relaxed), len({_class_of(row) for row in relaxed})
     lines = [
         f"{len(relaxed)} of {len(candidates)} relaxed, of {kinds} chemical classes: {converged} converged, {kept} kept "
         f"their space group, {len(good)} are symmetric (not P1) and without doubts",
-        f"{len(judged)} judged by the {candidates.hull or 'no'} hull: {len(stable)} of them symmetric, without doubts "
-        f"and within {STABLE} eV/atom of it; it lacks phases, so true energies above the hull are these or higher"
-        + (f"; {below} more than {-HOLE} below it, which are holes of the hull and do not count" if below else ""),
+        resting_on(candidates) or "no hull judged any",
+        f"{len(stable)} are symmetric, without doubts and within {STABLE} eV/atom of the hull"
+        + "".join(f", {n} by {kind}" for kind, n in CandidateTable(tuple(stable)).resting_on().items()),
     ]
-    if len(judged) < len(relaxed):
+    if judged < len(relaxed):
         lines.append(
-            f"{len(relaxed) - len(judged)} not judged: the hull knows {len(elements)} elements ({' '.join(elements)}); "
+            f"{len(relaxed) - judged} not judged: the hull knows {len(elements)} elements ({' '.join(elements)}); "
             "--hull FILE with phases of others, or --hull mp with a key, judges all"
         )
     return "\n".join(lines)

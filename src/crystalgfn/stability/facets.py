@@ -55,11 +55,15 @@ class Facets:
         fractions = atoms.double() / atoms.sum(1, keepdim=True)
         members = self._elements[slot]  # (B, K)
         shares = fractions.gather(1, place[members]) * (members > 0)
-        energies = (self._planes[slot] @ shares[..., None]).squeeze(-1).amax(1)
+        planes, on_facets = self._planes[slot], torch.zeros(len(slot), self._planes.shape[1], dtype=torch.float64)
+        # one element after the other: a product of matrices would round by the number of elements of other systems
+        for column in range(shares.shape[1]):
+            on_facets += planes[..., column] * shares[:, None, column]
+        energies = on_facets.amax(1)
         rows = torch.isnan(energies).nonzero().squeeze(1)
         if len(rows):
             energies[rows] = torch.as_tensor(self.hull.energies(elements, atoms[rows].numpy()))
-        return energies.to(counts.device)
+        return self.hull.completed(elements, atoms, energies).to(counts.device)
 
     def _slot(self, system: tuple[int, ...]) -> int:
         if system not in self._slots:

@@ -11,22 +11,20 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
+from crystalgfn.stability.answer import HullEnergy, HullKind
+from crystalgfn.stability.mixtures import Columns, Floats, Key, System, composition_key, formula_of, lowest_mixture
 
-Floats = NDArray[np.float64]
-System = frozenset[int]
-"""Atomic numbers of a chemical system."""
-
-Key = tuple[tuple[int, float], ...]
-"""A composition: atomic numbers in order, each with its fraction of the atoms."""
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Phase = tuple[Mapping[str, float], float]
 """Counts by element symbol, and formation energy in eV/atom."""
@@ -36,48 +34,29 @@ _FEW = 10
 """Up to this many elements the subsystems are listed; above it all systems of the hull are searched."""
 
 
-@dataclass(frozen=True)
-class HullEnergy:
-    """How far a crystal lies above the hull.
-
-    Attributes:
-        value: energy above hull, eV/atom; below zero for a crystal under the known hull; NaN where it is unknown.
-        reason: why the value is NaN; empty otherwise.
-        hull: energy of the hull at the composition, eV/atom (formation energy).
-        decomposition: share of the atoms in each phase of the hull there, by reduced formula.
-    """
-
-    value: float
-    reason: str = ""
-    hull: float = math.nan
-    decomposition: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """The phases of one chemical system: fractions (P, E) over sorted elements, energies (P,) in eV/atom."""
-
-    compositions: tuple[Key, ...]
-    fractions: Floats
-    energies: Floats
-
-
 class Hull:
     """A convex hull over any number of elements; a chemical system is built when it is first asked for.
 
-    Pure elements are added at 0 eV/atom for every element of the phases, since formation energies are relative to them.
-    :mod:`.load` makes hulls by name and from tables.
+    Pure elements are added for every element of the phases: at 0 eV/atom, since formation energies are relative to
+    them, unless their ground states by the potential lie elsewhere. :mod:`.load` makes hulls by name and from tables.
 
     Args:
         phases: counts by symbol and formation energy (eV/atom).
         name: name for reports, such as ``"builtin"``.
+        elements: energies of the pure elements (eV/atom) by symbol, above or below 0; 0 for others.
 
     Raises:
         DataError: an unknown element, a count or an energy that is not a finite number.
     """
 
-    def __init__(self, phases: Iterable[Phase], *, name: str = "hull") -> None:
+    phases_are_known = True
+    """Whether the phases are crystals that are known to exist or were published, so that one alike is not new."""
+
+    def __init__(
+        self, phases: Iterable[Phase], *, name: str = "hull", elements: Mapping[str, float] | None = None
+    ) -> None:
         self.name = name
+        self._elements = {atomic_number(symbol): float(energy) for symbol, energy in (elements or {}).items()}
         self._systems: dict[System, dict[Key, float]] = defaultdict(dict)
         self._given: dict[Key, list[Phase]] = defaultdict(list)
         for counts, energy in phases:
@@ -106,7 +85,7 @@ class Hull:
             formation_energy: eV/atom, on the scale of the hull's energies.
         """
         try:
-            composition = _composition(counts)
+            composition = composition_key(counts)
         except DataError as error:
             return HullEnergy(math.nan, str(error))
         if not math.isfinite(formation_energy):
@@ -118,11 +97,11 @@ class Hull:
         if missing:
             return HullEnergy(math.nan, f"the hull {self.name!r} has no entry with {', '.join(missing)}")
         columns = self._columns(frozenset(z for z, _ in composition))
-        energy, shares = _minimum(columns, np.array([fraction for _, fraction in composition]))
+        energy, shares = lowest_mixture(columns, np.array([fraction for _, fraction in composition]))
         if not math.isfinite(energy):
             return HullEnergy(math.nan, f"the hull {self.name!r} has no mixture of this composition")
-        products = {_formula(columns.compositions[i]): float(shares[i]) for i in np.flatnonzero(shares > 1e-9)}
-        return HullEnergy(formation_energy - energy, "", energy, products)
+        products = {formula_of(columns.compositions[i]): float(shares[i]) for i in np.flatnonzero(shares > 1e-9)}
+        return HullEnergy(formation_energy - energy, "", energy, HullKind.PHASES, products)
 
     def energies(self, elements: Sequence[int], counts: NDArray[np.int64]) -> Floats:
         """Return the energy of the hull (B,), eV/atom, at compositions, by one linear program each.
@@ -144,6 +123,16 @@ class Hull:
             energies[row] = answer.hull
         return energies
 
+    def completed(self, elements: Sequence[int], counts: Tensor, energies: Tensor) -> Tensor:
+        """Return what the hull makes of the energies (B,), eV/atom, that its phases give: nothing else, without more.
+
+        Args:
+            elements: D atomic numbers.
+            counts: (B, D) atoms of each element.
+            energies: (B,) energies of the lowest mixtures of phases.
+        """
+        return energies
+
     def phases_of(self, system: Sequence[int]) -> tuple[Floats, Floats]:
         """Return fractions (P, E) over the sorted elements, and energies (P,), of all phases of a chemical system.
 
@@ -161,7 +150,7 @@ class Hull:
     def covers(self, counts: Mapping[str, float]) -> bool:
         """Whether the hull holds a phase of the full chemical system of a composition, not only of its subsystems."""
         try:
-            return frozenset(z for z, _ in _composition(counts)) in self._systems
+            return frozenset(z for z, _ in composition_key(counts)) in self._systems
         except DataError:
             return False
 
@@ -176,7 +165,7 @@ class Hull:
         Raises:
             DataError: an unknown element, or a count that is not a positive finite number.
         """
-        composition = _composition(counts)
+        composition = composition_key(counts)
         system = frozenset(z for z, _ in composition)
         self._prepare(system)
         lowest = self._systems.get(system, {}).get(composition)
@@ -194,7 +183,7 @@ class Hull:
         Raises:
             DataError: an unknown element, or a count that is not a positive finite number.
         """
-        composition = _composition(counts)
+        composition = composition_key(counts)
         size = len(composition)
         columns = self._columns(frozenset(z for z, _ in composition))
         kept = [i for i, other in enumerate(columns.compositions) if other != composition]
@@ -202,8 +191,8 @@ class Hull:
             kept = [i for i in kept if len(columns.compositions[i]) < size]
         if not kept:
             return math.nan
-        rest = _Columns(tuple(columns.compositions[i] for i in kept), columns.fractions[kept], columns.energies[kept])
-        return _minimum(rest, np.array([fraction for _, fraction in composition]))[0]
+        rest = Columns(tuple(columns.compositions[i] for i in kept), columns.fractions[kept], columns.energies[kept])
+        return lowest_mixture(rest, np.array([fraction for _, fraction in composition]))[0]
 
     def compositions(self) -> Iterator[Mapping[str, float]]:
         """Yield the composition of the phases in memory, each once: counts by element symbol as they were given."""
@@ -216,14 +205,14 @@ class Hull:
     def _add(self, counts: Mapping[str, float], energy: float) -> None:
         if not math.isfinite(energy):
             raise DataError(f"hull entry {dict(counts)}: energy {energy}, allowed: a finite number of eV/atom")
-        composition = _composition(counts)
+        composition = composition_key(counts)
         for z, _ in composition:
-            self._systems[frozenset((z,))].setdefault(((z, 1.0),), 0.0)
+            self._systems[frozenset((z,))].setdefault(((z, 1.0),), self._elements.get(z, 0.0))
         energies = self._systems[frozenset(z for z, _ in composition)]
         energies[composition] = min(float(energy), energies.get(composition, math.inf))
         self._given[composition].append((counts, float(energy)))
 
-    def _build(self, system: System) -> _Columns:
+    def _build(self, system: System) -> Columns:
         elements = tuple(sorted(system))
         place = {z: i for i, z in enumerate(elements)}
         compositions: list[Key] = []
@@ -237,37 +226,10 @@ class Hull:
                 rows.append(row)
                 energies.append(energy)
                 compositions.append(composition)
-        return _Columns(tuple(compositions), np.array(rows), np.array(energies))
+        return Columns(tuple(compositions), np.array(rows), np.array(energies))
 
     def _subsystems(self, system: System) -> Sequence[System]:
         if len(system) > _FEW:
             return [part for part in self._systems if part <= system]
         parts = (frozenset(part) for n in range(1, len(system) + 1) for part in combinations(sorted(system), n))
         return [part for part in parts if part in self._systems]
-
-
-def _minimum(columns: _Columns, target: Floats) -> tuple[float, Floats]:
-    """Return the least energy (eV/atom) of a mixture with fractions ``target`` (E,), and the shares (P,)."""
-    from scipy.optimize import linprog
-
-    solution = linprog(columns.energies, A_eq=columns.fractions.T, b_eq=target, bounds=(0, None), method="highs")
-    if solution.status != 0:
-        return math.nan, np.zeros(len(columns.energies))
-    shares = np.asarray(solution.x)
-    return float(columns.energies @ shares), shares
-
-
-def _composition(counts: Mapping[str, float]) -> Key:
-    """Return (atomic number, fraction) sorted; fractions are rounded to 12 digits so that equal ones compare equal."""
-    positive = {atomic_number(symbol): float(n) for symbol, n in counts.items() if n != 0}
-    total = sum(positive.values())
-    if not positive or not math.isfinite(total) or min(positive.values()) <= 0:
-        raise DataError(f"composition {dict(counts)}, allowed: positive counts of at least one element")
-    return tuple((z, round(positive[z] / total, 12)) for z in sorted(positive))
-
-
-def _formula(composition: Key) -> str:
-    from pymatgen.core import Composition
-
-    amounts = Composition({SYMBOLS[z]: fraction for z, fraction in composition})
-    return str(amounts.get_integer_formula_and_factor(max_denominator=1000)[0])

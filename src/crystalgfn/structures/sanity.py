@@ -52,6 +52,12 @@ VOLUME_CHANGE_RANGE = (-0.5, 1.0)
 A larger change means that the initial placement was another crystal.
 """
 
+FAR_BELOW_HULL = 0.1
+"""A candidate further (eV/atom) than this below its hull shows a hole of the hull or an artefact of the potential."""
+
+HOLE = "hull incomplete or artefact"
+"""How the flag of such a candidate begins."""
+
 _IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), dtype=float)
 _BLOCK = 1_000_000  # distances computed at once, pairs times images; their vectors take 24 MB
 
@@ -157,6 +163,13 @@ def check_volume_ratio(structure: Structure, *, allowed: tuple[float, float] = V
     """Check the volume over the additive estimate from the composition."""
     estimate = float(ATOMIC_VOLUME[np.asarray(structure.atomic_numbers)].sum())
     return _range(float(structure.volume) / estimate, allowed, "volume over its estimate", "")
+
+
+def check_above_hull(value: float) -> Verdict:
+    """Check an energy above hull, eV/atom; NaN, where the hull is unknown, passes."""
+    if not value < -FAR_BELOW_HULL:
+        return Verdict(True, value)
+    return Verdict(False, value, f"{HOLE}: {-value:.2f} eV/atom below the hull, allowed: up to {FAR_BELOW_HULL:g}")
 
 
 def cdvae_valid(structure: Structure) -> Verdict:

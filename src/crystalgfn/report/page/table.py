@@ -24,6 +24,7 @@ FROM_ROWS = (
     ("matches", "known as"),
     ("source", "atoms placed by"),
     ("space_group_asked", "group asked for"),
+    ("hull_kind", "hull rests on"),
     ("decomposition", "decomposes to"),
 )
 """Fields of candidates' rows that become columns, with their headings."""

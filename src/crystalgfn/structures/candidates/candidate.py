@@ -26,6 +26,7 @@ from crystalgfn.structures.candidates.search import (
     place_request,
     place_without_symmetry,
 )
+from crystalgfn.structures.candidates.stability import judged
 from crystalgfn.structures.export.extxyz import to_atoms
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.relaxing.potentials.potential import Potential
@@ -131,13 +132,12 @@ class Bench:
         row = replace(_with_placement(row, placements, placement), **_columns_of(relaxed))
         row = replace(row, group_kept=relaxed.space_group == request.space_group)
         row = replace(row, energies=_energies(relaxed, potential, formation.value))
-        row = _with_stability(
-            _with_geometry(row, relaxed.structure), relaxed.structure, formation.value, potential, self.hull
-        )
+        row = _with_geometry(row, relaxed.structure)
         intermediates = {"placed": placement.structure}
         if relaxed.symmetric is not None and relaxed.chosen == "free":
             intermediates["symmetric"] = relaxed.symmetric.structure
         row = replace(row, flags="; ".join(_flags(relaxed, formation.value)), status=Status.RELAXED)
+        row = _with_stability(row, relaxed.structure, formation.value, potential, self.hull)
         return self._judged(Candidate(row, relaxed.structure, relaxed.symprec, intermediates))
 
 
@@ -222,18 +222,15 @@ def _energy(run: Relaxation | None) -> float:
 
 def _with_stability(row: Row, structure: Structure, formation: float, potential: Potential, hull: Hull | None) -> Row:
     """Return the row with its energy above hull, or with the reason why there is none."""
-    name, value, shares = "" if hull is None else hull.name, math.nan, ""
-    if hull is None:
-        reason = "no hull was asked for"
-    elif not math.isfinite(formation):
+    if hull is not None and math.isfinite(formation):
+        counts = structure.composition.get_el_amt_dict()
+        return judged(row, counts, formation, potential=potential.name, hull=hull)
+    reason = "no hull was asked for"
+    if hull is not None:
         reason = potential.formation_energy(structure, 0.0).reason or "no energy"
-    else:
-        above = hull.energy_above_hull(structure.composition.get_el_amt_dict(), formation)
-        value, reason = above.value, above.reason
-        shares = " + ".join(f"{share:.3g} {formula}" for formula, share in above.decomposition.items())
-    column = EnergyColumn(Quantity.ABOVE_HULL, potential.name, name)
-    energies = {**row.energies, column: value}
-    return replace(row, energies=energies, hull=name, hull_reason=reason, decomposition=shares)
+    name = "" if hull is None else hull.name
+    energies = {**row.energies, EnergyColumn(Quantity.ABOVE_HULL, potential.name, name): math.nan}
+    return replace(row, energies=energies, hull=name, hull_reason=reason, decomposition="")
 
 
 def _flags(relaxed: Relaxed, formation: float) -> Iterator[str]:

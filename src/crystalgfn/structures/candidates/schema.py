@@ -114,6 +114,9 @@ class Row:
         wyckoff: sites of this placement, as JSON (:mod:`crystalgfn.crystals.sites`).
         free_coordinates: free coordinates of these sites.
         counts: atoms of each element in the conventional cell of the crystals table.
+        hull_kind: what the energy of the hull rests on (:class:`~crystalgfn.stability.answer.HullKind`).
+        hull_deviation: standard deviation of an estimated hull energy, eV/atom; None for phases.
+        decomposition: the phases that the crystal decomposes into; None for an estimate.
         inputs: numeric columns of the crystals table.
     """
 
@@ -124,6 +127,8 @@ class Row:
     space_group: int | None = _column(int, method=_GROUP)
     energies: Mapping[EnergyColumn, float] = field(default_factory=dict)
     hull: str | None = _column(str)
+    hull_kind: str | None = _column(str, method="phases or estimate")
+    hull_deviation: float | None = _column(float, unit=UNIT, name="deviation_hull [eV/atom]")
     flags: str | None = _column(str, method="sanity checks and second opinion")
     second_opinion: str | None = _column(str, method="formation energy by a second potential")
     match_group: int | None = _column(int, method=_MATCHER)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -83,6 +84,13 @@ class CandidateTable:
     def hull(self) -> str:
         """Name of the hull; empty where there is none."""
         return next((row.hull for row in self.rows if row.hull), "")
+
+    def resting_on(self) -> dict[str, int]:
+        """Return the number of rows by what the energy of their hull rests on; rows that no hull judged are left out.
+
+        Names are those of :class:`~crystalgfn.stability.answer.HullKind`, ``"phases"`` and ``"estimate"``.
+        """
+        return dict(sorted(Counter(row.hull_kind for row in self.rows if row.hull_kind).items(), reverse=True))
 
     def ranked(self) -> list[Row]:
         """Return the relaxed rows by energy above hull, else formation energy, lowest first and doubtful ones last.

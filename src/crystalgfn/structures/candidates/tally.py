@@ -15,6 +15,7 @@ import numpy as np
 
 from crystalgfn.structures.candidates.schema import EnergyColumn, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.sanity import FAR_BELOW_HULL
 
 THRESHOLDS = (0.0, 0.08, 0.1)
 """Energies above hull (eV/atom) up to which a candidate counts as stable."""
@@ -58,15 +59,19 @@ def tally(table: CandidateTable) -> dict[str, float]:
     return out
 
 
-def succeeded(row: Row, column: EnergyColumn | None, threshold: float) -> bool:
+def succeeded(row: Row, column: EnergyColumn | None, threshold: float, *, lowest: float = -FAR_BELOW_HULL) -> bool:
     """Whether a candidate is stable, unique and novel; novelty counts if it was compared with known structures.
+
+    A candidate more than :data:`~crystalgfn.structures.sanity.FAR_BELOW_HULL` below the hull is no success, but a hole
+    of the hull or an artefact of the potential.
 
     Args:
         row: row of a table of candidates.
         column: column of the energies above hull (eV/atom).
         threshold: highest energy above hull (eV/atom) of a stable candidate.
+        lowest: lowest energy above hull (eV/atom) of a candidate that counts.
     """
-    near = row.energy(column) <= threshold  # False for NaN
+    near = lowest <= row.energy(column) <= threshold  # False for NaN
     return near and row.match_group == row.row and row.novel is not False
 
 

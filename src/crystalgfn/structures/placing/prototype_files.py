@@ -37,7 +37,7 @@ NONE = "none"
 BUILTIN_FILE = Path(str(files(__package__) / "data" / "prototypes.parquet"))
 """The shipped prototypes: AFLOW's, as pymatgen distributes them, and phases of the builtin hull.
 
-AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the phases are made by ``scripts/data/build_hull.py``.
+AFLOW: Mehl et al., doi:10.1016/j.commatsci.2017.01.017; the phases are made by ``scripts/data/relax_prototypes.py``.
 """
 
 

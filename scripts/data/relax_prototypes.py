@@ -1,6 +1,8 @@
-"""Make the hull that ships: prototypes over the elements of the presets, relaxed with CHGNet.
+"""Relax prototypes with CHGNet over the elements of the preset twelve-elements: phases of the hull that ships.
 
-    python scripts/data/build_hull.py --work FOLDER -o src/crystalgfn/stability/data/hull.json --budget 1000
+    python scripts/data/relax_prototypes.py --work FOLDER -o prototypes.parquet --budget 1000
+
+The table that it writes goes to ``scripts/data/build_phases.py --phases``.
 
 Prototypes are the binary and ternary ones of pymatgen's AFLOW library (Mehl et al., Comput. Mater. Sci. 136, S1 (2017))
 and those in EXTRA, which it lacks. Every formula that is neutral with common charges, and then binaries with Fe, C, Si,
@@ -28,8 +30,8 @@ import numpy as np
 from pymatgen.core import Composition, Lattice, Structure
 
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
-from crystalgfn.files.atomic import write_atomically
 from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.phases import PHASES, write_phases
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.potentials.registry import load_potential
 from crystalgfn.structures.relaxing.relaxation import Schedule
@@ -280,27 +282,17 @@ def hull_of(results: list[dict[str, Any]]) -> Hull:
 
 
 def write(path: Path, results: list[dict[str, Any]]) -> None:
-    """Write the phases on the hull and a little above it."""
+    """Write the phases on the hull and a little above it, as a table."""
     hull = hull_of(results)
-    kept = []
+    rows = []
     for result in sorted(results, key=lambda result: result["formula"]):
-        if result["energy"] is not None:
-            above = hull.energy_above_hull(result["counts"], result["energy"]).value
-            if above <= KEPT:
-                kept.append({k: result[k] for k in ("formula", "counts", "energy", "prototype", "space_group")})
-    content = {
-        "made_by": "scripts/data/build_hull.py",
-        "potential": "chgnet 0.3.0 (CHGNet 0.4.2), references of data/chgnet.json",
-        "unit": "eV/atom, formation energy; elements are at 0",
-        "elements": list(ELEMENTS),
-        "formulas_tried": len(results),
-        "entries": kept,
-    }
-    head = json.dumps({k: v for k, v in content.items() if k != "entries"}, indent=1)[:-2]
-    body = ",\n".join("  " + json.dumps(entry) for entry in kept)
-    with write_atomically(path) as stream:
-        stream.write(f'{head},\n "entries": [\n{body}\n ]\n}}\n'.encode())
-    print(f"{len(kept)} phases of {len(results)} formulas written")
+        energy = result["energy"]
+        if energy is not None and hull.energy_above_hull(result["counts"], energy).value <= KEPT:
+            source = "prototype " + result["prototype"].removeprefix("aflow ")
+            cells = (json.dumps(result["counts"]), energy, result["space_group"], None, source)
+            rows.append(dict(zip(PHASES.names, cells, strict=True)))
+    write_phases(path, rows)
+    print(f"{len(rows)} phases of {len(results)} formulas written")
 
 
 if __name__ == "__main__":
