@@ -62,7 +62,8 @@ def test_judged_candidates_come_first_and_others_are_called_so():
         "LiS*",
         "no structure",
         "* without a structure",
-        "estimate",
+        "~0.010",
+        "~ above an estimate",
     ):
         assert words in text
 
@@ -70,8 +71,8 @@ def test_judged_candidates_come_first_and_others_are_called_so():
 def test_the_verdict_counts_what_is_stable_symmetric_and_without_doubts():
     text = verdict(CANDIDATES, ("Li", "O"))
     assert "7 of 8 relaxed, of 5 chemical classes: 6 converged, 6 kept their space group, 5 are symmetric" in text
-    assert "the builtin hull judged 6: 5 on phases, 1 on an estimate" in text
-    assert "2 are symmetric, without doubts and within 0.08 eV/atom of the hull, 2 by phases" in text
+    assert "the builtin hull judged 6: 5 by phases, 1 by an estimate" in text
+    assert "2 are symmetric, without doubts and within 0.08 eV/atom of the hull: 2 by phases" in text
     assert "1 more than 0.1 eV/atom below it, flagged as holes" in text
     assert "1 not judged: the hull knows 2 elements (Li O)" in text
     everything = CandidateTable(ROWS[1:5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.sanity import FAR_BELOW_HULL, check_above_hull
 
@@ -60,14 +61,18 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
 
 def resting_on(candidates: CandidateTable) -> str:
     """Return what the energies above hull rest on, in a line; empty where no hull judged any candidate."""
-    kinds = candidates.resting_on()
-    judged = sum(kinds.values())
+    judged = sum(candidates.resting_on().values())
     if not judged:
         return ""
-    counts = ", ".join(f"{n} on {'phases' if kind == 'phases' else 'an estimate'}" for kind, n in kinds.items())
     holes = sum(not check_above_hull(row.energy(candidates.above_hull)) for row in candidates.rows)
     below = f"; {holes} more than {FAR_BELOW_HULL:g} eV/atom below it, flagged as holes or artefacts" if holes else ""
-    return f"the {candidates.hull} hull judged {judged}: {counts}{below}"
+    return f"the {candidates.hull} hull judged {judged}: {by_kind(candidates)}{below}"
+
+
+def by_kind(candidates: CandidateTable) -> str:
+    """Return the numbers of candidates by what their hull rests on: ``"3 by phases, 17 by an estimate"``."""
+    words = {HullKind.PHASES: "phases", HullKind.ESTIMATE: "an estimate"}
+    return ", ".join(f"{n} by {words[HullKind(kind)]}" for kind, n in candidates.resting_on().items())
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -13,7 +13,8 @@ from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.assortment import classes_of
 from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
-from crystalgfn.report.candidates import resting_on
+from crystalgfn.report.candidates import by_kind, resting_on
+from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.sanity import FAR_BELOW_HULL
@@ -49,15 +50,7 @@ def judged_table(candidates: CandidateTable) -> Table:
     potential, hull = ("", "no") if column is None else (column.potential, column.hull)
     table = _table(
         f"{len(candidates)} candidates, relaxed by {potential or 'a potential'}, energies above the {hull} hull",
-        (
-            "crystal",
-            "class",
-            "space group",
-            "after\nrelaxing",
-            "free\ncoordinates",
-            "above hull\neV/atom",
-            "hull\nrests on",
-        ),
+        ("crystal", "class", "space group", "after\nrelaxing", "free\ncoordinates", "above hull\neV/atom"),
     )
     for row in sorted(candidates.rows, key=lambda row: (math.isnan(row.energy(column)), row.energy(column))):
         energy = row.energy(column)
@@ -67,16 +60,18 @@ def judged_table(candidates: CandidateTable) -> Table:
             _group(row.space_group_asked),
             "–" if row.space_group is None else "kept" if row.group_kept else _group(row.space_group),
             "–" if row.free_coordinates is None else str(row.free_coordinates),
-            f"{energy:.3f}"
+            f"{'~' if row.hull_kind == HullKind.ESTIMATE else ''}{energy:.3f}"
             if math.isfinite(energy)
             else "not judged"
             if row.status is Status.RELAXED
             else "no structure",
-            row.hull_kind or "–",
         )
+    notes = []
+    if any(row.hull_kind == HullKind.ESTIMATE for row in candidates.rows):
+        notes.append("~ above an estimate of the hull, where no phases reach as low")
     if any(_doubtful(row) for row in candidates.rows):
-        table.caption = "* without a structure, not converged or doubtful: see reason and flags in structures.csv"
-        table.caption_justify = "left"
+        notes.append("* without a structure, not converged or doubtful: see reason and flags in structures.csv")
+    table.caption, table.caption_justify = "\n".join(notes), "left"
     return table
 
 
@@ -99,7 +94,7 @@ def verdict(candidates: CandidateTable, elements: Sequence[str]) -> str:
         f"their space group, {len(good)} are symmetric (not P1) and without doubts",
         resting_on(candidates) or "no hull judged any",
         f"{len(stable)} are symmetric, without doubts and within {STABLE} eV/atom of the hull"
-        + "".join(f", {n} by {kind}" for kind, n in CandidateTable(tuple(stable)).resting_on().items()),
+        + (f": {by_kind(CandidateTable(tuple(stable)))}" if stable else ""),
     ]
     if judged < len(relaxed):
         lines.append(

@@ -48,7 +48,7 @@ def test_structures_have_files_atoms_and_named_failures(tmp_path):
 
 def test_a_page_does_not_flatter(tmp_path):
     structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21)}
-    rows = [candidate(0, structures[0], -1.0), candidate(1, structures[1], -3.0)]
+    rows = [candidate(0, structures[0], -0.05), candidate(1, structures[1], -3.0)]
     hull = Hull([({"Mg": 1, "O": 1}, -3.0), ({"K": 1, "Br": 1}, -1.0), ({"Br": 1, "Cl": 1}, -0.1)])
     known = KnownStructures(write_structures(tmp_path / "known"))
     run = read_data(write_candidates(tmp_path / "run", rows, structures))
