@@ -17,6 +17,7 @@ class Hyperparameters:
         epochs: passes over the real rows.
         batch_size: real rows in a step, for each member.
         extra_size: extra rows in a step, for each member, if there are any.
+        relaxed_size: relaxed samples in a step, for each member, if there are any.
         learning_rate: its peak; it warms up over the first steps and then follows ``schedule``.
         schedule: ``"cosine"`` to zero, or ``"plateau"``: halved when validation has not improved for 4 epochs.
         weight_decay: weight decay of AdamW.
@@ -39,6 +40,7 @@ class Hyperparameters:
     epochs: int = 36
     batch_size: int = 192
     extra_size: int = 128
+    relaxed_size: int = 0
     learning_rate: float = 3e-3
     schedule: str = "cosine"
     weight_decay: float = 5e-2
@@ -85,6 +87,14 @@ TABLE1 = Hyperparameters(
 GAP = Hyperparameters(
     network=NetworkConfig(kind="gap", members=5, dropout=0.15), huber=0.1, extra_size=0, bound_weight=0.0
 )
+ORBITS = Hyperparameters(
+    network=NetworkConfig(kind="orbits", token_size=64, hidden=192, dropout=0.1, blind=True),
+    epochs=16,
+    extra_size=96,
+    relaxed_size=48,
+    bound_weight=0.0,
+    equilibrium_weight=0.3,
+)
 REFINE = Hyperparameters(
     epochs=10,
     batch_size=128,
@@ -94,7 +104,8 @@ REFINE = Hyperparameters(
     bound_weight=0.0,
     equilibrium_weight=0.0,
 )
-RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
+RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP, "orbits": ORBITS}
 """Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
-:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap. :data:`REFINE` is no recipe: it continues the
+:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap, ``orbits`` for
+the energy above the hull. :data:`REFINE` is no recipe: it continues the
 training of a model, see :mod:`crystalgfn.proxies.refine`."""

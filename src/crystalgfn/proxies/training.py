@@ -94,6 +94,8 @@ def fit_network(
         width = (hyperparameters.batch_size // 8) * steps
         bounded = _orders(len(data.bounded), members, width, generator) if data.bounded else None
         borrowed = _orders(len(data.borrowed), members, width, generator) if data.borrowed else None
+        width = hyperparameters.relaxed_size * steps
+        relaxed = _orders(len(data.relaxed), members, width, generator) if data.relaxed else None
         network.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 100_003 + number)  # dropout draws from the global generator
@@ -105,7 +107,7 @@ def fit_network(
                 )
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                loss = _loss(network, hyperparameters, data, [real, extra, bounded, borrowed], step, steps)
+                loss = _loss(network, hyperparameters, data, [real, extra, relaxed, bounded, borrowed], step, steps)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -145,7 +147,8 @@ def predict_rows(network: ProxyNetwork, inputs: Inputs, *, batch_size: int = 204
 
 def mean_absolute_error(network: ProxyNetwork, rows: Rows) -> float:
     """Return the mean absolute error of the members' mean, eV/atom."""
-    return float((predict_rows(network, rows.inputs) - rows.target).abs().mean())
+    target = rows.target if network.targets == 1 else rows.target[:, 0]
+    return float((predict_rows(network, rows.inputs) - target).abs().mean())
 
 
 def _loss(
@@ -158,29 +161,30 @@ def _loss(
 ) -> Tensor:
     """Return the loss of one step's rows: the network's loss of labelled rows, plus the penalties about the hull.
 
-    ``orders``: row indices (M, ...) of the real, extra, bounded and borrowed rows of an epoch.
+    ``orders``: row indices (M, ...) of the real, extra, relaxed, bounded and borrowed rows of an epoch.
     """
     parts, targets = [], []
-    for order, rows in zip(orders, (data.train, data.extra, data.bounded, data.borrowed), strict=True):
+    sources = (data.train, data.extra, data.relaxed, data.bounded, data.borrowed)
+    for order, rows in zip(orders, sources, strict=True):
         width = order.shape[1] // steps if order is not None else 0
         if order is not None and rows is not None:
             index = order[:, step * width : (step + 1) * width]
             parts.append(rows.inputs[index])
             targets.append(rows.target[index])
         else:
-            targets.append(torch.zeros(network.config.members, 0))
+            targets.append(data.train.target.new_zeros(network.config.members, 0, *data.train.target.shape[1:]))
     terms = network.terms(_join(parts), network.tables())
     sizes = [target.shape[1] for target in targets]
-    labelled = sizes[0] + sizes[1]
-    target = torch.cat(targets, 1)
-    loss = network.loss(terms.first(labelled), target[:, :labelled], huber=hyperparameters.huber)
+    labelled = sum(sizes[:3])
+    loss = network.loss(terms.first(labelled), torch.cat(targets[:3], 1), huber=hyperparameters.huber)
     if terms.equilibrium is not None:
         loss = loss + hyperparameters.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
-    above = terms.energy - target
-    _, _, bounded, borrowed = above.split(sizes, 1)
-    if sizes[2]:
-        loss = loss + hyperparameters.bound_weight * F.relu(-hyperparameters.bound_margin - bounded).mean()
+    energies = terms.energy.split(sizes, 1)
     if sizes[3]:
+        bounded = energies[3] - targets[3]
+        loss = loss + hyperparameters.bound_weight * F.relu(-hyperparameters.bound_margin - bounded).mean()
+    if sizes[4]:
+        borrowed = energies[4] - targets[4]
         outside = F.relu(-hyperparameters.bound_margin - borrowed) + F.relu(borrowed - hyperparameters.borrowed_margin)
         loss = loss + hyperparameters.borrowed_weight * outside.mean()
     return loss * network.config.members
@@ -192,13 +196,11 @@ def _join(parts: list[Inputs]) -> Inputs:
 
     def joined(name: str) -> Tensor:
         tensors = [getattr(part, name) for part in parts]
-        if name in ("atomic_numbers", "fractions"):
-            tensors = [F.pad(t, (0, width - t.shape[2])) for t in tensors]
-        elif name == "amounts":
-            tensors = [F.pad(t, (0, 0, 0, width - t.shape[2])) for t in tensors]
+        if name in parts[0].tokens:
+            tensors = [F.pad(t, (0, 0) * (t.dim() - 3) + (0, width - t.shape[2])) for t in tensors]
         return torch.cat(tensors, 1)
 
-    return Inputs(**{name: joined(name) for name in vars(parts[0])})
+    return type(parts[0])(**{name: joined(name) for name in vars(parts[0])})
 
 
 def _orders(rows: int, members: int, length: int, generator: torch.Generator) -> Tensor:

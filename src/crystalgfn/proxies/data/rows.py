@@ -20,7 +20,8 @@ class Rows:
 
     Attributes:
         inputs: inputs of N crystals.
-        target: (N,) eV/atom, or eV for the band gap.
+        target: (N,) eV/atom, or eV for the band gap; (N, 2) energies above the hull and formation energies, NaN for
+            unknown ones.
     """
 
     inputs: Inputs
@@ -39,6 +40,7 @@ class TrainingData:
         validation: real rows that choose the epoch; without any, the last epoch is kept.
         extra, extra_validation: further rows with a target, such as strained copies or compositions in no known
             structure, or None.
+        relaxed: relaxed samples, or None.
         borrowed: known compositions in the structure of another crystal and, as target, their hull energy (eV/atom),
             or None.
         bounded: crystals without known energy and, as target, the hull energy of their composition (eV/atom), or None.
@@ -48,11 +50,17 @@ class TrainingData:
     validation: Rows
     extra: Rows | None = None
     extra_validation: Rows | None = None
+    relaxed: Rows | None = None
     bounded: Rows | None = None
     borrowed: Rows | None = None
 
 
-def rows_of(table: LabelledCrystals, mask: npt.NDArray[np.bool_], target: npt.NDArray[np.float64]) -> Rows:
-    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,)."""
+def rows_of(
+    table: LabelledCrystals,
+    mask: npt.NDArray[np.bool_],
+    target: npt.NDArray[np.float64],
+    featuriser: type[Featuriser] = Featuriser,
+) -> Rows:
+    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,) or (N, 2)."""
     index = np.flatnonzero(mask)
-    return Rows(Featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))
+    return Rows(featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))

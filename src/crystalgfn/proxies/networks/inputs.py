@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -54,6 +55,9 @@ class Inputs:
     space_group: Tensor
     descriptors: Tensor
     lattice: Tensor
+
+    tokens: ClassVar[tuple[str, ...]] = ("atomic_numbers", "amounts", "fractions")
+    """Fields with a dimension of tokens, which has the width of the crystal with the most."""
 
     def __getitem__(self, index: Tensor) -> Inputs:
         """Return the rows ``index`` (..., ) of every field; a (M, b) index gives fields (M, b, ...)."""
