@@ -89,8 +89,8 @@ GAP = Hyperparameters(
 )
 ORBITS = Hyperparameters(
     network=NetworkConfig(kind="orbits", token_size=64, hidden=192, dropout=0.1, blind=True),
-    epochs=16,
-    extra_size=96,
+    epochs=14,
+    extra_size=64,
     relaxed_size=48,
     bound_weight=0.0,
     equilibrium_weight=0.3,
