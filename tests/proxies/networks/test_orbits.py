@@ -52,9 +52,9 @@ def test_neither_the_lattice_nor_the_rest_of_the_batch_matters():
 def test_the_loss_leaves_out_unknown_labels():
     terms = Terms(torch.tensor([[0.0, 0.3]]), formation=torch.tensor([[-1.0, -2.0]]))
     target = torch.tensor([[[0.1, float("nan")], [float("nan"), -2.5]]])
-    # Huber over its width 0.05 is |d| - 0.025 beyond it
+    # Huber over its width 0.05 is |d| - 0.025 beyond it; energies above the hull weigh ten times as much
     loss = network().loss(terms, target, huber=0.05)
-    assert float(loss) == pytest.approx(0.075 + 0.475, abs=1e-4)
+    assert float(loss) == pytest.approx(0.75 + 0.475, abs=1e-4)
 
 
 def test_the_deviation_is_scaled_and_has_a_floor():

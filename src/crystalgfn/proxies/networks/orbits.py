@@ -86,7 +86,9 @@ class OrbitNetwork(SetNetwork):
         return Terms(raw[..., 0] * ABOVE_SCALE, mean + 0.3 * raw[..., self.targets :], formation=formation)
 
     def loss(self, terms: Terms, target: Tensor, *, huber: float) -> Tensor:
-        """Return the loss of both energies: Huber losses in units of their width; unknown labels (NaN) do not count.
+        """Return the loss of both energies, Huber losses; unknown labels (NaN) do not count.
+
+        Energies above the hull vary by a tenth of what formation energies vary by, and weigh ten times as much.
 
         Args:
             terms: predictions of M members for b rows each.
@@ -95,10 +97,11 @@ class OrbitNetwork(SetNetwork):
         """
         assert terms.formation is not None
         total = terms.energy.new_zeros(())
-        for predicted, true in zip((terms.energy, terms.formation), target.unbind(-1), strict=True):
+        outputs = ((terms.energy, 1 / ABOVE_SCALE), (terms.formation, 1.0))
+        for (predicted, weight), true in zip(outputs, target.unbind(-1), strict=True):
             known = ~true.isnan()
             loss = F.huber_loss(predicted, true.nan_to_num(), delta=huber, reduction="none") / huber
-            total = total + (loss * known).sum() / known.sum().clamp(min=1)
+            total = total + weight * (loss * known).sum() / known.sum().clamp(min=1)
         return total
 
     def deviation(self, terms: Terms) -> Tensor:
