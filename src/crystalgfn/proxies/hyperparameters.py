@@ -92,6 +92,7 @@ ORBITS = Hyperparameters(
     epochs=14,
     extra_size=64,
     relaxed_size=48,
+    ema=0.99,
     bound_weight=0.0,
     equilibrium_weight=0.3,
 )
