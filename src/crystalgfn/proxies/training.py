@@ -192,7 +192,7 @@ def _loss(
 
 def _join(parts: list[Inputs]) -> Inputs:
     """Join inputs with leading dimensions (M, b) along b, as wide as the widest crystal in them."""
-    width = max(int((part.fractions > 0).sum(2).amax()) for part in parts if part.fractions.shape[1])
+    width = max(int(part.n_tokens.amax()) for part in parts if part.fractions.shape[1])
 
     def joined(name: str) -> Tensor:
         tensors = [getattr(part, name) for part in parts]
