@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crystalgfn.crystallography.chemical_classes import CHALCOGENS, HALOGENS, NEITHER, OXYGEN, PNICTOGENS
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.cell import N_EQUILIBRIUM
 from crystalgfn.proxies.networks.inputs import EQUILIBRIUM, Inputs
@@ -28,16 +29,25 @@ artefacts of the potential, above them the distance depends on the luck of the s
 ABOVE_SCALE = 0.1
 """eV/atom, the spread of energies above the hull, so that weights start at the right size."""
 
+N_KINDS = 5
+N_PLAIN = 4 + N_KINDS
+"""Plain numbers of a crystal that the correction sees."""
+
 
 class OrbitNetwork(SetNetwork):
     """Ensemble of M orbit networks; see the module's docstring.
 
-    Buffers: deviation_scale and deviation_floor (eV/atom) turn the spread of the members into a standard deviation.
+    Buffers: correction_weight (M, F) and correction_bias (M,), eV/atom, a linear correction of the energy above the
+    hull, which :mod:`crystalgfn.proxies.correction` fits to relaxed samples; deviation_scale and deviation_floor
+    (eV/atom), which turn the spread of the members into a standard deviation.
     """
 
     featuriser = OrbitFeaturiser
     targets = 2
     cell_columns: Tensor
+    kinds: Tensor
+    correction_weight: Tensor
+    correction_bias: Tensor
     deviation_scale: Tensor
     deviation_floor: Tensor
 
@@ -45,6 +55,9 @@ class OrbitNetwork(SetNetwork):
         super().__init__(config)
         m, t = config.members, config.token_size
         self.register_buffer("cell_columns", torch.tensor(EQUILIBRIUM), persistent=False)
+        self.register_buffer("kinds", _kinds(), persistent=False)
+        self.register_buffer("correction_weight", torch.zeros(m, config.hidden + N_PLAIN))
+        self.register_buffer("correction_bias", torch.zeros(m))
         self.register_buffer("deviation_scale", torch.ones(()))
         self.register_buffer("deviation_floor", torch.zeros(()))
         self.amounts_in = MemberLinear(m, N_ORBIT_AMOUNTS, t)
@@ -80,10 +93,28 @@ class OrbitNetwork(SetNetwork):
 
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
         """Return energies above the hull and formation energies (M, B), and expected cells (M, B, 7)."""
-        raw = self.out(self.trunk(inputs, self.normalised(inputs), tables))
+        hidden = self.trunk(inputs, self.normalised(inputs), tables)
+        raw = self.out(hidden)
         mean = self.descriptor_mean.index_select(0, self.cell_columns)
         formation = self.bounded(raw[..., 1])
-        return Terms(raw[..., 0] * ABOVE_SCALE, mean + 0.3 * raw[..., self.targets :], formation=formation)
+        correction = torch.einsum("mbf,mf->mb", self.seen_by_correction(inputs, hidden), self.correction_weight)
+        above = raw[..., 0] * ABOVE_SCALE + correction + self.correction_bias[:, None]
+        return Terms(above, mean + 0.3 * raw[..., self.targets :], formation=formation)
+
+    def seen_by_correction(self, inputs: Inputs, hidden: Tensor) -> Tensor:
+        """Return the hidden vectors (M, B, H) and plain numbers of each crystal, (M, B, H + N_PLAIN).
+
+        The numbers: orbits, free coordinates, log of the atoms per primitive cell, elements, and whether the crystal
+        holds elements of each kind of :func:`_kinds`.
+        """
+        assert isinstance(inputs, OrbitInputs)
+        there = inputs.atomic_numbers > 0
+        numbers = inputs.atomic_numbers
+        kinds = F.one_hot(self.kinds[numbers], N_KINDS + 1)[..., 1:].amax(-2)
+        first = there & ~(numbers[..., :, None] == numbers[..., None, :]).tril(-1).any(-1)
+        plain = [there.sum(-1), inputs.freedom.sum(-1), inputs.atoms.sum(-1).clamp(min=1).log(), first.sum(-1)]
+        described = torch.cat([torch.stack([x.float() for x in plain], -1), kinds.float()], -1)
+        return torch.cat([hidden, described.expand(len(hidden), -1, -1)], -1)
 
     def loss(self, terms: Terms, target: Tensor, *, huber: float) -> Tensor:
         """Return the loss of both energies, Huber losses; unknown labels (NaN) do not count.
@@ -108,3 +139,14 @@ class OrbitNetwork(SetNetwork):
         """Return the standard deviation (B,) of the energy above the hull, calibrated on relaxed samples."""
         variance = terms.energy.var(0, correction=0)
         return (self.deviation_scale.square() * variance + self.deviation_floor.square()).sqrt()
+
+
+def _kinds() -> Tensor:
+    """Kind of each element, (119,): oxygen, halogens, chalcogens, pnictogens, and other elements that are no metals.
+
+    Metals, boron, silicon and germanium are 0.
+    """
+    kinds = torch.zeros(119, dtype=torch.int64)
+    for number, elements in enumerate((OXYGEN, HALOGENS, CHALCOGENS, PNICTOGENS, NEITHER), 1):
+        kinds[sorted(elements)] = number
+    return kinds
