@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 from pymatgen.core import Element
 
+from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.elements import SYMBOLS
-from crystalgfn.evaluation.chemical_classes import CLASSES, class_numbers, class_of, class_shares, elements_of
+from crystalgfn.evaluation.chemical_classes import class_numbers, class_shares, elements_of
 from evaluation_data import CSCL_TYPE, MGO, crystals
 
 

@@ -85,3 +85,37 @@ def strained(frame: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
 def write(frame: pd.DataFrame, path: Path) -> Path:
     frame.to_parquet(path)
     return path
+
+
+SITES = {
+    225: ((("a", 4), ("b", 4)), (("a", 4), ("c", 8))),
+    221: ((("a", 1), ("b", 1)), (("a", 1), ("b", 1), ("c", 3))),
+}
+"""Occupied positions of rock salt, fluorite, the caesium chloride type and perovskite, by space group."""
+
+
+def sited(rows: int = 160, *, seed: int = 0) -> pd.DataFrame:
+    """A crystals table with sites, and an energy above the hull that the sites explain: fluorites are not stable."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for _ in range(rows):
+        group = int(rng.choice([221, 225]))
+        which = int(rng.integers(2))
+        positions = SITES[group][which]
+        chosen = [SYMBOLS_USED[i] for i in rng.choice(len(SYMBOLS_USED), size=len(positions), replace=False)]
+        counts = {symbol: n for symbol, (_, n) in zip(chosen, positions, strict=True)}
+        wyckoff = [[symbol, letter, n] for symbol, (letter, n) in zip(chosen, positions, strict=True)]
+        a = float(sum(n * ATOMIC_VOLUME[SYMBOLS.index(s)] for s, n in counts.items()) ** (1 / 3))
+        out.append(
+            {
+                "source": "made up",
+                "elements": json.dumps(counts),
+                "spacegroup": group,
+                **dict.fromkeys("abc", a),
+                **dict.fromkeys(("alpha", "beta", "gamma"), 90.0),
+                "wyckoff": json.dumps(wyckoff),
+                "e_above_hull": (0.3 if group == 225 and which else 0.0) + 0.01 * rng.normal(),
+                "formation_energy_per_atom": -1.0 - 0.2 * SYMBOLS_USED.index(chosen[0]),
+            }
+        )
+    return pd.DataFrame(out)

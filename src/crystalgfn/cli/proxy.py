@@ -26,11 +26,13 @@ app = typer.Typer(no_args_is_help=True)
 def train(
     data: Annotated[Path, typer.Argument(help="Crystals table with the column of the target.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the model.")],
-    target: Annotated[str, typer.Option(help="formation_energy or band_gap.")] = "formation_energy",
+    target: Annotated[str, typer.Option(help="formation_energy, band_gap or energy_above_hull.")] = "formation_energy",
     recipe: Annotated[
-        str | None, typer.Option(help="best (default), its first stage energy, the paper's table1; gap for band_gap.")
+        str | None,
+        typer.Option(help="best (default), its first stage energy, the paper's table1; or the target's only one."),
     ] = None,
     strained: Annotated[Path | None, typer.Option(help="Strained copies, from scripts/data/label_strained.py.")] = None,
+    relaxed: Annotated[Path | None, typer.Option(help="Relaxed samples with sites, for energy_above_hull.")] = None,
     hull: Annotated[
         Path | None, typer.Option(help="Entries of the convex hull: a floor under unknown compositions.")
     ] = None,
@@ -52,7 +54,7 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="Threads; results repeat exactly for the same number.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name in the card; by default the folder's.")] = None,
 ) -> None:
-    """Train a model of the formation energy or the band gap."""
+    """Train a model of the formation energy, the band gap, or the energy above the hull of crystals with sites."""
     import torch
 
     from crystalgfn.proxies.workflow import FitOptions, fit_model
@@ -62,6 +64,7 @@ def train(
         target=target,
         recipe=recipe,
         strained=strained,
+        relaxed=relaxed,
         hull=hull,
         base=base,
         append=append,
@@ -81,6 +84,7 @@ def evaluate(
     proxy: Annotated[str, typer.Argument(help="Model folder or name of a shipped model.")],
     data: Annotated[Path, typer.Argument(help="Crystals table; the model's own gives the test rows of its card.")],
     strained: Annotated[Path | None, typer.Option(help="Strained copies.")] = None,
+    relaxed: Annotated[Path | None, typer.Option(help="Relaxed samples, for energy_above_hull.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
 ) -> None:
@@ -90,7 +94,7 @@ def evaluate(
     from crystalgfn.proxies.workflow import evaluate_file
 
     model = ProxyProperty.load(proxy)
-    metrics, table = evaluate_file(model, data, strained=strained)
+    metrics, table = evaluate_file(model, data, strained=strained, relaxed=relaxed)
     if output is not None:
         numbers = {"name": model.name, "data_sha256": table.sha256, **metrics}
         write_text(output, f"{json.dumps(numbers, indent=1)}\n")
@@ -148,7 +152,16 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from crystalgfn.proxies.card_text import REAL_HEADER, STRAINED_HEADER, real_rows, strained_rows
+    from crystalgfn.proxies.card_text import (
+        REAL_HEADER,
+        RELAXED_HEADER,
+        STRAINED_HEADER,
+        formation_line,
+        real_rows,
+        relaxed_rows,
+        strained_rows,
+        within_line,
+    )
 
     console = Console()
     if not console.is_terminal:
@@ -167,6 +180,11 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
     show(f"{card['property']}, {card['unit']}, {real['rows']} rows", REAL_HEADER, real_rows(real))
     if "metals" in real:
         console.print(f"metals and others: {real['metals']['accuracy']:.1%} right, AUC {real['metals']['auc']:.3f}")
+    if "formation_energy" in metrics:
+        console.print(formation_line(metrics))
+    if "relaxed" in metrics:
+        show("Held-back relaxed samples, eV/atom", RELAXED_HEADER, relaxed_rows(metrics["relaxed"]))
+        console.print(within_line(metrics["relaxed"]))
     if "strained" in metrics:
         show("Strained copies, eV/atom", STRAINED_HEADER, strained_rows(metrics["strained"]))
     for title, key in (("element", "elements"), ("space group", "space_groups")):

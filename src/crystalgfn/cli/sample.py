@@ -48,6 +48,12 @@ def sample(
         int | None,
         typer.Option("--pool", min=1, help="Samples that --resample chooses from; 10 n.", rich_help_panel=_TARGET),
     ] = None,
+    stable: Annotated[
+        float | None,
+        typer.Option(
+            "--stable", metavar="EV", help="Only predicted within so many eV/atom of the hull.", rich_help_panel=_TARGET
+        ),
+    ] = None,
     known: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,10 +86,13 @@ def sample(
         loaded = loaded.weighted(**term_weights)
     if known:
         loaded = loaded.knowing(*known)
+    if stable is not None:
+        loaded = loaded.at_most(stable)
     if finetune is not None:
         loaded = _finetuned(loaded, finetune, seed)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
     manifest |= {"known": known} if known else {}
+    manifest |= {"stable": stable} if stable is not None else {}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:

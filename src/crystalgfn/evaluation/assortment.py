@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
+from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
 from crystalgfn.spaces.site_states import free_coordinates
 
 PRIOR = "log_prior"

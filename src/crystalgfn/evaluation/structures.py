@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from crystalgfn.crystallography.chemical_classes import Elements
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import conventional_cell
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import Candidates
-from crystalgfn.evaluation.chemical_classes import Elements, class_numbers
+from crystalgfn.evaluation.chemical_classes import class_numbers
 from crystalgfn.evaluation.chemistry import smact_validity
 from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.distributions import against

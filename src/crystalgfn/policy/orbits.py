@@ -8,13 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from crystalgfn.crystallography.elements import PROPERTIES
-from crystalgfn.spaces.site_states import FREEDOM, MULTIPLICITY
-
-
-def _letter_numbers() -> Tensor:
-    """A number for each letter of each group, from 1; 0 for letters that do not exist: ``(231, 27)``."""
-    exists = MULTIPLICITY > 0
-    return torch.where(exists, exists.flatten().cumsum(0).view_as(exists), 0)
+from crystalgfn.spaces.site_states import FREEDOM, MULTIPLICITY, POSITION
 
 
 class OrbitEmbedding(nn.Module):
@@ -31,11 +25,10 @@ class OrbitEmbedding(nn.Module):
 
     def __init__(self, size: int, slots: int = 0) -> None:
         super().__init__()
-        numbers = _letter_numbers()
-        self.register_buffer("numbers", numbers, persistent=False)
+        self.register_buffer("numbers", POSITION, persistent=False)
         self.register_buffer("multiplicity", MULTIPLICITY, persistent=False)
         self.register_buffer("freedom", FREEDOM, persistent=False)
-        self.letter = nn.Embedding(int(numbers.max()) + 1, size)
+        self.letter = nn.Embedding(int(POSITION.max()) + 1, size)
         self.of_multiplicity = nn.Embedding(int(MULTIPLICITY.max()) + 1, size)
         self.of_freedom = nn.Embedding(4, size)
         self.slot = nn.Embedding(slots, size) if slots else None

@@ -16,8 +16,7 @@ def card_text(card: dict[str, Any]) -> str:
     lines = [
         f"# {card['name']}",
         "",
-        f"Predicts {card['property']} in {card['unit']} from space group, composition and the lattice of the "
-        "conventional cell; atom positions are not asked for.",
+        f"Predicts {card['property']} in {card['unit']} from {_inputs(card)}; atom positions are not asked for.",
         "",
         f"- made by: `{card['command']}`",
         *([f"- its members come after those of `{card['appended_to']['command']}`"] if "appended_to" in card else []),
@@ -27,7 +26,17 @@ def card_text(card: dict[str, Any]) -> str:
     ]
     if data["strained_rows"]:
         lines.append(f"- strained copies: {data['strained_rows']:,} rows, sha256 `{data['strained_sha256']}`")
-    if data["hull_sha256"]:
+    if data.get("relaxed_rows"):
+        lines.append(
+            f"- relaxed samples: {data['relaxed_rows']:,} rows, sha256 `{data['relaxed_sha256']}`; one formula in five "
+            "is held back"
+        )
+    if data["hull_sha256"] and "relaxed" in card["metrics"]:
+        lines.append(
+            f"- hull entries: sha256 `{data['hull_sha256']}`; none of a held-out or held-back formula is used. They "
+            "teach formation energies of compositions in no known structure"
+        )
+    elif data["hull_sha256"]:
         lines.append(
             f"- hull entries: sha256 `{data['hull_sha256']}`; none of a {'test' if fits_validation else 'held-out'} "
             "formula is used. They teach the hull energy of compositions in no known structure, and a floor under "
@@ -51,6 +60,12 @@ def card_text(card: dict[str, Any]) -> str:
             f"Metals ({metals['metals']:.1%} of {metals['n']:,} rows) and others: {metals['accuracy']:.1%} on the "
             f"right side at even odds, area under the curve {metals.get('auc', np.nan):.3f}.",
         ]
+    if "formation_energy" in card["metrics"]:
+        lines += ["", formation_line(card["metrics"])]
+    relaxed = card["metrics"].get("relaxed")
+    if relaxed:
+        lines += ["", "## Held-back relaxed samples", "", *_markdown(RELAXED_HEADER, relaxed_rows(relaxed)), ""]
+        lines += [within_line(relaxed)]
     strained = card["metrics"].get("strained")
     if strained:
         lines += ["", "## Errors on strained copies of test formulas", "", *_strained_table(strained)]
@@ -80,7 +95,51 @@ def strained_rows(strained: dict[str, Any]) -> list[tuple[str, ...]]:
     return out
 
 
+def relaxed_rows(relaxed: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Rows of the table of relaxed samples, with the columns of :data:`RELAXED_HEADER`."""
+    out = []
+    for name, measures in relaxed["groups"].items():
+        numbers = [f"{measures[key]:.3f}" for key in ("mae", "bias")]
+        numbers += [f"{measures.get(key, np.nan):.2f}" for key in ("rank_correlation", "auc")]
+        numbers += [f"{measures[key]:.0%}" for key in ("stable", "precision", "recall")]
+        out.append((name, f"{measures['n']:,}", *numbers))
+    return out
+
+
+def formation_line(metrics: dict[str, Any]) -> str:
+    """A line about the second output of a model of the energy above the hull."""
+    formation = metrics["formation_energy"]
+    if not formation["n"]:
+        return "Formation energy: no labels."
+    return f"Formation energy: MAE {formation['mae']:.4f} eV/atom on {formation['n']:,} real rows."
+
+
+def within_line(relaxed: dict[str, Any]) -> str:
+    """A line about the deviation that the model gives."""
+    return (
+        f"{relaxed['within_deviation']:.0%} of the errors are within one standard deviation, on {relaxed['n_within']} "
+        "held-back samples that did not set it."
+    )
+
+
+def _inputs(card: dict[str, Any]) -> str:
+    if card["recipe"] == "orbits":
+        return "space group and elements on Wyckoff positions"
+    return "space group, composition and the lattice of the conventional cell"
+
+
 REAL_HEADER = ("rows", "n", "MAE", "median", "p95", "bias")
+RELAXED_HEADER = (
+    "class",
+    "n",
+    "MAE",
+    "bias",
+    "rank correlation",
+    "AUC",
+    "stable at 0.08",
+    "precision",
+    "recall",
+)
 STRAINED_HEADER = (
     "strain",
     "n",

@@ -21,7 +21,9 @@ CITATIONS = (
     "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)",
     "WBM: H.-C. Wang, S. Botti, M. A. L. Marques, npj Computational Materials 7, 12 (2021)",
 )
-CITATION_CHGNET = "CHGNet (labels of the strained copies): B. Deng et al., Nature Machine Intelligence 5, 1031 (2023)"
+CITATION_CHGNET = (
+    "CHGNet (labels of strained copies and relaxed samples): B. Deng et al., Nature Machine Intelligence 5, 1031 (2023)"
+)
 
 
 def make_card(
@@ -35,6 +37,7 @@ def make_card(
     command: str,
     strained: LabelledCrystals | None,
     hull_sha256: str | None,
+    relaxed: LabelledCrystals | None = None,
     label: Label = FORMATION_ENERGY,
     with_validation: bool = False,
     split_seed: int | None = None,
@@ -77,6 +80,7 @@ def make_card(
             "strained_sha256": strained.sha256 if strained is not None else None,
             "strained_rows": len(strained.crystals) if strained is not None else 0,
             "hull_sha256": hull_sha256,
+            **({"relaxed_sha256": relaxed.sha256, "relaxed_rows": len(relaxed.crystals)} if relaxed else {}),
         },
         "split": {
             "kind": "reduced formula, stratified by target",
@@ -94,7 +98,7 @@ def make_card(
             "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
         },
         "metrics": {},
-        "citations": [*CITATIONS, *([CITATION_CHGNET] if strained is not None else [])],
+        "citations": [*CITATIONS, *([CITATION_CHGNET] if strained is not None or relaxed is not None else [])],
         "licence": "weights: as the package; they derive from data under CC BY 4.0, so keep the citations",
         "versions": {
             "crystalgfn": __version__,

@@ -16,6 +16,7 @@ from crystalgfn.proxies.data.splits import Split, grouped_split, unseen_systems
 from crystalgfn.proxies.data.strain_rows import shape_change
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.gap import METAL
+from crystalgfn.proxies.relaxed import evaluate_formation, evaluate_relaxed
 
 Floats = npt.NDArray[np.float64]
 Predict = Callable[[Crystals], Any]
@@ -52,8 +53,13 @@ def split_of(table: LabelledCrystals, card: dict[str, Any]) -> Split | None:
     return grouped_split(table.crystals.formulas, table.target, seed=int(card["split"]["seed"]))
 
 
-def evaluate_model(model: ProxyProperty, table: LabelledCrystals, strained: LabelledCrystals | None) -> dict[str, Any]:
-    """Return the metrics of a model card: errors on real crystals and on strained copies, and how well it tells metals.
+def evaluate_model(
+    model: ProxyProperty,
+    table: LabelledCrystals,
+    strained: LabelledCrystals | None,
+    relaxed: LabelledCrystals | None = None,
+) -> dict[str, Any]:
+    """Return the metrics of a model card: errors on real crystals, strained copies and relaxed samples, and of metals.
 
     Rows are the test rows of the model's split where ``table`` is the table it was trained on, and else all rows.
     """
@@ -61,6 +67,10 @@ def evaluate_model(model: ProxyProperty, table: LabelledCrystals, strained: Labe
     metrics = {"real": evaluate_real(model, table, split)}
     if model.network.tells_metals:
         metrics["real"]["metals"] = evaluate_metals(model.metal, table, split)
+    if model.network.targets == 2:
+        metrics["formation_energy"] = evaluate_formation(model, table, split)
+    if relaxed is not None:
+        metrics["relaxed"] = evaluate_relaxed(model, relaxed)
     if strained is not None:
         metrics["strained"] = evaluate_strained(model, strained, table, split)
     return metrics

@@ -85,6 +85,14 @@ TABLE1 = Hyperparameters(
 GAP = Hyperparameters(
     network=NetworkConfig(kind="gap", members=5, dropout=0.15), huber=0.1, extra_size=0, bound_weight=0.0
 )
+ORBITS = Hyperparameters(
+    network=NetworkConfig(kind="orbits", token_size=64, hidden=192, dropout=0.1, blind=True),
+    epochs=18,
+    extra_size=64,
+    ema=0.99,
+    bound_weight=0.0,
+    equilibrium_weight=0.3,
+)
 REFINE = Hyperparameters(
     epochs=10,
     batch_size=128,
@@ -94,7 +102,8 @@ REFINE = Hyperparameters(
     bound_weight=0.0,
     equilibrium_weight=0.0,
 )
-RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP}
+RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP, "orbits": ORBITS}
 """Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
-:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap. :data:`REFINE` is no recipe: it continues the
+:mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap, ``orbits`` for
+the energy above the hull. :data:`REFINE` is no recipe: it continues the
 training of a model, see :mod:`crystalgfn.proxies.refine`."""

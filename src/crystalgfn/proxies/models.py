@@ -23,7 +23,6 @@ from crystalgfn.crystals.property import KnownElements
 from crystalgfn.errors import CheckpointError, PropertyError, nearest
 from crystalgfn.files.tensors import read_tensors, write_tensors
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
-from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.registry import build
 from crystalgfn.proxies.networks.terms import Terms
 
@@ -55,7 +54,7 @@ class ProxyProperty:
         self.name: str = card["name"]
         self.unit: str = card["unit"]
         self._known_elements = KnownElements(self.name, card["domain"]["elements"], "it was trained on")
-        self._featuriser = Featuriser(network.properties, network.volumes)
+        self._featuriser = network.featuriser(network.properties, network.volumes)
         self._tables: dict[torch.device, tuple[Tensor, ...]] = {}
 
     def __call__(self, crystals: Crystals) -> Tensor:
@@ -76,10 +75,18 @@ class ProxyProperty:
             PropertyError: a crystal holds an element the model was not trained on.
         """
         terms = self._predict(crystals)
-        variance = terms.energy.var(0, correction=0)
-        if terms.doubt is not None:
-            variance = variance + terms.doubt.square()
-        return terms.energy.mean(0), variance.sqrt()
+        return terms.energy.mean(0), self.network.deviation(terms)
+
+    def formation_energy(self, crystals: Crystals) -> Tensor:
+        """Return the formation energy (B,), eV/atom, that a model of the energy above the hull predicts beside it.
+
+        Raises:
+            PropertyError: the model is not one of the energy above the hull, or does not know an element.
+        """
+        formation = self._predict(crystals).formation
+        if formation is None:
+            raise PropertyError(f"model {self.name!r} has one output, allowed: a model of the energy above the hull")
+        return formation.mean(0)
 
     def metal(self, crystals: Crystals) -> Tensor:
         """Return the probability (B,) of being a metal, by a model of the band gap.
@@ -120,9 +127,12 @@ class ProxyProperty:
             inputs = self._featuriser(crystals)
             if len(inputs) <= CHUNK:
                 return self.network.terms(inputs.for_all_members(), self._tables[device])
-            rows = torch.arange(len(inputs), device=device).split(CHUNK)
-            parts = [self.network.terms(inputs[index].for_all_members(), self._tables[device]) for index in rows]
-            return Terms.join(parts)
+            order = inputs.order
+            parts = [
+                self.network.terms(inputs[index].trimmed().for_all_members(), self._tables[device])
+                for index in order.split(CHUNK)
+            ]
+            return Terms.join(parts).reordered(order.argsort())
 
     @classmethod
     def load(cls, where: str | Path) -> ProxyProperty:

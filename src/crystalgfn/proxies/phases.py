@@ -15,6 +15,7 @@ from pathlib import Path
 from crystalgfn.errors import ConfigError
 from crystalgfn.proxies.data.energy_rows import energy_data
 from crystalgfn.proxies.data.labelled import LabelledCrystals
+from crystalgfn.proxies.data.orbit_rows import orbit_data
 from crystalgfn.proxies.data.splits import Split
 from crystalgfn.proxies.data.strain_rows import strain_data
 from crystalgfn.proxies.hyperparameters import BLIND, CELL, RECIPES, SETTLE, SHAPE, Hyperparameters
@@ -30,8 +31,9 @@ class Phase:
     """One fit of a recipe.
 
     Attributes:
-        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"`` or ``"gap"``.
+        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"``, ``"gap"`` or ``"orbits"``.
         hyperparameters: how the network is fitted.
+        of_orbits: whether the phase fits an orbit network, with relaxed samples.
         of_cell: whether the phase fits the network of the strain energy, with strained copies, and not the network of
             the relaxed crystal (or of the gap).
         continues: whether the phase continues from the network fitted so far, whose sizes it takes over.
@@ -39,6 +41,7 @@ class Phase:
 
     name: str
     hyperparameters: Hyperparameters
+    of_orbits: bool = False
     of_cell: bool = False
     continues: bool = False
 
@@ -75,7 +78,8 @@ def phases_of(
     first = RECIPES[recipe]
     if members is not None:
         first = replace(first, network=replace(first.network, members=members))
-    phases = [] if base else [Phase("gap" if recipe == "gap" else "energy", first)]
+    name = recipe if recipe in ("gap", "orbits") else "energy"
+    phases = [] if base else [Phase(name, first, of_orbits=recipe == "orbits")]
     if blind:
         phases += [BLIND_PHASE]
     elif strained:
@@ -98,6 +102,7 @@ def fit_phases(
     *,
     seed: int,
     strained: LabelledCrystals | None = None,
+    relaxed: LabelledCrystals | None = None,
     hull: Path | None = None,
     base: ProxyNetwork | None = None,
     checkpoint: Callable[[str], Path] | None = None,
@@ -111,6 +116,7 @@ def fit_phases(
         table, split: real crystals.
         seed: seed of all phases.
         strained: strained copies, for the phases of the cell.
+        relaxed: relaxed samples, for the phase of an orbit network.
         hull: entries of the convex hull; see :func:`~crystalgfn.proxies.data.energy_rows.energy_data`.
         base: a trained :class:`SetNetwork`, where the first phase is left out.
         checkpoint: returns the checkpoint file of a phase, given its name.
@@ -129,6 +135,8 @@ def fit_phases(
         if phase.of_cell and strained is not None:
             data = strain_data(table, split, hyperparameters, strained)
             start = cell if phase.continues else None
+        elif phase.of_orbits:
+            data = orbit_data(table, split, relaxed=relaxed, hull=hull)
         else:
             data = energy_data(table, split, hyperparameters, hull=hull, seed=seed)
             if phase.continues and network is not None:

@@ -145,7 +145,8 @@ def predict_rows(network: ProxyNetwork, inputs: Inputs, *, batch_size: int = 204
 
 def mean_absolute_error(network: ProxyNetwork, rows: Rows) -> float:
     """Return the mean absolute error of the members' mean, eV/atom."""
-    return float((predict_rows(network, rows.inputs) - rows.target).abs().mean())
+    target = rows.target if network.targets == 1 else rows.target[:, 0]
+    return float((predict_rows(network, rows.inputs) - target).abs().mean())
 
 
 def _loss(
@@ -168,37 +169,35 @@ def _loss(
             parts.append(rows.inputs[index])
             targets.append(rows.target[index])
         else:
-            targets.append(torch.zeros(network.config.members, 0))
+            targets.append(data.train.target.new_zeros(network.config.members, 0, *data.train.target.shape[1:]))
     terms = network.terms(_join(parts), network.tables())
     sizes = [target.shape[1] for target in targets]
-    labelled = sizes[0] + sizes[1]
-    target = torch.cat(targets, 1)
-    loss = network.loss(terms.first(labelled), target[:, :labelled], huber=hyperparameters.huber)
+    labelled = sum(sizes[:2])
+    loss = network.loss(terms.first(labelled), torch.cat(targets[:2], 1), huber=hyperparameters.huber)
     if terms.equilibrium is not None:
         loss = loss + hyperparameters.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
-    above = terms.energy - target
-    _, _, bounded, borrowed = above.split(sizes, 1)
+    energies = terms.energy.split(sizes, 1)
     if sizes[2]:
+        bounded = energies[2] - targets[2]
         loss = loss + hyperparameters.bound_weight * F.relu(-hyperparameters.bound_margin - bounded).mean()
     if sizes[3]:
+        borrowed = energies[3] - targets[3]
         outside = F.relu(-hyperparameters.bound_margin - borrowed) + F.relu(borrowed - hyperparameters.borrowed_margin)
         loss = loss + hyperparameters.borrowed_weight * outside.mean()
     return loss * network.config.members
 
 
 def _join(parts: list[Inputs]) -> Inputs:
-    """Join inputs with leading dimensions (M, b) along b, padding the elements to the widest input."""
-    width = max(part.fractions.shape[2] for part in parts)
+    """Join inputs with leading dimensions (M, b) along b, as wide as the widest crystal in them."""
+    width = max(int(part.n_tokens.amax()) for part in parts if part.fractions.shape[1])
 
     def joined(name: str) -> Tensor:
         tensors = [getattr(part, name) for part in parts]
-        if name in ("atomic_numbers", "fractions"):
-            tensors = [F.pad(t, (0, width - t.shape[2])) for t in tensors]
-        elif name == "amounts":
-            tensors = [F.pad(t, (0, 0, 0, width - t.shape[2])) for t in tensors]
+        if name in parts[0].tokens:
+            tensors = [F.pad(t, (0, 0) * (t.dim() - 3) + (0, width - t.shape[2])) for t in tensors]
         return torch.cat(tensors, 1)
 
-    return Inputs(**{name: joined(name) for name in vars(parts[0])})
+    return type(parts[0])(**{name: joined(name) for name in vars(parts[0])})
 
 
 def _orders(rows: int, members: int, length: int, generator: torch.Generator) -> Tensor:

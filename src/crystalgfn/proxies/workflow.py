@@ -18,17 +18,21 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError, nearest
 from crystalgfn.proxies.card_text import card_text
 from crystalgfn.proxies.cards import make_card
+from crystalgfn.proxies.correction import correct, without
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
-from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label, find_label
+from crystalgfn.proxies.data.labels import BAND_GAP, ENERGY_ABOVE_HULL, FORMATION_ENERGY, Label, find_label
+from crystalgfn.proxies.data.orbit_rows import held_back, read_relaxed, within_elements
 from crystalgfn.proxies.data.splits import Split, grouped_split
 from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.ensembles import append
 from crystalgfn.proxies.evaluate import evaluate_model
 from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
 from crystalgfn.proxies.networks.base import ProxyNetwork
+from crystalgfn.proxies.networks.orbits import OrbitNetwork
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.volume import VolumeNetwork
 from crystalgfn.proxies.phases import Phase, fit_phases, phases_of
+from crystalgfn.proxies.relaxed import calibrate
 from crystalgfn.proxies.training import Epoch
 
 Report = Callable[[str, Epoch], None]
@@ -46,6 +50,7 @@ class FitOptions:
         target: name of the label.
         recipe: name of the recipe; by default the label's first recipe.
         strained: table of strained copies.
+        relaxed: table of relaxed samples, for the energy above the hull.
         hull: table of entries of the convex hull, a floor under unknown compositions.
         base: model to begin with, by name or folder, which saves the first phase.
         append: model to which the members fitted here are added.
@@ -61,6 +66,7 @@ class FitOptions:
     target: str = FORMATION_ENERGY.name
     recipe: str | None = None
     strained: Path | None = None
+    relaxed: Path | None = None
     hull: Path | None = None
     base: str | None = None
     append: str | None = None
@@ -108,6 +114,7 @@ def fit_model(
         _remove(checkpoints)
     table = read_labelled(data, label)
     strained = read_labelled(options.strained) if options.strained is not None else None
+    relaxed = within_elements(read_relaxed(options.relaxed), table) if options.relaxed is not None else None
     split_seed = options.split_seed
     if first is not None and split_seed is None:
         split_seed = int(first.card["split"]["seed"])
@@ -122,6 +129,7 @@ def fit_model(
             split,
             seed=options.seed,
             strained=strained,
+            relaxed=relaxed,
             hull=options.hull,
             base=base.network if base is not None else None,
             checkpoint=checkpoints.__getitem__,
@@ -140,23 +148,27 @@ def fit_model(
         command=_command(data, folder, options, label=label, recipe=recipe, base=base, first=first),
         with_validation=options.with_validation,
         strained=strained,
+        relaxed=relaxed,
         hull_sha256=file_hash(options.hull) if options.hull is not None else None,
         label=label,
         split_seed=split_seed,
         appended_to=first.card if first is not None else None,
     )
+    if isinstance(network, OrbitNetwork) and relaxed is not None:
+        correct(network, without(relaxed, held_back(relaxed.crystals.formulas)))
+        calibrate(network, relaxed)
     domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
     save_model(folder, network, card, "", domain=domain)
     # the stored model is evaluated, half precision included;
     # loaded by its full path, since a folder may have the name of a shipped model
-    card["metrics"] = evaluate_model(ProxyProperty.load(folder.absolute()), table, strained)
+    card["metrics"] = evaluate_model(ProxyProperty.load(folder.absolute()), table, strained, relaxed)
     save_model(folder, network, card, card_text(card), domain=domain)
     _remove(checkpoints)
     return card
 
 
 def evaluate_file(
-    model: ProxyProperty, data: Path, *, strained: Path | None = None
+    model: ProxyProperty, data: Path, *, strained: Path | None = None, relaxed: Path | None = None
 ) -> tuple[dict[str, Any], LabelledCrystals]:
     """Return the metrics of a model on a table, see :func:`~crystalgfn.proxies.evaluate.evaluate_model`, and the table.
 
@@ -164,7 +176,9 @@ def evaluate_file(
         DataError: an unreadable table.
     """
     table = read_labelled(data, find_label(model.card.get("target", FORMATION_ENERGY.name)))
-    return evaluate_model(model, table, read_labelled(strained) if strained is not None else None), table
+    copies = read_labelled(strained) if strained is not None else None
+    samples = read_relaxed(relaxed) if relaxed is not None else None
+    return evaluate_model(model, table, copies, samples), table
 
 
 def with_prediction(model: ProxyProperty, crystals: Crystals) -> Crystals:
@@ -189,8 +203,10 @@ def _recipe(options: FitOptions, label: Label, folder: Path) -> str:
         raise ConfigError(f"{folder}: exists and is no model folder, so it is not replaced; name another")
     if options.base is not None and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
-    if options.hull is not None and label is not FORMATION_ENERGY:
-        raise ConfigError("--hull: its entries have no band gap, allowed for a formation energy")
+    if options.hull is not None and label is BAND_GAP:
+        raise ConfigError("--hull: its entries have no band gap, allowed for an energy")
+    if options.relaxed is not None and label is not ENERGY_ABOVE_HULL:
+        raise ConfigError(f"--relaxed: allowed for the target {ENERGY_ABOVE_HULL.name}, found {label.name}")
     return recipe
 
 
@@ -234,6 +250,7 @@ def _command(
     words = ["crystalgfn proxy train", data.name, "-o", options.name or folder.name]
     words += ["--recipe", recipe] if label is FORMATION_ENERGY else ["--target", label.name]
     words += ["--strained", options.strained.name] if options.strained is not None else []
+    words += ["--relaxed", options.relaxed.name] if options.relaxed is not None else []
     words += ["--base", base.name] if base is not None else []
     words += ["--append", first.name] if first is not None else []
     words += ["--members", str(options.members)] if options.members is not None else []

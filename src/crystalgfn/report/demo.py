@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.assortment import classes_of
-from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
 from crystalgfn.report.candidates import by_kind, resting_on
 from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.schema import Row, Status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
@@ -37,6 +39,12 @@ LABEL = "protostructure"
 
 KNOWN = ("known", "known_pattern")
 """Properties of crystals with sites that are columns of every table of samples."""
+
+ABOVE_HULL = f"{EnergyAboveHull.name} [{EnergyAboveHull.unit}]"
+"""Column with the predicted energy above the hull."""
+
+MOST_DRAWS = 200
+"""Number of times that ``CHUNK`` crystals are drawn for a chunk of stable ones, before it is given up."""
 
 CHUNK = 1_000
 """Number of crystals drawn at a time; samples of a seed depend on it, so it never changes."""
@@ -59,6 +67,7 @@ class Model:
         fingerprint: hash of the weights, written beside samples.
         weights: weights of the terms of the objective, for a conditional model; 1 for terms that are not named.
         prior: the prior, where the policy was trained to prior x reward.
+        stable: eV/atom; only crystals that are predicted to lie at most so far above the hull are drawn. None for all.
     """
 
     def __init__(
@@ -70,9 +79,10 @@ class Model:
         fingerprint: str,
         weights: Mapping[str, float] | None = None,
         prior: FrozenPolicy | None = None,
+        stable: float | None = None,
     ) -> None:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
-        self.prior = prior
+        self.prior, self.stable = prior, stable
         self.policy = policy.eval().requires_grad_(False)
         self.weights = dict(weights or {})
         self._domain = resolve(DOMAIN)
@@ -107,15 +117,34 @@ class Model:
         for chunk in range(first, -(-n // CHUNK)):
             yield self._draw(min(CHUNK, n - chunk * CHUNK), seed=seed, chunk=chunk)
 
-    @torch.inference_mode()
     def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
-        words = np.random.SeedSequence([seed, chunk]).generate_state(2, np.uint32).tolist()
+        if self.stable is None:
+            return self._drawn(n, [seed, chunk])
+        parts: list[Crystals] = []
+        found = 0
+        for attempt in range(MOST_DRAWS):
+            drawn = self._drawn(CHUNK, [seed, chunk, attempt])
+            kept = drawn[np.asarray(drawn.columns[ABOVE_HULL], dtype=float) <= self.stable]
+            parts.append(kept)
+            found += len(kept)
+            if found >= n:
+                return Crystals.concatenate(parts)[:n]
+        raise ConfigError(
+            f"stable: found {found} of {MOST_DRAWS * CHUNK:,} samples predicted within {self.stable:g} eV/atom of the "
+            f"hull, allowed: a larger distance, so that {n:,} can be found"
+        )
+
+    @torch.inference_mode()
+    def _drawn(self, n: int, entropy: list[int]) -> Crystals:
+        words = np.random.SeedSequence(entropy).generate_state(2, np.uint32).tolist()
         generator = Generator(device=self.space.device).manual_seed(words[0] << 31 | words[1] >> 1)
         condition = self._condition.expand(n, -1) if self._condition is not None else None
         trajectories = self.policy.sample(n, self.space, condition=condition, generator=generator)
         scores = self.policy.score(trajectories, self.space)
         evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
+        if self.stable is not None and ABOVE_HULL not in columns:
+            columns[ABOVE_HULL] = evaluation.values.of(resolve(EnergyAboveHull.name)).cpu().numpy()
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
         if crystals.sites is not None:
             columns[SITES] = crystals.sites.texts(crystals.space_group)
@@ -247,9 +276,22 @@ class Model:
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 
+    def at_most(self, above_hull: float) -> Model:
+        """The model whose samples are all predicted to lie at most so far above the hull, eV/atom.
+
+        Samples that are not are drawn again, so that the others keep their relative probabilities and weights. What is
+        predicted is not yet true: the card of the model ``energy_above_hull`` says how often it holds.
+
+        Raises:
+            ConfigError: the distance is not a number.
+        """
+        if not math.isfinite(above_hull):
+            raise ConfigError(f"stable: found {above_hull}, allowed: a number of eV/atom")
+        return self._but(stable=above_hull)
+
     def _but(self, **changes: Any) -> Model:
         """The model with other parts."""
-        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior")
+        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior", "stable")
         return Model(**{name: getattr(self, name) for name in names} | changes)
 
     def restricted(self, **limits: object) -> Model:

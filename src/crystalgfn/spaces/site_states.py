@@ -26,6 +26,15 @@ MULTIPLICITY, FREEDOM = _tables()
 """Multiplicity in the primitive cell, and free coordinates, of each letter: ``(231, 27)`` int64, 0 where there is none.
 """
 
+
+def _positions() -> Tensor:
+    exists = MULTIPLICITY > 0
+    return torch.where(exists, exists.flatten().cumsum(0).view_as(exists), 0)
+
+
+POSITION = _positions()
+"""A number for each Wyckoff position of each group, from 1; 0 for letters that do not exist: ``(231, 27)`` int64."""
+
 _OF_LETTER = torch.randint(1 << 56, (MAX_LETTERS,), generator=torch.Generator().manual_seed(0))
 """Random numbers whose sums tell multisets of letters apart."""
 

@@ -36,7 +36,15 @@ FORMATION_ENERGY = Label(
     ("best", "energy", "table1"),
 )
 BAND_GAP = Label("band_gap", "band_gap", "eV", "band gap (PBE, Kohn-Sham)", ("gap",), complete=False)
-LABELS = {label.name: label for label in (FORMATION_ENERGY, BAND_GAP)}
+ENERGY_ABOVE_HULL = Label(
+    "energy_above_hull",
+    "e_above_hull",
+    "eV/atom",
+    "energy above the convex hull (PBE, MP2020 corrections), after relaxing",
+    ("orbits",),
+    complete=False,
+)
+LABELS = {label.name: label for label in (FORMATION_ENERGY, BAND_GAP, ENERGY_ABOVE_HULL)}
 
 
 def find_label(name: str) -> Label:

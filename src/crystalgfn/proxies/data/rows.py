@@ -20,7 +20,8 @@ class Rows:
 
     Attributes:
         inputs: inputs of N crystals.
-        target: (N,) eV/atom, or eV for the band gap.
+        target: (N,) eV/atom, or eV for the band gap; (N, 2) energies above the hull and formation energies, NaN for
+            unknown ones.
     """
 
     inputs: Inputs
@@ -52,7 +53,12 @@ class TrainingData:
     borrowed: Rows | None = None
 
 
-def rows_of(table: LabelledCrystals, mask: npt.NDArray[np.bool_], target: npt.NDArray[np.float64]) -> Rows:
-    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,)."""
+def rows_of(
+    table: LabelledCrystals,
+    mask: npt.NDArray[np.bool_],
+    target: npt.NDArray[np.float64],
+    featuriser: type[Featuriser] = Featuriser,
+) -> Rows:
+    """Return the rows of a table that ``mask`` (N,) marks, with ``target`` (N,) or (N, 2)."""
     index = np.flatnonzero(mask)
-    return Rows(Featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))
+    return Rows(featuriser()(table.crystals[index]), torch.as_tensor(target[index], dtype=torch.float32))

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography import space_groups
-from crystalgfn.proxies.networks.features import atomic_volume_table, element_property_table
+from crystalgfn.proxies.networks.features import Featuriser, atomic_volume_table, element_property_table
 from crystalgfn.proxies.networks.inputs import N_DESCRIPTORS, Inputs
 from crystalgfn.proxies.networks.terms import Terms
 
@@ -71,6 +71,12 @@ class ProxyNetwork(nn.Module):
 
     tells_metals: ClassVar[bool] = False
     """Whether predictions include the odds of a metal (:attr:`Terms.logit`)."""
+
+    featuriser: ClassVar[type[Featuriser]] = Featuriser
+    """Makes the inputs of the network from crystals."""
+
+    targets: ClassVar[int] = 1
+    """Numbers that a training row teaches; targets have shape (N,) for one, and (N, targets) for more."""
 
     properties: Tensor
     volumes: Tensor
@@ -132,6 +138,11 @@ class ProxyNetwork(nn.Module):
             huber: error, in the unit of the property, beyond which the loss is linear.
         """
         return F.huber_loss(terms.energy, target, delta=huber) / huber
+
+    def deviation(self, terms: Terms) -> Tensor:
+        """Return the standard deviation (B,) of the ensemble's mean, in the unit of the property."""
+        variance = terms.energy.var(0, correction=0)
+        return (variance if terms.doubt is None else variance + terms.doubt.square()).sqrt()
 
     def bounded(self, raw: Tensor) -> Tensor:
         """Return the energy in eV/atom, above the floor, of a standardised output."""

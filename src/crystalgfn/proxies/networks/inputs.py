@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -55,12 +56,30 @@ class Inputs:
     descriptors: Tensor
     lattice: Tensor
 
+    tokens: ClassVar[tuple[str, ...]] = ("atomic_numbers", "amounts", "fractions")
+    """Fields with a dimension of tokens, which has the width of the crystal with the most."""
+
     def __getitem__(self, index: Tensor) -> Inputs:
         """Return the rows ``index`` (..., ) of every field; a (M, b) index gives fields (M, b, ...)."""
         return replace(self, **{name: value[index] for name, value in vars(self).items()})
 
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
+
+    @property
+    def n_tokens(self) -> Tensor:
+        """Number of tokens of each crystal, (..., B)."""
+        return (self.fractions > 0).sum(-1)
+
+    @property
+    def order(self) -> Tensor:
+        """Order (B,) in which chunks of the crystals are predicted."""
+        return torch.arange(len(self), device=self.space_group.device)
+
+    def trimmed(self) -> Inputs:
+        """Return the inputs as wide as the crystal with the most tokens."""
+        width = int(self.n_tokens.amax()) if len(self) else 0
+        return replace(self, **{name: getattr(self, name)[:, :width] for name in self.tokens})
 
     def for_all_members(self) -> Inputs:
         """Return the inputs with a leading dimension of 1 in every field: one batch for all members of an ensemble."""

@@ -59,35 +59,40 @@ class SetNetwork(ProxyNetwork):
 
     def trunk(self, inputs: Inputs, descriptors: Tensor, tables: tuple[Tensor, ...]) -> Tensor:
         """Return hidden vectors (M, B, H) from elements, space groups and ``descriptors`` (M or 1, B, N)."""
-        element, group_token, group_hidden = tables
-        size, width = inputs.fractions.shape[-2:]
-        members, t = self.config.members, self.config.token_size
-        # elements before crystals: sums over the elements of a crystal then run over whole rows
-        numbers, fractions = (x.transpose(1, 2).contiguous() for x in (inputs.atomic_numbers, inputs.fractions))
-        amounts = self.amounts_in(inputs.amounts.transpose(1, 2).flatten(1, 2)).view(members, width, size, t)
-        start = look_up(element, numbers) + amounts
-        tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, None])
-        tokens = F.hardswish(self._attend(tokens, fractions))
+        tokens, fractions, numbers = self.tokens(inputs, tables)
         shown = tokens * (numbers > 0)[..., None]
         # 0 always joins the maximum: otherwise it would join only where a crystal with more elements pads the batch
         mean = (fractions[..., None] * tokens).sum(1)
         pooled = torch.cat([mean, shown.sum(1) * 0.3, shown.amax(1).clamp(min=0)], -1)
         hidden = self.pooled_in(pooled) + self.descriptors_in(descriptors)
-        hidden = hidden + look_up(group_hidden, inputs.space_group)
+        hidden = hidden + look_up(tables[2], inputs.space_group)
         for wide, narrow in zip(self.wide, self.narrow, strict=True):
             step, gate = wide(F.hardswish(hidden)).chunk(2, -1)
             step = F.hardswish(step) * gate
             hidden = hidden + narrow(F.dropout(step, self.config.dropout, self.training))
         return F.hardswish(hidden)
 
-    def _attend(self, tokens: Tensor, fractions: Tensor) -> Tensor:
+    def tokens(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return tokens (M, K, B, T) of elements, their fractions and atomic numbers (M or 1, K, B).
+
+        Elements stand before crystals: sums over the elements of a crystal then run over whole rows.
+        """
+        element, group_token, _ = tables
+        size, width = inputs.fractions.shape[-2:]
+        numbers, fractions = (x.transpose(1, 2).contiguous() for x in (inputs.atomic_numbers, inputs.fractions))
+        amounts = self.amounts_in(inputs.amounts.transpose(1, 2).flatten(1, 2))
+        start = look_up(element, numbers) + amounts.view(self.config.members, width, size, self.config.token_size)
+        tokens = F.hardswish(start + look_up(group_token, inputs.space_group)[:, None])
+        return F.hardswish(self._attend(self.token, tokens, fractions)), fractions, numbers
+
+    def _attend(self, layer: nn.Module, tokens: Tensor, fractions: Tensor) -> Tensor:
         """Add to each token (M, K, B, T) the message of its crystal's tokens, weighted by their fractions (M, K, B).
 
         Gates on query and key replace the K x K scores (arXiv 2105.14103 without positions): as good here as softmax
         attention, in a tenth of the time for such short sequences.
         """
         members, width, size, t = tokens.shape
-        mixed = self.token(tokens.flatten(1, 2)).view(members, width, size, 4, t)  # itself, query, key, value
+        mixed = layer(tokens.flatten(1, 2)).view(members, width, size, 4, t)  # itself, query, key, value
         gates = F.hardsigmoid(mixed[..., 1:3, :])
         message = (gates[..., 1, :] * mixed[..., 3, :] * fractions[..., None]).sum(1)
         return torch.addcmul(mixed[..., 0, :], gates[..., 0, :], message[:, None], value=2)

@@ -19,6 +19,7 @@ class Terms:
         logit, gap: (M, B) from a network of the band gap, else None: log odds of a non-metal, and its gap in eV.
         doubt: (B,) or None: standard deviation, eV/atom, of a part that all members share and whose error their spread
             cannot show.
+        formation: (M, B) or None: formation energy in eV/atom, from a network whose energy is that above the hull.
     """
 
     energy: Tensor
@@ -26,6 +27,7 @@ class Terms:
     logit: Tensor | None = None
     gap: Tensor | None = None
     doubt: Tensor | None = None
+    formation: Tensor | None = None
 
     def first(self, rows: int) -> Terms:
         """Return the predictions for the first ``rows`` crystals of the batch; the expected cells are left out."""
@@ -33,7 +35,16 @@ class Terms:
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[..., :rows]
 
-        return Terms(self.energy[:, :rows], None, cut(self.logit), cut(self.gap), cut(self.doubt))
+        return Terms(self.energy[:, :rows], None, cut(self.logit), cut(self.gap), cut(self.doubt), cut(self.formation))
+
+    def reordered(self, index: Tensor) -> Terms:
+        """Return the predictions of the crystals ``index`` (B,), in this order; the expected cells are left out."""
+
+        def chosen(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[..., index]
+
+        others = (chosen(part) for part in (self.logit, self.gap, self.doubt, self.formation))
+        return Terms(self.energy[..., index], None, *others)
 
     @classmethod
     def join(cls, parts: Sequence[Terms]) -> Terms:
@@ -44,5 +55,7 @@ class Terms:
             return torch.cat(tensors, -1) if tensors else None
 
         return cls(
-            torch.cat([part.energy for part in parts], -1), None, joined("logit"), joined("gap"), joined("doubt")
+            torch.cat([part.energy for part in parts], -1),
+            None,
+            *(joined(name) for name in ("logit", "gap", "doubt", "formation")),
         )

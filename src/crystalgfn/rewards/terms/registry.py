@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.pattern import PatternConfig
 from crystalgfn.rewards.terms.property import PropertyTermConfig
@@ -24,6 +25,7 @@ TERMS: dict[str, type[TermConfig]] = {
     "success_probability": SuccessProbabilityConfig,
     "novelty": NoveltyConfig,
     "pattern": PatternConfig,
+    "chemical_classes": ChemicalClassesConfig,
 }
 """Kinds of terms; all but :data:`PROPERTY` are written with their name: ``{stability: {beta: 20}}``."""
 
