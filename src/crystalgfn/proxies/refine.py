@@ -2,7 +2,7 @@
 
 A hundred labels are few, and much of each is the luck of the search for atom positions. So the trunk of the network
 stays as it is, and the readout of each member is corrected by ridge regression of the error on the last hidden layer,
-in closed form. Samples that the model has seen before are rehearsed beside: their predictions should not move.
+in closed form. Relaxed samples of all chemistries are rehearsed beside, so that what holds everywhere stays.
 
 To measure the error, one in five formulas is held back (:func:`~.data.orbit_rows.folds_of`), each fifth in turn, since
 a fit takes milliseconds: so every label counts, by a readout that has not learned from its formula.
@@ -28,9 +28,11 @@ from crystalgfn.proxies.networks.orbit_inputs import OrbitFeaturiser
 from crystalgfn.proxies.networks.orbits import ABOVE_SCALE, OrbitNetwork
 from crystalgfn.proxies.relaxed import measures, set_deviation
 
-REHEARSAL_WEIGHT, RIDGE = 1.0, 100.0
+REHEARSAL_WEIGHT, RIDGE = 4.0, 100.0
 """Settings of the fit: weight of all rehearsed samples over that of all new labels, and penalty on the squares of the
-weights of standardised hidden values."""
+weights of standardised hidden values. Chosen on five spaces of 100 labels, by learning from half of a space's formulas:
+the error of the other half fell from 0.153 to 0.112 eV/atom (0.124 by a constant alone), the rank correlation rose from
+0.30 to 0.38."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -82,7 +84,7 @@ class Correction:
 
     @classmethod
     def fit(cls, new: Hidden, rehearsed: Hidden) -> Correction:
-        """Fit to the errors of the ensemble's mean for the new labels, and to no change for rehearsed samples."""
+        """Fit to the errors of the ensemble's mean, for the new labels and for rehearsed samples."""
         members, _, width = new.values.shape
         if not len(new):
             return cls(new.values.new_zeros(members, width), new.values.new_zeros(members))
@@ -92,9 +94,10 @@ class Correction:
         weight = REHEARSAL_WEIGHT * len(new) / max(1, len(rehearsed))
         penalty = torch.full((width + 1,), RIDGE, dtype=a.dtype)
         penalty[-1] = 1e-6  # the constant is free
-        error = (new.target - new.energy.mean(0)).expand(members, 1, -1)
+        errors = (x.target - x.energy.mean(0) for x in (new, rehearsed))
         squares = a.mT @ a + weight * b.mT @ b + torch.diag(penalty)
-        solution = torch.linalg.solve(squares, (error @ a).squeeze(1))
+        of_new, of_rehearsed = ((error @ x) for error, x in zip(errors, (a, b), strict=True))
+        solution = torch.linalg.solve(squares, of_new + weight * of_rehearsed)
         slope = solution[:, :-1] / spread.squeeze(1)
         return cls(slope, solution[:, -1] - (slope * mean.squeeze(1)).sum(1))
 
@@ -140,7 +143,7 @@ def learn(
     Args:
         model: the first model, which has learned from none of the labels; it is not changed.
         labels: relaxed samples of the space that the model is wanted for.
-        rehearsed: relaxed samples whose predictions should stay.
+        rehearsed: relaxed samples of many chemistries, with their labels.
         new: (N,) labels that no earlier lesson held; all if None.
 
     Raises:
