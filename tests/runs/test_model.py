@@ -229,3 +229,18 @@ def test_tables_of_ones_own_count_as_known(tmp_path):
     assert np.allclose(lower[:10][new[:10]], math.log(0.05))
     with pytest.raises(ConfigError, match="known: the objective has no term novelty"):
         untrained(load_preset("twelve-elements")).knowing(tmp_path / "mine.parquet")
+
+
+def test_stable_samples_are_all_predicted_near_the_hull(monkeypatch):
+    sampler = load("default")
+    column = "energy_above_hull [eV/atom]"
+    drawn = sampler.at_most(0.01).sample(60, seed=3)
+    assert len(drawn) == 60
+    assert max(drawn.columns[column]) <= 0.01
+    assert max(sampler.sample(60, seed=3).columns[column]) > 0.01
+    assert drawn.equals(sampler.at_most(0.01).sample(60, seed=3))
+    monkeypatch.setattr("crystalgfn.runs.model.MOST_DRAWS", 1)
+    with pytest.raises(ConfigError, match=r"stable: found 0 of 1,000 samples predicted within -9 eV/atom"):
+        sampler.at_most(-9).sample(5)
+    with pytest.raises(ConfigError, match="stable: found nan"):
+        sampler.at_most(float("nan"))

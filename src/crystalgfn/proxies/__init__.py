@@ -8,7 +8,7 @@ Imports point one way, from the bottom up:
 4. ``checkpoints``, ``training``: the fit of one network, epoch by epoch;
 5. ``phases``: the fits that a recipe consists of; ``ensembles``: members joined to a fitted model;
 6. ``models``: the folder of a model and the property that predicts with it; ``domain``: its training crystals;
-7. ``evaluate``: errors; ``refine``: further training on relaxed candidates;
+7. ``relaxed``: errors on relaxed samples; ``evaluate``: all errors; ``refine``: further training on relaxed candidates;
 8. ``cards``, ``card_text``: the data of a model, its training and its errors;
 9. ``workflow``: from tables to the folder of a model.
 """

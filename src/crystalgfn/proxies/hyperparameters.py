@@ -17,7 +17,6 @@ class Hyperparameters:
         epochs: passes over the real rows.
         batch_size: real rows in a step, for each member.
         extra_size: extra rows in a step, for each member, if there are any.
-        relaxed_size: relaxed samples in a step, for each member, if there are any.
         learning_rate: its peak; it warms up over the first steps and then follows ``schedule``.
         schedule: ``"cosine"`` to zero, or ``"plateau"``: halved when validation has not improved for 4 epochs.
         weight_decay: weight decay of AdamW.
@@ -40,7 +39,6 @@ class Hyperparameters:
     epochs: int = 36
     batch_size: int = 192
     extra_size: int = 128
-    relaxed_size: int = 0
     learning_rate: float = 3e-3
     schedule: str = "cosine"
     weight_decay: float = 5e-2
@@ -89,9 +87,9 @@ GAP = Hyperparameters(
 )
 ORBITS = Hyperparameters(
     network=NetworkConfig(kind="orbits", token_size=64, hidden=192, dropout=0.1, blind=True),
-    epochs=14,
+    epochs=18,
     extra_size=64,
-    relaxed_size=48,
+    ema=0.99,
     bound_weight=0.0,
     equilibrium_weight=0.3,
 )

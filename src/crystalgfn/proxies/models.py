@@ -127,9 +127,12 @@ class ProxyProperty:
             inputs = self._featuriser(crystals)
             if len(inputs) <= CHUNK:
                 return self.network.terms(inputs.for_all_members(), self._tables[device])
-            rows = torch.arange(len(inputs), device=device).split(CHUNK)
-            parts = [self.network.terms(inputs[index].for_all_members(), self._tables[device]) for index in rows]
-            return Terms.join(parts)
+            order = inputs.order
+            parts = [
+                self.network.terms(inputs[index].trimmed().for_all_members(), self._tables[device])
+                for index in order.split(CHUNK)
+            ]
+            return Terms.join(parts).reordered(order.argsort())
 
     @classmethod
     def load(cls, where: str | Path) -> ProxyProperty:

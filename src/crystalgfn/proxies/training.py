@@ -94,8 +94,6 @@ def fit_network(
         width = (hyperparameters.batch_size // 8) * steps
         bounded = _orders(len(data.bounded), members, width, generator) if data.bounded else None
         borrowed = _orders(len(data.borrowed), members, width, generator) if data.borrowed else None
-        width = hyperparameters.relaxed_size * steps
-        relaxed = _orders(len(data.relaxed), members, width, generator) if data.relaxed else None
         network.train()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed * 100_003 + number)  # dropout draws from the global generator
@@ -107,7 +105,7 @@ def fit_network(
                 )
                 for group in optimiser.param_groups:
                     group["lr"] = rate
-                loss = _loss(network, hyperparameters, data, [real, extra, relaxed, bounded, borrowed], step, steps)
+                loss = _loss(network, hyperparameters, data, [real, extra, bounded, borrowed], step, steps)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(parameters, 5.0)
@@ -161,11 +159,10 @@ def _loss(
 ) -> Tensor:
     """Return the loss of one step's rows: the network's loss of labelled rows, plus the penalties about the hull.
 
-    ``orders``: row indices (M, ...) of the real, extra, relaxed, bounded and borrowed rows of an epoch.
+    ``orders``: row indices (M, ...) of the real, extra, bounded and borrowed rows of an epoch.
     """
     parts, targets = [], []
-    sources = (data.train, data.extra, data.relaxed, data.bounded, data.borrowed)
-    for order, rows in zip(orders, sources, strict=True):
+    for order, rows in zip(orders, (data.train, data.extra, data.bounded, data.borrowed), strict=True):
         width = order.shape[1] // steps if order is not None else 0
         if order is not None and rows is not None:
             index = order[:, step * width : (step + 1) * width]
@@ -175,16 +172,16 @@ def _loss(
             targets.append(data.train.target.new_zeros(network.config.members, 0, *data.train.target.shape[1:]))
     terms = network.terms(_join(parts), network.tables())
     sizes = [target.shape[1] for target in targets]
-    labelled = sum(sizes[:3])
-    loss = network.loss(terms.first(labelled), torch.cat(targets[:3], 1), huber=hyperparameters.huber)
+    labelled = sum(sizes[:2])
+    loss = network.loss(terms.first(labelled), torch.cat(targets[:2], 1), huber=hyperparameters.huber)
     if terms.equilibrium is not None:
         loss = loss + hyperparameters.equilibrium_weight * equilibrium_loss(terms.equilibrium[:, : sizes[0]], parts[0])
     energies = terms.energy.split(sizes, 1)
-    if sizes[3]:
-        bounded = energies[3] - targets[3]
+    if sizes[2]:
+        bounded = energies[2] - targets[2]
         loss = loss + hyperparameters.bound_weight * F.relu(-hyperparameters.bound_margin - bounded).mean()
-    if sizes[4]:
-        borrowed = energies[4] - targets[4]
+    if sizes[3]:
+        borrowed = energies[3] - targets[3]
         outside = F.relu(-hyperparameters.bound_margin - borrowed) + F.relu(borrowed - hyperparameters.borrowed_margin)
         loss = loss + hyperparameters.borrowed_weight * outside.mean()
     return loss * network.config.members
@@ -192,7 +189,7 @@ def _loss(
 
 def _join(parts: list[Inputs]) -> Inputs:
     """Join inputs with leading dimensions (M, b) along b, as wide as the widest crystal in them."""
-    width = max(int((part.fractions > 0).sum(2).amax()) for part in parts if part.fractions.shape[1])
+    width = max(int(part.n_tokens.amax()) for part in parts if part.fractions.shape[1])
 
     def joined(name: str) -> Tensor:
         tensors = [getattr(part, name) for part in parts]

@@ -1,7 +1,7 @@
-"""Rows that teach the energy above the hull of crystals with sites: real crystals, hull entries, relaxed samples.
+"""Rows that teach the energy above the hull of crystals with sites, and the relaxed samples that correct it.
 
 Real crystals alone do not suffice: nearly all of them are stable, so a network that saw nothing else calls every
-crystal stable. Relaxed samples, failures included, tell it what a sampler can get wrong.
+crystal stable. Relaxed samples, failures included, tell it what a sampler can get wrong (:mod:`..correction`).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def orbit_data(
         table: real crystals with sites, labelled with their energy above the hull; a column
             ``formation_energy_per_atom`` teaches the second output.
         split: split of the rows of ``table``.
-        relaxed: relaxed samples with the same labels; those of :func:`held_back` formulas are left out, and so are real
-            crystals of these formulas.
+        relaxed: relaxed samples; real crystals of their :func:`held_back` formulas are left out. The samples themselves
+            are no rows: networks that saw them in every epoch knew them by heart, and foretold others no better.
         hull: entries of the hull, see :func:`~.energy_rows.energy_data`; they teach formation energies of compositions
             in no known structure.
 
@@ -64,12 +64,9 @@ def orbit_data(
     """
     formulas = np.asarray(table.crystals.formulas, dtype=object)
     hidden = set(formulas[~split.train])
-    samples = None
     if relaxed is not None:
         names = relaxed.crystals.formulas
-        back = held_back(names)
-        hidden |= {name for name, held in zip(names, back, strict=True) if held}
-        samples = rows_of(relaxed, ~back, targets(relaxed), OrbitFeaturiser)
+        hidden |= {name for name, held in zip(names, held_back(names), strict=True) if held}
     sites = with_sites(table.crystals).sites
     assert sites is not None
     small = ((sites.letters >= 0).sum(1) <= MOST_ORBITS).cpu().numpy()
@@ -79,7 +76,7 @@ def orbit_data(
     entries = None
     if hull is not None:
         entries = _hull_rows(hull, table.crystals.elements, hidden, train.inputs.descriptors.mean(0))
-    return TrainingData(train, validation, extra=entries, relaxed=samples)
+    return TrainingData(train, validation, extra=entries)
 
 
 def targets(table: LabelledCrystals) -> npt.NDArray[np.float64]:

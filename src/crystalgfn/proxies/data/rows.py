@@ -40,7 +40,6 @@ class TrainingData:
         validation: real rows that choose the epoch; without any, the last epoch is kept.
         extra, extra_validation: further rows with a target, such as strained copies or compositions in no known
             structure, or None.
-        relaxed: relaxed samples, or None.
         borrowed: known compositions in the structure of another crystal and, as target, their hull energy (eV/atom),
             or None.
         bounded: crystals without known energy and, as target, the hull energy of their composition (eV/atom), or None.
@@ -50,7 +49,6 @@ class TrainingData:
     validation: Rows
     extra: Rows | None = None
     extra_validation: Rows | None = None
-    relaxed: Rows | None = None
     bounded: Rows | None = None
     borrowed: Rows | None = None
 

@@ -66,6 +66,21 @@ class Inputs:
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
 
+    @property
+    def n_tokens(self) -> Tensor:
+        """Number of tokens of each crystal, (..., B)."""
+        return (self.fractions > 0).sum(-1)
+
+    @property
+    def order(self) -> Tensor:
+        """Order (B,) in which chunks of the crystals are predicted."""
+        return torch.arange(len(self), device=self.space_group.device)
+
+    def trimmed(self) -> Inputs:
+        """Return the inputs as wide as the crystal with the most tokens."""
+        width = int(self.n_tokens.amax()) if len(self) else 0
+        return replace(self, **{name: getattr(self, name)[:, :width] for name in self.tokens})
+
     def for_all_members(self) -> Inputs:
         """Return the inputs with a leading dimension of 1 in every field: one batch for all members of an ensemble."""
         return replace(self, **{name: value[None] for name, value in vars(self).items()})

@@ -44,6 +44,11 @@ class OrbitInputs(Inputs):
 
     tokens: ClassVar[tuple[str, ...]] = (*Inputs.tokens, "positions", "atoms", "freedom")
 
+    @property
+    def order(self) -> Tensor:
+        """Crystals of like size stand together, so that few tokens are padding."""
+        return self.n_tokens.argsort(stable=True)
+
 
 class OrbitFeaturiser(Featuriser):
     """Turns crystals with sites into :class:`OrbitInputs`."""

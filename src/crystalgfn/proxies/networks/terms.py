@@ -37,6 +37,15 @@ class Terms:
 
         return Terms(self.energy[:, :rows], None, cut(self.logit), cut(self.gap), cut(self.doubt), cut(self.formation))
 
+    def reordered(self, index: Tensor) -> Terms:
+        """Return the predictions of the crystals ``index`` (B,), in this order; the expected cells are left out."""
+
+        def chosen(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor[..., index]
+
+        others = (chosen(part) for part in (self.logit, self.gap, self.doubt, self.formation))
+        return Terms(self.energy[..., index], None, *others)
+
     @classmethod
     def join(cls, parts: Sequence[Terms]) -> Terms:
         """Join the predictions for parts of a batch along B; expected cells are left out."""

@@ -14,7 +14,7 @@ from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.load import load_hull
+from crystalgfn.stability.load import BUILTIN, load_hull
 
 ABOVE_HULL = Criterion(EnergyAboveHull.name, EnergyAboveHull.unit, Minimise())
 """The criterion of the term."""
@@ -118,8 +118,11 @@ class StabilityConfig(TermConfig):
         if self.caution and not energy.has_deviation:
             raise ConfigError(f"caution: {energy.name!r} has no ensemble, allowed: 0, or another property")
         if energy.name == EnergyAboveHull.name:
-            if "hull" in self.model_fields_set:
-                raise ConfigError(f"stability.hull: {energy.name} is measured from the hull already, allowed: no hull")
+            if self.hull != BUILTIN:
+                raise ConfigError(
+                    f"stability.hull: found {self.hull}, but {energy.name} is measured from its own hull already, "
+                    f"allowed: {BUILTIN}"
+                )
             return StabilityTerm(energy, None, self.beta, self.floor, self.caution)
         hull = load_hull(self.hull)
         missing = hull.missing(surroundings.elements)
