@@ -34,6 +34,7 @@ LAYERS = (
     "config",
     "runs",
     "evaluation",
+    "loop",
     "report",
     "cli",
 )

@@ -4,9 +4,9 @@ from crystalgfn.config import load_preset, parse_config
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
 from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
+from crystalgfn.rewards.terms.pattern import PatternConfig
 from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.stability import StabilityConfig
-from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
 from small_run import small_config
 
 
@@ -18,14 +18,12 @@ def written(**changes):
 def test_terms_may_stand_beside_the_list():
     term = {"property": "density", "goal": "maximise"}
     config = parse_config(
-        written(
-            objective=[term], stability={"beta": 5, "property": "formation_energy"}, success_probability={"model": "x"}
-        )
+        written(objective=[term], stability={"beta": 5, "property": "formation_energy"}, pattern={"factor": 0.5})
     )
     assert config.objective == [
         PropertyTermConfig(property="density", goal="maximise"),
         StabilityConfig(beta=5.0, property="formation_energy"),
-        SuccessProbabilityConfig(model="x"),
+        PatternConfig(factor=0.5),
     ]
     assert parse_config(config.model_dump(mode="json")) == config
     assert parse_config(written(objective=[term], stability=None)).objective == config.objective[:1]

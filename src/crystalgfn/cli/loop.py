@@ -8,89 +8,94 @@ from typing import Annotated, Any
 
 import typer
 
+from crystalgfn.cli.limits import asked_limits, with_limits
 from crystalgfn.stability.load import BUILTIN, hull_choices
 
 app = typer.Typer()
 
-SHOWN_COLUMNS = {
-    "round": "round",
-    "crystals": "crystals",
-    "relaxed": "relaxed",
-    "e_above_hull": "median above",
-    "stable_0.1": "<= 0.1",
-    "sun_0": "S.U.N. 0",
-    "sun_0.08": "S.U.N. 0.08",
-    "sun_0.1": "S.U.N. 0.1",
-    "error of outcomes [eV/atom]": "model off",
-    "error of outcomes, first model [eV/atom]": "first off",
-}
-
 
 @app.command()
+@with_limits("Narrower constraints (the space of the loop)", before="resume")
 def loop(
-    start: Annotated[str, typer.Argument(help="A preset with shipped weights, or a run folder.", show_default=False)],
+    start: Annotated[
+        str, typer.Argument(help="Trained to prior x reward: a preset, or a run folder.", show_default=False)
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
-    rounds: Annotated[int, typer.Option("--rounds", min=0, help="Rounds of learning after the first.")] = 2,
-    budget: Annotated[
-        float | None, typer.Option("--budget", min=1, help="Seconds of relaxing, a round.", show_default=False)
-    ] = None,
+    rounds: Annotated[int, typer.Option("--rounds", min=0, help="Most rounds of learning after the first.")] = 2,
     candidates: Annotated[int, typer.Option("--candidates", min=1, help="Samples of a round to relax.")] = 100,
     hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices()}.")] = BUILTIN,
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Known structures (parquet), for novelty.", show_default=False)
     ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Real crystals to rehearse while the model learns.", show_default=False),
-    ] = None,
-    power: Annotated[float, typer.Option("--power", min=0, help="Of the success probability in the reward.")] = 2.0,
-    iterations: Annotated[int, typer.Option("--iterations", min=1, help="Of training the sampler, a round.")] = 2000,
-    placements: Annotated[
-        int, typer.Option("--placements", "--starts", min=1, help="Initial placements of the atoms of each.")
-    ] = 20,
+    iterations: Annotated[int, typer.Option("--iterations", min=1, help="Updates of the sampler, a round.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a loop that was stopped.")] = False,
+    **limits: Any,
 ) -> None:
-    """Sample, relax, refine the property model, train the sampler on; after each round a row in rounds.csv."""
+    """Sample, relax, learn from the outcomes, train the sampler on; a row in rounds.csv after each round."""
     from rich.console import Console
 
-    from crystalgfn.runs.loop.rounds import Plan
-    from crystalgfn.runs.loop.rounds import loop as run_loop
+    from crystalgfn.loop.labels import STRUCTURES
+    from crystalgfn.loop.plan import Plan
+    from crystalgfn.loop.rounds import loop as run_loop
 
     plan = Plan(
         start=start,
+        limits=asked_limits(limits),
         rounds=rounds,
         candidates=candidates,
-        seconds=budget,
         hull=hull,
         compare=str(compare or ""),
-        data=str(data or ""),
-        power=power,
         iterations=iterations,
-        placements=placements,
         seed=seed,
     )
     log = run_loop(plan, output, workers=workers, resume=resume, say=typer.echo)
     console = Console()
     (console if console.is_terminal else Console(width=120)).print(_table(log))
-    typer.echo(f"written to {output}")
+    last = output / f"round-{len(log) - 1}"
+    typer.echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
+    if len(log) > 1:
+        typer.echo(f"more samples, with the same limits: crystalgfn sample {last / 'sampler'} -n 1000 -o more.parquet")
+    typer.echo(f"labels of all rounds: {output / 'labels.parquet'}; written to {output}")
 
 
 def _table(log: list[dict[str, Any]]) -> Any:
+    """Rounds beside each other: what each found, and how far its sampler is from the prior."""
     from rich.table import Table
 
-    table = Table(title="Shares of the samples taken; energies in eV/atom, by CHGNet", title_justify="left")
-    for title in SHOWN_COLUMNS.values():
-        table.add_column(title, justify="right")
+    from crystalgfn.crystallography.chemical_classes import CLASSES
+    from crystalgfn.evaluation.sun import CORRECTIONS
+
+    table = Table(title="Shares of the relaxed samples; energies in eV/atom", title_justify="left", box=None)
+    table.add_column("round")
     for row in log:
-        table.add_row(*(_cell(name, row.get(name)) for name in SHOWN_COLUMNS))
+        table.add_column(str(row["round"]), justify="right")
+
+    def add(title: str, name: str, style: str, *, beside: str = "") -> None:
+        pairs = ((_cell(row.get(name), style), _cell(row.get(beside), style) if beside else "") for row in log)
+        table.add_row(title, *(f"{own} ({other})" if beside else own for own, other in pairs))
+
+    add("relaxed crystals", "candidates", ",.0f")
+    for threshold in ("0.08", "0.1"):
+        add(f"S.U.N. at {threshold}", f"sun_{threshold}", ".1%")
+        for name in CORRECTIONS:
+            add(f"  {name.replace('_', ' ')}", f"sun_{name}_{threshold}", ".1%")
+    add("median above hull", "e_above_hull", ".3f")
+    add("group kept", "group_kept", ".1%")
+    add("P1", "p1", ".1%")
+    add("distinct formulas of samples", "formulas", ",.0f")
+    add("distinct crystals of samples", "keys", ",.0f")
+    add("samples that earlier rounds relaxed", "repeated", ".1%")
+    for name in CLASSES:
+        add(f"{name} (prior)", name, ".1%", beside=f"{name}_prior")
+    add("held-back error after (before) learning", "held_back_error_after", ".3f", beside="held_back_error_before")
+    add("KL to the prior, nats", "kl_to_prior", ".2f")
+    add("effective sample size", "ess", ".1%")
+    add("CPU seconds: training", "cpu_seconds_training", ",.0f")
+    add("CPU seconds: relaxing", "cpu_seconds_relaxing", ",.0f")
     return table
 
 
-def _cell(name: str, value: Any) -> str:
-    if value is None or math.isnan(float(value)):
-        return "-"
-    if name in ("round", "crystals"):
-        return str(int(value))
-    return f"{value:.3f}" if "eV/atom" in name or name == "e_above_hull" else f"{value:.1%}"
+def _cell(value: Any, style: str) -> str:
+    return "-" if value is None or math.isnan(float(value)) else format(float(value), style)

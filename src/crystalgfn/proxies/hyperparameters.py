@@ -93,17 +93,7 @@ ORBITS = Hyperparameters(
     bound_weight=0.0,
     equilibrium_weight=0.3,
 )
-REFINE = Hyperparameters(
-    epochs=10,
-    batch_size=128,
-    extra_size=64,
-    learning_rate=1e-3,
-    ema=0.99,
-    bound_weight=0.0,
-    equilibrium_weight=0.0,
-)
 RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP, "orbits": ORBITS}
 """Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
 :mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap, ``orbits`` for
-the energy above the hull. :data:`REFINE` is no recipe: it continues the
-training of a model, see :mod:`crystalgfn.proxies.refine`."""
+the energy above the hull."""

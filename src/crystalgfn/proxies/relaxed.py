@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 STABLE = 0.08
 """eV/atom; samples that end at most so far above the hull, or below it, count as stable."""
 
+FEWEST = 10
+"""Fewest samples that say how large errors are."""
+
 ONE_SIGMA = 0.6827
 """Share of a normal distribution within one standard deviation."""
 
@@ -31,18 +34,31 @@ ONE_SIGMA = 0.6827
 def calibrate(network: OrbitNetwork, relaxed: LabelledCrystals) -> None:
     """Set the scale of the network's deviation, so that two thirds of the errors lie within one deviation.
 
-    It is set on every second held-back formula; :func:`evaluate_relaxed` reports the share on the others. The deviation
-    is at least half of what all errors together ask for: members that agree may be wrong together.
+    It is set on every second held-back formula; :func:`evaluate_relaxed` reports the share on the others.
     """
     rows = np.flatnonzero(held_back(relaxed.crystals.formulas) & ~_reported(relaxed.crystals))
-    if len(rows) < 10:
+    if not len(rows):
         return
     network.eval()
     with torch.no_grad():
         inputs = OrbitFeaturiser()(relaxed.crystals[rows]).for_all_members()
         energy = network.terms(inputs, network.tables()).energy
-    error = np.abs(energy.mean(0).double().numpy() - learned_energy(relaxed.target[rows]))
-    spread = energy.std(0, correction=0).double().numpy()
+    set_deviation(network, energy.double().numpy(), learned_energy(relaxed.target[rows]))
+
+
+def set_deviation(network: OrbitNetwork, energy: Floats, true: Floats) -> None:
+    """Set the scale of the network's deviation, so that two thirds of the errors lie within one deviation.
+
+    The deviation is at least half of what all errors together ask for: members that agree may be wrong together.
+
+    Args:
+        network: its buffers are set; left alone by fewer than :data:`FEWEST` samples.
+        energy: (M, N) predictions of the members for samples that they were not fitted to, eV/atom.
+        true: (N,) what relaxing found, eV/atom.
+    """
+    if len(true) < FEWEST:
+        return
+    error, spread = np.abs(energy.mean(0) - true), energy.std(0)
     floor = 0.5 * float(np.quantile(error, ONE_SIGMA))
     beyond = np.sqrt(np.maximum(error**2 - floor**2, 0)) / np.maximum(spread, 1e-6)
     network.deviation_floor.fill_(floor)
@@ -61,8 +77,8 @@ def evaluate_relaxed(model: ProxyProperty, relaxed: LabelledCrystals) -> dict[st
     mean, deviation = (x.cpu().double().numpy() for x in model.with_deviation(crystals))
     numbers = np.array(crystals.elements)
     classes = np.array([class_of(numbers[row]) for row in (crystals.counts > 0).cpu().numpy()], dtype=object)
-    groups = {"all": _measures(mean, true)}
-    groups |= {name: _measures(mean[classes == name], true[classes == name]) for name in CLASSES}
+    groups = {"all": measures(mean, true)}
+    groups |= {name: measures(mean[classes == name], true[classes == name]) for name in CLASSES}
     within = (np.abs(mean - true) <= deviation)[_reported(crystals)]
     return {
         "groups": {name: measures for name, measures in groups.items() if measures["n"]},
@@ -91,7 +107,8 @@ def _reported(crystals: Crystals) -> npt.NDArray[np.bool_]:
     return np.array([zlib.crc32(formula.encode()) // 5 % 2 == 1 for formula in crystals.formulas], dtype=bool)
 
 
-def _measures(predicted: Floats, true: Floats) -> dict[str, float]:
+def measures(predicted: Floats, true: Floats) -> dict[str, float]:
+    """Return the numbers of a group that :func:`evaluate_relaxed` describes, from N predictions and N labels."""
     from scipy.stats import rankdata
 
     if not len(true):

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Generator
 
 from crystalgfn.crystallography.chemical_classes import CLASSES
-from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.target import CrystalTarget
+from crystalgfn.gflownet.weights import normalised, truncated
+from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.terms.chemical_classes import classes_of
 from crystalgfn.spaces.crystal import CrystalSpace
-from crystalgfn.spaces.translation import rows_within, translated
 
 CHUNK = 1_000
 
@@ -29,6 +30,7 @@ def class_factors(
     space: CrystalSpace,
     target: CrystalTarget,
     *,
+    proposal: CrystalPolicy | None = None,
     wanted: Mapping[str, float] | None = None,
     n: int = 20_000,
     most: float = 20.0,
@@ -40,37 +42,30 @@ def class_factors(
         prior: the prior.
         space: space of the samples, within that of the prior.
         target: reward without the term ``chemical_classes``.
+        proposal: policy that draws the samples, which are weighted to the prior; that of the prior if None. In a space
+            narrower than the prior's, both draw in the narrower one.
         wanted: share of each class; those of the prior in the space if None.
-        n: number of samples of the prior.
+        n: number of samples.
         most: factors beyond this, or below its inverse, count as this: a class that hardly occurs stays rare.
         seed: the same seed gives the same factors.
-
-    Raises:
-        ConfigError: no sample of the prior lies in the space.
     """
+    policy = prior.policy if proposal is None else proposal
     generator = Generator(device=space.device).manual_seed(seed)
-    names = list(CLASSES)
-    before, after = torch.zeros(len(names), dtype=torch.float64), torch.zeros(len(names), dtype=torch.float64)
+    classes: list[str] = []
+    priors, rewards = [], []
     for start in range(0, n, CHUNK):
-        drawn = prior.policy.sample(min(CHUNK, n - start), prior.space, generator=generator).states
-        if space is not prior.space:
-            drawn = drawn[rows_within(space, prior.space.crystals(drawn))]
-            if not len(drawn):
-                continue
-            drawn = translated(drawn, prior.space, space)
-        evaluation = target.evaluate(drawn)
-        place = torch.tensor([names.index(name) for name in classes_of(evaluation.crystals)])
-        reward = evaluation.log_reward.double().exp().cpu()
-        before += torch.bincount(place, minlength=len(names))
-        after += torch.bincount(place, reward, minlength=len(names))
-    if not float(before.sum()):
-        raise ConfigError(
-            f"class factors: none of {n:,} samples of the prior lies in the space, allowed: a wider space"
-        )
-    shares, found = (before / before.sum()).tolist(), (after / after.sum()).tolist()
-    goal = dict(zip(names, shares, strict=True)) if wanted is None else dict(wanted)
+        drawn = policy.sample(min(CHUNK, n - start), space, generator=generator)
+        evaluation = target.evaluate(drawn.states)
+        classes += classes_of(evaluation.crystals)
+        log_pf = policy.score(drawn, space).log_pf_sum.double()
+        priors.append((prior.log_prob(drawn, space).double() - log_pf).cpu())
+        rewards.append(evaluation.log_reward.double().cpu())
+    names, log_prior, log_reward = np.array(classes), torch.cat(priors).numpy(), torch.cat(rewards).numpy()
+    before, after = normalised(truncated(log_prior)), normalised(truncated(log_prior + log_reward))
     factors = {}
-    for name, share in zip(names, found, strict=True):
-        if share > 0 and goal.get(name, 0) > 0:
-            factors[name] = float(min(max(goal[name] / share, 1 / most), most))
+    for name in CLASSES:
+        share = float(after[names == name].sum())
+        goal = float(before[names == name].sum()) if wanted is None else wanted.get(name, 0.0)
+        if share > 0 and goal > 0:
+            factors[name] = float(min(max(goal / share, 1 / most), most))
     return factors

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -71,20 +70,6 @@ def read_labelled(path: Path, label: Label = FORMATION_ENERGY) -> LabelledCrysta
     if not labelled.all():
         crystals, values = crystals[labelled], values[labelled]
     return LabelledCrystals(crystals, values, file_hash(path), path.name)
-
-
-def join(tables: Sequence[LabelledCrystals]) -> LabelledCrystals:
-    """Return the rows of several tables as one, with the elements of all and the columns that every table has."""
-    if len(tables) == 1:
-        return tables[0]
-    names = set.intersection(*(set(table.crystals.columns) for table in tables))
-    parts = []
-    for table in tables:
-        columns = {name: values for name, values in table.crystals.columns.items() if name in names}
-        parts.append(replace(table.crystals, columns=columns))
-    digest = hashlib.sha256("".join(table.sha256 for table in tables).encode()).hexdigest()
-    target = np.concatenate([table.target for table in tables])
-    return LabelledCrystals(Crystals.concatenate(parts), target, digest, "+".join(table.name for table in tables))
 
 
 def file_hash(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +31,18 @@ from crystalgfn.spaces.site_encoding import with_sites
 MOST_ORBITS = 12
 """Real crystals of more orbits are not learned from: no sampler reaches them, and they make batches wide and slow."""
 
-HELD_BACK = 5
-"""One in so many formulas of relaxed samples is held back."""
+FOLDS, HELD_BACK = 5, 0
+"""Formulas of relaxed samples are in so many folds, of which one is held back."""
+
+
+def folds_of(formulas: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the fold (N,) of each formula, by its checksum."""
+    return np.array([zlib.crc32(formula.encode()) % FOLDS for formula in formulas], dtype=np.int64)
 
 
 def held_back(formulas: Sequence[str]) -> Mask:
-    """Mark (N,) the relaxed samples that no model is fitted to: one formula in five, by its checksum."""
-    return np.array([zlib.crc32(formula.encode()) % HELD_BACK == 0 for formula in formulas], dtype=bool)
+    """Mark (N,) the relaxed samples that no model is fitted to: one formula in five."""
+    return folds_of(formulas) == HELD_BACK
 
 
 def orbit_data(
@@ -106,6 +112,12 @@ def read_relaxed(path: Path) -> LabelledCrystals:
         row = int(np.flatnonzero(np.isinf(energy))[0])
         raise DataError(f"{path}: row {row + 1} has {ENERGY_ABOVE_HULL.column} {energy[row]}, allowed: finite numbers")
     return LabelledCrystals(crystals, np.where(np.isnan(energy), LIMITS[1], energy), file_hash(path), path.name)
+
+
+def shipped_relaxed() -> LabelledCrystals:
+    """Return the relaxed samples that ship: the project's own, of many chemistries and some narrow spaces."""
+    with as_file(files("crystalgfn.crystals") / "data" / "relaxed_samples.parquet") as path:
+        return read_relaxed(path)
 
 
 def within_elements(relaxed: LabelledCrystals, table: LabelledCrystals) -> LabelledCrystals:

@@ -12,7 +12,6 @@ from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.pattern import PatternConfig
 from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.stability import StabilityConfig
-from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
 from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.section import OneOf
 
@@ -22,7 +21,6 @@ PROPERTY = "property"
 TERMS: dict[str, type[TermConfig]] = {
     PROPERTY: PropertyTermConfig,
     "stability": StabilityConfig,
-    "success_probability": SuccessProbabilityConfig,
     "novelty": NoveltyConfig,
     "pattern": PatternConfig,
     "chemical_classes": ChemicalClassesConfig,

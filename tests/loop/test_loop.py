@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
+from crystalgfn.runs.loop.rounds import Plan, _objective, loop
 
 from crystalgfn.cli import main
 from crystalgfn.config import load_config, parse_config
 from crystalgfn.errors import ConfigError, DataError
-from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
-from crystalgfn.runs.loop.rounds import Plan, _objective, loop
 from crystalgfn.runs.model import load
 from crystalgfn.runs.training import train
 from small_run import small_config

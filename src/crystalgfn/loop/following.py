@@ -1,0 +1,121 @@
+"""The sampler of a round: trained on from the round before, to prior x reward with what the round has learned."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crystalgfn.config import CONFIG, Config, read_config
+from crystalgfn.crystallography.chemical_classes import CLASSES
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.gflownet.checkpoint import load_policy, save_policy
+from crystalgfn.gflownet.weights import normalised, truncated
+from crystalgfn.progress import progress_bar
+from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig, classes_of
+from crystalgfn.rewards.terms.novelty import NoveltyConfig
+from crystalgfn.rewards.terms.stability import StabilityConfig
+from crystalgfn.rewards.terms.term import TermConfig
+from crystalgfn.runs.build import POLICY, build_target
+from crystalgfn.runs.class_factors import class_factors
+from crystalgfn.runs.folder import begin
+from crystalgfn.runs.model import Model
+
+SAMPLER = "sampler"
+"""In the folder of a round: the run folder of its sampler."""
+
+CPU_SECONDS = "cpu_seconds"
+"""In the header of its weights: what the training took."""
+
+DRAWN = 4_000
+"""Samples from which the factors of chemical classes are worked out."""
+
+STABILITY = StabilityConfig(beta=40.0, floor=0.0, caution=1.0)
+"""The term of stability where the first model has none."""
+
+
+def follow(
+    before: Model,
+    where: Path,
+    *,
+    whole: Config,
+    energy: Path,
+    known: Sequence[Path],
+    wanted: Mapping[str, float],
+    iterations: int,
+    seed: int,
+) -> Model:
+    """Write the sampler of a round, or read it where it exists.
+
+    Its run folder has the constraints of the first model: as that one, it can be sampled under any narrower ones.
+
+    Args:
+        before: the sampler of the round before, in the space of the loop.
+        where: folder of the round.
+        whole: configuration of the first model, with the constraints of its training.
+        energy: folder of the model of the energy above the hull.
+        known: labels of earlier rounds, whose crystals are known now.
+        wanted: share of each chemical class.
+        iterations: number of updates.
+        seed: of the training.
+    """
+    folder = where / SAMPLER
+    if not (folder / POLICY).is_file():
+        start = time.process_time()
+        terms = objective(whole.objective, energy=energy, known=known)
+        assert before.prior is not None
+        target = build_target(before.config.model_copy(update={"objective": terms}), before.space)
+        factors = class_factors(
+            before.prior, before.space, target, proposal=before.policy, wanted=wanted, n=DRAWN, seed=seed
+        )
+        terms.append(ChemicalClassesConfig(factors=factors))
+        with progress_bar(100, "training the sampler", "%") as bar:
+            tuned = _with(before, terms).finetuned(
+                iterations=iterations,
+                seed=seed,
+                report=lambda _, done: bar.advance(int(100 * done) - bar.completed),
+            )
+        folder.mkdir(exist_ok=True)
+        begin(whole.model_copy(update={"objective": terms, "seed": seed}), folder)
+        save_policy(folder / POLICY, tuned.policy, {CPU_SECONDS: time.process_time() - start})
+    policy = copy.deepcopy(before.policy)
+    load_policy(folder / POLICY, policy)
+    return _with(before, read_config(folder / CONFIG).objective, policy=policy)
+
+
+def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:
+    """Return terms with another model of the energy above the hull and further known crystals, without class factors.
+
+    Stability and novelty join the terms where they are missing.
+    """
+    kept = [term for term in terms if not isinstance(term, ChemicalClassesConfig)]
+    for kind, usual in ((StabilityConfig, STABILITY), (NoveltyConfig, NoveltyConfig())):
+        if not any(isinstance(term, kind) for term in kept):
+            kept.append(usual)
+    return [_changed(term, energy, known) for term in kept]
+
+
+def _changed(term: TermConfig, energy: Path, known: Sequence[Path]) -> TermConfig:
+    if isinstance(term, StabilityConfig):
+        return term.model_copy(update={"property": str(energy.resolve())})
+    if isinstance(term, NoveltyConfig):
+        return term.model_copy(update={"known": [*term.known, *(str(path.resolve()) for path in known)]})
+    return term
+
+
+def _with(model: Model, terms: list[TermConfig], **changes: Any) -> Model:
+    """The model with another objective."""
+    config = model.config.model_copy(update={"objective": terms})
+    parts = {"policy": model.policy, "fingerprint": model.fingerprint, "prior": model.prior, **changes}
+    return Model(config, model.space, target=build_target(config, model.space), **parts)
+
+
+def class_shares(crystals: Crystals, log_weights: np.ndarray | None = None) -> dict[str, float]:
+    """Return the share of each chemical class among crystals, which weigh alike unless weights (B,) are given."""
+    logs = np.zeros(len(crystals)) if log_weights is None else log_weights
+    weights, names = normalised(truncated(logs)), np.array(classes_of(crystals))
+    return {name: float(weights[names == name].sum()) for name in CLASSES}

@@ -1,0 +1,67 @@
+"""The samples of a round, and the labels that relaxing gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystalgfn.crystallography.sites.keys import site_keys
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.datasets.relaxed_samples import relaxed_samples
+from crystalgfn.runs.model import Model
+from crystalgfn.spaces.site_encoding import with_sites
+from crystalgfn.structures.candidates.table import TABLE, CandidateTable
+
+CRYSTALS, CANDIDATES, STRUCTURES, ROWS = "crystals.parquet", "candidates.parquet", "structures", "rows.parquet"
+"""In the folder of a round: its samples, those that are relaxed, what became of them, and their labels."""
+
+SAMPLES = 2_000
+"""Fewest samples of a round: classes and formulas are counted among them."""
+
+
+def keys_of(crystals: Crystals) -> NDArray[np.int64]:
+    """Return the key (B,) of each crystal with sites; crystals of equal group, sites and elements have the same."""
+    sites = with_sites(crystals).sites
+    assert sites is not None
+    return np.asarray(site_keys(crystals.space_group, sites.elements, sites.letters).numpy())
+
+
+def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path], seed: int) -> None:
+    """Write the samples of a round, and the first of them that no earlier round relaxed; what exists is kept.
+
+    Args:
+        model: the sampler of the round.
+        where: folder of the round.
+        candidates: number of crystals to relax.
+        earlier: labels of earlier rounds.
+        seed: of the samples.
+    """
+    if (where / CANDIDATES).is_file():
+        return
+    samples = model.sample(max(SAMPLES, candidates), seed=seed)
+    samples.to_parquet(where / CRYSTALS)
+    samples[np.flatnonzero(~relaxed_before(samples, earlier))[:candidates]].to_parquet(where / CANDIDATES)
+
+
+def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.bool_]:
+    """Return whether each of B crystals is in a table of labels."""
+    tables = [keys_of(Crystals.from_file(path)) for path in earlier]
+    return np.isin(keys_of(samples), np.concatenate(tables) if tables else [])
+
+
+def label(where: Path, *, earlier: Sequence[Path], together: Path) -> None:
+    """Write the labels of a round from its candidates, and the labels of all rounds together, which only grow.
+
+    Raises:
+        DataError: no candidate has an energy above a hull.
+    """
+    if not (where / ROWS).is_file():
+        table = CandidateTable.read(where / STRUCTURES / TABLE)
+        rows = relaxed_samples(Crystals.from_file(where / CANDIDATES), table, source=where.name)
+        rows.to_parquet(where / ROWS)
+    joined = Crystals.concatenate([Crystals.from_file(path) for path in (*earlier, where / ROWS)])
+    if not together.is_file() or len(Crystals.from_file(together)) < len(joined):
+        joined.to_parquet(together)

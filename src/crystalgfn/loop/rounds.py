@@ -1,0 +1,123 @@
+"""Rounds of proposing, relaxing and learning, which teach a sampler the outcomes of its own crystals.
+
+Round 0 samples the first model in the space that is asked for, and relaxes the samples as they come. Every further
+round first learns from all labels so far: the readout of the model of the energy above the hull is fitted again
+(:mod:`crystalgfn.proxies.refine`). Then the sampler is trained on, to prior x reward with that model; and it samples
+and relaxes again, crystals that no round has relaxed before. The loop stops when the error for labels that were not
+learned from no longer falls.
+
+DIR/loop.json                    the plan; going on with another plan is refused, except for the number of rounds
+DIR/rounds.csv                   a row for each round (:func:`~crystalgfn.loop.log.row_of`)
+DIR/labels.parquet               relaxed samples of all rounds, as ``crystalgfn proxy train --relaxed`` reads them
+DIR/round-1/energy_above_hull, sampler
+                                 the models of the round (round 0 uses the first models)
+DIR/round-1/crystals.parquet     samples of the round
+DIR/round-1/candidates.parquet   the first samples that are new, without selection: these are relaxed
+DIR/round-1/structures/          what became of them, as ``crystalgfn structures`` writes it
+DIR/round-1/rows.parquet         labels of the round
+
+The result of every step is on disk when the step ends, and a step whose result exists is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.files.atomic import write_text
+from crystalgfn.files.folders import open_folder
+from crystalgfn.loop.following import follow
+from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, ROWS, STRUCTURES, draw, label
+from crystalgfn.loop.learning import MODEL, learn_round
+from crystalgfn.loop.log import prior_in_space, row_of
+from crystalgfn.loop.plan import Plan, energy_model, first_models
+from crystalgfn.structures.candidates.pipeline import run
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.table import TABLE
+from crystalgfn.structures.candidates.workers import Tools
+
+MANIFEST, LOG, LABELS = "loop.json", "rounds.csv", "labels.parquet"
+
+
+def loop(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 2,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:
+    """Run the rounds of a plan; the docstring of the module lists the files.
+
+    Args:
+        plan: the plan.
+        folder: a new or empty folder, or the folder of a loop to go on with.
+        workers: number of processes that relax; it changes nothing but the time.
+        resume: whether to go on with the loop in the folder.
+        say: called with a line of text when a step begins, and when the loop stops before its last round.
+
+    Returns:
+        the rows of ``rounds.csv``.
+
+    Raises:
+        CrystalGFNError: an input cannot be used, or the folder holds something else.
+    """
+    whole, model = first_models(plan)
+    open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
+    places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
+    log = _read_log(folder / LOG)
+    for number, where in enumerate(places):
+        where.mkdir(exist_ok=True)
+        earlier, lesson = [place / ROWS for place in places[:number]], None
+        if number:
+            say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}")
+            newest = len(Crystals.from_file(earlier[-1]))
+            lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest)
+            if number > 1 and not lesson.helps:
+                say(f"stopped before round {number}: {lesson}")
+                break
+            say(f"round {number}: {lesson}; training the sampler on")
+            model = follow(
+                model,
+                where,
+                whole=whole.config,
+                energy=where / MODEL,
+                known=earlier,
+                wanted=prior_in_space(Crystals.from_file(places[0] / CRYSTALS))[0],
+                iterations=plan.iterations,
+                seed=plan.seed + number,
+            )
+        draw(model, where, candidates=plan.candidates, earlier=earlier, seed=plan.seed + number)
+        say(f"round {number}: relaxing {len(Crystals.from_file(where / CANDIDATES)):,} samples")
+        _relax(plan, where, workers)
+        label(where, earlier=earlier, together=folder / LABELS)
+        if len(log) == number:
+            first = places[0] / CRYSTALS
+            log.append(
+                row_of(number, where, first=first, earlier=earlier, hull=plan.hull, compare=plan.compare, lesson=lesson)
+            )
+            write_text(folder / LOG, pd.DataFrame(log).to_csv(index=False))
+    return log
+
+
+def _relax(plan: Plan, where: Path, workers: int) -> None:
+    if not (where / STRUCTURES / TABLE).is_file():
+        run(
+            where / CANDIDATES,
+            where / STRUCTURES,
+            Tools(hull=plan.hull),
+            SearchSettings(seed=plan.seed),
+            workers=workers,
+            compare=plan.compare or None,
+            resume=(where / STRUCTURES).is_dir(),
+        )
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [{str(k): v for k, v in row.items()} for row in pd.read_csv(path).to_dict("records")]
