@@ -6,9 +6,10 @@ from collections import defaultdict
 
 import numpy as np
 
-from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
+from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.rewards.terms.chemical_classes import classes_of
 from crystalgfn.spaces.site_states import free_coordinates
 
 PRIOR = "log_prior"
@@ -16,12 +17,6 @@ PRIOR = "log_prior"
 
 REST = "others"
 """The class of all crystals that are in no other class, which are few and of many kinds."""
-
-
-def classes_of(crystals: Crystals) -> list[str]:
-    """Name of the chemical class of each crystal."""
-    elements = np.array(crystals.elements)
-    return [class_of(elements[row].tolist()) for row in (crystals.counts > 0).numpy()]
 
 
 def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_free: int | None = None) -> Crystals:

@@ -1,8 +1,9 @@
-"""Learning from a few relaxed samples of one space: the readout of the energy above the hull is fitted again.
+"""Learning from a few relaxed samples of one space: what the energy above the hull is corrected by is fitted again.
 
 A hundred labels are few, and much of each is the luck of the search for atom positions. So the trunk of the network
-stays as it is, and the readout of each member is corrected by ridge regression of the error on the last hidden layer,
-in closed form. Relaxed samples of all chemistries are rehearsed beside, so that what holds everywhere stays.
+stays as it is, and the correction of each member (:mod:`.correction`) is itself corrected, by ridge regression of the
+error on what it sees, in closed form. Relaxed samples of all chemistries are rehearsed beside, so that what holds
+everywhere stays.
 
 To measure the error, one in five formulas is held back (:func:`~.data.orbit_rows.folds_of`), each fifth in turn, since
 a fit takes milliseconds: so every label counts, by a readout that has not learned from its formula.
@@ -25,7 +26,7 @@ from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.data.orbit_rows import FOLDS, folds_of, learned_energy
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.orbit_inputs import OrbitFeaturiser
-from crystalgfn.proxies.networks.orbits import ABOVE_SCALE, OrbitNetwork
+from crystalgfn.proxies.networks.orbits import OrbitNetwork
 from crystalgfn.proxies.relaxed import measures, set_deviation
 
 REHEARSAL_WEIGHT, RIDGE = 4.0, 100.0
@@ -39,10 +40,10 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Hidden:
-    """What the last hidden layer of M members makes of N samples.
+    """What the correction of M members sees of N samples.
 
     Attributes:
-        values: (M, N, H) float64.
+        values: (M, N, H) float64: the last hidden layer, and plain numbers.
         energy: (M, N) predicted energies above the hull, eV/atom.
         target: (N,) energies above the hull as they are learned, eV/atom.
     """
@@ -57,8 +58,9 @@ class Hidden:
         """Pass labelled samples through a network."""
         network.eval()
         inputs = OrbitFeaturiser(network.properties, network.volumes)(labels.crystals).for_all_members()
-        values = network.trunk(inputs, network.normalised(inputs), network.tables())
-        energy = network.out(values)[..., 0] * ABOVE_SCALE
+        tables = network.tables()
+        values = network.seen_by_correction(inputs, network.trunk(inputs, network.normalised(inputs), tables))
+        energy = network.terms(inputs, tables).energy
         return cls(values.double(), energy.double(), torch.as_tensor(learned_energy(labels.target)))
 
     def __getitem__(self, rows: Mask) -> Hidden:
@@ -161,9 +163,8 @@ def learn(
     true = samples.target.numpy()
     refitted = copy.deepcopy(network)
     correction = Correction.fit(samples, known)
-    with torch.no_grad():
-        refitted.out.weight[:, :, 0] += (correction.slope / ABOVE_SCALE).float()
-        refitted.out.bias[:, 0, 0] += (correction.constant / ABOVE_SCALE).float()
+    refitted.correction_weight += correction.slope.float()
+    refitted.correction_bias += correction.constant.float()
     set_deviation(refitted, after.numpy(), true)
     measured = [measures(energy.mean(0).numpy(), true) for energy in (before, after)]
     return Lesson(ProxyProperty(refitted, _card(model, labels, *measured)), *measured)
