@@ -88,11 +88,12 @@ def test_a_run_is_measured_from_another_hull(run):
     stability = {name: number["value"] for name, number in found["stability"].items()}
     assert stability["stable_0.08"] == pytest.approx(2 / 3)
     assert stability["stable_0"] == pytest.approx(1 / 3)
-    assert stability["sun_0.08"] == pytest.approx(2 / 3)
-    assert stability["sun_known_formula_excluded_0.08"] == pytest.approx(2 / 3)  # MgO: 0.05 from the phase
-    assert stability["sun_unknown_formula_only_0.08"] == 0  # KCl: in the reference, as another structure
-    assert stability["sun_far_below_hull_excluded_0.08"] == pytest.approx(1 / 3)  # KCl: its system has no phases
-    assert stability["sun_group_kept_0.08"] == stability["sun_flagged_excluded_0.08"] == pytest.approx(1 / 3)
+    assert stability["sun_far_below_hull_counted_0.08"] == pytest.approx(2 / 3)
+    assert stability["sun_0.08"] == pytest.approx(1 / 3)  # KCl is no success: its system has no phases
+    assert stability["sun_known_formula_excluded_0.08"] == pytest.approx(1 / 3)  # MgO: 0.05 from the phase
+    assert stability["sun_unknown_formula_only_0.08"] == 0  # MgO: in the hull
+    assert stability["sun_far_below_hull_excluded_0.08"] == pytest.approx(1 / 3)
+    assert stability["sun_group_kept_0.08"] == stability["sun_flagged_excluded_0.08"] == 0  # MgO: in P1, not converged
     assert stability["without_energy"] == 1
     assert "most often: no placement" in found["stability"]["without_energy"]["method"]
 
@@ -103,15 +104,14 @@ def test_a_run_says_what_it_cost_and_how_various_it_is(run):
     numbers = {f"{group}.{name}": number["value"] for group, own in found.items() for name, number in own.items()}
     expected = {
         "outcome.converged": 1 / 3,
-        "outcome.flagged": 1 / 3,
+        "outcome.flagged": 2 / 3,  # KCl: far below its hull
         "symmetry.p1": 1 / 3,
         "symmetry.group_kept": 1 / 3,
         "cost.seconds_mean": 5,
         "cost.seconds_median": 3,
         "cost.cpu_seconds_mean": 10 / 3,
         "cost.cpu_seconds_median": 2,
-        "cost.cpu_seconds_per_sun_0.08": 5,
-        "cost.cpu_seconds_per_sun_0": 10,
+        "cost.cpu_seconds_per_sun_0.08": 10,
         "diversity.n_elements": 6,  # Ag and Br of the failure too
         "diversity.n_site_keys": 2,
         "diversity.most_frequent_pattern": 2 / 3,
@@ -120,6 +120,7 @@ def test_a_run_says_what_it_cost_and_how_various_it_is(run):
         "chemistry.halides_reference": 1,
     }
     assert {name: numbers[name] for name in expected} == pytest.approx(expected)
+    assert numbers["cost.cpu_seconds_per_sun_0"] is None  # MgO: 0.05 above its hull
     assert found["outcome"]["converged"]["standard_error"] == pytest.approx((1 / 3 * 2 / 3 / 3) ** 0.5)
 
 
@@ -133,7 +134,8 @@ def test_the_hull_that_ships_is_known_without_asking(run, tmp_path):
     data = read_data(folder)
     judged = replace(data, candidates=with_hull(data.candidates, load_hull("builtin")))
     found = evaluate(judged, read_references([known]), smact=False)["metrics"]["stability"]
-    assert found["sun_known_formula_excluded_0.08"]["value"] is not None
+    assert found["sun_hull_error_weighted_0.08"]["value"] is not None
+    assert "the hull's phases are the package's own" in found["sun_known_formula_excluded_0.08"]["method"]
 
 
 @pytest.mark.parametrize("hull", ["builtn", "hull.json", "no.parquet"])

@@ -31,6 +31,11 @@ def test_neither_order_nor_padding_nor_multiples_matter():
     torch.testing.assert_close(estimate((3, 8), torch.tensor([[2, 1]]))[0], mean[:1], atol=1e-6, rtol=1e-5)
 
 
+def test_no_compositions_have_no_energies():
+    estimate = LearnedEstimate(HullNetwork(SMALL), spread=1.0, floor=0.01)
+    assert [values.shape for values in estimate((11, 17), torch.zeros(0, 2, dtype=torch.long))] == [(0,), (0,)]
+
+
 def test_pure_elements_are_at_zero_and_mixing_begins_from_there():
     network = HullNetwork(SMALL).eval()
     mean, _ = LearnedEstimate(network, spread=0.0, floor=0.0)((3, 8), torch.tensor([[5, 0], [100_000, 1], [1, 1]]))

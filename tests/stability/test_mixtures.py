@@ -1,5 +1,7 @@
 """Compositions and formulas of phases, against pymatgen."""
 
+import re
+
 import pytest
 from pymatgen.core import Composition
 
@@ -10,4 +12,5 @@ from crystalgfn.stability.mixtures import composition_key, formula_of
 def test_formulas_are_those_of_pymatgen(formula):
     amounts = Composition(formula).get_el_amt_dict()
     key = composition_key({symbol: n / 7 for symbol, n in amounts.items()})
-    assert formula_of(key) == Composition(formula).get_integer_formula_and_factor()[0]
+    written = Composition(formula).reduced_composition.formula  # "Li10 Ge1 P2 S12": a reduced formula may have brackets
+    assert formula_of(key) == re.sub(r"\b([A-Z][a-z]?)1\b", r"\1", written).replace(" ", "")

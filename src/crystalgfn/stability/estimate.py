@@ -88,7 +88,7 @@ def padded(elements: Sequence[int], counts: Tensor) -> tuple[Tensor, Tensor]:
         counts: (B, D) atoms of each element.
     """
     there = counts > 0
-    width = int(there.sum(1).max()) if len(counts) else 0
+    width = int(there.sum(1).max()) if len(counts) else 1  # the network reduces over elements, also of no composition
     columns = there.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :width]
     numbers = torch.tensor(list(elements))[columns] * there.gather(1, columns)
     fractions = counts.gather(1, columns).double() / counts.sum(1, keepdim=True)
