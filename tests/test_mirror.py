@@ -41,6 +41,7 @@ SPANNING = {
 """Tests that are not those of one file, and what they are tests of."""
 
 ELSEWHERE = {
+    "cli/loop.py": "loop/test_loop.py",
     "cli/structures.py": "structures/candidates/test_pipeline.py",
     "config/constraints.py": "config/test_config.py, spaces/test_constraint_grid.py",
     "config/loading.py": "config/test_config.py",
@@ -60,6 +61,9 @@ ELSEWHERE = {
     "evaluation/inputs.py": "evaluation/test_structures.py",
     "gflownet/checkpoint.py": "gflownet/test_trainer.py, gflownet/test_prior.py",
     "gflownet/objectives/objective.py": "gflownet/objectives/test_registry.py",
+    "loop/following.py": "loop/test_loop.py",
+    "loop/log.py": "loop/test_loop.py",
+    "loop/rounds.py": "loop/test_loop.py",
     "policy/network.py": "policy/test_partition.py",
     "policy/policy.py": "policy/test_partition.py, policy/test_scores.py",
     "policy/stages/cell.py": "policy/test_site_stages.py",
@@ -87,7 +91,6 @@ ELSEWHERE = {
     "rewards/terms/stability.py": "rewards/test_reward.py",
     "rewards/terms/term.py": "rewards/terms/test_registry.py",
     "runs/build.py": "runs/test_model.py",
-    "runs/loop/rounds.py": "runs/loop/test_loop.py",
     "runs/prior_data.py": "runs/test_prior.py",
     "runs/training.py": "gflownet/test_trainer.py",
     "spaces/charge_sets.py": "spaces/test_composition.py",
