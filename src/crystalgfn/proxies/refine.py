@@ -113,8 +113,8 @@ class Lesson:
     """What labels taught a model.
 
     Attributes:
-        model: the model with a new correction, fitted to all labels; its deviation is calibrated on the errors of labels
-            while they were held back.
+        model: the model with a new correction, fitted to all labels; its deviation is calibrated on the errors of
+            labels while they were held back.
         before, after: measures (:func:`~.relaxed.measures`) over all labels, each held back, learning from the labels
             of earlier lessons alone, and from all.
     """
