@@ -1,138 +1,183 @@
-"""The loop: two real rounds with a real potential, and what stopping does to it."""
+"""The loop: a real round with a real potential, what a kill does to it, and what is refused before any work."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
-from crystalgfn.rewards.terms.success_probability import SuccessProbabilityConfig
-from crystalgfn.runs.loop.rounds import Plan, _objective, loop
 
 from crystalgfn.cli import main
-from crystalgfn.config import load_config, parse_config
-from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.config import load_config
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import ConfigError, ConstraintError, DataError
+from crystalgfn.loop import rounds as module
+from crystalgfn.loop.following import objective
+from crystalgfn.loop.labels import keys_of, relaxed_before
+from crystalgfn.loop.plan import Plan, energy_model, first_models
+from crystalgfn.loop.rounds import loop
+from crystalgfn.proxies.data.orbit_rows import read_relaxed
+from crystalgfn.proxies.refine import Lesson
+from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.runs.model import load
-from crystalgfn.runs.training import train
-from small_run import small_config
 
-pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+PLAN = Plan(limits={"chemsys": "Li-F", "n_atoms_primitive": [2, 4]}, rounds=1, candidates=3, iterations=3, seed=1)
+"""Small cells, which relax in a second."""
 
-SMALL = ["constraints.n_atoms=[2, 8]", "constraints.n_elements=[2, 3]", "policy.width=32", "training.iterations=20"]
+ARGUMENTS = ["--chemsys", "Li-F", "--n-atoms-primitive", "2:4", "--candidates", "3", "--iterations", "3", "--seed", "1"]
 
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    """A loop that begins with a model of small cells, which relax in seconds."""
-    start = tmp_path_factory.mktemp("start") / "run"
-    train(load_config("twelve-elements", SMALL), start)
-    return Plan(start=str(start), rounds=1, candidates=3, iterations=10, placements=2, seed=1)
+CLOCK = ["cpu_seconds_training", "cpu_seconds_relaxing"]
 
 
 @pytest.fixture(scope="module")
-def rounds(plan, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("loop") / "loop"
-    said = []
-    log = loop(plan, folder, workers=1, say=said.append)
-    return folder, log, said
+def whole(tmp_path_factory):
+    pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+    folder, said = tmp_path_factory.mktemp("loop") / "loop", []
+    return folder, loop(PLAN, folder, workers=1, say=said.append), said
 
 
-def test_a_round_learns_and_samples_anew(rounds):
-    folder, log, said = rounds
+def same(log, other):
+    one, two = (pd.DataFrame(rows).drop(columns=CLOCK) for rows in (log, other))
+    pd.testing.assert_frame_equal(one, two, check_dtype=False, rtol=1e-6)
+
+
+def test_a_round_learns_follows_and_relaxes_what_is_new(whole):
+    folder, log, said = whole
     assert [row["round"] for row in log] == [0, 1]
-    assert said == ["round 0: relaxing 3 samples", "round 1: learning from 3 candidates", "round 1: relaxing 3 samples"]
-    for number in (0, 1):
-        for name in ("crystals.parquet", "rows.parquet", "structures/structures.parquet"):
-            assert (folder / f"round-{number}" / name).is_file()
-    assert log[0]["error of outcomes [eV/atom]"] == log[0]["error of outcomes, first model [eV/atom]"]
-    assert log[1]["error of outcomes [eV/atom]"] != log[1]["error of outcomes, first model [eV/atom]"]
-    card = json.loads((folder / "round-1" / "proxy" / "card.json").read_text())
-    assert card["refined"][0]["outcomes"] == round(3 * log[0]["relaxed"])
-    sampler = load(folder / "round-1" / "sampler")
-    assert sampler.config.objective[-1].power == 2
-    assert {"formation_energy [eV/atom]", "success_probability"} <= set(sampler.sample(5, seed=0).columns)
+    assert [row["labels"] for row in log] == [0, 3]
+    assert said[:2] == ["round 0: relaxing 3 samples", "round 1: learning from the labels of 1 round"]
+    assert "held-back labels" in said[2]
+    assert np.isnan(log[0]["held_back_error_after"])
+    assert log[1]["held_back_error_after"] > 0
+    first, second = (Crystals.from_file(folder / f"round-{number}" / "candidates.parquet") for number in (0, 1))
+    assert not set(keys_of(first).tolist()) & set(keys_of(second).tolist())
+    card = json.loads((folder / "round-1" / "energy_above_hull" / "card.json").read_text())
+    assert card["refined"]["labels"] == 3
+    assert sum(log[1][f"{name}_prior"] for name in ("halides", "intermetallics", "others")) == pytest.approx(1)
 
 
-def test_going_on_does_nothing_twice(plan, rounds):
-    folder, log, _ = rounds
-    kept = ("round-1/crystals.parquet", "round-1/sampler/policy.safetensors", "round-1/structures/structures.parquet")
-    before = {name: (folder / name).stat().st_mtime_ns for name in kept}
-    (folder / "rounds.csv").unlink()
-    again = loop(plan, folder, workers=1, resume=True)
-    assert {name: (folder / name).stat().st_mtime_ns for name in kept} == before
-    wall = {"wall_seconds"}
-    pd.testing.assert_frame_equal(
-        pd.DataFrame(again).drop(columns=wall), pd.DataFrame(log).drop(columns=wall), check_exact=False
-    )
+def test_the_labels_of_all_rounds_can_be_trained_with(whole):
+    folder, _, _ = whole
+    parts = [Crystals.from_file(folder / f"round-{number}" / "rows.parquet") for number in (0, 1)]
+    assert len(read_relaxed(folder / "labels.parquet").target) == sum(map(len, parts))
 
 
-def test_a_loop_that_is_killed_goes_on_to_the_same_end(plan, rounds, tmp_path):
-    _, log, _ = rounds
+def test_what_earlier_rounds_relaxed_counts_as_known(whole):
+    folder, _, _ = whole
+    earlier = [folder / "round-0" / "rows.parquet"]
+    tables = [Crystals.from_file(folder / f"round-{number}" / "crystals.parquet") for number in (0, 1)]
+    before, after = (np.asarray(t.column("known"), dtype=bool)[relaxed_before(t, earlier)] for t in tables)
+    assert not before.all()
+    assert len(after)
+    assert after.all()
+
+
+def test_the_sampler_of_a_round_takes_any_limits_of_the_first_model(whole):
+    folder, _, _ = whole
+    sampler = load(folder / "round-1" / "sampler").restricted(chemsys="Na-Cl", n_atoms_primitive=[2, 4])
+    assert set("".join(sampler.sample(20, seed=0).formulas)) <= set("NaCl0123456789")
+
+
+def test_a_loop_that_is_killed_between_steps_ends_as_if_it_had_not_been(whole, tmp_path):
+    folder, log, _ = whole
+    copy = shutil.copytree(folder, tmp_path / "loop")
+    for name in ("rounds.csv", "labels.parquet", "round-1/candidates.parquet", "round-1/rows.parquet"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "round-1" / "structures")
+    trained = copy / "round-1" / "sampler" / "policy.safetensors"
+    before = trained.stat().st_mtime_ns
+    same(loop(PLAN, copy, workers=1, resume=True), log)
+    assert trained.stat().st_mtime_ns == before
+
+
+def test_a_loop_that_is_killed_while_it_relaxes_goes_on_to_the_same_end(whole, tmp_path):
+    _, log, _ = whole
     where = tmp_path / "loop"
-    command = [sys.executable, "-m", "crystalgfn", "loop", plan.start, "-o", str(where), "--rounds", "1"]
-    command += ["--candidates", "3", "--iterations", "10", "--starts", "2", "--seed", "1", "--workers", "1"]
-    process = subprocess.Popen(command, start_new_session=True)
+    command = [sys.executable, "-m", "crystalgfn", "loop", "default", "-o", str(where), "--rounds", "0", *ARGUMENTS]
+    process = subprocess.Popen([*command, "--workers", "1"], start_new_session=True)
     deadline = time.monotonic() + 300
     while not list(where.glob("round-0/structures/parts/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.2)
+        time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not (where / "rounds.csv").exists()
-    subprocess.run([*command, "--resume"], check=True, timeout=600)
-    clock = ["wall_seconds", "seconds"]
-    again = pd.read_csv(where / "rounds.csv").drop(columns=clock)
-    pd.testing.assert_frame_equal(again, pd.DataFrame(log).drop(columns=clock), check_dtype=False, rtol=1e-6)
+    same(loop(replace(PLAN, rounds=0), where, workers=1, resume=True), log[:1])
 
 
-def test_a_folder_of_something_else_is_refused(plan, rounds, tmp_path):
-    folder, _, _ = rounds
-    with pytest.raises(DataError, match="--resume"):
-        loop(plan, folder)
-    with pytest.raises(DataError, match=r"started with power 2\.0, found 1"):
-        loop(replace(plan, power=1.0), folder, resume=True)
-    (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(DataError, match="other files"):
-        loop(plan, tmp_path)
+def test_it_stops_when_learning_no_longer_helps(whole, tmp_path, monkeypatch):
+    folder, log, _ = whole
+    copy, said, learn = shutil.copytree(folder, tmp_path / "loop"), [], module.learn_round
+
+    def learned(labels, where, *, base, new):
+        if where.name == "round-1":
+            return learn(labels, where, base=base, new=new)
+        return Lesson(None, {"n": 6, "mae": 0.1}, {"n": 6, "mae": 0.2})
+
+    monkeypatch.setattr(module, "learn_round", learned)
+    same(loop(replace(PLAN, rounds=3), copy, workers=1, resume=True, say=said.append), log)
+    assert said[-1].startswith("stopped before round 2: error of 6 held-back labels 0.100 eV/atom before learning")
 
 
-def test_the_command_prints_the_rounds(plan, rounds, capsys):
-    folder, _, _ = rounds
-    arguments = ["loop", plan.start, "-o", str(folder), "--rounds", "1", "--candidates", "3", "--iterations", "10"]
+def test_the_command_prints_the_rounds_and_how_to_go_on(whole, capsys):
+    folder, _, _ = whole
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--seed", "1", "--starts", "2", "--workers", "1", "--resume"])
+        main(["loop", "default", "-o", str(folder), "--rounds", "1", *ARGUMENTS, "--workers", "1", "--resume"])
     out = capsys.readouterr().out
     assert ended.value.code == 0, out
-    assert "S.U.N." in out
-    assert "written to" in out
+    assert "S.U.N. at 0.08" in out
+    assert "crystalgfn report" in out
+    assert "crystalgfn sample" in out
+
+
+def test_a_folder_of_something_else_is_refused(whole, tmp_path):
+    folder, _, _ = whole
+    with pytest.raises(DataError, match="--resume"):
+        loop(PLAN, folder)
+    with pytest.raises(DataError, match="was started with candidates 3, found 4"):
+        loop(replace(PLAN, candidates=4), folder, resume=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="other files"):
+        loop(PLAN, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"), [("prior", "a prior"), ("twelve-elements", "a model of crystals without sites")]
+)
+def test_a_start_that_is_not_prior_times_reward_is_refused(start, kind):
+    with pytest.raises(ConfigError, match=f"loop: found {start}, {kind}, allowed: a model trained to prior x reward"):
+        first_models(Plan(start=start))
 
 
 def test_a_hull_that_lacks_an_element_is_refused_before_any_work(tmp_path):
     hull = tmp_path / "hull.csv"
-    hull.write_text('elements,formation_energy_per_atom\n"{""Li"": 2, ""O"": 1}",-2.0\n')
-    with pytest.raises(ConfigError, match="no phase with H, C, N"):
-        loop(Plan(hull=str(hull)), tmp_path / "loop")
-    assert not (tmp_path / "loop" / "round-0").exists()
+    hull.write_text('elements,formation_energy_per_atom\n"{""Li"": 1}",0.0\n"{""Li"": 1, ""F"": 1}",-3.0\n')
+    with pytest.raises(ConfigError, match="has no phase with O"):
+        loop(replace(PLAN, limits={"chemsys": "Li-F-O"}, hull=str(hull)), tmp_path / "loop")
+    assert not (tmp_path / "loop").exists()
 
 
-def test_the_objective_of_a_round_is_that_of_the_start_with_what_was_learned(tmp_path):
-    terms = [{"property": "formation_energy"}, {"property": "density"}, {"stability": {}}]
-    terms.append({"success_probability": {"model": "of another loop", "power": 9}})
-    start = parse_config({**small_config().model_dump(mode="json"), "objective": terms})
-    energy, density, stability, success = _objective(start, tmp_path, 2.0)
-    assert energy.property == str(tmp_path / "proxy")
-    assert (density, stability) == (start.objective[1], start.objective[2])  # stability has the first term's property
-    assert success == SuccessProbabilityConfig(model=str(tmp_path / "success_probability.json"), power=2.0)
+def test_limits_that_leave_no_crystal_are_refused(tmp_path):
+    with pytest.raises((ConstraintError, ConfigError)):
+        loop(replace(PLAN, limits={"chemsys": "Li-F", "required": ["O"]}), tmp_path / "loop")
+    assert not (tmp_path / "loop").exists()
 
 
-def test_a_start_without_a_property_is_refused(tmp_path):
-    config = parse_config({**small_config().model_dump(mode="json"), "objective": [{"stability": {}}]})
-    train(config, tmp_path / "run")
-    with pytest.raises(ConfigError, match="names a property, allowed: one to refine"):
-        loop(Plan(start=str(tmp_path / "run")), tmp_path / "loop")
+def test_the_objective_of_a_round_names_its_model_and_its_known_crystals(tmp_path):
+    config = load_config("default")
+    assert energy_model(config) == "energy_above_hull"
+    energy, known = tmp_path / "energy_above_hull", [tmp_path / "rows.parquet"]
+    stability, novelty, pattern = objective(config.objective, energy=energy, known=known)
+    first = [term for term in config.objective if not isinstance(term, ChemicalClassesConfig)]
+    assert stability == first[0].model_copy(update={"property": str(energy)})
+    assert novelty == first[1].model_copy(update={"known": [str(known[0])]})
+    assert pattern == first[2]
+    assert [type(term) for term in objective([], energy=energy, known=known)] == [type(stability), type(novelty)]
 
 
 def test_a_mistyped_preset_is_one_line(tmp_path, capsys):

@@ -32,7 +32,7 @@ def learn_round(labels: Path, where: Path, *, base: str, new: int) -> Lesson:
         table = read_relaxed(labels)
         newest = np.arange(len(table.target)) >= len(table.target) - new
         lesson = learn(ProxyProperty.load(base), table, rehearsed=shipped_relaxed(), new=newest)
-        text = f"# {lesson.model.name}, refined\n\nReadout of the model {base!r}, fitted again: {lesson}.\n"
+        text = f"# {lesson.model.name}, refined\n\nCorrection of the model {base!r}, fitted again: {lesson}.\n"
         save_model(folder, lesson.model.network, lesson.model.card, text, half=False)
     model = ProxyProperty.load(folder)
     return Lesson(model, model.card["refined"]["before"], model.card["refined"]["after"])

@@ -1,7 +1,7 @@
 """Rounds of proposing, relaxing and learning, which teach a sampler the outcomes of its own crystals.
 
 Round 0 samples the first model in the space that is asked for, and relaxes the samples as they come. Every further
-round first learns from all labels so far: the readout of the model of the energy above the hull is fitted again
+round first learns from all labels so far: the correction of the model of the energy above the hull is fitted again
 (:mod:`crystalgfn.proxies.refine`). Then the sampler is trained on, to prior x reward with that model; and it samples
 and relaxes again, crystals that no round has relaxed before. The loop stops when the error for labels that were not
 learned from no longer falls.

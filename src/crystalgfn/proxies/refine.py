@@ -6,7 +6,7 @@ error on what it sees, in closed form. Relaxed samples of all chemistries are re
 everywhere stays.
 
 To measure the error, one in five formulas is held back (:func:`~.data.orbit_rows.folds_of`), each fifth in turn, since
-a fit takes milliseconds: so every label counts, by a readout that has not learned from its formula.
+a fit takes milliseconds: so every label counts, by a correction that has not learned from its formula.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class Lesson:
     """What labels taught a model.
 
     Attributes:
-        model: the model with new readouts, fitted to all labels; its deviation is calibrated on the errors of labels
-            while they were held back.
+        model: the model with a new correction, fitted to all labels; its deviation is calibrated on the errors of
+            labels while they were held back.
         before, after: measures (:func:`~.relaxed.measures`) over all labels, each held back, learning from the labels
             of earlier lessons alone, and from all.
     """
@@ -140,7 +140,7 @@ class Lesson:
 def learn(
     model: ProxyProperty, labels: LabelledCrystals, *, rehearsed: LabelledCrystals, new: Mask | None = None
 ) -> Lesson:
-    """Return a model of the energy above the hull with readouts that have learned from labels.
+    """Return a model of the energy above the hull with a correction that has learned from labels.
 
     Args:
         model: the first model, which has learned from none of the labels; it is not changed.
@@ -171,7 +171,7 @@ def learn(
 
 
 def _held_back(samples: Hidden, rehearsed: Hidden, folds: npt.NDArray[np.int64], learned: Mask) -> Tensor:
-    """Energies (M, N) of samples, each by readouts fitted to the ``learned`` (N,) samples of the other folds."""
+    """Energies (M, N) of samples, each by corrections fitted to the ``learned`` (N,) samples of the other folds."""
     energy = samples.energy.clone()
     for fold in range(FOLDS):
         inside = folds == fold
