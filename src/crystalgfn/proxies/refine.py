@@ -33,7 +33,7 @@ REHEARSAL_WEIGHT, RIDGE = 4.0, 100.0
 """Settings of the fit: weight of all rehearsed samples over that of all new labels, and penalty on the squares of the
 weights of standardised hidden values. Chosen on five spaces of 100 labels, by learning from half of a space's formulas:
 the error of the other half fell from 0.153 to 0.112 eV/atom (0.124 by a constant alone), the rank correlation rose from
-0.30 to 0.38."""
+0.30 to 0.38, with a model that had seen none of these spaces and a correction of the hidden layer alone."""
 
 Mask = npt.NDArray[np.bool_]
 
