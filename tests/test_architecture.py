@@ -19,6 +19,7 @@ LAYERS = (
     "errors",
     "progress",
     "section",
+    "member_layers",
     "files",
     "crystallography",
     "crystals",

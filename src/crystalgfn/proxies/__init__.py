@@ -2,7 +2,7 @@
 
 Imports point one way, from the bottom up:
 
-1. ``networks``: inputs and features, layers, one file for each kind of network, and the registry of kinds;
+1. ``networks``: inputs and features, one file for each kind of network, and the registry of kinds;
 2. ``hyperparameters``: how one network is fitted;
 3. ``data``: labels, labelled crystals, strained copies, splits, and training rows;
 4. ``checkpoints``, ``training``: the fit of one network, epoch by epoch;

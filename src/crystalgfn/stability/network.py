@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from crystalgfn.crystallography.elements import GROUP, PERIOD, PROPERTIES
+from crystalgfn.member_layers import MemberLinear
 
 N_AMOUNTS = 4
 """Numbers that describe the amount of an element: fraction, its root, its share of the largest, of the rarest."""
@@ -39,20 +40,6 @@ class Sizes:
     hidden: int = 160
     blocks: int = 3
     dropout: float = 0.1
-
-
-class MemberLinear(nn.Module):
-    """Linear maps of M members side by side: (M or 1, N, in) -> (M, N, out)."""
-
-    def __init__(self, members: int, n_in: int, n_out: int, *, scale: float = 1.0) -> None:
-        super().__init__()
-        bound = scale * (3.0 / n_in) ** 0.5
-        self.weight = nn.Parameter(torch.empty(members, n_in, n_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(members, 1, n_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map the last dimension."""
-        return torch.baddbmm(self.bias, x.expand(len(self.weight), -1, -1), self.weight)
 
 
 class HullNetwork(nn.Module):

@@ -7,13 +7,13 @@ import torch
 
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConfigError
+from crystalgfn.member_layers import MemberEmbedding, look_up
 from crystalgfn.proxies.data.energy_rows import energy_data
 from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.proxies.data.splits import grouped_split
 from crystalgfn.proxies.hyperparameters import Hyperparameters
 from crystalgfn.proxies.models import ProxyProperty, save_model
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
-from crystalgfn.proxies.networks.layers import MemberEmbedding, look_up
 from crystalgfn.proxies.networks.registry import NETWORKS, build
 from crystalgfn.proxies.training import fit_network
 from property_data import table, write

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crystalgfn.member_layers import MemberLinear
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.inputs import EQUILIBRIUM, LATTICE_COLUMNS, SHAPE_COLUMNS, Inputs
-from crystalgfn.proxies.networks.layers import MemberLinear
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.terms import Terms
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from crystalgfn.member_layers import MemberLinear
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.inputs import Inputs
-from crystalgfn.proxies.networks.layers import MemberLinear
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.terms import Terms
 

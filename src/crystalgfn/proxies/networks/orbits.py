@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from crystalgfn.crystallography.chemical_classes import CHALCOGENS, HALOGENS, NEITHER, OXYGEN, PNICTOGENS
+from crystalgfn.member_layers import MemberEmbedding, MemberLinear, look_up
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.cell import N_EQUILIBRIUM
 from crystalgfn.proxies.networks.inputs import EQUILIBRIUM, Inputs
-from crystalgfn.proxies.networks.layers import MemberEmbedding, MemberLinear, look_up
 from crystalgfn.proxies.networks.orbit_inputs import MOST_ATOMS, N_ORBIT_AMOUNTS, OrbitFeaturiser, OrbitInputs
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.terms import Terms

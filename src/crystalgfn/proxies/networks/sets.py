@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crystalgfn.member_layers import MemberEmbedding, MemberLinear, look_up
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.inputs import LATTICE_COLUMNS, N_AMOUNTS, Inputs
-from crystalgfn.proxies.networks.layers import MemberEmbedding, MemberLinear, look_up
 
 
 class SetNetwork(ProxyNetwork):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crystalgfn.member_layers import MemberEmbedding, MemberLinear, look_up
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.inputs import Inputs
-from crystalgfn.proxies.networks.layers import MemberEmbedding, MemberLinear, look_up
 
 
 class Table1Network(ProxyNetwork):
