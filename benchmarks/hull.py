@@ -26,8 +26,8 @@ import pandas as pd
 from _common import parser, report
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.elements import atomic_number
-from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
 from crystalgfn.stability.estimate import held_out
 from crystalgfn.stability.estimated import EstimatedHull
 from crystalgfn.stability.hull import Hull

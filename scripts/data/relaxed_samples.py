@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from crystalgfn.crystallography.sites.keys import site_keys
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.relaxed_samples import ABOVE_HULL, relaxed_samples
-from crystalgfn.spaces.site_encoding import with_sites
+from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
 
@@ -32,9 +31,7 @@ def main() -> None:
         candidates = CandidateTable.read(Path(folder) / TABLE)
         parts.append(relaxed_samples(Crystals.from_file(samples), candidates, source=Path(samples).stem))
     joined = Crystals.concatenate(parts)
-    sites = with_sites(joined).sites
-    assert sites is not None
-    keys = site_keys(joined.space_group, sites.elements, sites.letters).numpy()
+    keys = crystal_keys(joined)
     energy = np.nan_to_num(np.asarray(joined.column(ABOVE_HULL), dtype=float), nan=np.inf)
     order = np.lexsort((energy, keys))
     first = order[np.concatenate([[True], keys[order][1:] != keys[order][:-1]])]

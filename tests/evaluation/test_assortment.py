@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.evaluation.assortment import assorted, classes_of
+from crystalgfn.evaluation.assortment import assorted
 
 ELEMENTS = (8, 9, 12, 26)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.rewards.terms.chemical_classes import classes_of
 from crystalgfn.spaces.site_states import free_coordinates
 
 PRIOR = "log_prior"

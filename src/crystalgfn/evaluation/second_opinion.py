@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.evaluation.candidates import Candidates
-from crystalgfn.evaluation.chemical_classes import CLASSES, class_of
 from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.measured import measured, measured_share
 from crystalgfn.evaluation.sun import NEEDS_ENERGY, NEEDS_KNOWN, counts_of

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.config import CONFIG, Config, read_config
-from crystalgfn.crystallography.chemical_classes import CLASSES
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
-from crystalgfn.gflownet.weights import normalised, truncated
 from crystalgfn.progress import progress_bar
-from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig, classes_of
+from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.rewards.terms.term import TermConfig
 from crystalgfn.runs.build import POLICY, build_target
-from crystalgfn.runs.class_factors import class_factors
+from crystalgfn.runs.class_factors import class_factors, weighted_shares
 from crystalgfn.runs.folder import begin
 from crystalgfn.runs.model import Model
 
@@ -117,5 +116,4 @@ def _with(model: Model, terms: list[TermConfig], **changes: Any) -> Model:
 def class_shares(crystals: Crystals, log_weights: np.ndarray | None = None) -> dict[str, float]:
     """Return the share of each chemical class among crystals, which weigh alike unless weights (B,) are given."""
     logs = np.zeros(len(crystals)) if log_weights is None else log_weights
-    weights, names = normalised(truncated(logs)), np.array(classes_of(crystals))
-    return {name: float(weights[names == name].sum()) for name in CLASSES}
+    return weighted_shares(classes_of(crystals), logs)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.sites.keys import site_keys
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.relaxed_samples import relaxed_samples
 from crystalgfn.runs.model import Model
-from crystalgfn.spaces.site_encoding import with_sites
+from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
 CRYSTALS, CANDIDATES, STRUCTURES, ROWS = "crystals.parquet", "candidates.parquet", "structures", "rows.parquet"
@@ -20,13 +19,6 @@ CRYSTALS, CANDIDATES, STRUCTURES, ROWS = "crystals.parquet", "candidates.parquet
 
 SAMPLES = 2_000
 """Fewest samples of a round: classes and formulas are counted among them."""
-
-
-def keys_of(crystals: Crystals) -> NDArray[np.int64]:
-    """Return the key (B,) of each crystal with sites; crystals of equal group, sites and elements have the same."""
-    sites = with_sites(crystals).sites
-    assert sites is not None
-    return np.asarray(site_keys(crystals.space_group, sites.elements, sites.letters).numpy())
 
 
 def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path], seed: int) -> None:
@@ -48,8 +40,8 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
 
 def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.bool_]:
     """Return whether each of B crystals is in a table of labels."""
-    tables = [keys_of(Crystals.from_file(path)) for path in earlier]
-    return np.isin(keys_of(samples), np.concatenate(tables) if tables else [])
+    tables = [crystal_keys(Crystals.from_file(path)) for path in earlier]
+    return np.isin(crystal_keys(samples), np.concatenate(tables) if tables else [])
 
 
 def label(where: Path, *, earlier: Sequence[Path], together: Path) -> None:

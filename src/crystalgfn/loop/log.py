@@ -15,10 +15,11 @@ from crystalgfn.evaluation.inputs import Data, read_data, read_references, summa
 from crystalgfn.files.tensors import read_tensors
 from crystalgfn.gflownet.weights import effective_sample_size, truncated
 from crystalgfn.loop.following import CPU_SECONDS, SAMPLER, class_shares
-from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, STRUCTURES, keys_of, relaxed_before
+from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, STRUCTURES, relaxed_before
 from crystalgfn.properties.known import Known
 from crystalgfn.proxies.refine import Lesson
 from crystalgfn.runs.build import POLICY
+from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.table import CandidateTable
 
 OUTCOMES = {
@@ -82,7 +83,7 @@ def row_of(
         "samples": len(samples),
         "repeated": float(relaxed_before(samples, earlier).mean()),
         "formulas": len(set(samples.formulas)),
-        "keys": len(set(keys_of(samples).tolist())),
+        "keys": len(set(crystal_keys(samples).tolist())),
         **{f"{name}{of}": part[name] for name in own for of, part in (("", own), ("_prior", shares))},
         **_errors(lesson),
         "kl_to_prior": float((log_pf - log_prior).mean()) + log_space,

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
+from crystalgfn.crystallography.chemical_classes import CLASSES
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.data.labels import FORMATION_ENERGY
@@ -75,8 +76,7 @@ def evaluate_relaxed(model: ProxyProperty, relaxed: LabelledCrystals) -> dict[st
     rows = np.flatnonzero(held_back(relaxed.crystals.formulas))
     crystals, true = relaxed.crystals[rows], learned_energy(relaxed.target[rows])
     mean, deviation = (x.cpu().double().numpy() for x in model.with_deviation(crystals))
-    numbers = np.array(crystals.elements)
-    classes = np.array([class_of(numbers[row]) for row in (crystals.counts > 0).cpu().numpy()], dtype=object)
+    classes = np.array(classes_of(crystals), dtype=object)
     groups = {"all": measures(mean, true)}
     groups |= {name: measures(mean[classes == name], true[classes == name]) for name in CLASSES}
     within = (np.abs(mean - true) <= deviation)[_reported(crystals)]

@@ -11,9 +11,9 @@ import numpy as np
 from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.candidates import by_kind, resting_on
-from crystalgfn.rewards.terms.chemical_classes import classes_of
 from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable

@@ -7,18 +7,18 @@ reward without the term has, by samples of the prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Generator
 
 from crystalgfn.crystallography.chemical_classes import CLASSES
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.weights import normalised, truncated
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.rewards.terms.chemical_classes import classes_of
 from crystalgfn.spaces.crystal import CrystalSpace
 
 CHUNK = 1_000
@@ -60,12 +60,17 @@ def class_factors(
         log_pf = policy.score(drawn, space).log_pf_sum.double()
         priors.append((prior.log_prob(drawn, space).double() - log_pf).cpu())
         rewards.append(evaluation.log_reward.double().cpu())
-    names, log_prior, log_reward = np.array(classes), torch.cat(priors).numpy(), torch.cat(rewards).numpy()
-    before, after = normalised(truncated(log_prior)), normalised(truncated(log_prior + log_reward))
+    log_prior, log_reward = torch.cat(priors).numpy(), torch.cat(rewards).numpy()
+    goals = weighted_shares(classes, log_prior) if wanted is None else wanted
     factors = {}
-    for name in CLASSES:
-        share = float(after[names == name].sum())
-        goal = float(before[names == name].sum()) if wanted is None else wanted.get(name, 0.0)
+    for name, share in weighted_shares(classes, log_prior + log_reward).items():
+        goal = goals.get(name, 0.0)
         if share > 0 and goal > 0:
             factors[name] = float(min(max(goal / share, 1 / most), most))
     return factors
+
+
+def weighted_shares(classes: Sequence[str], log_weights: np.ndarray) -> dict[str, float]:
+    """Return the share of each chemical class among crystals of ``classes`` (B,) with importance weights (B,)."""
+    weights, names = normalised(truncated(log_weights)), np.array(classes)
+    return {name: float(weights[names == name].sum()) for name in CLASSES}

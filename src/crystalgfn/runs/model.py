@@ -25,9 +25,9 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
-from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
+from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
 from crystalgfn.spaces.crystal import CrystalSpace
 
@@ -39,9 +39,6 @@ LABEL = "protostructure"
 
 KNOWN = ("known", "known_pattern")
 """Properties of crystals with sites that are columns of every table of samples."""
-
-ABOVE_HULL = f"{EnergyAboveHull.name} [{EnergyAboveHull.unit}]"
-"""Column with the predicted energy above the hull."""
 
 MOST_DRAWS = 200
 """Number of times that ``CHUNK`` crystals are drawn for a chunk of stable ones, before it is given up."""
@@ -124,7 +121,7 @@ class Model:
         found = 0
         for attempt in range(MOST_DRAWS):
             drawn = self._drawn(CHUNK, [seed, chunk, attempt])
-            kept = drawn[np.asarray(drawn.columns[ABOVE_HULL], dtype=float) <= self.stable]
+            kept = drawn[np.asarray(drawn.columns[ABOVE_HULL.column], dtype=float) <= self.stable]
             parts.append(kept)
             found += len(kept)
             if found >= n:
@@ -143,8 +140,8 @@ class Model:
         scores = self.policy.score(trajectories, self.space)
         evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
-        if self.stable is not None and ABOVE_HULL not in columns:
-            columns[ABOVE_HULL] = evaluation.values.of(resolve(EnergyAboveHull.name)).cpu().numpy()
+        if self.stable is not None and ABOVE_HULL.column not in columns:
+            columns[ABOVE_HULL.column] = evaluation.values.of(resolve(ABOVE_HULL.name)).cpu().numpy()
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
         if crystals.sites is not None:
             columns[SITES] = crystals.sites.texts(crystals.space_group)

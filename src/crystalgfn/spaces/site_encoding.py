@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from crystalgfn.crystallography.sites.assignments import Assignment
+from crystalgfn.crystallography.sites.keys import site_keys
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import COLUMN, Sites, check_counts, parse_sites
@@ -63,6 +67,13 @@ def with_sites(crystals: Crystals, *, numbers: Iterable[int] | None = None) -> C
     if crystals.sites is not None:
         return crystals
     return replace(crystals, sites=Sites.from_assignments(assignments_of(crystals, numbers=numbers)))
+
+
+def crystal_keys(crystals: Crystals) -> NDArray[np.int64]:
+    """The key ``(B,)`` of each crystal: equal for the same group with the same elements on equivalent positions."""
+    sites = with_sites(crystals).sites
+    assert sites is not None
+    return np.asarray(site_keys(crystals.space_group, sites.elements, sites.letters).cpu().numpy())
 
 
 def writings_of(crystals: Crystals) -> list[Writing]:

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig, classes_of
+from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.term import Surroundings
 from crystalgfn.rewards.values import Values
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from crystalgfn.crystallography.chemical_classes import CLASSES, class_of
-from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystallography.chemical_classes import CLASSES
+from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.errors import nearest
 from crystalgfn.rewards.goals import Maximise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
@@ -77,11 +76,3 @@ class ChemicalClassesConfig(TermConfig):
     def build(self, surroundings: Surroundings) -> ChemicalClassesTerm:
         """Return the term."""
         return ChemicalClassesTerm(dict.fromkeys(CLASSES, 1.0) | self.factors)
-
-
-def classes_of(crystals: Crystals) -> list[str]:
-    """Return the chemical class of each of B crystals."""
-    present, place = np.unique(crystals.counts.cpu().numpy() > 0, axis=0, return_inverse=True)
-    numbers = np.array(crystals.elements)
-    names = [class_of(numbers[row].tolist()) for row in present]
-    return [names[i] for i in place.reshape(-1)]
