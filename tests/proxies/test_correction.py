@@ -6,7 +6,7 @@ import torch
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.correction import correct, without
+from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.orbit_inputs import OrbitFeaturiser
@@ -21,7 +21,7 @@ INPUTS = OrbitFeaturiser()(CRYSTALS).for_all_members()
 
 def samples(energy, rows=None) -> LabelledCrystals:
     table = LabelledCrystals(CRYSTALS, np.asarray(energy, dtype=float), "0" * 64, "made up")
-    return table if rows is None else without(table, ~np.isin(np.arange(300), rows))
+    return table if rows is None else table[np.isin(np.arange(300), rows)]
 
 
 def network() -> OrbitNetwork:

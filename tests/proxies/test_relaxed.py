@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crystalgfn.errors import ConfigError, PropertyError
-from crystalgfn.proxies.correction import correct, without
+from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.proxies.data.labels import ENERGY_ABOVE_HULL
 from crystalgfn.proxies.data.orbit_rows import held_back, orbit_data, read_relaxed
@@ -42,7 +42,7 @@ def fitted(tables):
     split = grouped_split(real.crystals.formulas, real.target, seed=0)
     network, _ = fit_network(SMALL, orbit_data(real, split, relaxed=relaxed, hull=None), seed=0)
     assert isinstance(network, OrbitNetwork)
-    correct(network, without(relaxed, held_back(relaxed.crystals.formulas)))
+    correct(network, relaxed[~held_back(relaxed.crystals.formulas)])
     calibrate(network, relaxed)
     card = {"name": "energy_above_hull", "unit": "eV/atom", "domain": {"elements": SYMBOLS_USED}}
     return ProxyProperty(network, card), real, relaxed, split

@@ -111,12 +111,7 @@ def test_random_sets_of_constraints(shard):
             return
         event("feasible")
         outcomes["feasible"] += 1
-        policy = random_policy(space, seed=len(seen))
-        states = policy.sample(SAMPLES, space, generator=torch.Generator().manual_seed(0)).states
-        crystals = space.crystals(states)
-        report = check_section(crystals, full(section))
-        assert report.ok, f"{report}: {section}"
-        assert len(space.states(crystals)[1]) == SAMPLES
+        assert_samples_hold(space, section, seed=len(seen))
 
     hold_or_are_refused()
     assert len(seen) >= 200 / SHARDS
@@ -152,16 +147,21 @@ def test_random_sets_of_constraints_with_sites(shard):
         outcomes["with rules for sites"] += bool(section.get("element_sites"))
         wanted = all_sites(section)
         assert set(space.groups.allowed.nonzero().flatten().tolist()) == {group for group, *_ in wanted}, section
-        states = random_policy(space, seed=0).sample(SAMPLES, space, generator=torch.Generator().manual_seed(0)).states
-        crystals = space.crystals(states)
-        report = check_section(crystals, full(section))
-        assert report.ok, f"{report}: {section}"
-        assert len(space.states(crystals)[1]) == SAMPLES
+        assert_samples_hold(space, section, seed=0)
 
     hold_or_are_refused()
     assert outcomes["feasible"] >= SETS // 6, outcomes
     assert outcomes["refused"] >= SETS // 24, outcomes
     assert outcomes["with rules for sites"] >= SETS // 16, outcomes
+
+
+def assert_samples_hold(space, section, *, seed):
+    """Samples of a random policy pass the independent check, and are states again."""
+    policy = random_policy(space, seed=seed)
+    crystals = space.crystals(policy.sample(SAMPLES, space, generator=torch.Generator().manual_seed(0)).states)
+    report = check_section(crystals, full(section))
+    assert report.ok, f"{report}: {section}"
+    assert len(space.states(crystals)[1]) == SAMPLES
 
 
 def all_sites(section):

@@ -9,12 +9,11 @@ linear correction of the last hidden layer and of a few plain numbers keeps to w
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.labelled import LabelledCrystals
@@ -32,6 +31,92 @@ FEWEST = 20
 CHUNK = 512
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the correction of M members sees of N samples.
+
+    Attributes:
+        values: (M, N, F) the last hidden layer, and plain numbers.
+        energy: (M, N) predicted energies above the hull, eV/atom.
+        target: (N,) energies above the hull as they are learned, eV/atom.
+    """
+
+    values: Floats
+    energy: Floats
+    target: Floats
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, network: OrbitNetwork, labels: LabelledCrystals) -> Seen:
+        """Pass labelled samples through a network."""
+        network.eval()
+        featurise, tables = OrbitFeaturiser(network.properties, network.volumes), network.tables()
+        values, energies = [], []
+        for rows in np.array_split(np.arange(len(labels.crystals)), max(1, -(-len(labels.crystals) // CHUNK))):
+            inputs = featurise(labels.crystals[rows]).for_all_members()
+            hidden = network.trunk(inputs, network.normalised(inputs), tables)
+            seen = network.seen_by_correction(inputs, hidden)
+            values.append(seen)
+            energies.append(network.read_out(hidden, seen).energy)
+        whole, energy = (torch.cat(parts, 1).double().numpy() for parts in (values, energies))
+        return cls(whole, energy, learned_energy(labels.target))
+
+    def __getitem__(self, rows: Mask) -> Seen:
+        """Return the samples that a mask (N,) marks."""
+        return Seen(self.values[:, rows], self.energy[:, rows], self.target[rows])
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def error(self) -> Floats:
+        """What is missing from the ensemble's mean, (N,) eV/atom."""
+        return self.target - self.energy.mean(0)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What is added to the energy of each member: slope . values + constant.
+
+    Attributes:
+        slope: (M, F) eV/atom.
+        constant: (M,) eV/atom.
+    """
+
+    slope: Floats
+    constant: Floats
+
+    @classmethod
+    def fit(cls, samples: Seen, counts: Floats, ridge: float, *, spread: Floats) -> Correction:
+        """Fit to the errors of the ensemble's mean, by ridge regression whose constant is free.
+
+        Args:
+            samples: N samples.
+            counts: (N,) how much each counts.
+            ridge: penalty on the squares of the slopes of values over their spread.
+            spread: (M, 1, F) spread of the values.
+        """
+        share = counts / counts.sum()
+        mean, centre = np.einsum("n,mnf->mf", share, samples.values), share @ samples.error
+        standard = (samples.values - mean[:, None]) / spread
+        weighted = standard * counts[:, None]
+        squares = weighted.transpose(0, 2, 1) @ standard + ridge * np.eye(standard.shape[2])
+        right = np.einsum("mnf,n->mf", weighted, samples.error - centre)
+        slope = np.linalg.solve(squares, right[..., None])[..., 0] / spread[:, 0]
+        return cls(slope, centre - (slope * mean).sum(1))
+
+    def energy(self, samples: Seen) -> Floats:
+        """Return corrected energies (M, N), eV/atom."""
+        added = np.einsum("mnf,mf->mn", samples.values, self.slope) + self.constant[:, None]
+        return np.asarray(samples.energy + added)
+
+    def add_to(self, network: OrbitNetwork) -> None:
+        """Add it to the correction that a network has."""
+        network.correction_weight += torch.from_numpy(self.slope).float()
+        network.correction_bias += torch.from_numpy(self.constant).float()
 
 
 def correct(network: OrbitNetwork, relaxed: LabelledCrystals, *, weights: Floats | None = None) -> float:
@@ -50,61 +135,29 @@ def correct(network: OrbitNetwork, relaxed: LabelledCrystals, *, weights: Floats
     """
     if len(relaxed.target) < FEWEST:
         raise DataError(f"{relaxed.name}: {len(relaxed.target)} relaxed samples, allowed: {FEWEST} or more")
-    target = learned_energy(relaxed.target)
-    counts = np.ones(len(target)) if weights is None else np.asarray(weights, dtype=float)
+    counts = np.ones(len(relaxed.target)) if weights is None else np.asarray(weights, dtype=float)
     network.correction_weight.zero_()
     network.correction_bias.zero_()
-    features, energies = _features(network, relaxed)
-    error = target - energies
+    samples = Seen.of(network, relaxed)
     fold = np.array([zlib.crc32(f"fold {formula}".encode()) % FOLDS for formula in relaxed.crystals.formulas])
-    losses = [_left_out(features, error, counts, fold, ridge) for ridge in RIDGES]
+    losses = [_left_out(samples, counts, fold, ridge) for ridge in RIDGES]
     ridge = RIDGES[int(np.argmin(losses))]
-    for member, rows in enumerate(features):
-        weight, bias = _fit(rows, error, counts, ridge)
-        network.correction_weight[member] = torch.from_numpy(weight).float()
-        network.correction_bias[member] = bias
+    _weighted_fit(samples, counts, ridge).add_to(network)
     return ridge
 
 
-def _features(network: OrbitNetwork, relaxed: LabelledCrystals) -> tuple[Floats, Floats]:
-    """What the correction sees, (M, N, F), and the ensemble's uncorrected energies (N,)."""
-    network.eval()
-    featurise, tables = OrbitFeaturiser(network.properties, network.volumes), network.tables()
-    seen, energies = list[Tensor](), list[Tensor]()
-    with torch.no_grad():
-        for rows in np.array_split(np.arange(len(relaxed.crystals)), -(-len(relaxed.crystals) // CHUNK)):
-            inputs = featurise(relaxed.crystals[rows]).for_all_members()
-            hidden = network.trunk(inputs, network.normalised(inputs), tables)
-            seen.append(network.seen_by_correction(inputs, hidden))
-            energies.append(network.terms(inputs, tables).energy.mean(0))
-    return torch.cat(seen, 1).double().numpy(), torch.cat(energies).double().numpy()
-
-
-def _left_out(features: Floats, error: Floats, counts: Floats, fold: npt.NDArray[np.int64], ridge: float) -> float:
-    """Weighted mean square of what the members' mean correction leaves of the errors of formulas left out."""
-    predicted = np.zeros_like(error)
+def _left_out(samples: Seen, counts: Floats, fold: npt.NDArray[np.int64], ridge: float) -> float:
+    """Weighted mean square of the errors of formulas left out that a correction leaves."""
+    corrected = np.zeros_like(samples.target)
     for number in range(FOLDS):
         out = fold == number
-        for rows in features:
-            weight, bias = _fit(rows[~out], error[~out], counts[~out], ridge)
-            predicted[out] += (rows[out] @ weight + bias) / len(features)
-    return float((counts * (error - predicted) ** 2).sum() / counts.sum())
+        corrected[out] = _weighted_fit(samples[~out], counts[~out], ridge).energy(samples[out]).mean(0)
+    return float((counts * (samples.target - corrected) ** 2).sum() / counts.sum())
 
 
-def _fit(rows: Floats, error: Floats, counts: Floats, ridge: float) -> tuple[Floats, float]:
-    """Weight (F,) and bias of the ridge regression of the errors (N,) on rows (N, F)."""
+def _weighted_fit(samples: Seen, counts: Floats, ridge: float) -> Correction:
+    """The correction with values standardised as they are weighted."""
     share = counts / counts.sum()
-    mean = share @ rows
-    spread = np.sqrt(share @ (rows - mean) ** 2) + 1e-6
-    standard, centre = (rows - mean) / spread, share @ error
-    weighted = standard * counts[:, None]
-    slope = (
-        np.linalg.solve(weighted.T @ standard + ridge * np.eye(rows.shape[1]), weighted.T @ (error - centre)) / spread
-    )
-    return slope, float(centre - slope @ mean)
-
-
-def without(relaxed: LabelledCrystals, left_out: Sequence[bool] | npt.NDArray[np.bool_]) -> LabelledCrystals:
-    """Return the samples that are not marked (N,)."""
-    kept = np.flatnonzero(~np.asarray(left_out, dtype=bool))
-    return LabelledCrystals(relaxed.crystals[kept], relaxed.target[kept], relaxed.sha256, relaxed.name)
+    mean = np.einsum("n,mnf->mf", share, samples.values)[:, None]
+    spread = np.sqrt(np.einsum("n,mnf->mf", share, (samples.values - mean) ** 2))[:, None] + 1e-6
+    return Correction.fit(samples, counts, ridge, spread=spread)

@@ -16,7 +16,7 @@ from crystalgfn.proxies.data.splits import Split, grouped_split, unseen_systems
 from crystalgfn.proxies.data.strain_rows import shape_change
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.gap import METAL
-from crystalgfn.proxies.relaxed import evaluate_formation, evaluate_relaxed
+from crystalgfn.proxies.relaxed import area_under_curve, evaluate_formation, evaluate_relaxed
 
 Floats = npt.NDArray[np.float64]
 Predict = Callable[[Crystals], Any]
@@ -116,10 +116,7 @@ def evaluate_metals(metal: Predict, table: LabelledCrystals, split: Split | None
     true = table.target[rows] <= METAL
     quality = {"n": len(rows), "metals": float(true.mean()), "accuracy": float(((probability > 0.5) == true).mean())}
     if 0 < true.sum() < len(true):
-        _, inverse, counts = np.unique(probability, return_inverse=True, return_counts=True)
-        rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # from 1, ties shared
-        n = int(true.sum())
-        quality["auc"] = float((rank[true].sum() - n * (n + 1) / 2) / (n * (len(true) - n)))
+        quality["auc"] = area_under_curve(probability, true)
     return quality
 
 

@@ -7,20 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.proxies.correction import Floats, Seen
 from crystalgfn.proxies.data.labelled import LabelledCrystals
 from crystalgfn.proxies.data.labels import FORMATION_ENERGY
 from crystalgfn.proxies.data.orbit_rows import held_back, learned_energy
 from crystalgfn.proxies.data.splits import Split
 from crystalgfn.proxies.models import ProxyProperty
-from crystalgfn.proxies.networks.orbit_inputs import OrbitFeaturiser
 from crystalgfn.proxies.networks.orbits import OrbitNetwork
-
-Floats = npt.NDArray[np.float64]
 
 STABLE = 0.08
 """eV/atom; samples that end at most so far above the hull, or below it, count as stable."""
@@ -37,14 +34,10 @@ def calibrate(network: OrbitNetwork, relaxed: LabelledCrystals) -> None:
 
     It is set on every second held-back formula; :func:`evaluate_relaxed` reports the share on the others.
     """
-    rows = np.flatnonzero(held_back(relaxed.crystals.formulas) & ~_reported(relaxed.crystals))
-    if not len(rows):
-        return
-    network.eval()
-    with torch.no_grad():
-        inputs = OrbitFeaturiser()(relaxed.crystals[rows]).for_all_members()
-        energy = network.terms(inputs, network.tables()).energy
-    set_deviation(network, energy.double().numpy(), learned_energy(relaxed.target[rows]))
+    rows = held_back(relaxed.crystals.formulas) & ~_reported(relaxed.crystals)
+    if rows.any():
+        samples = Seen.of(network, relaxed[rows])
+        set_deviation(network, samples.energy, samples.target)
 
 
 def set_deviation(network: OrbitNetwork, energy: Floats, true: Floats) -> None:
@@ -122,11 +115,16 @@ def measures(predicted: Floats, true: Floats) -> dict[str, float]:
         "precision": float(stable[called].mean()) if called.any() else float("nan"),
         "recall": float(called[stable].mean()) if stable.any() else float("nan"),
     }
-    rank = rankdata(predicted)
     if len(true) > 2 and np.ptp(true) > 0 and np.ptp(predicted) > 0:
-        out["rank_correlation"] = float(np.corrcoef(rank, rankdata(true))[0, 1])
-    positive = int(stable.sum())
-    if 0 < positive < len(true):
-        below = rank[~stable].sum() - (len(true) - positive) * (len(true) - positive + 1) / 2
-        out["auc"] = float(below / (positive * (len(true) - positive)))
+        out["rank_correlation"] = float(np.corrcoef(rankdata(predicted), rankdata(true))[0, 1])
+    if stable.any() and not stable.all():
+        out["auc"] = area_under_curve(predicted, ~stable)
     return out
+
+
+def area_under_curve(score: Floats, positive: npt.NDArray[np.bool_]) -> float:
+    """Return how often a positive has a higher score than a negative, (N,) each, ties counted half."""
+    from scipy.stats import rankdata
+
+    n = int(positive.sum())
+    return float((rankdata(score)[positive].sum() - n * (n + 1) / 2) / (n * (len(positive) - n)))

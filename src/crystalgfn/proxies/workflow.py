@@ -18,7 +18,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError, nearest
 from crystalgfn.proxies.card_text import card_text
 from crystalgfn.proxies.cards import make_card
-from crystalgfn.proxies.correction import correct, without
+from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
 from crystalgfn.proxies.data.labels import BAND_GAP, ENERGY_ABOVE_HULL, FORMATION_ENERGY, Label, find_label
 from crystalgfn.proxies.data.orbit_rows import held_back, read_relaxed, within_elements
@@ -155,7 +155,7 @@ def fit_model(
         appended_to=first.card if first is not None else None,
     )
     if isinstance(network, OrbitNetwork) and relaxed is not None:
-        correct(network, without(relaxed, held_back(relaxed.crystals.formulas)))
+        correct(network, relaxed[~held_back(relaxed.crystals.formulas)])
         calibrate(network, relaxed)
     domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
     save_model(folder, network, card, "", domain=domain)

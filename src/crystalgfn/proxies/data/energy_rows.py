@@ -69,12 +69,22 @@ def composition_rows(
 
     ``descriptors`` (N,) are the means of real crystals, which stand for the descriptors of the unknown cell.
     """
+    crystals, target = distinct_compositions(elements, counts, energy)
+    return Rows(Featuriser()(crystals).without_structure(descriptors), target)
+
+
+def distinct_compositions(
+    elements: Sequence[int], counts: npt.NDArray[np.int64], energy: npt.NDArray[np.float64]
+) -> tuple[Crystals, torch.Tensor]:
+    """Return the compositions ``counts`` (B, D) as crystals of a cell that means nothing, and their energies (B,).
+
+    Each reduced formula occurs once, where it occurs first.
+    """
     size = len(counts)
     cells = torch.tensor([[5.0, 5.0, 5.0, 90.0, 90.0, 90.0]], dtype=torch.float64).expand(size, 6)
     crystals = Crystals(tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), cells)
     _, first = np.unique(np.asarray(crystals.formulas, dtype=str), return_index=True)
-    inputs = Featuriser()(crystals[first]).without_structure(descriptors)
-    return Rows(inputs, torch.as_tensor(energy[first], dtype=torch.float32))
+    return crystals[first], torch.as_tensor(energy[first], dtype=torch.float32)
 
 
 def borrowed_rows(compositions: Rows, crystals: Inputs, *, seed: int) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class LabelledCrystals:
     target: npt.NDArray[np.float64]
     sha256: str
     name: str
+
+    def __getitem__(self, rows: npt.NDArray[np.bool_]) -> LabelledCrystals:
+        """Return the crystals that a mask (N,) marks."""
+        return replace(self, crystals=self.crystals[rows], target=self.target[rows])
 
     @cached_property
     def systems(self) -> list[str]:
@@ -67,9 +71,7 @@ def read_labelled(path: Path, label: Label = FORMATION_ENERGY) -> LabelledCrysta
         raise DataError(f"{path}: row {bad + 1} has {label.column} {values[bad]}, allowed: finite numbers")
     if not labelled.any():
         raise DataError(f"{path}: no rows with {label.column}, allowed: 1 or more")
-    if not labelled.all():
-        crystals, values = crystals[labelled], values[labelled]
-    return LabelledCrystals(crystals, values, file_hash(path), path.name)
+    return LabelledCrystals(crystals, values, file_hash(path), path.name)[labelled]
 
 
 def file_hash(path: Path) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.energy_rows import read_hull_entries
+from crystalgfn.proxies.data.energy_rows import distinct_compositions, read_hull_entries
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash
 from crystalgfn.proxies.data.labels import ENERGY_ABOVE_HULL, FORMATION_ENERGY
 from crystalgfn.proxies.data.rows import Rows, TrainingData, rows_of
@@ -127,16 +126,12 @@ def within_elements(relaxed: LabelledCrystals, table: LabelledCrystals) -> Label
     }
     foreign = [column for column, z in enumerate(relaxed.crystals.elements) if z not in known]
     inside = ~(relaxed.crystals.counts[:, foreign] > 0).any(1).cpu().numpy()
-    return replace(relaxed, crystals=relaxed.crystals[inside], target=relaxed.target[inside])
+    return relaxed[inside]
 
 
 def _hull_rows(path: Path, elements: Sequence[int], hidden: set[str], descriptors: Tensor) -> Rows:
     """Compositions of hull entries without structure, each once, with the hull energy as formation energy."""
     counts, energy = read_hull_entries(path, elements, hidden)
-    size = len(counts)
-    cells = torch.tensor([[5.0, 5.0, 5.0, 90.0, 90.0, 90.0]], dtype=torch.float64).expand(size, 6)
-    crystals = Crystals(tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), cells)
-    _, first = np.unique(np.asarray(crystals.formulas, dtype=str), return_index=True)
-    inputs = OrbitFeaturiser().without_sites(crystals[first], descriptors)
-    formation = torch.as_tensor(energy[first], dtype=torch.float32)
+    crystals, formation = distinct_compositions(elements, counts, energy)
+    inputs = OrbitFeaturiser().without_sites(crystals, descriptors)
     return Rows(inputs, torch.stack([torch.full_like(formation, torch.nan), formation], 1))

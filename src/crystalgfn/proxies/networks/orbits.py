@@ -94,10 +94,14 @@ class OrbitNetwork(SetNetwork):
     def terms(self, inputs: Inputs, tables: tuple[Tensor, ...]) -> Terms:
         """Return energies above the hull and formation energies (M, B), and expected cells (M, B, 7)."""
         hidden = self.trunk(inputs, self.normalised(inputs), tables)
+        return self.read_out(hidden, self.seen_by_correction(inputs, hidden))
+
+    def read_out(self, hidden: Tensor, seen: Tensor) -> Terms:
+        """Return the outputs of hidden vectors (M, B, H), corrected by what :meth:`seen_by_correction` gives."""
         raw = self.out(hidden)
         mean = self.descriptor_mean.index_select(0, self.cell_columns)
         formation = self.bounded(raw[..., 1])
-        correction = torch.einsum("mbf,mf->mb", self.seen_by_correction(inputs, hidden), self.correction_weight)
+        correction = torch.einsum("mbf,mf->mb", seen, self.correction_weight)
         above = raw[..., 0] * ABOVE_SCALE + correction + self.correction_bias[:, None]
         return Terms(above, mean + 0.3 * raw[..., self.targets :], formation=formation)
 
