@@ -103,7 +103,7 @@ def stages(axes: Axes, samples: Crystals) -> None:
         ("2  Pattern of sites", pattern, "Wyckoff positions, without\nelements; no dead ends"),
         ("3  Elements", " | ".join(held), "of 88; formulas, charges and\nall other rules hold"),
         ("4  Cell", f"{a:.2f} {b:.2f} {c:.2f} Å", f"{angle}\nin one draw"),
-        ("Prior × reward", crystal.formulas[0], "like real crystals; new;\nand what you ask for"),
+        ("Prior × reward", crystal.formulas[0], "like real crystals; stable;\nnew; and what you ask for"),
     )
     axes.set(xlim=(0, len(boxes)), ylim=(0, 1))
     axes.axis("off")
