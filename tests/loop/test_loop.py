@@ -19,13 +19,14 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, ConstraintError, DataError
 from crystalgfn.loop import rounds as module
 from crystalgfn.loop.following import objective
-from crystalgfn.loop.labels import keys_of, relaxed_before
+from crystalgfn.loop.labels import relaxed_before
 from crystalgfn.loop.plan import Plan, energy_model, first_models
 from crystalgfn.loop.rounds import loop
 from crystalgfn.proxies.data.orbit_rows import read_relaxed
 from crystalgfn.proxies.refine import Lesson
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.runs.model import load
+from crystalgfn.spaces.site_encoding import crystal_keys
 
 PLAN = Plan(limits={"chemsys": "Li-F", "n_atoms_primitive": [2, 4]}, rounds=1, candidates=3, iterations=3, seed=1)
 """Small cells, which relax in a second."""
@@ -56,7 +57,7 @@ def test_a_round_learns_follows_and_relaxes_what_is_new(whole):
     assert np.isnan(log[0]["held_back_error_after"])
     assert log[1]["held_back_error_after"] > 0
     first, second = (Crystals.from_file(folder / f"round-{number}" / "candidates.parquet") for number in (0, 1))
-    assert not set(keys_of(first).tolist()) & set(keys_of(second).tolist())
+    assert not set(crystal_keys(first).tolist()) & set(crystal_keys(second).tolist())
     card = json.loads((folder / "round-1" / "energy_above_hull" / "card.json").read_text())
     assert card["refined"]["labels"] == 3
     assert sum(log[1][f"{name}_prior"] for name in ("halides", "intermetallics", "others")) == pytest.approx(1)
