@@ -37,7 +37,7 @@ DOMAIN = "domain_distance"
 LABEL = "protostructure"
 """Column with the protostructure label of crystals with sites (:mod:`.crystallography.sites.protostructures`)."""
 
-KNOWN = ("known", "known_pattern")
+KNOWN = ("known", "known_pattern", "known_formula")
 """Properties of crystals with sites that are columns of every table of samples."""
 
 MOST_DRAWS = 200
@@ -99,7 +99,8 @@ class Model:
             crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
             the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
             space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own. Crystals
-            with sites also have columns ``wyckoff``, ``protostructure``, ``known`` and ``known_pattern``.
+            with sites also have columns ``wyckoff``, ``protostructure``, ``known``, ``known_pattern`` and
+            ``known_formula``.
 
         Raises:
             ConfigError: ``n`` is below 1.
