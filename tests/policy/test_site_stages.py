@@ -241,8 +241,9 @@ def test_recognised_formulas_have_a_weight_of_their_own():
     drops = after - before < -20
     assert 0.05 < is_known.float().mean() < 0.6
     assert (drops <= is_known).all()  # whatever the cell: a formula is one with its multiples
-    several = choices.sum(1) > 2
-    assert drops[is_known & several].float().mean() > 0.9
+    several = is_known & (choices.sum(1) > 1)  # where the known one is the only choice, it loses nothing
+    assert several.sum() > 5
+    assert drops[several].float().mean() > 0.9
     samples = policy.sample(2_000, space, generator=torch.Generator().manual_seed(0)).states
     found = torch.isin(formula_keys_of(space.crystals(samples)), known).float().mean()
     assert found < 0.02 + (is_known & ~drops).float().mean()
