@@ -144,9 +144,8 @@ def test_probabilities_of_all_crystals_add_up_to_one(name, remembers):
         policy.remember(states[torch.arange(0, len(states), 3)])
         with torch.no_grad():
             policy.stages["sites"].table.weight.add_(torch.randn(64, generator=torch.Generator().manual_seed(0)))
-        policy.recognise(
-            states[torch.arange(0, len(states), 2)], formula_keys_of(space.crystals(states[torch.arange(0, len(states), 5)]))
-        )
+        some = states[torch.arange(0, len(states), 5)]
+        policy.recognise(states[torch.arange(0, len(states), 2)], formula_keys_of(space.crystals(some)))
     with torch.no_grad():
         back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(0))
         scores = policy.score(back, space)

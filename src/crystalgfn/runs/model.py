@@ -26,6 +26,7 @@ from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
@@ -253,24 +254,24 @@ class Model:
     def knowing(self, *tables: str | Path) -> Model:
         """The model with further tables of known crystals, which its reward counts as known.
 
-        The policy stays as it is: the columns ``known``, ``log_reward`` and ``log_weight`` change, and what
+        The policy stays as it is: the columns ``known``, ``known_formula``, ``log_reward`` and ``log_weight`` change, and what
         :meth:`resample` and :meth:`finetuned` lead to.
 
         Args:
             tables: files with a column ``wyckoff``.
 
         Raises:
-            ConfigError: the reward has no term of novelty.
+            ConfigError: the reward has no term of novelty, nor of known formulas.
             DataError: a table cannot be read, or has no sites.
         """
         terms = [
             term.model_copy(update={"known": (*term.known, *map(str, tables))})
-            if isinstance(term, NoveltyConfig)
+            if isinstance(term, NoveltyConfig | FormulaConfig)
             else term
             for term in self.config.objective
         ]
         if terms == self.config.objective and tables:
-            raise ConfigError("known: the objective has no term novelty, allowed: models with one, such as default")
+            raise ConfigError("known: the objective has no term novelty or formula, allowed: models with one, such as default")
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 
