@@ -72,7 +72,7 @@ def test_the_labels_of_all_rounds_can_be_trained_with(whole):
 def test_what_earlier_rounds_relaxed_counts_as_known(whole):
     folder, _, _ = whole
     earlier = [folder / "round-0" / "rows.parquet"]
-    tables = [Crystals.from_file(folder / f"round-{number}" / "crystals.parquet") for number in (0, 1)]
+    tables = [Crystals.from_file(folder / f"round-{number}" / "pool.parquet") for number in (0, 1)]
     before, after = (np.asarray(t.column("known"), dtype=bool)[relaxed_before(t, earlier)] for t in tables)
     assert not before.all()
     assert len(after)

@@ -254,8 +254,8 @@ class Model:
     def knowing(self, *tables: str | Path) -> Model:
         """The model with further tables of known crystals, which its reward counts as known.
 
-        The policy stays as it is: the columns ``known``, ``known_formula``, ``log_reward`` and ``log_weight`` change, and what
-        :meth:`resample` and :meth:`finetuned` lead to.
+        The policy stays as it is: the columns ``known``, ``known_formula``, ``log_reward`` and ``log_weight`` change,
+        and what :meth:`resample` and :meth:`finetuned` lead to.
 
         Args:
             tables: files with a column ``wyckoff``.
@@ -271,7 +271,9 @@ class Model:
             for term in self.config.objective
         ]
         if terms == self.config.objective and tables:
-            raise ConfigError("known: the objective has no term novelty or formula, allowed: models with one, such as default")
+            raise ConfigError(
+                "known: the objective has no term novelty or formula, allowed: models with one, such as default"
+            )
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 
