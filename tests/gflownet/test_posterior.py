@@ -33,14 +33,13 @@ class Reward:
         return self.f[states.space_group] + self.h[states.elements, states.counts].sum(1)
 
 
-@pytest.fixture(scope="module")
-def trained():
+@pytest.fixture(scope="module", params=[0.0, 0.5], ids=["plain", "towards the target"])
+def trained(request):
     """A trainer after 13,000 trajectories, and its reports."""
     space = small_space(**LIMITS)
     policy = random_policy(space, 0)
-    recipe = TrainingRecipe(
-        iterations=250, batch_size=64, ema=0.98, replay_share=0.2, objective=RelativeTrajectoryBalance()
-    )
+    objective = RelativeTrajectoryBalance(towards_target=request.param)
+    recipe = TrainingRecipe(iterations=250, batch_size=64, ema=0.98, replay_share=0.2, objective=objective)
     prior = FrozenPolicy(copy.deepcopy(policy).requires_grad_(False), space, same_steps=True)
     trainer, reports = Trainer(policy, space, Reward(space), recipe, seed=0, prior=prior), []
     trainer.run(recipe.iterations, reports.append, every=50)

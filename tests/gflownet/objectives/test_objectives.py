@@ -1,6 +1,7 @@
 """Objectives are zero for balanced policies and agree with their definitions written out."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from crystalgfn.gflownet.objectives.backward import TrajectoryLikelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import ScoredBatch
+from crystalgfn.gflownet.objectives.relative_trajectory_balance import RelativeTrajectoryBalance
 from crystalgfn.gflownet.objectives.subtrajectory_balance import SubTrajectoryBalance
 from crystalgfn.gflownet.objectives.trajectory_balance import TrajectoryBalance
 from crystalgfn.policy.policy import Scores
@@ -33,6 +35,41 @@ def test_trajectory_balance_and_variance_vanish_when_balanced():
     assert LogPartitionVariance().loss(batch(s, log_reward + 3), torch.tensor(0.0)) < 1e-10
     spread = batch(s, log_reward + torch.arange(5))
     assert LogPartitionVariance().loss(spread, torch.tensor(0.0)) == pytest.approx(2.0)
+
+
+def prior_batch(delta):
+    """A batch with given delta = sum log P_F - sum log P_prior - log R."""
+    s = scores()
+    return replace(batch(s, -torch.as_tensor(delta)), log_prior=s.log_pf_sum)
+
+
+def test_relative_trajectory_balance_is_a_variance():
+    delta = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0])
+    assert RelativeTrajectoryBalance().loss(prior_batch(delta), torch.tensor(0.0)) == pytest.approx(2.0)
+    for share in (0.0, 0.4, 1.0):
+        same = RelativeTrajectoryBalance(towards_target=share).loss(
+            prior_batch(torch.full((5,), 1.3)), torch.tensor(0.0)
+        )
+        assert float(same) == pytest.approx(0, abs=1e-10)
+    with pytest.raises(ValueError, match="prior"):
+        RelativeTrajectoryBalance().loss(batch(scores(), torch.zeros(5)), torch.tensor(0.0))
+
+
+def test_towards_the_target_weights_count():
+    delta = torch.tensor([0.0, 0.2, 0.4, 0.6, 0.8])
+    weights = torch.exp(-delta) / torch.exp(-delta).sum()  # none above 1 / sqrt(5)
+    counts = 0.7 / 5 + 0.3 * weights
+    expected = (counts * (delta - (counts * delta).sum()) ** 2).sum()
+    loss = RelativeTrajectoryBalance(towards_target=0.3).loss(prior_batch(delta), torch.tensor(0.0))
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_one_weight_never_counts_for_the_whole_batch():
+    missed = torch.tensor([0.0, 0.0, 0.0, 0.0, -50.0])  # a crystal that the policy gives e^-50 of its share
+    ends = prior_batch(missed)
+    cut = RelativeTrajectoryBalance(towards_target=1.0).loss(ends, torch.tensor(0.0))
+    whole = RelativeTrajectoryBalance().loss(ends, torch.tensor(0.0))
+    assert cut > 0.1 * whole  # uncut, all the weight would lie on one crystal, and the variance would be 0
 
 
 def test_subtrajectory_balance_against_all_pairs_written_out():

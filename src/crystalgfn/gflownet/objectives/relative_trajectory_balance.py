@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import torch
@@ -21,16 +20,16 @@ class RelativeTrajectoryBalance(Objective):
     is a frozen policy over the same stages (``training.prior``). P_B does not occur: prior and policy share it.
 
     The variance may be taken over any distribution of trajectories. Over the policy's own, a policy too small for the
-    target makes the mean log-weight alike everywhere, which gives too little to crystals whose weights differ much among
-    each other. With ``towards_target`` trajectories count in part by their importance weights, as if the target had
-    drawn them: then what the target holds is not left out.
+    target makes the mean log-weight alike everywhere, which gives too little to crystals whose weights differ much
+    among each other. With ``towards_target`` trajectories count in part by their importance weights, as if the target
+    had drawn them: then what the target holds is not left out.
     """
 
     prior: ClassVar[bool] = True
 
     towards_target: float = Field(0.0, ge=0.0, le=1.0)
-    """Share of the loss that counts trajectories by their importance weights in the batch, cut at the square root of its
-    size times their mean; the rest counts them alike."""
+    """Share of the loss that counts trajectories by their importance weights in the batch, cut at the square root of
+    its size times their mean; the rest counts them alike."""
 
     def loss(self, batch: ScoredBatch, log_z: Tensor) -> Tensor:
         """See :meth:`Objective.loss`.
@@ -48,7 +47,7 @@ class RelativeTrajectoryBalance(Objective):
 
 
 def _weights(log_weight: Tensor) -> Tensor:
-    """Importance weights ``(B,)`` that add up to 1, cut at sqrt(B) times their mean; 0 where one is not finite."""
+    """Importance weights ``(B,)`` that add up to 1: cut at sqrt(B) times their mean, what is cut off shared by all."""
     finite = torch.where(log_weight.isfinite(), log_weight, -torch.inf)
-    cut = finite.log_softmax(0).clamp(max=-0.5 * math.log(len(log_weight)))
-    return cut.softmax(0)
+    cut = finite.softmax(0).clamp(max=len(log_weight) ** -0.5)
+    return cut + (1 - cut.sum()) / len(log_weight)
