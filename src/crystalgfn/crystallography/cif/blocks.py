@@ -1,6 +1,6 @@
 """The text of a CIF as data blocks: names with their values, nothing interpreted and nothing mended.
 
-Syntax: Hall, Allen, Brown, Acta Cryst. A47, 655 (1991). A name that stands twice in a block, a loop with cells left over
+Syntax: Hall, Allen, Brown, Acta Cryst. A47, 655 (1991). A name with two values in a block, a loop with cells left over
 and a value that belongs to no name are errors, because any reading of them is a guess.
 """
 
@@ -106,7 +106,9 @@ def parse(text: str) -> list[Block]:
         starts_block = kind == "bare" and lower.startswith("data_")
         reserved = kind == "bare" and (lower in ("loop_", "global_", "stop_") or lower.startswith("save_"))
         if is_name and heading:
-            names.append(_name(blocks[-1], names, word, where))
+            if (name := _name(word)) in names:
+                raise DataError(f"no CIF: {where} has {word} a second time in one loop, allowed: once")
+            names.append(name)
         elif is_name or starts_block or reserved:
             if blocks:
                 _finish(blocks[-1], names, cells, where)
@@ -117,7 +119,7 @@ def parse(text: str) -> list[Block]:
             elif not blocks:
                 raise DataError(f"no CIF: {where} is {word[:40]!r}, allowed: data_ before anything else")
             elif is_name:
-                names = [_name(blocks[-1], names, word, where)]
+                names = [_name(word)]
             else:
                 loop = heading = lower == "loop_"
         elif not names or (cells and not loop):
@@ -147,18 +149,20 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
             yield kind, match[kind], match.start()
 
 
-def _name(block: Block, names: list[str], word: str, where: str) -> str:
-    name = word.lower().replace(".", "_")
-    if name in block.values or name in names:
-        raise DataError(f"no CIF: {where} has {word} a second time in the block {block.name!r}, allowed: once")
-    return name
+def _name(word: str) -> str:
+    return word.lower().replace(".", "_")
 
 
 def _finish(block: Block, names: list[str], cells: list[str | None], where: str) -> None:
-    """Add a value or a loop to its block."""
+    """Add a value or a loop to its block; a name may stand again with the same values or none, as the AMCSD writes."""
     if names and len(cells) % len(names):
         raise DataError(
             f"no CIF: the loop before {where} has {len(cells)} values for {len(names)} names, allowed: a multiple"
         )
     for column, name in enumerate(names):
-        block.values[name] = cells[column :: len(names)] or ([] if len(names) > 1 else [None])
+        values = cells[column :: len(names)] or ([] if len(names) > 1 else [None])
+        earlier = block.values.get(name)
+        if earlier is None or not any(earlier):
+            block.values[name] = values
+        elif any(values) and values != earlier:
+            raise DataError(f"no CIF: before {where}, {name} stands a second time with other values, allowed: once")

@@ -10,7 +10,7 @@ from crystalgfn.crystallography.cif.sites import formula_sum
 from crystalgfn.crystallography.elements import GRAMS_PER_CM3, SYMBOLS
 from crystalgfn.errors import DataError
 
-VOLUME_TOLERANCE = 0.01
+VOLUME_TOLERANCE = 0.02
 DENSITY_TOLERANCE = 0.05
 """Largest relative differences from what is declared."""
 

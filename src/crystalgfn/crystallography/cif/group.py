@@ -137,12 +137,12 @@ def _declared(block: Block) -> tuple[list[GroupSetting], str]:
         if value not in range(1, 231):
             raise DataError(f"space group number {value:g}, allowed: 1 to 230")
         if groups or not symbol:
-            groups.append((f"{value:g}", settings.numbered(int(value))))
+            groups.append(("the number", settings.numbered(int(value))))
     for text, found in groups[1:]:
         if found[0].number != groups[0][1][0].number:
             raise DataError(
-                f"space groups that contradict each other: {groups[0][0]!r} is {groups[0][1][0].number}, "
-                f"{text!r} is {found[0].number}"
+                f"space groups that contradict each other: {groups[0][0]} is {groups[0][1][0].number}, "
+                f"{text} is {found[0].number}"
             )
     common = list(groups[0][1]) if groups else []
     for _, found in groups[1:]:
@@ -170,7 +170,7 @@ def _from_list(texts: tuple[str, ...]) -> Operations:
     rotations, translations = (np.array(part) for part in zip(*found, strict=True))
     _check_group(rotations, translations)
     number = settings.group_of(tuple(rotations.ravel().tolist()), tuple(translations.ravel().tolist()))
-    return Operations(rotations, translations, number, f"the {len(texts)} operations that are listed")
+    return Operations(rotations, translations, number, f"the {len(rotations)} listed operations")
 
 
 def _operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

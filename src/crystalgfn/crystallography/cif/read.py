@@ -137,7 +137,7 @@ def _check_group(group: Group, operations: Operations, structure: Structure) -> 
         return
     if find_group(structure, SYMPREC_A) != group.declared:
         raise DataError(
-            f"space group: number {group.declared} declared, {operations.title} are of number {operations.number}"
+            f"space group: number {group.declared} declared, {operations.title} make number {operations.number}"
         )
 
 

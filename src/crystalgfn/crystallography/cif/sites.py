@@ -78,7 +78,7 @@ def read_sites(block: Block) -> list[AtomSite]:
             raise DataError(f"site {label} has occupancy {occupancy:g}, allowed: 0 to 1")
         if occupancy == 0 or (kinds[row] or "").lower() == "dum":
             continue
-        z, mass = _element(types[row], labels[row], formula)
+        z, mass = _element(types[row], label, formula)
         if occupancy < 1 - FULL:
             raise DataError(f"disordered: site {label} has occupancy {occupancy:g}")
         if _number(hydrogens[row], f"hydrogen atoms of site {label}", 0.0):
@@ -125,20 +125,19 @@ def _symbol(text: str) -> int | None:
     return SYMBOLS.index(text) if text and text in SYMBOLS else None
 
 
-def _element(kind: str | None, label: str | None, formula: dict[int, float]) -> tuple[int, float]:
+def _element(kind: str | None, label: str, formula: dict[int, float]) -> tuple[int, float]:
     """Return atomic number and mass (g/mol) of the element that a type symbol, or else a label, names."""
-    match = _TYPE.fullmatch(kind) if kind else _LABEL.match(label or "")
+    match = _TYPE.fullmatch(kind) if kind else _LABEL.match(label)
     z = None
     if match is not None:
         isotope, letters = match[1], match[2]
         z = _symbol(letters)
-        if z is None and letters.isupper() and len(letters) == 2:  # NA is sodium, CO may be a group of two
+        if z is None and letters.isupper() and len(letters) == 2:  # NA is sodium, but CO a group, CA a carbon's name
             z = _symbol(letters.capitalize())
-            if all(_symbol(letter) for letter in letters) and z not in formula:
+            if z not in formula and (not kind or all(_symbol(letter) for letter in letters)):
                 z = None
     if match is None or z is None:
-        shown = kind or label or ""
-        raise DataError(f"site {label or kind} is no element: found {shown!r}, allowed: symbols such as Na, Fe3+ or 7Li")
+        raise DataError(f"site {label} is no element: found {kind or label!r}, allowed: symbols such as Na, Fe3+ or 7Li")
     mass = DEUTERIUM if letters == "D" else float(ATOMIC_MASS[z])
     return z, float(isotope) if isotope and abs(float(isotope) - mass) < 0.2 * mass + 2 else mass
 
