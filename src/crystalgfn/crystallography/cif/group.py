@@ -38,6 +38,7 @@ NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 METRIC_TOLERANCE = 0.02
 """Largest change of the metric by an operation, relative to its largest component: relaxed cells are a little off."""
 
+_NUMBER = "the number"
 _TRANSLATION = 0.005  # rounded decimals of a translation that is a multiple of 1/24
 _TERM = re.compile(r"([+-]?)(?:(\d+)/(\d+)|(\d*\.\d+|\d+\.?)|([xyz]))")
 
@@ -89,7 +90,7 @@ def read_group(block: Block, cell: NDArray[np.float64]) -> Group:
         raise DataError("a magnetic CIF, allowed: one with _space_group_symop_operation_xyz")
     if any(name.startswith(("_space_group_symop_ssg", "_cell_wave_vector")) for name in block.values):
         raise DataError("a modulated structure, allowed: three-dimensional ones")
-    named, symbol = _declared(block)
+    named, symbol, clash = _declared(block)
     numbers = {setting.number for setting in named}
     declared = numbers.pop() if len(numbers) == 1 else None
     texts = tuple(text for text in _listed(block) if text is not None)
@@ -104,13 +105,14 @@ def read_group(block: Block, cell: NDArray[np.float64]) -> Group:
         if symbol:
             raise DataError(f"unknown space group {symbol!r} and no list of operations, allowed: one of the two")
         return Group((_from_list(("x,y,z",)),), None, listed=False)
+    if clash:
+        raise DataError(clash)
     candidates = [_of_setting(setting) for setting in named]
     fitting = [(s, o) for s, o in zip(named, candidates, strict=True) if _has_symmetry(cell, o)]
     if not fitting:
         raise DataError(f"the cell does not have the symmetry of {' or '.join(s.title for s in named[:3])}")
     if 3 <= fitting[0][0].number <= 15:  # the unique axis that short symbols mean, where the cell leaves it open
-        axis = fitting[0][0].choice[:1]
-        fitting = [(s, o) for s, o in fitting if s.choice[:1] == axis]
+        fitting = [(s, o) for s, o in fitting if s.axis == fitting[0][0].axis]
     return Group(tuple(operations for _, operations in fitting), declared, listed=False)
 
 
@@ -119,8 +121,12 @@ def _listed(block: Block) -> list[str | None]:
     return max((block.values.get(name, []) for name in LISTS), key=len)
 
 
-def _declared(block: Block) -> tuple[list[GroupSetting], str]:
-    """Return the settings that the names of a block allow together, and a symbol that stands there, if any."""
+def _declared(block: Block) -> tuple[list[GroupSetting], str, str]:
+    """Return the settings that the names of a block allow together, a symbol that stands there, and a contradiction.
+
+    Raises:
+        DataError: names of different space groups.
+    """
     groups: list[tuple[str, list[GroupSetting]]] = []
     symbol = ""
     if text := block.value(*HALL):
@@ -137,17 +143,20 @@ def _declared(block: Block) -> tuple[list[GroupSetting], str]:
         if value not in range(1, 231):
             raise DataError(f"space group number {value:g}, allowed: 1 to 230")
         if groups or not symbol:
-            groups.append(("the number", settings.numbered(int(value))))
+            groups.append((_NUMBER, settings.numbered(int(value))))
     for text, found in groups[1:]:
         if found[0].number != groups[0][1][0].number:
             raise DataError(
                 f"space groups that contradict each other: {groups[0][0]} is {groups[0][1][0].number}, "
                 f"{text} is {found[0].number}"
             )
-    common = list(groups[0][1]) if groups else []
-    for _, found in groups[1:]:
-        common = [setting for setting in common if setting in found] or common
-    return common, symbol
+    common, clash = list(groups[0][1]) if groups else [], ""
+    for text, found in groups[1:]:
+        both = [setting for setting in common if setting in found]
+        if not both and text != _NUMBER:  # a number alone says nothing of the setting
+            clash = f"settings that contradict each other: {groups[0][0]} and {text}, allowed: one of them"
+        common = both or common
+    return common, symbol, clash
 
 
 @lru_cache(maxsize=600)
@@ -180,12 +189,12 @@ def _operation(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     for row, part in enumerate(rows if len(rows) == 3 else []):
         end = 0
         for match in _TERM.finditer(part):
-            if match.start() != end or (end and not match[1]):
+            if match.start() != end or (end and not match[1]) or (match[3] and not int(match[3])):
                 break
             end, sign = match.end(), -1 if match[1] == "-" else 1
             if match[5]:
                 rotation[row, "xyz".index(match[5])] += sign
-            elif match[2] and int(match[3]):
+            elif match[2]:
                 translation[row] += sign * int(match[2]) / int(match[3])
             elif match[4]:
                 translation[row] += sign * float(match[4])

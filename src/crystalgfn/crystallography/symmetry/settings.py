@@ -20,7 +20,8 @@ from crystalgfn.crystallography.symmetry.search import find_symmetry
 SETTINGS = 530
 
 _CHOICES = {"z": "2", "s": "1", "h": "H", "r": "R"}
-_OLD_GLIDES = "abc"
+_TWO_GLIDES = (67, 68)  # each symbol of today, with an e, had two older ones for two settings
+_OLD_GLIDES = {"C": "ab", "A": "bc", "B": "ca"}
 _FIRST = np.array([0.137_129, 0.271_907, 0.418_313])
 _SECOND = np.array([0.061_453, 0.387_211, 0.209_817])
 _METRIC = np.array([[420.0, 13.0, -17.0], [13.0, 510.0, 23.0], [-17.0, 23.0, 640.0]])
@@ -47,6 +48,16 @@ class GroupSetting:
         """The symbol with its choice, for messages."""
         return f"{self.symbol}{f' :{self.choice}' if self.choice else ''} ({self.number})"
 
+    @property
+    def axis(self) -> str:
+        """The unique axis of a monoclinic setting, ``"a"``, ``"b"`` or ``"c"``."""
+        return self.choice.lstrip("-")[:1]
+
+    @property
+    def exchanged(self) -> bool:
+        """Whether two axes of an orthorhombic group are exchanged, and one of them reversed."""
+        return self.choice.endswith(("ba-c", "-cba", "a-cb"))
+
     def operations(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rotations (G, 3, 3) and translations (G, 3) in fractional coordinates, centring translations included."""
         return _operations(self.hall_number)
@@ -56,14 +67,15 @@ def named(symbol: str) -> list[GroupSetting]:
     """Return the settings that a Hermann-Mauguin symbol may mean, the most usual first; none for an unknown symbol."""
     text = _compact(symbol)
     choice = ""
-    if match := re.fullmatch(r"(.+?)(?::(\w+)|([zshr]))", text):
+    if match := re.fullmatch(r"(.+?)(?::([\w-]+)|([zshr]))", text):
         text, choice = match[1], _CHOICES.get(match[2] or match[3], match[2] or match[3])
     if text.startswith("h"):  # hexagonal axes, as protein crystallographers write them
         text, choice = f"r{text[1:]}", choice or "H"
     settings = _by_symbol().get(text, [])
     if choice:
-        settings = [s for s in settings if s.choice.lower() == choice.lower()]
-    return settings
+        origin = choice in ("1", "2")  # there may be a choice of axes behind it
+        settings = [s for s in settings if choice.lower() == (s.choice[:1] if origin else s.choice).lower()]
+    return [s for s in settings if not s.exchanged] or settings
 
 
 def hall(symbol: str) -> GroupSetting | None:
@@ -109,7 +121,7 @@ def _by_symbol() -> dict[str, list[GroupSetting]]:
         for key in dict.fromkeys(_keys(setting, short)):
             out.setdefault(key, []).append(setting)
     for settings in out.values():  # unique axis b before c before a, as in the short symbols of the tables
-        settings.sort(key=lambda s: ("bca".find(s.choice[:1]) if 3 <= s.number <= 15 else 0, s.hall_number))
+        settings.sort(key=lambda s: ("bca".find(s.axis) if 3 <= s.number <= 15 else 0, s.hall_number))
     return out
 
 
@@ -123,7 +135,8 @@ def _keys(setting: GroupSetting, short: str) -> Iterable[str]:
     if setting.number >= 195:
         yield _compact(short).replace("-3", "3")
     if "e" in short:
-        yield from (_compact(short).replace("e", glide) for glide in _OLD_GLIDES)
+        glides = _OLD_GLIDES[short[0]][setting.exchanged] if setting.number in _TWO_GLIDES else "abc"
+        yield from (_compact(short).replace("e", glide) for glide in glides)
 
 
 @cache

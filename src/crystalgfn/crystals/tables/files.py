@@ -27,12 +27,13 @@ MISSING_TEXT = ""
 _FORMULA = r"^[=+\-@\t\r\n]"
 """How text begins that a spreadsheet runs."""
 
-_AS_NUMBER = r"(?i:[+\-]?[0-9.][0-9.e+\-]*|0x.*|[+\-]?inf(inity)?|[+\-]?nan|true|false|<?na>?|n/a|#n/a|null|none)"
+_AS_NUMBER = r"(?i:[0-9.][0-9.e+\-]*|0x.*|inf(inity)?|nan|true|false|<?na>?|n/a|#n/a|null|none)"
 
 # Reading takes an apostrophe from text that has one before a formula, blanks, nothing, or what reads as a number or a
 # missing value. Writing puts one before text that would else come back as a number, or without its own apostrophe.
 _MARKED = rf"^'+[=+\-@\s]|^'+$|^'(?s:.*)\s$|^'+{_AS_NUMBER}$"
-_AMBIGUOUS = rf"^\s*{_AS_NUMBER}\s*$"
+_NUMBER = r"[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?"
+_AMBIGUOUS = rf"^\s*({_NUMBER}|(?i:0x[0-9a-f]+|[+\-]?inf(inity)?|[+\-]?nan|true|false|<?na>?|n/a|#n/a|null|none))\s*$"
 
 
 def suffix_of(path: Path) -> str:
