@@ -54,7 +54,11 @@ def test_a_file_of_several_crystals_counts_each(folder):
     assert found["metrics"]["outcome"]["submitted"]["value"] == 7
     assert found["metrics"]["outcome"]["structures"]["value"] == pytest.approx(5 / 7)
     assert list(found["broken"]) == ["all.cif#void", "d.cif"]
-    assert [row.cif for row in read_data(folder).candidates.rows][1:4] == ["all.cif#a_MgO", "all.cif#c_CaO", "all.cif#void"]
+    assert [row.cif for row in read_data(folder).candidates.rows][1:4] == [
+        "all.cif#a_MgO",
+        "all.cif#c_CaO",
+        "all.cif#void",
+    ]
 
 
 @pytest.mark.parametrize("where", ["reference", "candidates"])
@@ -63,7 +67,12 @@ def test_oxidation_states_do_not_make_a_crystal_new(folder, tmp_path, where):
     known.mkdir()
     write_cif(known / "mgo.cif", rocksalt(4.2))
     charged = known / "mgo.cif" if where == "reference" else folder / "a.cif"
-    text = re.sub(r"^  (Mg|O)  ", lambda match: f"  {match[1]}2{'+' if match[1] == 'Mg' else '-'}  ", charged.read_text(), flags=re.M)
+    text = re.sub(
+        r"^  (Mg|O)  ",
+        lambda match: f"  {match[1]}2{'+' if match[1] == 'Mg' else '-'}  ",
+        charged.read_text(),
+        flags=re.M,
+    )
     charged.write_text(f"{text}loop_\n_atom_type_symbol\n_atom_type_oxidation_number\nMg2+ 2\nO2- -2\n")
     found = evaluate(read_data(folder), read_references([known]), smact=False)
     assert found["metrics"]["uniqueness"]["novel"]["value"] == 0.25

@@ -21,7 +21,8 @@ def _together() -> list[str]:
 @app.command()
 def export(
     folder: Annotated[
-        Path, typer.Argument(help="A folder of crystalgfn structures; for a spreadsheet also a table.", show_default=False)
+        Path,
+        typer.Argument(help="A folder of crystalgfn structures; for a spreadsheet also a table.", show_default=False),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="File to write.", show_default=False)],
     form: Annotated[

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from cif_text import FM3M, cif
 
+from cif_text import FM3M, cif
 from crystalgfn.crystallography.cif.blocks import parse
 from crystalgfn.crystallography.cif.group import read_group
 from crystalgfn.errors import DataError
@@ -34,7 +34,9 @@ def test_decimals_of_translations_are_fractions():
     np.testing.assert_allclose(found.candidates[0].translations[:, 2], [0, 1 / 3, 2 / 3])
 
 
-@pytest.mark.parametrize("text", ["x,y", "x,y,q", "x,y,", "x,y,z,z", "x,x,z", "x y,y,z", "x,y,z+1/0", "2*x,y,z", "hello"])
+@pytest.mark.parametrize(
+    "text", ["x,y", "x,y,q", "x,y,", "x,y,z,z", "x,x,z", "x y,y,z", "x,y,z+1/0", "2*x,y,z", "hello"]
+)
 def test_what_is_no_operation(text):
     with pytest.raises(DataError, match="symmetry operation"):
         group(operations=["x,y,z", text])
@@ -71,7 +73,11 @@ def test_groups_without_a_list(lines, numbers):
         ),
         (("_space_group_IT_number 231",), (), "number 231, allowed: 1 to 230"),
         (("_space_group_name_H-M_alt 'Q m m'",), (), "unknown space group 'Q m m' and no list"),
-        (("_space_group_name_H-M_alt 'Q m m'",), ("x,y,z",), "unknown space group 'Q m m' with the operation x,y,z alone"),
+        (
+            ("_space_group_name_H-M_alt 'Q m m'",),
+            ("x,y,z",),
+            "unknown space group 'Q m m' with the operation x,y,z alone",
+        ),
         (("_space_group_name_H-M_alt 'P 63 m c'",), (), "the cell does not have the symmetry of P 6_3 m c"),
         (("_space_group_name_H-M_alt 'R -3 m :H'",), (), "the cell does not have the symmetry of R -3 2/m :H"),
         ((), ("x,y,z", "-y,x-y,z", "y-x,-x,z"), "the cell does not have the symmetry of the 3 operations"),

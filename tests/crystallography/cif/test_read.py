@@ -1,10 +1,10 @@
-"""CIF text to crystals: what is read is what the file declares, in any setting, or the file is refused with a reason."""
+"""CIF text to crystals: what is read is what the file declares, in any setting, or it is refused with a reason."""
 
 import numpy as np
 import pytest
-from cif_text import ALL_ATOMS, FM3M, ROCK_SALT, SITE, cif
 from pymatgen.core import Lattice, Structure
 
+from cif_text import ALL_ATOMS, FM3M, ROCK_SALT, SITE, cif
 from crystalgfn.crystallography.cif.read import read_structure, read_structures, read_text
 from crystalgfn.crystallography.symmetry import settings
 from crystalgfn.crystallography.symmetry.search import find_group
@@ -101,9 +101,15 @@ def test_every_setting_without_a_list(hall_number):
         (cif(5.64, ROCK_SALT, "_cell_formula_units_Z 4", "_chemical_formula_weight 58.44"), "mass: 4 formula units"),
         (cif(5.64, ROCK_SALT, FM3M, "_cell_volume 44.85"), "volume: 44.85 A.3 declared, the cell has 179.41"),
         (cif(5.64, ROCK_SALT, FM3M, "_exptl_crystal_density_diffrn 0.54"), "density: 0.54 g/cm3 declared"),
-        (cif(5.64, ROCK_SALT, FM3M, operations=["x,y,z"]), "number 225 declared, the 1 listed operations make number 1"),
+        (
+            cif(5.64, ROCK_SALT, FM3M, operations=["x,y,z"]),
+            "number 225 declared, the 1 listed operations make number 1",
+        ),
         (cif(5.64, ROCK_SALT, FM3M, operations=["x,y,z", "-x,-y,-z"]), "number 225 declared"),
-        (cif(5.43, ["Si Si 0 0 0"], named("F d -3 m")), "may be F 4_1/d -3 2/m :1 .* or .* :2 .*the choice in the symbol"),
+        (
+            cif(5.43, ["Si Si 0 0 0"], named("F d -3 m")),
+            "may be F 4_1/d -3 2/m :1 .* or .* :2 .*the choice in the symbol",
+        ),
         (cif(*HEXAGONAL_BI2TE3, named("R -3 m :R")), "does not have the symmetry of R -3 2/m :R"),
         (cif((5.64, 5.64, 5.9, 90, 90, 90), ROCK_SALT, FM3M), "does not have the symmetry"),
         (cif((5.64, 5.64, 0, 90, 90, 90), ROCK_SALT, FM3M), "_cell_length_c: found 0, allowed: above 0"),
@@ -125,7 +131,9 @@ def test_files_that_contradict_themselves(text, reason):
 
 @pytest.mark.parametrize("z", ["0.333 0.667", "0.33 0.67", "0.3333 0.6667", "1/3 2/3", "0.3 0.7"])
 def test_rounded_thirds_are_thirds(z):
-    text = cif((3.25, 3.25, 5.207, 90, 90, 120), [f"Zn Zn {z} 0", f"O O {z} 0.382"], named("P 63 m c"), *formula("Zn O"))
+    text = cif(
+        (3.25, 3.25, 5.207, 90, 90, 120), [f"Zn Zn {z} 0", f"O O {z} 0.382"], named("P 63 m c"), *formula("Zn O")
+    )
     if z == "0.3 0.7":  # 0.2 A off the axis
         with pytest.raises(DataError, match="from its own image"):
             read_structure(text)
@@ -164,7 +172,11 @@ def test_several_blocks_are_several_crystals():
         read_structure(text)
     found = read_structures(text)
     assert [crystal.name for crystal in found] == ["salt", "oxide", "void"]
-    assert [crystal.structure and crystal.structure.composition.reduced_formula for crystal in found] == ["NaCl", "MgO", None]
+    assert [crystal.structure and crystal.structure.composition.reduced_formula for crystal in found] == [
+        "NaCl",
+        "MgO",
+        None,
+    ]
     assert "site Vac is no element" in found[2].reason
     assert read(found[1].text) == ("Mg4 O4", 225)
 
@@ -175,8 +187,14 @@ def test_a_file_without_a_crystal():
 
 
 def test_what_pymatgen_writes_is_read_as_it_was():
-    structure = Structure.from_spacegroup("P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]])
-    for text in (structure.to(fmt="cif"), structure.to(fmt="cif", symprec=0.01), structure.get_primitive_structure().to(fmt="cif")):
+    structure = Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+    )
+    for text in (
+        structure.to(fmt="cif"),
+        structure.to(fmt="cif", symprec=0.01),
+        structure.get_primitive_structure().to(fmt="cif"),
+    ):
         assert read(text) == ("Ti2 O4", 136)
 
 

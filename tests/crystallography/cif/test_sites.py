@@ -1,8 +1,8 @@
 """Sites: elements from symbols only, occupancies and coordinates as they stand, and a reason for every refusal."""
 
 import pytest
-from cif_text import SITE, cif
 
+from cif_text import SITE, cif
 from crystalgfn.crystallography.cif.blocks import parse
 from crystalgfn.crystallography.cif.sites import formula_sum, read_sites
 from crystalgfn.errors import DataError
@@ -35,13 +35,16 @@ def test_what_is_no_element_gives_none(symbol):
 
 
 @pytest.mark.parametrize(
-    ("label", "z"), [("Na1", 11), ("O1W", 8), ("C1A", 6), ("Fe(1)", 26), ("Fe3+", 26), ("Cl-", 17), ("7Li1", 3), ("D2", 1)]
+    ("label", "z"),
+    [("Na1", 11), ("O1W", 8), ("C1A", 6), ("Fe(1)", 26), ("Fe3+", 26), ("Cl-", 17), ("7Li1", 3), ("D2", 1)],
 )
 def test_elements_of_labels_without_type_symbols(label, z):
     assert [site.number for site in sites([f"{label} 0 0 0"], columns=LABELS)] == [z]
 
 
-@pytest.mark.parametrize("label", ["OH1", "Wat1", "OW1", "Vac1", "M1", "X1", "T1", "H2O1", "CA1", "CO1", "HF", "1", "?"])
+@pytest.mark.parametrize(
+    "label", ["OH1", "Wat1", "OW1", "Vac1", "M1", "X1", "T1", "H2O1", "CA1", "CO1", "HF", "1", "?"]
+)
 def test_labels_that_name_no_element(label):
     with pytest.raises(DataError, match="is no element"):
         sites([f"{label} 0 0 0"], columns=LABELS)

@@ -129,7 +129,23 @@ def test_elements_may_be_dictionaries_in_a_frame():
         Crystals.from_dataframe(frame)
 
 
-RISKY = ["=cmd()", "+1+1", "@SUM(A1)", "\t=1", "'=x", "'", "''", "", None, " ", "a, b", 'a "b"', "two\nlines", "\r", "plain"]
+RISKY = [
+    "=cmd()",
+    "+1+1",
+    "@SUM(A1)",
+    "\t=1",
+    "'=x",
+    "'",
+    "''",
+    "",
+    None,
+    " ",
+    "a, b",
+    'a "b"',
+    "two\nlines",
+    "\r",
+    "plain",
+]
 
 
 def test_text_stands_in_csv_as_it_is(tmp_path):
@@ -153,7 +169,9 @@ def test_a_spreadsheet_runs_nothing_of_its_csv(tmp_path):
     assert Crystals.from_file(tmp_path / "x.csv").columns["note"].tolist() == RISKY
 
 
-@pytest.mark.parametrize("note", [["1", "-2"], ["NaN", "inf"], ["true", "false"], ["", ""], [" 5", "6 "], ["0x1F", "NA"]])
+@pytest.mark.parametrize(
+    "note", [["1", "-2"], ["NaN", "inf"], ["true", "false"], ["", ""], [" 5", "6 "], ["0x1F", "NA"]]
+)
 def test_text_that_looks_like_numbers_stays_text(note, tmp_path):
     example(2).with_columns(note=note, material_id=note).to_csv(tmp_path / "x.csv")
     read = Crystals.from_file(tmp_path / "x.csv").columns

@@ -51,7 +51,20 @@ def test_energy_forces_and_stress():
     "word",
     [
         *("NaN", "F", "T", "N", "INF", "nan", "True", "false", "12", "1e5", "1 2 3", "T F", "P 1", "NaCl", "", " "),
-        *('a "b" c', "it's", "back\\slash", "two\nlines", "_JSON x", "_JSON 1", "[1]", "{a", "=x", "a=b", "é", "not converged; x"),
+        *(
+            'a "b" c',
+            "it's",
+            "back\\slash",
+            "two\nlines",
+            "_JSON x",
+            "_JSON 1",
+            "[1]",
+            "{a",
+            "=x",
+            "a=b",
+            "é",
+            "not converged; x",
+        ),
     ],
 )
 def test_words_come_back_as_words(word):

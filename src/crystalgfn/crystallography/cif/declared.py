@@ -35,9 +35,14 @@ def check(block: Block, numbers: Sequence[int], *, volume: float, mass: float) -
     found = _text(dict(counts))
     if formula is not None:
         _check_formula(formula, dict(counts), units, found)
-    elif units is not None and (weight := block.number("_chemical_formula_weight")) is not None:
-        if abs(weight * units / mass - 1) > DENSITY_TOLERANCE:
-            raise DataError(f"mass: {units:g} formula units of {weight:g} declared, the sites give {mass:.2f} ({found})")
+    weight = block.number("_chemical_formula_weight")
+    if (
+        formula is None
+        and units is not None
+        and weight is not None
+        and abs(weight * units / mass - 1) > DENSITY_TOLERANCE
+    ):
+        raise DataError(f"mass: {units:g} formula units of {weight:g} declared, the sites give {mass:.2f} ({found})")
     declared = block.number("_cell_volume")
     if declared is not None and abs(declared / volume - 1) > VOLUME_TOLERANCE:
         raise DataError(f"volume: {declared:g} A^3 declared, the cell has {volume:.2f} A^3")

@@ -1,7 +1,7 @@
 """The symmetry operations of a data block: those that it lists, or those of the space group that it names.
 
-A list is taken as it stands if it is a group that the cell has. Without a list, the name may leave the axes or the origin
-open: then there are several candidates, and the rest of the file has to decide.
+A list is taken as it stands if it is a group that the cell has. Without a list, the name may leave the axes or the
+origin open: then there are several candidates, and the rest of the file has to decide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The atoms of a cell from its sites and symmetry operations, none of them on top of another.
 
-Coordinates are rounded: 0.33, 0.67 for a point on a threefold axis. A site whose images lie within
-:data:`~crystalgfn.crystallography.distances.MIN_DISTANCE_A` of it is moved onto the special position if that is near, and refused otherwise.
+Coordinates are rounded: 0.33, 0.67 for a point on a threefold axis. A site whose images lie within half an angstrom of
+it is moved onto the special position if that is near, and refused otherwise.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def orbit(label: str, position: Floats, operations: Operations, cell: Floats) ->
     """Return the images (M, 3) of a site in the cell, each once.
 
     Raises:
-        DataError: images nearer than :data:`~crystalgfn.crystallography.distances.MIN_DISTANCE_A` that are not one point within :data:`SNAP_A`.
+        DataError: images nearer than ``MIN_DISTANCE_A`` that are not one point within :data:`SNAP_A`.
     """
     images = operations.rotations @ position + operations.translations
     offsets = images - position

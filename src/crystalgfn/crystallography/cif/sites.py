@@ -137,7 +137,9 @@ def _element(kind: str | None, label: str, formula: dict[int, float]) -> tuple[i
             if z not in formula and (not kind or all(_symbol(letter) for letter in letters)):
                 z = None
     if match is None or z is None:
-        raise DataError(f"site {label} is no element: found {kind or label!r}, allowed: symbols such as Na, Fe3+ or 7Li")
+        raise DataError(
+            f"site {label} is no element: found {kind or label!r}, allowed: symbols such as Na, Fe3+ or 7Li"
+        )
     mass = DEUTERIUM if letters == "D" else float(ATOMIC_MASS[z])
     return z, float(isotope) if isotope and abs(float(isotope) - mass) < 0.2 * mass + 2 else mass
 

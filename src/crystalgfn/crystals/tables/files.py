@@ -90,7 +90,9 @@ def write_csv(tables: Iterator[pa.Table], stream: IO[bytes], *, spreadsheet: boo
         stream.write(codecs.BOM_UTF8)
     for number, table in enumerate(tables):
         header = _quoted(_written(pa.array(table.column_names), spreadsheet)).to_pylist()
-        columns = [_cells(name, column, spreadsheet) for name, column in zip(table.column_names, table.columns, strict=True)]
+        columns = [
+            _cells(name, column, spreadsheet) for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
         lines = [] if number else [",".join(header)]
         lines += map(",".join, zip(*columns, strict=True))
         stream.write("".join(f"{line}\n" for line in lines).encode())

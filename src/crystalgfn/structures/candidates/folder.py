@@ -169,9 +169,7 @@ class RunFolder:
             stream.write(form.head.encode())
             for candidate in self.candidates():
                 if candidate.structure is not None:
-                    exported = Exported(
-                        candidate.structure, candidate.symprec, _info(candidate.row), candidate.point
-                    )
+                    exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row), candidate.point)
                     stream.write(form.text(exported).encode())
                     written += 1
         return written

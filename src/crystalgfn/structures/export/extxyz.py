@@ -1,7 +1,7 @@
 """Extended XYZ, for ASE: all structures in one file, with energy (eV), forces (eV/A) and stress (eV/A^3) where known.
 
-``ase.io.read`` gives them back through ``get_potential_energy()``, ``get_forces()`` and ``get_stress()``; further numbers
-and words stand in ``atoms.info``. Words come back as words: the formula NaN is no number, and F no truth value.
+``ase.io.read`` gives them back through ``get_potential_energy()``, ``get_forces()`` and ``get_stress()``; further
+numbers and words stand in ``atoms.info``. Words come back as words: the formula NaN is no number, and F no truth value.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 
-def to_atoms(
-    structure: Structure, info: Mapping[str, Any] | None = None, point: SinglePoint | None = None
-) -> Atoms:
+def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None, point: SinglePoint | None = None) -> Atoms:
     """Return an ASE Atoms object.
 
     Args:
@@ -75,7 +73,7 @@ def _voigt(point: SinglePoint) -> Any:
 
 
 def _word(text: str) -> str:
-    """Return text as it must stand in a comment line to come back as it is: marked as JSON where ASE reads it otherwise."""
+    """Return text as it must stand in a comment line to come back: marked as JSON where ASE would read it otherwise."""
     from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
     try:
