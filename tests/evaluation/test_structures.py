@@ -1,6 +1,7 @@
 """Metrics of a folder of structures: a broken file is named and counted, not fatal, and novelty has a reference."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -44,6 +45,37 @@ def test_novelty_against_a_folder_of_structures(folder, tmp_path):
     found = evaluate(read_data(folder), read_references([known]), smact=False)
     assert found["metrics"]["uniqueness"]["novel"]["value"] == 0.25
     assert "1 structures of known" in found["metrics"]["uniqueness"]["novel"]["method"]
+
+
+def test_a_file_of_several_crystals_counts_each(folder):
+    text = "".join((folder / f"{name}.cif").read_text().replace("data_", f"data_{name}_") for name in "ac")
+    (folder / "all.cif").write_text(text + "data_void\n_atom_site_label Vac\n")
+    found = evaluate(read_data(folder), smact=False)
+    assert found["metrics"]["outcome"]["submitted"]["value"] == 7
+    assert found["metrics"]["outcome"]["structures"]["value"] == pytest.approx(5 / 7)
+    assert list(found["broken"]) == ["all.cif#void", "d.cif"]
+    assert [row.cif for row in read_data(folder).candidates.rows][1:4] == [
+        "all.cif#a_MgO",
+        "all.cif#c_CaO",
+        "all.cif#void",
+    ]
+
+
+@pytest.mark.parametrize("where", ["reference", "candidates"])
+def test_oxidation_states_do_not_make_a_crystal_new(folder, tmp_path, where):
+    known = tmp_path / "known"
+    known.mkdir()
+    write_cif(known / "mgo.cif", rocksalt(4.2))
+    charged = known / "mgo.cif" if where == "reference" else folder / "a.cif"
+    text = re.sub(
+        r"^  (Mg|O)  ",
+        lambda match: f"  {match[1]}2{'+' if match[1] == 'Mg' else '-'}  ",
+        charged.read_text(),
+        flags=re.M,
+    )
+    charged.write_text(f"{text}loop_\n_atom_type_symbol\n_atom_type_oxidation_number\nMg2+ 2\nO2- -2\n")
+    found = evaluate(read_data(folder), read_references([known]), smact=False)
+    assert found["metrics"]["uniqueness"]["novel"]["value"] == 0.25
 
 
 def test_times_that_a_table_lacks(tmp_path):

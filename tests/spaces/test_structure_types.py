@@ -15,7 +15,7 @@ SPINEL = "AB2C4_cF56_227_a_d_e"
 
 @pytest.fixture(scope="module")
 def spinel():
-    sites = [[0.125] * 3, [0.5] * 3, [0.2624] * 3]
+    sites = [[0] * 3, [0.625] * 3, [0.3874] * 3]  # first origin, as pymatgen has it
     return Structure.from_spacegroup(227, Lattice.cubic(8.08), ["Mg", "Al", "O"], sites)
 
 
@@ -58,10 +58,27 @@ def test_what_is_no_type_is_refused_in_one_line(written, words):
 def test_broken_and_disordered_files_are_refused(tmp_path):
     path = tmp_path / "broken.cif"
     path.write_text("no structure")
-    with pytest.raises(DataError, match="no structure that pymatgen can read"):
+    with pytest.raises(DataError, match=r"broken\.cif: no CIF: line 1 has 'no' without a name"):
         structure_type_label(str(path))
+    (tmp_path / "POSCAR").write_text("no structure")
+    with pytest.raises(DataError, match="no structure that pymatgen can read"):
+        structure_type_label(str(tmp_path / "POSCAR"))
     Structure(Lattice.cubic(4), [{"Fe": 0.5, "Ni": 0.5}], [[0, 0, 0]]).to(filename=str(path))
-    with pytest.raises(DataError, match="partly occupied"):
+    with pytest.raises(DataError, match=r"broken\.cif: disordered: site Fe0 has occupancy 0\.5"):
+        structure_type_label(str(path))
+
+
+def test_atoms_on_top_of_each_other_are_refused(tmp_path):
+    path = tmp_path / "POSCAR"
+    Structure(Lattice.cubic(4), ["Cu", "Au"], [[0, 0, 0], [0.02, 0, 0]]).to(filename=str(path), fmt="poscar")
+    with pytest.raises(DataError, match="POSCAR: atoms on top of each other"):
+        structure_type_label(str(path))
+
+
+def test_a_cif_of_several_crystals_is_no_type(tmp_path, spinel):
+    path = tmp_path / "two.cif"
+    path.write_text(2 * spinel.to(fmt="cif"))
+    with pytest.raises(DataError, match="2 data blocks with a crystal"):
         structure_type_label(str(path))
 
 

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crystalgfn.crystallography.cif.read import read_structure
 from crystalgfn.crystals.tables import cells, files
 from crystalgfn.datasets.schema import LABELS, Entry
 from crystalgfn.errors import DataError, nearest
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-MAX_CIF = 1_000_000
-"""Longest CIF text that is parsed, in characters."""
 
 
 class CsvFile:
@@ -84,19 +82,14 @@ class CsvFile:
 
 
 def parse_cif(text: str | None) -> Structure:
-    """Return the structure of a CIF.
+    """Return the one crystal of a CIF; see :func:`crystalgfn.crystallography.cif.read.read_structure`.
 
     Raises:
-        DataError: empty or too long.
-        ValueError: text that is no CIF; pymatgen may raise other exceptions as well.
+        DataError: an empty cell, or a CIF that cannot be read or contradicts itself.
     """
-    from pymatgen.core import Structure
-
     if not text or not text.strip():
         raise DataError("no CIF: the cell is empty")
-    if len(text) > MAX_CIF:
-        raise DataError(f"CIF too long: {len(text)} characters, allowed: {MAX_CIF}")
-    return Structure.from_str(text, fmt="cif")
+    return read_structure(text)
 
 
 def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str], keep: Sequence[str]) -> dict[str, str]:

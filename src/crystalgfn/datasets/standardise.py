@@ -16,6 +16,7 @@ import numpy as np
 
 from crystalgfn.crystallography import space_groups
 from crystalgfn.crystallography.cells import lattice_parameters
+from crystalgfn.crystallography.distances import check_distances
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.symmetry.search import find_symmetry
 from crystalgfn.crystallography.wyckoff import WYCKOFF
@@ -49,7 +50,8 @@ def conventional_cell(structure: Structure) -> ConventionalCell:
     """Return the conventional cell of a pymatgen structure, whatever cell it is given in.
 
     Raises:
-        DataError: partial occupancies, sites that are no element, or no space group within either tolerance.
+        DataError: partial occupancies, sites that are no element, atoms on top of each other, or no space group within
+            either tolerance.
     """
     if not structure.is_ordered:
         raise DataError("disordered: some sites are partly occupied")
@@ -59,7 +61,9 @@ def conventional_cell(structure: Structure) -> ConventionalCell:
         numbers = [int(site.specie.Z) for site in structure]
     except AttributeError as error:
         raise DataError(f"sites that are no element: {error}") from None
-    return find_cell(np.asarray(structure.lattice.matrix), np.asarray(structure.frac_coords), numbers)
+    basis, positions = np.asarray(structure.lattice.matrix), np.asarray(structure.frac_coords)
+    check_distances(basis, positions, numbers)
+    return find_cell(basis, positions, numbers)
 
 
 def find_cell(basis: np.ndarray, positions: np.ndarray, numbers: list[int]) -> ConventionalCell:

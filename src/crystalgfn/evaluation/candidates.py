@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystallography.cif.read import CifCrystal, read_structure, read_structures, read_text
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError
@@ -159,52 +159,70 @@ def _read_cifs(path: Path) -> Candidates:
     rows: list[Row] = []
     structures, cifs, broken = {}, {}, {}
     files = list(cif_files(path))
-    for number, file in enumerate(track(files, len(files), "reading", "structures")):
-        try:
-            structure, text = read_cif(file)
-            with quiet():
-                cell = conventional_cell(structure)
-                cdvae, lemat = bool(cdvae_valid(structure)), bool(lemat_valid(structure))
-        except DataError as error:
-            broken[file.name] = str(error)
-            rows.append(Row(row=number, formula=file.stem, reason=str(error), cif=file.name))
-            continue
-        structures[number], cifs[number] = structure, text
-        rows.append(
-            Row(
-                row=number,
-                formula=structure.composition.reduced_formula,
-                status=Status.RELAXED,
-                cif=file.name,
-                space_group=cell.space_group,
-                space_group_asked=cell.space_group,
-                volume_per_atom=structure.volume / len(structure),
-                density=float(structure.density),
-                cdvae_valid=cdvae,
-                lemat_valid=lemat,
-            )
-        )
+    for file in track(files, len(files), "reading", "structures"):
+        for name, crystal in read_cifs(file).items():
+            number = len(rows)
+            try:
+                row, structures[number] = _measured(Row(row=number, cif=name), crystal)
+                cifs[number] = crystal.text
+            except DataError as error:
+                broken[name] = str(error)
+                row = Row(row=number, formula=Path(name).stem, reason=str(error), cif=name)
+            rows.append(row)
     groups = duplicate_groups(list(structures.values()))
     for number, group in zip(structures, groups, strict=True):
         rows[number] = replace(rows[number], match_group=list(structures)[group])
     return Candidates(path.name, CandidateTable(tuple(rows)), structures, cifs, broken)
 
 
+def _measured(row: Row, crystal: CifCrystal) -> tuple[Row, Structure]:
+    """Return the row of a crystal that was read, and its structure."""
+    structure = crystal.structure
+    if structure is None:
+        raise DataError(crystal.reason)
+    with quiet():
+        cell = conventional_cell(structure)
+        cdvae, lemat = bool(cdvae_valid(structure)), bool(lemat_valid(structure))
+    row = replace(
+        row,
+        formula=structure.composition.reduced_formula,
+        status=Status.RELAXED,
+        space_group=cell.space_group,
+        space_group_asked=cell.space_group,
+        volume_per_atom=structure.volume / len(structure),
+        density=float(structure.density),
+        cdvae_valid=cdvae,
+        lemat_valid=lemat,
+    )
+    return row, structure
+
+
 def read_cif(path: Path) -> tuple[Structure, str]:
     """Read a structure and the text of its file.
 
     Raises:
-        DataError: the file cannot be read, or the structure is disordered.
+        DataError: the file cannot be read, contradicts itself or holds several crystals; see
+            :func:`crystalgfn.crystallography.cif.read.read_structure`.
     """
-    from pymatgen.io.cif import CifParser
+    text = read_text(path)
+    with quiet():
+        return read_structure(text), text
 
+
+def read_cifs(path: Path) -> dict[str, CifCrystal]:
+    """Read all crystals of a file by name: that of the file, and of the data block where there are several.
+
+    A file or data block that cannot be read is a crystal without a structure, with the reason.
+    """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
         with quiet():
-            structure = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)[0]
-    except Exception as error:  # parsers fail in many ways, and no file may stop the others
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"cannot be read ({type(error).__name__}: {reason})") from None
-    if not structure.is_ordered or any(getattr(site.specie, "symbol", None) not in SYMBOLS[1:] for site in structure):
-        raise DataError("disordered, or sites that are no element")
-    return structure, text
+            crystals = read_structures(read_text(path))
+    except DataError as error:
+        crystals = [CifCrystal("", "", None, str(error))]
+    if len(crystals) == 1:
+        return {path.name: crystals[0]}
+    named = {}
+    for number, crystal in enumerate(crystals, 1):
+        name = f"{path.name}#{crystal.name or number}"
+        named[name if name not in named else f"{name}-{number}"] = crystal
+    return named

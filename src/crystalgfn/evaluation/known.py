@@ -11,7 +11,7 @@ import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.evaluation.candidates import cif_files, read_cif
+from crystalgfn.evaluation.candidates import cif_files, read_cifs
 from crystalgfn.structures.candidates.duplicates import (
     Formula,
     Reference,
@@ -59,11 +59,11 @@ class KnownStructures:
     def _read(self, folder: Path) -> list[tuple[str, Formula, Structure]]:
         structures = []
         for file in cif_files(folder):
-            try:
-                structure = read_cif(file)[0]
-                structures.append((file.name, reduced_formula(structure.atomic_numbers), structure))
-            except DataError as error:
-                self.broken[file.name] = str(error)
+            for name, crystal in read_cifs(file).items():
+                if crystal.structure is None:
+                    self.broken[name] = crystal.reason
+                else:
+                    structures.append((name, reduced_formula(crystal.structure.atomic_numbers), crystal.structure))
         return structures
 
     def match(self, structure: Structure) -> str | None:

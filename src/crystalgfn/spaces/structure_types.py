@@ -99,11 +99,19 @@ def structure_type_label(written: str) -> str:
 
 
 def _structure(path: Path) -> Structure:
-    """The structure in a file, as pymatgen reads it."""
+    """The structure in a file: a CIF by this package's reader, any other format as pymatgen reads it."""
     import warnings
 
     from pymatgen.core import Structure
 
+    from crystalgfn.crystallography.cif.read import read_structure, read_text
+    from crystalgfn.crystallography.distances import check_distances
+
+    if ".cif" in path.name.lower():
+        try:
+            return read_structure(read_text(path))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about rounded coordinates and names
@@ -113,4 +121,8 @@ def _structure(path: Path) -> Structure:
         raise DataError(f"{path}: no structure that pymatgen can read: {reason}") from error
     if not structure.is_ordered:
         raise DataError(f"{path}: some sites are partly occupied, allowed: an ordered structure")
+    try:
+        check_distances(structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    except (DataError, AttributeError) as error:
+        raise DataError(f"{path}: {error}") from None
     return structure

@@ -229,9 +229,8 @@ def test_broken_rows_of_a_csv_are_named(tmp_path):
     path.write_text(path.read_text() + "MgO,oops\n")
     with pytest.raises(DataError, match="Expected 11 columns, got 2"):
         Crystals.from_file(path)
-    write(path, {"material_id": "=HYPERLINK('http://evil')"})
-    with pytest.raises(DataError, match=r"row 2, column 'material_id': found .*HYPERLINK.*spreadsheet"):
-        Crystals.from_file(path)
+    write(path, {"material_id": "=HYPERLINK('http://evil')"})  # text like any other, which nothing here runs
+    assert "=HYPERLINK('http://evil')" in Crystals.from_file(path).columns["material_id"].tolist()
     path.write_bytes(b"\xff\xfe" + path.read_bytes())
     with pytest.raises(DataError, match=r"x\.csv"):
         Crystals.from_file(path)

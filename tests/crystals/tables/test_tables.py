@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 
 from crystal_strategies import crystals
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.tables import PartWriter, TableWriter, schema
+from crystalgfn.crystals.tables import PartWriter, TableWriter, files, schema
 from crystalgfn.errors import DataError
 from crystalgfn.files import atomic
 
@@ -129,16 +129,67 @@ def test_elements_may_be_dictionaries_in_a_frame():
         Crystals.from_dataframe(frame)
 
 
-def test_text_that_a_spreadsheet_would_run_is_written_as_text(tmp_path):
-    risky = ["=cmd()", "+1+1", "-2", "@SUM(A1)", "\t=1", "'=x", "plain"]
-    batch = example(len(risky)).with_columns(**{"note": risky, "=header": np.arange(len(risky))})
+RISKY = [
+    "=cmd()",
+    "+1+1",
+    "@SUM(A1)",
+    "\t=1",
+    "'=x",
+    "'",
+    "''",
+    "",
+    None,
+    " ",
+    "a, b",
+    'a "b"',
+    "two\nlines",
+    "\r",
+    "plain",
+]
+
+
+def test_text_stands_in_csv_as_it_is(tmp_path):
+    batch = example(len(RISKY)).with_columns(**{"note": RISKY, "=header": np.arange(len(RISKY))})
     batch.to_csv(tmp_path / "x.csv")
-    with (tmp_path / "x.csv").open(newline="") as stream:
+    frame = pd.read_csv(tmp_path / "x.csv", keep_default_na=False)
+    assert "=header" in frame
+    assert frame.note.tolist() == ["''=x" if t == "'=x" else f"'{t}" if t in ("'", "''") else t or "" for t in RISKY]
+    assert Crystals.from_file(tmp_path / "x.csv").columns["note"].tolist() == RISKY
+
+
+def test_a_spreadsheet_runs_nothing_of_its_csv(tmp_path):
+    batch = example(len(RISKY)).with_columns(**{"note": RISKY, "=header": np.arange(len(RISKY))})
+    with (tmp_path / "x.csv").open("wb") as stream:
+        files.write_csv(iter([schema.to_table(batch)]), stream, spreadsheet=True)
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8-sig") as stream:
         for number, row in enumerate(csv.reader(stream)):
             for cell in row:
                 if number == 0 or not _is_number(cell):
                     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")), cell
-    assert Crystals.from_file(tmp_path / "x.csv").columns["note"].tolist() == risky
+    assert Crystals.from_file(tmp_path / "x.csv").columns["note"].tolist() == RISKY
+
+
+@pytest.mark.parametrize(
+    "note", [["1", "-2"], ["NaN", "inf"], ["true", "false"], ["", ""], [" 5", "6 "], ["0x1F", "NA"]]
+)
+def test_text_that_looks_like_numbers_stays_text(note, tmp_path):
+    example(2).with_columns(note=note, material_id=note).to_csv(tmp_path / "x.csv")
+    read = Crystals.from_file(tmp_path / "x.csv").columns
+    assert read["note"].tolist() == read["material_id"].tolist() == note
+
+
+def test_numbers_in_quotation_marks_may_be_missing(tmp_path):
+    frame = example(3).with_columns(gap=[1.5, np.nan, 2.0]).to_dataframe()
+    frame.to_csv(tmp_path / "x.csv", index=False, quoting=csv.QUOTE_ALL)
+    np.testing.assert_array_equal(Crystals.from_file(tmp_path / "x.csv").columns["gap"], [1.5, np.nan, 2.0])
+
+
+def test_apostrophes_of_older_files_are_taken_away(tmp_path):
+    example(3).with_columns(note=["a", "b", "c"]).to_csv(tmp_path / "x.csv")
+    text = (tmp_path / "x.csv").read_text().splitlines()
+    old = [f"{line.rpartition(',')[0]},{cell}" for line, cell in zip(text[1:], ["'", "'=x", "'12"], strict=True)]
+    (tmp_path / "x.csv").write_text("\n".join([text[0], *old]))
+    assert Crystals.from_file(tmp_path / "x.csv").columns["note"].tolist() == ["", "=x", "12"]
 
 
 def _is_number(cell: str) -> bool:

@@ -88,3 +88,17 @@ def test_matcher_failures_are_not_matches(monkeypatch):
 
     monkeypatch.setattr(StructureMatcher, "fit", broken)
     assert duplicate_groups([SALT, SALT]) == [0, 1]
+
+
+def test_oxidation_states_isotopes_and_spins_do_not_tell_crystals_apart(tmp_path):
+    charged = SALT.copy()
+    charged.add_oxidation_state_by_element({"Na": 1, "Cl": -1})
+    spinning = SALT.copy()
+    spinning.add_spin_by_element({"Na": 0.5})
+    assert duplicate_groups([SALT, charged, spinning]) == [0, 0, 0]
+    assert duplicate_groups([charged, SALT]) == [0, 0]
+    hydride = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.08), ["Li", "H"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    heavy = Structure(hydride.lattice, [str(s.specie).replace("H", "D") for s in hydride], hydride.frac_coords)
+    assert duplicate_groups([hydride, heavy]) == [0, 0]
+    path = write(tmp_path / "known.parquet", [SALT])
+    assert Reference(path).match(charged) is not None

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from crystalgfn.errors import DataError
 
-MISSING_TOKENS = pa.array(["NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "nan", "NaN", "-nan", "<NA>"])
-"""Text that stands for a missing number."""
+MISSING_TOKENS = pa.array(["NA", "N/A", "n/a", "#N/A", "null", "NULL", "None", "nan", "NaN", "-nan", "<NA>", ""])
+"""Text that stands for a missing number; the last in files whose cells are all in quotation marks."""
 
 
 def shown(value: object) -> str:
@@ -159,6 +159,8 @@ def _first_unparsable(array: pa.Array) -> int:
 
 def inferred(array: pa.Array) -> pa.Array:
     """Return text as int64, float64 or bool where every cell reads as one."""
+    if pc.all(pc.equal(array, "")).as_py():  # no cell but empty text
+        return array
     numbers = pc.utf8_trim(array, " \t\n\r\f")
     numbers = pc.if_else(pc.is_in(numbers, MISSING_TOKENS), pa.scalar(None, array.type), numbers)
     for kind in (pa.int64(), pa.float64(), pa.bool_()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -22,14 +22,18 @@ PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 """Options for writing parquet: with checksums, so that a damaged file is noticed."""
 
 MISSING_TEXT = ""
-"""CSV cell of a missing value; empty text is written as a lone apostrophe."""
+"""CSV cell of a missing value; empty text is written in quotation marks."""
 
-# Text that a spreadsheet would run as a formula, or that would come back as a number or a missing value. It is
-# written with an apostrophe before it, and text that already has one gets another, so that reading can undo it.
-_ESCAPED = (
-    r"^'*[=+\-@\s]|^'*$|\s$"
-    r"|^'*(?i:[0-9.][0-9.e+\-]*|0x.*|inf(inity)?|nan|true|false|<?na>?|n/a|#n/a|null|none)$"
-)
+_FORMULA = r"^[=+\-@\t\r\n]"
+"""How text begins that a spreadsheet runs."""
+
+_AS_NUMBER = r"(?i:[0-9.][0-9.e+\-]*|0x.*|inf(inity)?|nan|true|false|<?na>?|n/a|#n/a|null|none)"
+
+# Reading takes an apostrophe from text that has one before a formula, blanks, nothing, or what reads as a number or a
+# missing value. Writing puts one before text that would else come back as a number, or without its own apostrophe.
+_MARKED = rf"^'+[=+\-@\s]|^'+$|^'(?s:.*)\s$|^'+{_AS_NUMBER}$"
+_NUMBER = r"[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?"
+_AMBIGUOUS = rf"^\s*({_NUMBER}|(?i:0x[0-9a-f]+|[+\-]?inf(inity)?|[+\-]?nan|true|false|<?na>?|n/a|#n/a|null|none))\s*$"
 
 
 def suffix_of(path: Path) -> str:
@@ -74,24 +78,24 @@ def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
             writer.write_table(table)
 
 
-def write_csv(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
-    """Write tables of one schema as CSV: floats in their shortest exact form, no cell a spreadsheet would run."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    try:
-        for number, table in enumerate(tables):
-            columns = [_for_csv(column) for column in table.columns]
-            header = _escaped(pa.array(table.column_names))
-            # csv of Python 3.11 leaves a carriage return unquoted: then quote all text
-            texts = [column for column in (header, *columns) if cells.is_text(column.type)]
-            quoted = any(pc.any(pc.match_substring(column, "\r")).as_py() for column in texts)
-            writer = csv.writer(
-                text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if quoted else csv.QUOTE_MINIMAL
-            )
-            if number == 0:
-                writer.writerow(header.to_pylist())
-            writer.writerows(zip(*(column.to_pylist() for column in columns), strict=True))
-    finally:
-        text.detach()
+def write_csv(tables: Iterator[pa.Table], stream: IO[bytes], *, spreadsheet: bool = False) -> None:
+    """Write tables of one schema as CSV, floats in their shortest exact form.
+
+    Args:
+        tables: the tables.
+        stream: where to.
+        spreadsheet: put an apostrophe before text that a spreadsheet would run as a formula, and a mark of UTF-8 first.
+    """
+    if spreadsheet:
+        stream.write(codecs.BOM_UTF8)
+    for number, table in enumerate(tables):
+        header = _quoted(_written(pa.array(table.column_names), spreadsheet)).to_pylist()
+        columns = [
+            _cells(name, column, spreadsheet) for name, column in zip(table.column_names, table.columns, strict=True)
+        ]
+        lines = [] if number else [",".join(header)]
+        lines += map(",".join, zip(*columns, strict=True))
+        stream.write("".join(f"{line}\n" for line in lines).encode())
 
 
 WRITERS: dict[str, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {".parquet": write_parquet, ".csv": write_csv}
@@ -152,53 +156,64 @@ def _read_csv(path: Path) -> pa.Table:
         first_line = stream.readline(1 << 20).decode("utf-8-sig")
     header = next(csv.reader([first_line]), [])
     converting = pa_csv.ConvertOptions(
-        column_types=dict.fromkeys(header, pa.string()), null_values=[MISSING_TEXT], strings_can_be_null=True
+        column_types=dict.fromkeys(header, pa.string()),
+        null_values=[MISSING_TEXT],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
     )
     # one thread, so that messages about broken rows can name them
     reading = pa_csv.ReadOptions(use_threads=False, block_size=1 << 24)
     table = pa_csv.read_csv(path, read_options=reading, parse_options=parsing, convert_options=converting)
-    names = _unescaped(path.name, "header", pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
-    columns = [_typed(path.name, name, column) for name, column in zip(names, table.columns, strict=True)]
+    names = _unescaped(pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
+    columns = [_typed(name, column) for name, column in zip(names, table.columns, strict=True)]
     return pa.table(columns, names=names)
 
 
-def _typed(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+def _typed(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Return a column as numbers or truth values if every cell reads as one, and else as text without escapes."""
     if not cells.is_text(column.type):  # its header could not be read beforehand
         return column
-    text = _unescaped(source, name, column)
+    text = _unescaped(column)
     if name in schema.TEXT or name in schema.REQUIRED:
         return text
     values = cells.inferred(cells.plain(column))
     return text if cells.is_text(values.type) else values
 
 
-def _for_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column with its text escaped, and null for NaN: an empty cell."""
+def _cells(name: str, column: pa.ChunkedArray, spreadsheet: bool) -> list[str]:
+    """Return the cells of a column as CSV has them; missing ones and NaN are empty."""
     if cells.is_text(column.type):
-        return _escaped(column)
+        text = _written(column, spreadsheet)
+        if name not in schema.TEXT and name not in schema.REQUIRED:
+            text = _prefixed(text, pc.match_substring_regex(text, _AMBIGUOUS))
+        return [cell or MISSING_TEXT for cell in _quoted(text).to_pylist()]
     if pa.types.is_floating(column.type):
-        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-    return column
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    values = [MISSING_TEXT if value is None else str(value) for value in column.to_pylist()]
+    return values if pa.types.is_floating(column.type) else _quoted(pa.array(values, pa.string())).to_pylist()
 
 
-def _escaped(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    risky = pc.match_substring_regex(column, _ESCAPED)
-    if not pc.any(risky).as_py():
-        return column
-    return pc.if_else(risky, pc.binary_join_element_wise("'", column, ""), column)
+def _written(column: pa.ChunkedArray | pa.Array, spreadsheet: bool) -> pa.ChunkedArray | pa.Array:
+    """Return text with a further apostrophe where reading will take one away, and before what a spreadsheet runs."""
+    column = _prefixed(column, pc.match_substring_regex(column, _MARKED))
+    return _prefixed(column, pc.match_substring_regex(column, _FORMULA)) if spreadsheet else column
 
 
-def _unescaped(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pc.any(pc.match_substring_regex(column, r"^['=+\-@\t\r\n]")).as_py():
+def _prefixed(column: pa.ChunkedArray | pa.Array, rows: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    return pc.if_else(rows, pc.binary_join_element_wise("'", column, ""), column)
+
+
+def _quoted(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return text in quotation marks where CSV needs them: separators, quotation marks, ends of lines, and no text."""
+    needed = pc.match_substring_regex(column, r"""[",\r\n]|^$""")
+    doubled = pc.replace_substring(column, '"', '""')
+    return pc.if_else(needed, pc.binary_join_element_wise('"', doubled, '"', ""), column)
+
+
+def _unescaped(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text without the apostrophes that writing put before it."""
+    if not pc.any(pc.match_substring_regex(column, "^'")).as_py():
         return column
     array = cells.plain(column)
-    formulas = pc.match_substring_regex(array, r"(?s)^[=+\-@\t\r\n].")
-    number = pc.match_substring_regex(array, r"^[+-](?i:[0-9.][0-9.e+\-]*|inf(inity)?|nan)\s*$")
-    hostile = pc.and_not(formulas, number).fill_null(False)
-    row = cells.first(hostile.to_numpy(zero_copy_only=False))
-    if row is not None:
-        allowed = "text that a spreadsheet does not run: put an apostrophe before it, or take it out"
-        cells.refuse(source, row, name, array[row].as_py(), allowed)
-    marked = pc.and_(pc.match_substring_regex(array, "^'"), pc.match_substring_regex(array, _ESCAPED))
+    marked = pc.match_substring_regex(array, _MARKED)
     return pa.chunked_array([pc.if_else(marked, pc.utf8_slice_codeunits(array, 1), array)])

@@ -30,7 +30,7 @@ from crystalgfn.structures.candidates.stability import judged
 from crystalgfn.structures.export.extxyz import to_atoms
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.relaxing.potentials.potential import Potential
-from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed
+from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed, SinglePoint
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -49,23 +49,25 @@ class Candidate:
         symprec: tolerance (A) at which the structure has the space group of the row.
         intermediates: earlier structures: ``"placed"``, before relaxation, and ``"symmetric"``, relaxed with the
             symmetry kept, where the result is another structure.
+        point: the potential's energy, forces and stress of the structure, or None.
     """
 
     row: Row
     structure: Structure | None = None
     symprec: float = 0.01
     intermediates: Mapping[str, Structure] = field(default_factory=dict)
+    point: SinglePoint | None = field(default=None, repr=False, compare=False)
 
     @property
     def atoms(self) -> Atoms:
-        """The structure for ASE.
+        """The structure for ASE, with the potential's energy, forces and stress where they are known.
 
         Raises:
             CrystalGFNError: there is no structure.
         """
         if self.structure is None:
             raise CrystalGFNError(f"row {self.row.row} has no structure: {self.row.reason}")
-        return to_atoms(self.structure)
+        return to_atoms(self.structure, point=self.point)
 
     @property
     def ok(self) -> bool:
@@ -138,7 +140,7 @@ class Bench:
             intermediates["symmetric"] = relaxed.symmetric.structure
         row = replace(row, flags="; ".join(_flags(relaxed, formation.value)), status=Status.RELAXED)
         row = _with_stability(row, relaxed.structure, formation.value, potential, self.hull)
-        return self._judged(Candidate(row, relaxed.structure, relaxed.symprec, intermediates))
+        return self._judged(Candidate(row, relaxed.structure, relaxed.symprec, intermediates, relaxed.point))
 
 
 def failed(task: Request | PlacedRequest | Candidate, reason: str) -> Candidate:

@@ -158,6 +158,16 @@ class Reference:
 
 def _fit(matcher: Any, first: Structure | None, second: Structure) -> bool:
     try:
-        return bool(matcher.fit(first, second))
+        return bool(matcher.fit(_plain(first), _plain(second)))
     except Exception:  # a cell that the matcher cannot reduce: nothing shows that the two are one crystal
         return False
+
+
+def _plain(structure: Structure | None) -> Structure | None:
+    """The structure with elements alone: Na+ is Na to the matcher, whatever charge, isotope or spin a site carries."""
+    from pymatgen.core import Element, Structure
+
+    if structure is None or all(type(site.specie) is Element for site in structure):
+        return structure
+    symbols = [SYMBOLS[z] for z in structure.atomic_numbers]
+    return Structure(structure.lattice, symbols, structure.frac_coords)

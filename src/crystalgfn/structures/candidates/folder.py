@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically, write_json, write_text
 from crystalgfn.files.folders import open_folder
@@ -25,6 +27,7 @@ from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, R
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_tables
 from crystalgfn.structures.export.formats import FORMATS, Exported
 from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 PARTS, MANIFEST = "parts", "manifest.json"
 
@@ -69,9 +72,11 @@ class RunFolder:
             for suffix, form in FORMATS.items():
                 if not form.together:
                     with quiet():
-                        text = form.text(Exported(structure, candidate.symprec, _info(row)))
+                        text = form.text(Exported(structure, candidate.symprec, _info(row), candidate.point))
                     write_text(self.path / suffix / f"{name}.{suffix}", text)
             part["structure"] = structure.as_dict()
+            if candidate.point is not None:
+                part["point"] = {key: np.asarray(value).tolist() for key, value in vars(candidate.point).items()}
             part["stages"] = {name: other.as_dict() for name, other in candidate.intermediates.items()}
         self._write_part(part, row)
 
@@ -96,7 +101,7 @@ class RunFolder:
         try:
             structure = Structure.from_dict(part["structure"]) if "structure" in part else None
             intermediates = {name: Structure.from_dict(other) for name, other in part.get("stages", {}).items()}
-            return Candidate(_row(part), structure, float(part["symprec"]), intermediates)
+            return Candidate(_row(part), structure, float(part["symprec"]), intermediates, _point(part, structure))
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
 
@@ -164,7 +169,7 @@ class RunFolder:
             stream.write(form.head.encode())
             for candidate in self.candidates():
                 if candidate.structure is not None:
-                    exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row))
+                    exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row), candidate.point)
                     stream.write(form.text(exported).encode())
                     written += 1
         return written
@@ -196,6 +201,14 @@ def _row(part: Mapping[str, Any]) -> Row:
     columns = {name: EnergyColumn.from_metadata(descriptions.get(name, {})) for name in cells}
     named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
     return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})
+
+
+def _point(part: Mapping[str, Any], structure: Any) -> SinglePoint | None:
+    """The energy, forces and stress of a part; None in older parts and for structures that were only placed."""
+    if structure is None or "point" not in part:
+        return None
+    forces, stress = (np.array(part["point"][key], dtype=float) for key in ("forces", "stress"))
+    return SinglePoint(float(part["point"]["energy"]), forces.reshape(len(structure), 3), stress.reshape(3, 3))
 
 
 def _info(row: Row) -> dict[str, Any]:

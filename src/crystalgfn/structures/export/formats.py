@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crystalgfn.structures.export import genbench
 from crystalgfn.structures.export.cif import to_cif
 from crystalgfn.structures.export.extxyz import to_frame
+from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -25,11 +26,13 @@ class Exported:
         structure: pymatgen structure of the primitive cell.
         symprec: tolerance (A) at which it has its space group.
         info: numbers and words about it, such as energies (eV/atom), for formats that hold them.
+        point: energy, forces and stress by the potential that relaxed it, or None.
     """
 
     structure: Structure
     symprec: float
     info: Mapping[str, Any] = field(default_factory=dict)
+    point: SinglePoint | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "cif": Format(lambda item: to_cif(item.structure, symprec=item.symprec)),
-    "extxyz": Format(lambda item: to_frame(item.structure, item.info), together=True),
+    "extxyz": Format(lambda item: to_frame(item.structure, item.info, item.point), together=True),
     "genbench": Format(
         lambda item: genbench.to_line(item.structure, item.info), together=True, head=genbench.HEAD, in_folders=False
     ),

@@ -37,11 +37,15 @@ class State:
         steps: steps so far.
         energy: energy, eV/atom.
         largest: largest force on an atom (eV/A) or row of the virial per atom (eV), in the directions allowed.
+        forces: (N, 3) forces, eV/A.
+        stress: (3, 3) stress, eV/A^3.
     """
 
     steps: int
     energy: float
     largest: float
+    forces: Array
+    stress: Array
 
 
 class Descent:
@@ -84,14 +88,15 @@ class Descent:
             atoms.set_cell(freedom.cell @ self.deformation, scale_atoms=False)
             atoms.set_positions((freedom.positions + displacement) @ self.deformation)
             energy = float(atoms.get_potential_energy())
-            forces, virial = atoms.get_forces(), atoms.get_stress(voigt=False) * atoms.get_volume()
+            forces, stress = atoms.get_forces(), atoms.get_stress(voigt=False)
+            virial = stress * atoms.get_volume()
             before = self.gradient
             self.gradient = directions @ np.concatenate([-(forces @ self.deformation.T).ravel(), virial.ravel()])
             moves, strain = _parts(self.gradient @ directions)
             largest = np.sqrt((np.concatenate([moves, strain / n]) ** 2).sum(axis=1)).max()
             if done:
                 self._hessian = _updated(self._hessian, step, self.gradient - before)
-            yield State(done, energy / n, float(largest))
+            yield State(done, energy / n, float(largest), forces, stress)
             step = _bounded(_step(self._hessian, self.gradient), directions)
             moves, strain = _parts(step @ directions)
             displacement, self.deformation = displacement + moves, self.deformation @ _exponential(strain)

@@ -17,7 +17,15 @@ from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.descent import Descent
 from crystalgfn.structures.relaxing.freedom import Array, within_symmetry, without_symmetry
-from crystalgfn.structures.relaxing.relaxation import FREE_SYMPREC, SYMPREC, Prerelaxed, Relaxation, Relaxed, Schedule
+from crystalgfn.structures.relaxing.relaxation import (
+    FREE_SYMPREC,
+    SYMPREC,
+    Prerelaxed,
+    Relaxation,
+    Relaxed,
+    Schedule,
+    SinglePoint,
+)
 from crystalgfn.structures.relaxing.volumes import WithEnergies, prescan, scaled
 from crystalgfn.structures.sanity import MIN_DISTANCE_RATIO, distance_ratio
 
@@ -203,6 +211,7 @@ def _run(
     atoms = AseAtomsAdaptor.get_atoms(structure, msonable=False)
     start_volume = atoms.get_volume()
     last, energy, done, converged, failure, descent = atoms.copy(), math.nan, 0, False, "", None
+    point = None
     try:
         cell, positions = atoms.cell.array.copy(), atoms.positions.copy()
         if symmetric:
@@ -219,6 +228,7 @@ def _run(
             if failure:
                 break
             last, energy, done = atoms.copy(), state.energy, state.steps
+            point = SinglePoint(state.energy * len(atoms), np.array(state.forces), np.array(state.stress))
             converged = state.largest < fmax
             if converged:
                 break
@@ -230,7 +240,7 @@ def _run(
     last.calc = None
     final = AseAtomsAdaptor.get_structure(last)
     group = find_group(final, SYMPREC if symmetric else FREE_SYMPREC)
-    relaxation = Relaxation(final, energy, group, done, converged and not failure, failure)
+    relaxation = Relaxation(final, energy, group, done, converged and not failure, failure, point)
     return _Run(relaxation, None if descent is None or failure else descent.learned)
 
 

@@ -22,6 +22,21 @@ Of 12 real crystals all returned to their own group at 0.2, 11 at 0.1 and 5 at 0
 """
 
 
+@dataclass(frozen=True, eq=False)
+class SinglePoint:
+    """What a potential gives for one structure of N atoms.
+
+    Attributes:
+        energy: energy of the cell, eV.
+        forces: (N, 3) forces, eV/A.
+        stress: (3, 3) stress, eV/A^3, positive under tension, as in ASE.
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    stress: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Relaxation:
     """One run, with or without symmetry.
@@ -33,6 +48,7 @@ class Relaxation:
         steps: number of steps.
         converged: whether the largest force and stress component fell below fmax.
         failure: why the run ended early; empty otherwise.
+        point: energy, forces and stress at the end; None where no step was finite.
     """
 
     structure: Structure
@@ -41,6 +57,7 @@ class Relaxation:
     steps: int
     converged: bool
     failure: str = ""
+    point: SinglePoint | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,12 @@ class Relaxed:
         """Whether the run that gave the final structure converged."""
         run = self._final
         return bool(run and run.converged)
+
+    @property
+    def point(self) -> SinglePoint | None:
+        """Energy, forces and stress of the final structure, or None."""
+        run = self._final
+        return run.point if run and self.ok else None
 
     @property
     def _final(self) -> Relaxation | None:
