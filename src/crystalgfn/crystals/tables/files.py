@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +33,10 @@ _ESCAPED = (
 )
 
 
+_COMMA_NUMBER = re.compile(r"[+-][0-9][0-9.,\s]*(?:[eE][+-]?[0-9]+)?")
+"""A signed number with a decimal comma, or with separators between its thousands."""
+
+
 def suffix_of(path: Path) -> str:
     """Return ``.parquet`` or ``.csv``.
 
@@ -58,11 +63,11 @@ def read_table(path: Path) -> pa.Table:
     if suffix == ".csv":
         if head.startswith(b"PAR1"):
             raise DataError(f"{path.name}: a parquet file under a .csv name, allowed: text; rename it to .parquet")
-        return _guarded(path, "CSV", _read_csv)
+        return _distinct(path, _guarded(path, "CSV", _read_csv))
     if not head.startswith(b"PAR1"):
         kind = "a pickle, which is never loaded" if head[:1] == b"\x80" else f"a file that starts with {head[:4]!r}"
         raise DataError(f"{path.name}: {kind}, allowed: a parquet file (starts with b'PAR1')")
-    return _guarded(path, "parquet", _read_parquet)
+    return _distinct(path, _guarded(path, "parquet", _read_parquet))
 
 
 def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
@@ -95,6 +100,11 @@ def write_csv(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
 
 
 WRITERS: dict[str, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {".parquet": write_parquet, ".csv": write_csv}
+
+
+def _distinct(path: Path, table: pa.Table) -> pa.Table:
+    cells.refuse_doubled(path.name, table.column_names)
+    return table
 
 
 def _head(path: Path) -> bytes:
@@ -199,6 +209,8 @@ def _unescaped(source: str, name: str, column: pa.ChunkedArray) -> pa.ChunkedArr
     row = cells.first(hostile.to_numpy(zero_copy_only=False))
     if row is not None:
         allowed = "text that a spreadsheet does not run: put an apostrophe before it, or take it out"
+        if _COMMA_NUMBER.fullmatch(array[row].as_py()):
+            allowed = "a number with a decimal point and without separators, such as -2.1"
         cells.refuse(source, row, name, array[row].as_py(), allowed)
     marked = pc.and_(pc.match_substring_regex(array, "^'"), pc.match_substring_regex(array, _ESCAPED))
     return pa.chunked_array([pc.if_else(marked, pc.utf8_slice_codeunits(array, 1), array)])
