@@ -221,15 +221,19 @@ class Crystals:
         allowed = ", ".join(self.columns) or "none"
         raise DataError(f"no column {name!r}, allowed: {allowed}{nearest(name, self.columns)}")
 
-    def numbers(self, name: str) -> np.ndarray:
+    def numbers(self, name: str, *, source: str = "table") -> np.ndarray:
         """Return a column of numbers (B,) as float64, NaN where they are missing; see :meth:`column_name`.
+
+        Args:
+            name: the column.
+            source: name of the table in messages.
 
         Raises:
             DataError: no such column, or a row, counted from 1, that holds text or a truth value.
         """
         column = self.column_name(name)
         values = self.columns[column]
-        return numbers(values, lambda row: refuse("table", row, column, values[row], "numbers, or empty"))
+        return numbers(values, lambda row: refuse(source, row, column, values[row], "numbers, or empty"))
 
     def to(self, device: torch.device | str) -> Crystals:
         """Return the crystals with their tensors on ``device``; columns stay numpy arrays on the host."""

@@ -51,7 +51,6 @@ NO_METHODS = frozenset(
             "uncertainty",
             "sigma",
             "variance",
-            "var",
             "spread",
         ),
         ("mae", "mse", "rmse", "change", "difference", "diff", "delta", "residual", "initial", "min", "max", "range"),
