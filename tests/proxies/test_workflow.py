@@ -49,7 +49,7 @@ def test_fit_append_evaluate_and_predict(data, tmp_path):
     assert len(labelled.target) == 80
 
     crystals = with_prediction(more, Crystals.from_file(data))
-    assert {"more [eV/atom]", "more_deviation [eV/atom]"} <= set(crystals.columns)
+    assert {"more_predicted [eV/atom]", "more_predicted_deviation [eV/atom]"} <= set(crystals.columns)
 
 
 @pytest.mark.parametrize(
