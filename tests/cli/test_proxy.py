@@ -83,8 +83,8 @@ def test_predict(trained, tmp_path, ending):
     crystals = Crystals.from_file(trained / "data.parquet")
     expected = ProxyProperty.load(trained / "model")(crystals)
     found = Crystals.from_file(out)
-    assert found.column("model") == pytest.approx(expected.double().numpy())
-    assert len(found.column("model_deviation")) == 120
+    assert found.column("model_predicted") == pytest.approx(expected.double().numpy())
+    assert len(found.column("model_predicted_deviation")) == 120
 
 
 def test_table1_trains(trained, tmp_path):

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.tables.schema import PREDICTED, name_with_unit
 from crystalgfn.errors import ConfigError, DataError, nearest
@@ -204,7 +206,8 @@ def with_prediction(model: ProxyProperty, crystals: Crystals) -> Crystals:
     Raises:
         PropertyError: a crystal holds an element that the model was not trained on.
     """
-    mean, deviation = model.with_deviation(crystals)
+    empty = torch.zeros(0)
+    mean, deviation = model.with_deviation(crystals) if len(crystals) else (empty, empty)
     name = f"{model.name}{PREDICTED}"
     columns = {name_with_unit(name, model.unit): mean, name_with_unit(f"{name}_deviation", model.unit): deviation}
     return crystals.with_predictions(f"property model {model.name}", **columns)

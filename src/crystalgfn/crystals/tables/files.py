@@ -33,7 +33,7 @@ _ESCAPED = (
 )
 
 
-_COMMA_NUMBER = re.compile(r"[+-][0-9][0-9.,\s]*(?:[eE][+-]?[0-9]+)?")
+_COMMA_NUMBER = re.compile(r"[+-][0-9][0-9.,;\s]*(?:[eE][+-]?[0-9]+)?")
 """A signed number with a decimal comma, or with separators between its thousands."""
 
 
@@ -193,6 +193,8 @@ def _for_csv(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _escaped(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    if not len(column):
+        return column
     risky = pc.match_substring_regex(column, _ESCAPED)
     if not pc.any(risky).as_py():
         return column
