@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.proxies.hyperparameters import SCALAR, for_rows
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.registry import build
@@ -29,7 +28,7 @@ def test_numbers_have_no_floor_and_keep_their_scale(inputs):
     model.fit_scaling(inputs, target)
     predicted = model(inputs.for_all_members())
     assert predicted.shape == (2, 40)
-    assert abs(float(predicted.mean()) + 400) < 200  # an untrained network is near the mean of its labels
+    assert abs(float(predicted.detach().mean()) + 400) < 200  # an untrained network is near the mean of its labels
     assert float(predicted.max()) < 0
 
 
@@ -62,9 +61,3 @@ def test_the_loss_counts_in_deviations_of_the_labels(inputs):
         terms = model.terms(inputs.for_all_members(), model.tables())
         losses.append(float(model.loss(terms, torch.zeros(2, 40), huber=0.3)))
     assert np.isclose(*losses, rtol=1e-3)
-
-
-@pytest.mark.parametrize(("rows", "batch", "epochs"), [(80, 16, 240), (2000, 192, 109), (100_000, 192, 36)])
-def test_few_rows_are_seen_more_often(rows, batch, epochs):
-    fitted = for_rows(SCALAR, rows, transformation="log")
-    assert (fitted.batch_size, fitted.epochs, fitted.network.transformation) == (batch, epochs, "log")
