@@ -83,8 +83,8 @@ def test_predict(trained, tmp_path, ending):
     crystals = Crystals.from_file(trained / "data.parquet")
     expected = ProxyProperty.load(trained / "model")(crystals)
     found = Crystals.from_file(out)
-    assert found.column("model") == pytest.approx(expected.double().numpy())
-    assert len(found.column("model_deviation")) == 120
+    assert found.column("model_predicted") == pytest.approx(expected.double().numpy())
+    assert len(found.column("model_predicted_deviation")) == 120
 
 
 def test_table1_trains(trained, tmp_path):
@@ -147,7 +147,7 @@ def test_band_gap(tmp_path, capsys):
     assert card["command"] == "crystalgfn proxy train data.parquet -o gap --target band_gap --seed 0 --epochs 2"
     assert (card["unit"], card["target"], card["data"]["rows"]) == ("eV", "band_gap", 120)
     assert set(card["metrics"]["real"]["metals"]) == {"n", "metals", "accuracy", "auc"}
-    assert "metals and others" in capsys.readouterr().out
+    assert "rows) and others: " in capsys.readouterr().out
     assert "the right side at even odds" in (tmp_path / "gap" / "card.md").read_text().replace("\n", " ")
     assert run("evaluate", tmp_path / "gap", data, "--json", tmp_path / "m.json") == 0
     assert json.loads((tmp_path / "m.json").read_text())["real"] == card["metrics"]["real"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -65,3 +66,52 @@ def test_wrong_csv_files_are_refused(tmp_path):
         CsvFile(tmp_path / "no.csv")
     with pytest.raises(DataError, match=r"allowed: a \.csv file"):
         CsvFile(tmp_path / "x.parquet")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_left_out_is_said(tmp_path):
+    path = write_csv(tmp_path / "x.csv", e_form=[-1, 0.5, 0, 0], K=[1, 2, 3, 4], band_gap=[1.0, "inf", 0, "-inf"])
+    report = import_source(CsvFile(path), tmp_path / "data.parquet")
+    assert "not taken over: e_form, K (--keep takes numbers over" in report.summary()
+    assert "2 of column 'band_gap' taken as missing: inf (row 2)" in report.summary()
+    assert np.isnan(Crystals.from_file(tmp_path / "data.parquet").column("band_gap")).tolist()[:2] == [False, True]
+    kept = import_source(CsvFile(path, keep=["K", "e_form"]), tmp_path / "kept.parquet")
+    assert "not taken over" not in kept.summary()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("formation_energy_per_atom", [-1, -999, 0, 0], "row 2, column 'formation_energy_per_atom': found -999"),
+        ("formation_energy_per_atom", [-300, -200, -1, 0], "row 1, column 'formation_energy_per_atom': found -300"),
+        ("e_above_hull", [0, 0, -1, 0], "row 3, column 'e_above_hull': found -1"),
+        ("band_gap", [0, 99, 1, 0], "row 2, column 'band_gap': found 99"),
+        ("formation_energy_per_atom [kJ/mol]", [-1, -1.5, 0, 0], r"'formation_energy_per_atom \[kJ/mol\]', allowed"),
+        ("band_gap [meV]", [1, 1, 0, 0], r"column 'band_gap \[meV\]', allowed: band_gap in eV"),
+    ],
+)
+def test_labels_of_another_unit_are_refused(tmp_path, column, values, message):
+    with pytest.raises(DataError, match=message):
+        CsvFile(write_csv(tmp_path / "x.csv", **{column: values}))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_labels_that_their_crystals_cannot_have_are_refused(tmp_path):
+    path = write_csv(tmp_path / "x.csv", formation_energy_per_atom=[-3.0, -5.2, -3.1, None])  # CaO per formula unit
+    with pytest.raises(DataError, match=r"row 2, column 'formation_energy_per_atom': found -5.2, .*far below"):
+        import_source(CsvFile(path), tmp_path / "data.parquet")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_units_of_labels_and_kept_columns(tmp_path):
+    path = write_csv(tmp_path / "x.csv", **{"band_gap [eV]": [4.0, 3.5, 3, 0], "K [GPa]": [160, 110, 90, 1]})
+    import_source(CsvFile(path, keep=["K [GPa]"]), tmp_path / "data.parquet")
+    read = Crystals.from_file(tmp_path / "data.parquet")
+    assert read.column("band_gap").tolist() == [4.0, 3.5, 3.0]
+    assert read.column("K").tolist() == [160, 110, 90]
+
+
+def test_a_doubled_column_is_refused(tmp_path):
+    (tmp_path / "x.csv").write_text("cif,cif\na,b\n")
+    with pytest.raises(DataError, match="column 'cif' appears twice"):
+        CsvFile(tmp_path / "x.csv")

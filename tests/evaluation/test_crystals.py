@@ -2,10 +2,12 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
-from crystalgfn.evaluation.crystals import evaluate_crystals, weights
+from crystalgfn.errors import DataError
+from crystalgfn.evaluation.crystals import check_given_energies, evaluate_crystals, weights
 from crystalgfn.evaluation.metrics import summarise
 from evaluation_data import samples
 
@@ -35,3 +37,48 @@ def test_samples_that_were_drawn_again_have_no_log_z():
     found = weights(drawn, summarise(drawn)["weights"])
     assert found["log_z"]["value"] is None
     assert "drawn again" in found["log_z"]["method"]
+
+
+def with_energies(**columns):
+    plain = samples()
+    return replace(plain, columns=columns)
+
+
+def test_infinite_energies_are_missing():
+    found = evaluate_crystals(with_energies(formation_energy_per_atom=[-math.inf, -1.0, -3.0]), smact=False)
+    assert found["energy"]["median"] == {
+        "value": -2.0,
+        "method": "median of formation_energy_per_atom by as given in the table, eV/atom",
+        "n": 2,
+    }
+    assert found["top"]["median_energy"]["value"] == -2.0
+
+
+def test_energies_of_another_unit_are_not_measured():
+    found = evaluate_crystals(with_energies(**{"formation_energy [kJ/mol]": [-200.0, -290.0, -1.0]}), smact=False)
+    assert found["energy"]["median"]["value"] is None
+    assert found["energy"]["median"]["method"].startswith("not measured: column 'formation_energy [kJ/mol]'")
+
+
+def test_spreads_are_no_energies_and_predictions_are_called_so():
+    columns = {"formation_energy_std [eV/atom]": [0.1] * 3, "formation_energy_predicted [eV/atom]": [-1.0, -2.0, -3.0]}
+    found = evaluate_crystals(with_energies(**columns), smact=False)
+    assert found["energy"]["median"]["value"] == -2.0
+    assert "property model" in found["energy"]["median"]["method"]
+    given = evaluate_crystals(with_energies(**columns, formation_energy_per_atom=[-1.5, -1.5, -1.5]), smact=False)
+    assert given["energy"]["median"]["value"] == -1.5
+    assert "as given" in given["energy"]["median"]["method"]
+
+
+def test_given_energies_are_checked_and_predictions_are_not():
+    with pytest.raises(DataError, match=r"t.csv: row 2, column 'formation_energy_per_atom': found -999"):
+        check_given_energies(with_energies(formation_energy_per_atom=[-1.0, -999.0, -1.5]), "t.csv")
+    check_given_energies(with_energies(**{"formation_energy_predicted [eV/atom]": [-1.0, -999.0, -1.5]}), "t.csv")
+
+
+def test_logarithms_that_are_text_or_missing():
+    text = samples().with_columns(log_weight=["1", "5;6", "2"])
+    with pytest.raises(DataError, match="row 2, column 'log_weight': found '5;6'"):
+        weights(text, summarise(samples())["weights"])
+    empty = samples().with_columns(log_reward=[math.nan] * 3)
+    assert weights(empty, summarise(samples())["weights"])["log_z"]["value"] is None

@@ -49,7 +49,7 @@ def table(rows: int = 160, *, seed: int = 0) -> pd.DataFrame:
         estimate = sum(n * ATOMIC_VOLUME[SYMBOLS.index(s)] for s, n in counts.items())
         a = float((estimate * rng.uniform(0.9, 1.1)) ** (1 / 3))
         n_atoms = sum(counts.values())
-        energy = -sum(n * (1.0 + SYMBOLS_USED.index(s) * 0.2) for s, n in counts.items()) / n_atoms
+        energy = -sum(n * (0.3 + SYMBOLS_USED.index(s) * 0.09) for s, n in counts.items()) / n_atoms
         out.append(
             {
                 "material_id": f"made-up-{row}",

@@ -49,7 +49,7 @@ def test_fit_append_evaluate_and_predict(data, tmp_path):
     assert len(labelled.target) == 80
 
     crystals = with_prediction(more, Crystals.from_file(data))
-    assert {"more [eV/atom]", "more_deviation [eV/atom]"} <= set(crystals.columns)
+    assert {"more_predicted [eV/atom]", "more_predicted_deviation [eV/atom]"} <= set(crystals.columns)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,44 @@ def test_options_that_do_not_go_together(data, tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
         fit_model(data, tmp_path / "model", options=options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "transformation", "unit"), [("my_bulk [GPa]", "none", "GPa"), ("stable", "classes", "")]
+)
+def test_any_column_becomes_a_property(tmp_path, column, transformation, unit):
+    frame = table(120)
+    energy = frame.pop("formation_energy_per_atom")
+    frame["source"] = "lab"
+    frame[column] = 100 - 150 * energy if unit else energy < energy.median()
+    name = column.split(" [")[0]
+    frame.to_parquet(tmp_path / "mine.parquet")
+    card = fit_model(tmp_path / "mine.parquet", tmp_path / "k", options=FitOptions(target=name, members=2, epochs=2))
+    assert (card["target"], card["unit"], card["transformation"]) == (name, unit, transformation)
+    assert card["citations"] == ["given by the user: mine.parquet (source: lab)"]
+    assert "Materials Project" not in (tmp_path / "k" / "card.md").read_text()
+    assert ("classes" in card["metrics"]["real"]) == (transformation == "classes")
+    model = ProxyProperty.load(tmp_path / "k")
+    crystals = Crystals.from_file(tmp_path / "mine.parquet")
+    predicted = with_prediction(model, crystals)
+    assert predicted.column(name).tolist() == crystals.column(name).tolist()  # the label is still there
+    predicted.to_parquet(tmp_path / "after.parquet")
+    before, _ = evaluate_file(model, tmp_path / "mine.parquet")
+    after, _ = evaluate_file(model, tmp_path / "after.parquet")
+    whole = after["real"]["groups"]["all"]
+    assert before["real"]["rows"] == "test"
+    assert whole["n"] == 120
+    assert whole["mae"] > 0
+
+
+def test_cards_cite_what_the_table_names(tmp_path):
+    frame, options = table(60), FitOptions(recipe="energy", members=1, epochs=1)
+    frame.to_parquet(tmp_path / "both.parquet")
+    card = fit_model(tmp_path / "both.parquet", tmp_path / "e", options=options)
+    assert [citation.split(":")[0] for citation in card["citations"]] == ["Materials Project, CC BY 4.0", "WBM"]
+    assert "PBE" in card["property"]
+    frame.drop(columns="source").to_parquet(tmp_path / "own.parquet")
+    card = fit_model(tmp_path / "own.parquet", tmp_path / "o", options=options)
+    assert card["citations"] == ["given by the user: own.parquet"]
+    assert card["property"] == "formation energy per atom, as given by the user"
+    assert "the user gave" in card["licence"]

@@ -26,7 +26,14 @@ app = typer.Typer(no_args_is_help=True)
 def train(
     data: Annotated[Path, typer.Argument(help="Crystals table with the column of the target.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the model.")],
-    target: Annotated[str, typer.Option(help="formation_energy, band_gap or energy_above_hull.")] = "formation_energy",
+    target: Annotated[
+        str, typer.Option(help="formation_energy, band_gap, energy_above_hull, or any column of numbers.")
+    ] = "formation_energy",
+    unit: Annotated[str | None, typer.Option(help="Unit of such a column; by default the one in its name.")] = None,
+    transformation: Annotated[
+        str | None,
+        typer.Option(help="How such a column is learned: none, log or classes (0 and 1); by default guessed."),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="best (default), its first stage energy, the paper's table1; or the target's only one."),
@@ -54,7 +61,7 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="Threads; results repeat exactly for the same number.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name in the card; by default the folder's.")] = None,
 ) -> None:
-    """Train a model of the formation energy, the band gap, or the energy above the hull of crystals with sites."""
+    """Train a model of the formation energy, the band gap, the energy above the hull, or any column of numbers."""
     import torch
 
     from crystalgfn.proxies.workflow import FitOptions, fit_model
@@ -62,6 +69,8 @@ def train(
     torch.set_num_threads(threads)
     options = FitOptions(
         target=target,
+        unit=unit,
+        transformation=transformation,
         recipe=recipe,
         strained=strained,
         relaxed=relaxed,
@@ -156,6 +165,7 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
         REAL_HEADER,
         RELAXED_HEADER,
         STRAINED_HEADER,
+        class_line,
         formation_line,
         real_rows,
         relaxed_rows,
@@ -178,8 +188,9 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
     metrics = card["metrics"]
     real = metrics["real"]
     show(f"{card['property']}, {card['unit']}, {real['rows']} rows", REAL_HEADER, real_rows(real))
-    if "metals" in real:
-        console.print(f"metals and others: {real['metals']['accuracy']:.1%} right, AUC {real['metals']['auc']:.3f}")
+    for kind in ("metals", "classes"):
+        if kind in real:
+            console.print(class_line(real[kind], kind))
     if "formation_energy" in metrics:
         console.print(formation_line(metrics))
     if "relaxed" in metrics:

@@ -20,6 +20,7 @@ from torch import Tensor
 from crystalgfn.crystallography import elements as element_tables
 from crystalgfn.crystallography.lattices import cell_volume
 from crystalgfn.crystals.sites import Sites
+from crystalgfn.crystals.tables.cells import numbers, refuse
 from crystalgfn.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Crystals:
             ``material_id`` ... Narrower numbers are widened, so that every file format gives back the same types.
         sites: occupied Wyckoff positions of samples from a space with sites; None elsewhere. Tables have them in the
             column ``wyckoff``.
+        origins: what the numbers of a column come from, by its name, where they are predictions and not given;
+            parquet files keep it in the metadata of the column.
 
     Raises:
         DataError: shapes that do not fit each other, or a column that is neither number nor text. Other values are
@@ -62,6 +65,7 @@ class Crystals:
     lattice: Tensor
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     sites: Sites | None = None
+    origins: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the dataclass is frozen: only dtypes are settled here
@@ -102,6 +106,7 @@ class Crystals:
             lattice=self.lattice[on_device],
             columns={name: values[on_host] for name, values in self.columns.items()},
             sites=self.sites[on_device] if self.sites is not None else None,
+            origins=self.origins,
         )
 
     def _rows(self, index: Index) -> Tensor:
@@ -144,6 +149,7 @@ class Crystals:
             lattice=torch.cat([batch.lattice for batch in aligned]),
             columns={name: np.concatenate([batch.columns[name] for batch in aligned]) for name in first.columns},
             sites=Sites.concatenate(sites) if len(sites) == len(batches) else None,
+            origins={name: origin for batch in batches for name, origin in batch.origins.items()},
         )
 
     def with_columns(self, **arrays: Any) -> Crystals:
@@ -153,7 +159,22 @@ class Crystals:
             DataError: an array of another length.
         """
         columns = {**self.columns, **arrays}
-        return Crystals(self.elements, self.space_group, self.counts, self.lattice, columns, self.sites)
+        origins = {name: origin for name, origin in self.origins.items() if name not in arrays}
+        return Crystals(self.elements, self.space_group, self.counts, self.lattice, columns, self.sites, origins)
+
+    def with_predictions(self, origin: str, **arrays: Any) -> Crystals:
+        """Return the same crystals with columns added or replaced that are predictions; arrays or tensors (B,).
+
+        Args:
+            origin: what predicts them, such as ``"property model band_gap"``.
+            arrays: the columns by name.
+
+        Raises:
+            DataError: an array of another length.
+        """
+        crystals = self.with_columns(**arrays)
+        crystals.origins.update(dict.fromkeys(arrays, origin))
+        return crystals
 
     def with_elements(self, elements: Sequence[int]) -> Crystals:
         """Return the same crystals with ``counts`` over atomic numbers (E,), in their order.
@@ -172,25 +193,53 @@ class Crystals:
         shared = [(new, column_of[z]) for new, z in enumerate(elements) if z in column_of]
         if shared:
             counts[:, [new for new, _ in shared]] = self.counts[:, [old for _, old in shared]]
-        return Crystals(elements, self.space_group, counts, self.lattice, self.columns, self.sites)
+        return Crystals(elements, self.space_group, counts, self.lattice, self.columns, self.sites, self.origins)
 
     def column(self, name: str) -> np.ndarray:
-        """Return the column (B,) of a name with or without its unit: ``"band_gap"`` finds ``"band_gap [eV]"``.
+        """Return the column (B,) of a name with or without its unit; see :meth:`column_name`.
 
         Raises:
-            DataError: no such column.
+            DataError: no such column, or several units of this name.
         """
-        for column, values in self.columns.items():
-            if column == name or column.split(" [")[0] == name:
-                return values
+        return self.columns[self.column_name(name)]
+
+    def column_name(self, name: str) -> str:
+        """Return the full name of a column: the one of exactly this name, or else the one that adds a unit to it.
+
+        ``"band_gap"`` finds ``"band_gap [eV]"`` where there is no column ``"band_gap"``.
+
+        Raises:
+            DataError: no such column, or several units of this name.
+        """
+        if name in self.columns:
+            return name
+        found = [column for column in self.columns if column.endswith("]") and column.rpartition(" [")[0] == name]
+        if len(found) > 1:
+            raise DataError(f"column {name!r}: found {', '.join(found)}, allowed: one unit, or the name with its unit")
+        if found:
+            return found[0]
         allowed = ", ".join(self.columns) or "none"
         raise DataError(f"no column {name!r}, allowed: {allowed}{nearest(name, self.columns)}")
+
+    def numbers(self, name: str, *, source: str = "table") -> np.ndarray:
+        """Return a column of numbers (B,) as float64, NaN where they are missing; see :meth:`column_name`.
+
+        Args:
+            name: the column.
+            source: name of the table in messages.
+
+        Raises:
+            DataError: no such column, or a row, counted from 1, that holds text or a truth value.
+        """
+        column = self.column_name(name)
+        values = self.columns[column]
+        return numbers(values, lambda row: refuse(source, row, column, values[row], "numbers, or empty"))
 
     def to(self, device: torch.device | str) -> Crystals:
         """Return the crystals with their tensors on ``device``; columns stay numpy arrays on the host."""
         space_group, counts, lattice = (t.to(device) for t in (self.space_group, self.counts, self.lattice))
         sites = self.sites.to(device) if self.sites is not None else None
-        return Crystals(self.elements, space_group, counts, lattice, self.columns, sites)
+        return Crystals(self.elements, space_group, counts, lattice, self.columns, sites, self.origins)
 
     @property
     def device(self) -> torch.device:

@@ -27,7 +27,7 @@ from crystalgfn.crystallography.symmetry import search as symmetry_search
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.tables import PartWriter, files
 from crystalgfn.crystals.tables.rows import from_table
-from crystalgfn.datasets.schema import LABELS, Entry, Source, table_schema
+from crystalgfn.datasets.schema import LABELS, CheckedSource, Entry, Source, table_schema
 from crystalgfn.datasets.standardise import SYMPREC_A, ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
@@ -46,16 +46,18 @@ class ImportReport:
         written: number of crystals in the table.
         failures: (material_id, reason) of every entry that is not in the table.
         failures_path: CSV file that lists the failures; None if every entry was imported.
+        notes: what of the source is not in the table, or otherwise.
     """
 
     path: Path
     written: int
     failures: tuple[tuple[str, str], ...]
     failures_path: Path | None
+    notes: tuple[str, ...] = ()
 
     def summary(self) -> str:
         """Return one paragraph for a person."""
-        text = f"wrote {self.written:,} crystals to {self.path}"
+        text = "; ".join([f"wrote {self.written:,} crystals to {self.path}", *self.notes])
         if not self.failures:
             return text
         kinds = Counter(reason.split(":")[0] for _, reason in self.failures).most_common(5)
@@ -100,7 +102,12 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
             while batch := list(itertools.islice(entries, chunk)):
                 failures: list[tuple[str, str]] = []
                 cells = list(_cells(batch, failures))
-                table = _valid_rows(_to_table(cells, source.extra_labels), failures)
+                table = _to_table(cells, source.extra_labels)
+                if isinstance(source, CheckedSource):
+                    positions = {id(entry): start + i for i, entry in enumerate(batch)}
+                    source.check(table, [positions[id(entry)] for entry, _ in cells])
+                table = _valid_rows(table, failures)
+                start += len(batch)
                 writer.write(table, notes=failures)
                 bar.advance(len(batch))
         written = writer.rows
@@ -110,7 +117,7 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
             writer.discard()
             raise DataError(f"none of {len(source)} entries could be imported{reason}")
         failures_path = _write_failures(path, all_failures)
-    return ImportReport(path, written, all_failures, failures_path)
+    return ImportReport(path, written, all_failures, failures_path, tuple(getattr(source, "notes", ())))
 
 
 def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tuple[Entry, ConventionalCell]]:

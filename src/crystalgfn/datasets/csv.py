@@ -9,14 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from crystalgfn.crystallography.cif.read import read_structure
+from crystalgfn.crystals.energies import Energy
 from crystalgfn.crystals.tables import cells, files
+from crystalgfn.crystals.tables.rows import parse_elements
+from crystalgfn.crystals.tables.schema import bare_name, unit_of
 from crystalgfn.datasets.schema import LABELS, Entry
 from crystalgfn.errors import DataError, nearest
+from crystalgfn.stability.plausibility import RANGES, Rows, check_energies
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+KINDS = {"formation_energy_per_atom": Energy.FORMATION, "e_above_hull": Energy.ABOVE_HULL}
+"""Labels that are energies."""
+
+GAPS = (-0.05, 30.0)
+"""eV; no band gap of a crystal lies outside."""
 
 
 class CsvFile:
@@ -56,12 +67,15 @@ class CsvFile:
         self._ids = texts.get("material_id", [None] * self._size)
         self._sources = texts.get("source", [None] * self._size)
         self._labels: dict[str, np.ndarray] = {}
+        self.notes: tuple[str, ...] = ()
         for label, column in columns.items():
-            values = cells.free_column(path.name, column, table[column])
-            if values.dtype == object:
-                row = next(row for row, value in enumerate(values) if value is not None)
-                cells.refuse(path.name, row, column, values[row], "numbers, or empty")
-            self._labels[label] = values.astype(np.float64)
+            values = _numbers(path.name, column, table[column])
+            self._labels[label] = self._without_infinities(column, values)
+            if label in KINDS:
+                _check_range(path.name, column, self._labels[label], *RANGES[KINDS[label]])
+            if label == "band_gap":
+                _check_range(path.name, column, self._labels[label], *GAPS)
+        self.notes += _left_out(table.column_names, columns)
 
     def __len__(self) -> int:
         return self._size
@@ -75,6 +89,32 @@ class CsvFile:
                 load=partial(parse_cif, self._cif[row]),
                 labels={label: float(values[row]) for label, values in self._labels.items()},
             )
+
+    def check(self, table: pa.Table, numbers: Sequence[int]) -> None:
+        """Refuse labels that cannot be energies of their crystals, in eV/atom.
+
+        Args:
+            table: imported rows, with their labels.
+            numbers: (B,) numbers of the rows in the file, from 0.
+
+        Raises:
+            DataError: the first such row.
+        """
+        if not table.num_rows:
+            return
+        parts = [parse_elements(text) for text in table["elements"].to_pylist()]
+        elements = sorted({z for part in parts for z in part})
+        counts = np.array([[part.get(z, 0) for z in elements] for part in parts], dtype=float)
+        for label, kind in KINDS.items():
+            rows = Rows(f"{self._name}.csv", elements, counts, numbers)
+            check_energies(rows, self._columns.get(label, label), np.asarray(table[label]), kind)
+
+    def _without_infinities(self, column: str, values: np.ndarray) -> np.ndarray:
+        infinite = np.isinf(values)
+        if infinite.any():
+            count, row = int(infinite.sum()), int(infinite.argmax())
+            self.notes += (f"{count} of column {column!r} taken as missing: inf (row {row + 1})",)
+        return np.where(infinite, np.nan, values)
 
     def identity(self) -> dict[str, Any]:
         """Return a hash of the file and the columns that are read from it."""
@@ -103,5 +143,36 @@ def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str],
     reserved = [name for name in keep if name in LABELS or name in ("cif", "material_id", "source")]
     if reserved:
         raise DataError(f"column {reserved[0]!r} is taken over anyway: do not ask to keep it")
-    own = {label: label for label in LABELS if label in names}
+    own = {}
+    for label, unit in LABELS.items():
+        found = [name for name in names if bare_name(name) == label]
+        chosen = next((name for name in (label, f"{label} [{unit}]") if name in found), None)
+        if chosen is None and found and label not in labels:
+            raise DataError(f"{path.name}: column {found[0]!r}, allowed: {label} in {unit}")
+        own |= {} if chosen is None else {label: chosen}
+    for label, column in labels.items():
+        if unit_of(column) not in ("", LABELS[label]):
+            raise DataError(f"{path.name}: column {column!r}, allowed for {label}: {LABELS[label]}")
     return {**own, **labels, **{name: name for name in keep}}
+
+
+def _numbers(source: str, column: str, values: pa.ChunkedArray) -> np.ndarray:
+    """Return numbers (B,) as float64; true and false are 1 and 0."""
+    free = cells.free_column(source, column, values)
+    return free.astype(np.float64) if free.dtype.kind == "b" else cells.number_column(source, column, values)
+
+
+def _check_range(source: str, column: str, values: np.ndarray, low: float, high: float) -> None:
+    row = cells.first((values < low) | (values > high))
+    if row is not None:
+        unit = f"{max(low, 0) if low > -1 else low:g} to {high:g} eV{'' if (low, high) == GAPS else '/atom'}"
+        cells.refuse(source, row, column, float(values[row]), f"a number from {unit}, or empty where it is missing")
+
+
+def _left_out(names: Sequence[str], columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a note about the columns that are not imported."""
+    lost = [name for name in names if name not in {*columns.values(), "cif", "material_id", "source"}]
+    if not lost:
+        return ()
+    listed = ", ".join(lost[:10]) + (", ..." if len(lost) > 10 else "")
+    return (f"not taken over: {listed} (--keep takes numbers over, --label {next(iter(LABELS))}=COLUMN a label)",)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
-from crystalgfn.crystals.tables.schema import UNITS
+from crystalgfn.crystals.tables.schema import UNITS, unit_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -31,7 +31,7 @@ def table_schema(extra_labels: tuple[str, ...] = ()) -> pa.Schema:
         ("density", number, UNITS["density"]),
         ("wyckoff", text, ""),
         *((name, number, unit) for name, unit in LABELS.items()),
-        *((name, number, "") for name in extra_labels),
+        *((name, number, unit_of(name)) for name in extra_labels),
     ]
     return pa.schema([pa.field(name, kind, metadata={"unit": unit} if unit else None) for name, kind, unit in fields])
 
@@ -72,4 +72,18 @@ class Source(Protocol):
 
     def identity(self) -> dict[str, Any]:
         """Return JSON values that identify the sequence: an interrupted import continues only if they are unchanged."""
+        ...
+
+
+@runtime_checkable
+class CheckedSource(Protocol):
+    """A source whose labels nobody has checked: a file of the user's."""
+
+    def check(self, table: pa.Table, numbers: Sequence[int]) -> None:
+        """Raise a DataError about the first label of imported rows that cannot be right.
+
+        Args:
+            table: imported rows, with their labels.
+            numbers: (B,) numbers of the rows in the source, from 0.
+        """
         ...

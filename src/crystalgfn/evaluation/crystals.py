@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import UNIT, Energy, energies, find_energy, is_prediction, other_units
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.chemical_classes import class_numbers, elements_of
 from crystalgfn.evaluation.chemistry import smact_validity
-from crystalgfn.evaluation.distributions import against, formation_energy
+from crystalgfn.evaluation.distributions import against
 from crystalgfn.evaluation.measured import measured
 from crystalgfn.evaluation.metrics import TOP, log_columns, summarise
 from crystalgfn.evaluation.site_diversity import site_numbers, sites_of_table
+from crystalgfn.stability.plausibility import Rows, check_energies
 
 Numbers = dict[str, dict[str, Any]]
 
@@ -27,9 +29,26 @@ EUBO = (
 NEEDS_ATOMS = "not measured: needs atoms (crystalgfn structures)"
 
 
-def energy_method(crystals: Crystals) -> str:
-    """Return the origin of the energies of a table: predictions in a table of samples, else as given in the table."""
-    return PROXY if "log_reward" in crystals.columns else FROM_TABLE
+def energy_method(crystals: Crystals, column: str) -> str:
+    """Return the origin of the energies of a column: a property model, or as given in the table."""
+    return PROXY if is_prediction(crystals, column) else FROM_TABLE
+
+
+def check_given_energies(crystals: Crystals, source: str) -> None:
+    """Refuse energies that were given, not predicted, and cannot be energies in eV/atom.
+
+    Args:
+        crystals: B crystals.
+        source: name of their table in messages.
+
+    Raises:
+        DataError: the first such row; see :func:`~crystalgfn.stability.plausibility.check_energies`.
+    """
+    for kind in Energy:
+        column = find_energy(crystals, kind)
+        if column is not None and not is_prediction(crystals, column):
+            rows = Rows(source, crystals.elements, crystals.counts.cpu().numpy().astype(float))
+            check_energies(rows, column, energies(crystals, column), kind)
 
 
 def evaluate_crystals(
@@ -54,13 +73,13 @@ def evaluate_crystals(
     n = len(crystals)
     if not n:
         raise DataError("no crystals to evaluate: found 0, allowed: 1 or more")
-    column = formation_energy(crystals)
-    if column is not None and not np.isfinite(crystals.columns[column].astype(float)).any():
+    column = find_energy(crystals, Energy.FORMATION, Energy.ABOVE_HULL)
+    if column is not None and not np.isfinite(energies(crystals, column)).any():
         column = None
     summary = summarise(crystals, energy=column)
     sites = sites_of_table(crystals)
     return {
-        "energy": {} if column is None else _energies(crystals, column, summary["energy"]),
+        "energy": _no_energy(crystals) if column is None else _energies(crystals, column, summary["energy"]),
         "validity": _validity(crystals, summary, smact=smact),
         "uniqueness": _uniqueness(crystals, summary["diversity"]),
         "diversity": {
@@ -77,9 +96,15 @@ def evaluate_crystals(
     }
 
 
+def _no_energy(crystals: Crystals) -> Numbers:
+    """Say of columns in other units why they are not measured."""
+    names = other_units(crystals, Energy.FORMATION)
+    return {"median": measured(None, f"not measured: column {names[0]!r}, allowed: {UNIT}", 0)} if names else {}
+
+
 def _energies(crystals: Crystals, column: str, summary: dict[str, Any]) -> Numbers:
-    n = int(np.isfinite(crystals.columns[column].astype(float)).sum())
-    source = f"{column} by {energy_method(crystals)}"
+    n = int(np.isfinite(energies(crystals, column)).sum())
+    source = f"{column} by {energy_method(crystals, column)}"
     names = {"median": "median", "p5": "5 % quantile", "p95": "95 % quantile"}
     out = {key: measured(summary[key], f"{what} of {source}, eV/atom", n) for key, what in names.items()}
     for limit in (2, 3):
@@ -164,11 +189,12 @@ def weights(crystals: Crystals, estimates: dict[str, Any] | None) -> Numbers:
         return {}
     n = len(crystals)
     names = log_columns(crystals)
-    log_reward, log_pf, log_given_end = (crystals.columns[name].astype(float) for name in names)
-    log_weight = crystals.columns.get("log_weight")
-    if log_weight is not None and not np.allclose(
-        log_weight.astype(float), log_reward + log_given_end - log_pf, equal_nan=True
-    ):
+    log_reward, log_pf, log_given_end = (crystals.numbers(name) for name in names)
+    log_weight = crystals.numbers("log_weight") if "log_weight" in crystals.columns else None
+    if not np.isfinite(log_reward + log_given_end - log_pf).any():
+        why = f"not measured: no row has a finite log_reward, {names[2]} and log_pf"
+        return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo", "eubo")}
+    if log_weight is not None and not np.allclose(log_weight, log_reward + log_given_end - log_pf, equal_nan=True):
         why = f"not measured: log_weight is not log_reward + {names[2]} - log_pf, the samples were drawn again"
         return {key: measured(None, why, n) for key in ("ess", "log_z", "elbo", "eubo")}
     w = f"log w = log_reward + {names[2]} - log_pf"

@@ -10,17 +10,10 @@ from numpy.typing import NDArray
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.tables import unit_of
+from crystalgfn.crystals.energies import energies, find_energy
 from crystalgfn.evaluation.measured import measured, missing
 
 Floats = NDArray[np.float64]
-
-
-def formation_energy(crystals: Crystals) -> str | None:
-    """Return the name of the column of formation energies, or else of the first column in eV/atom, or None."""
-    numbers = [name for name, values in crystals.columns.items() if values.dtype.kind in "fi"]
-    named = [name for name in numbers if name.startswith("formation_energy")]
-    return next(iter([*named, *(name for name in numbers if unit_of(name) == "eV/atom")]), None)
 
 
 def described(crystals: Crystals) -> dict[str, tuple[Floats, str]]:
@@ -35,8 +28,8 @@ def described(crystals: Crystals) -> dict[str, tuple[Floats, str]]:
         "n_elements": ((counts > 0).sum(1).astype(float), ""),
         "n_atoms": (counts.sum(1).astype(float), ""),
     }
-    if (name := formation_energy(crystals)) is not None:
-        quantities["formation_energy"] = (crystals.columns[name].astype(float), "eV/atom")
+    if (name := find_energy(crystals)) is not None:
+        quantities["formation_energy"] = (energies(crystals, name), "eV/atom")
     return quantities
 
 
@@ -70,7 +63,7 @@ def _wasserstein(crystals: Crystals, reference: Crystals, name: str) -> dict[str
         distance = float(wasserstein_distance(left, right)) if len(left) and len(right) else None
         what = f"Wasserstein-1 distance of {key.replace('_', ' ')}{f' ({unit})' if unit else ''}"
         if key == "formation_energy":
-            what += f", column {formation_energy(crystals)!r} against {formation_energy(reference)!r}"
+            what += f", column {find_energy(crystals)!r} against {find_energy(reference)!r}"
         distances[f"wasserstein_{key}"] = measured(distance, f"{what} to {len(right):,} of {name}, scipy", len(left))
     return distances
 

@@ -15,7 +15,7 @@ from crystalgfn.crystals.tables import unit_of
 from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import Candidates, cif_files, is_structures, read_candidates
-from crystalgfn.evaluation.crystals import PROXY, Numbers, energy_method, evaluate_crystals
+from crystalgfn.evaluation.crystals import PROXY, Numbers, check_given_energies, energy_method, evaluate_crystals
 from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.evaluation.structures import compared, evaluate_structures
 from crystalgfn.evaluation.sun import with_hull
@@ -88,6 +88,7 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
             name or path.name, crystals, candidates, tuple(rows), provenance, energy_methods(crystals, candidates)
         )
     crystals = Crystals.from_file(path)
+    check_given_energies(crystals, path.name)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     provenance = {"table": path.name, "rows": len(crystals), "sha256": digest}
     return Data(name or path.stem, crystals, None, (), provenance, energy_methods(crystals))
@@ -101,7 +102,7 @@ def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> 
         if unit_of(name) != "eV/atom" and "energy" not in name and "hull" not in name:
             continue
         if candidates is None:
-            methods[name] = energy_method(crystals)
+            methods[name] = energy_method(crystals, name)
         elif name.startswith(INPUT):
             methods[name] = PROXY
         elif name in columns:

@@ -87,15 +87,15 @@ def likelihood_numbers(crystals: Crystals, what: str, key: str, *, seed: int = 0
     Returns:
         numbers with their methods: ``pearson_*`` and ``spearman_*`` with their errors, and ``log_p_*``.
     """
-    log_p, target = (crystals.columns[name].astype(float) for name in ("log_likelihood", "log_reward"))
+    log_p, target = (crystals.numbers(name) for name in ("log_likelihood", "log_reward"))
     named, n = "log reward", len(crystals)
     if "log_prior" in crystals.columns:
-        target, named = target + crystals.columns["log_prior"].astype(float), "log reward + log p of the prior"
+        target, named = target + crystals.numbers("log_prior"), "log reward + log p of the prior"
     if n < FEWEST:
         why = f"not measured: {n} of {what} lie in the model's space, needed: {FEWEST} or more"
         return {f"{name}_{key}": measured(None, why, n) for name in ("pearson", "spearman", "log_p")}
     correlations = correlation(log_p, target, seed=seed)
-    error = float(np.median(crystals.columns["log_likelihood_error"].astype(float)))
+    error = float(np.median(crystals.numbers("log_likelihood_error")))
     how = f"log p by trajectories drawn backward, median error {error:.2g} nats"
     numbers = {}
     for name, kind in (("pearson", "linear correlation"), ("spearman", "rank correlation")):

@@ -25,6 +25,7 @@ from crystalgfn.crystallography.space_groups import (
 )
 from crystalgfn.crystallography.wyckoff import are_compatible
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import energies
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.estimates import estimate_log_z
 
@@ -98,12 +99,10 @@ def summarise(crystals: Crystals, *, energy: str | None = "formation_energy [eV/
 
 
 def _energies(crystals: Crystals, name: str) -> NDArray[np.float64]:
-    values = crystals.column(name)
-    if values.dtype.kind not in "fi":
-        raise DataError(f"column {name!r} holds {values.dtype}, allowed: numbers (eV/atom)")
+    values = energies(crystals, name)
     if not np.isfinite(values).any():
         raise DataError(f"column {name!r} holds no finite number in {len(crystals)} rows")
-    return values.astype(np.float64)
+    return values
 
 
 def _energy(values: NDArray[np.float64]) -> dict[str, float | None]:
@@ -229,7 +228,7 @@ def weights(crystals: Crystals) -> dict[str, float | None] | None:
     names = log_columns(crystals)
     if any(name not in crystals.columns for name in names):
         return None
-    log_reward, log_pf, log_given_end = (torch.from_numpy(crystals.columns[name].astype(np.float64)) for name in names)
+    log_reward, log_pf, log_given_end = (torch.from_numpy(crystals.numbers(name)) for name in names)
     estimates = estimate_log_z(log_pf, log_given_end, log_reward)
     return {
         name: _number(getattr(estimates, name))

@@ -53,13 +53,9 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         *_real_table(card["metrics"]["real"]),
     ]
-    metals = card["metrics"]["real"].get("metals")
-    if metals:
-        lines += [
-            "",
-            f"Metals ({metals['metals']:.1%} of {metals['n']:,} rows) and others: {metals['accuracy']:.1%} on the "
-            f"right side at even odds, area under the curve {metals.get('auc', np.nan):.3f}.",
-        ]
+    real = card["metrics"]["real"]
+    for kind in ("metals", "classes"):
+        lines += ["", class_line(real[kind], kind)] if kind in real else []
     if "formation_energy" in card["metrics"]:
         lines += ["", formation_line(card["metrics"])]
     relaxed = card["metrics"].get("relaxed")
@@ -104,6 +100,14 @@ def relaxed_rows(relaxed: dict[str, Any]) -> list[tuple[str, ...]]:
         numbers += [f"{measures[key]:.0%}" for key in ("stable", "precision", "recall")]
         out.append((name, f"{measures['n']:,}", *numbers))
     return out
+
+
+def class_line(quality: dict[str, float], kind: str) -> str:
+    """A line about how well ``"metals"``, or the rows with label 1 (``"classes"``), are told from others."""
+    what, share = ("Metals", quality["metals"]) if kind == "metals" else ("Rows of class 1", quality["ones"])
+    text = f"{what} ({share:.1%} of {quality['n']:,} rows) and others: {quality['accuracy']:.1%} on the right side at"
+    area = f"{quality['auc']:.3f}" if "auc" in quality else "unknown, since all rows are of one class"
+    return f"{text} even odds, area under the curve {area}."
 
 
 def formation_line(metrics: dict[str, Any]) -> str:

@@ -17,10 +17,14 @@ from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label
 from crystalgfn.proxies.phases import Phase
 from crystalgfn.proxies.training import Epoch
 
-CITATIONS = (
-    "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)",
-    "WBM: H.-C. Wang, S. Botti, M. A. L. Marques, npj Computational Materials 7, 12 (2021)",
-)
+MATERIALS_PROJECT = "Materials Project, CC BY 4.0: A. Jain et al., APL Materials 1, 011002 (2013)"
+CITATIONS = {
+    "MP": MATERIALS_PROJECT,
+    "MATERIALS_PROJECT": MATERIALS_PROJECT,
+    "MATBENCH_MP_E_FORM": f"{MATERIALS_PROJECT}; MatBench: A. Dunn et al., npj Computational Materials 6, 138 (2020)",
+    "WBM": "WBM: H.-C. Wang, S. Botti, M. A. L. Marques, npj Computational Materials 7, 12 (2021)",
+}
+"""Citations by the sources that the column ``source`` of a table names."""
 CITATION_CHGNET = (
     "CHGNet (labels of strained copies and relaxed samples): B. Deng et al., Nature Machine Intelligence 5, 1031 (2023)"
 )
@@ -61,7 +65,9 @@ def make_card(
         "name": name,
         "target": label.name,
         "unit": label.unit,
-        "property": label.text,
+        "column": label.column,
+        "property": label.text if _is_known(table) or label.is_of_user else f"{bare_text(label)}, as given by the user",
+        **({"transformation": str(label.transformation)} if label.is_of_user else {}),
         "command": command,
         "recipe": recipe,
         "seed": seed,
@@ -98,8 +104,13 @@ def make_card(
             "volume_ratio_of_strained": [0.5, 2.5] if strained is not None else None,
         },
         "metrics": {},
-        "citations": [*CITATIONS, *([CITATION_CHGNET] if strained is not None or relaxed is not None else [])],
-        "licence": "weights: as the package; they derive from data under CC BY 4.0, so keep the citations",
+        "citations": [
+            *citations_of(table),
+            *([CITATION_CHGNET] if strained is not None or relaxed is not None else []),
+        ],
+        "licence": "weights: as the package; they derive from data under CC BY 4.0, so keep the citations"
+        if _is_known(table)
+        else "weights: as the data they derive from, which the user gave",
         "versions": {
             "crystalgfn": __version__,
             "python": platform.python_version(),
@@ -117,3 +128,21 @@ def make_card(
         card["domain"]["volume_ratio_of_strained"] = first["domain"]["volume_ratio_of_strained"]
         card["citations"] = first["citations"]
     return card
+
+
+def citations_of(table: LabelledCrystals) -> list[str]:
+    """Return what to cite for the rows of a table, by its column ``source``; others are given by the user."""
+    sources = sorted(set(table.sources.tolist()))
+    known = dict.fromkeys(CITATIONS[source] for source in sources if source in CITATIONS)
+    others = [source.lower() for source in sources if source not in CITATIONS]
+    named = f" (source: {', '.join(others[:5])})" if others and others != ["all"] else ""
+    return [*known, *([f"given by the user: {table.name}{named}"] if others else [])]
+
+
+def bare_text(label: Label) -> str:
+    """Return the description of a label without the method of its numbers."""
+    return label.text.split(" (")[0]
+
+
+def _is_known(table: LabelledCrystals) -> bool:
+    return all(source in CITATIONS for source in set(table.sources.tolist()))

@@ -67,6 +67,8 @@ def evaluate_model(
     metrics = {"real": evaluate_real(model, table, split)}
     if model.network.tells_metals:
         metrics["real"]["metals"] = evaluate_metals(model.metal, table, split)
+    if model.network.config.transformation == "classes":
+        metrics["real"]["classes"] = evaluate_classes(model, table, split)
     if model.network.targets == 2:
         metrics["formation_energy"] = evaluate_formation(model, table, split)
     if relaxed is not None:
@@ -111,12 +113,30 @@ def evaluate_metals(metal: Predict, table: LabelledCrystals, split: Split | None
     Args:
         metal: returns the probability (N,) that a crystal is a metal.
     """
+    quality = evaluate_classes(metal, table, split, true=table.target <= METAL)
+    return {"metals" if key == "ones" else key: value for key, value in quality.items()}
+
+
+def evaluate_classes(
+    model: Predict, table: LabelledCrystals, split: Split | None, *, true: npt.NDArray[np.bool_] | None = None
+) -> dict[str, float]:
+    """How well a probability tells two classes on the test rows of ``split``, or on all rows where it is None.
+
+    Returns n, the share of ``ones``, the share on the right side at even odds, and, where there are rows of both
+    classes, the area under the curve of true against false positives.
+
+    Args:
+        model: returns the probability (N,) of the class 1.
+        table: labelled crystals.
+        split: the split of their rows, or None.
+        true: (N,) which rows are of class 1; by default those with the label 1.
+    """
     rows = np.flatnonzero(split.test if split is not None else np.ones(len(table.target), dtype=bool))
-    probability = predict(metal, table.crystals[rows])
-    true = table.target[rows] <= METAL
-    quality = {"n": len(rows), "metals": float(true.mean()), "accuracy": float(((probability > 0.5) == true).mean())}
-    if 0 < true.sum() < len(true):
-        quality["auc"] = area_under_curve(probability, true)
+    probability = predict(model, table.crystals[rows])
+    ones = (table.target > 0.5 if true is None else true)[rows]
+    quality = {"n": len(rows), "ones": float(ones.mean()), "accuracy": float(((probability > 0.5) == ones).mean())}
+    if 0 < ones.sum() < len(ones):
+        quality["auc"] = area_under_curve(probability, ones)
     return quality
 
 
@@ -138,7 +158,7 @@ def evaluate_strained(
     rows = np.flatnonzero(usable)
     base = table.crystals[[position[names[row]] for row in rows]]
     crystals = strained.crystals[rows]
-    true_change = np.asarray(crystals.column(CHANGE), dtype=float)
+    true_change = crystals.numbers(CHANGE)
     predicted = predict(model, crystals)
     change = predicted - predict(model, base)
     true = strained.target[rows]

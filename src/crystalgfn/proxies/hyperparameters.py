@@ -93,7 +93,32 @@ ORBITS = Hyperparameters(
     bound_weight=0.0,
     equilibrium_weight=0.3,
 )
-RECIPES: dict[str, Hyperparameters] = {"best": BEST, "energy": BEST, "table1": TABLE1, "gap": GAP, "orbits": ORBITS}
+SCALAR = Hyperparameters(network=NetworkConfig(kind="scalar", dropout=0.1), huber=0.3, extra_size=0, bound_weight=0.0)
+RECIPES: dict[str, Hyperparameters] = {
+    "best": BEST,
+    "energy": BEST,
+    "table1": TABLE1,
+    "gap": GAP,
+    "orbits": ORBITS,
+    "scalar": SCALAR,
+}
 """Hyperparameters of the first phase of each recipe. ``energy`` is ``best`` without its further phases, for which see
 :mod:`crystalgfn.proxies.phases`. ``gap`` is for the band gap, ``orbits`` for
-the energy above the hull."""
+the energy above the hull, ``scalar`` for any other column."""
+
+STEPS = 1200
+"""Steps of a training on few rows, at least."""
+
+
+def for_rows(hyperparameters: Hyperparameters, rows: int, *, transformation: str) -> Hyperparameters:
+    """Return hyperparameters for a column of the user's: smaller batches and more epochs where rows are few.
+
+    Args:
+        hyperparameters: those of the recipe.
+        rows: training rows.
+        transformation: what the network learns.
+    """
+    batch = min(hyperparameters.batch_size, max(16, rows // 8))
+    epochs = max(hyperparameters.epochs, STEPS // -(-rows // batch))
+    network = replace(hyperparameters.network, transformation=transformation)
+    return replace(hyperparameters, network=network, batch_size=batch, epochs=epochs, patience=max(20, epochs // 3))

@@ -94,7 +94,7 @@ class ProxyProperty:
         Raises:
             PropertyError: the model is not one of the band gap, or a crystal holds an element it was not trained on.
         """
-        logit = self._predict(crystals).logit
+        logit = self._predict(crystals).logit if self.network.tells_metals else None
         if logit is None:
             raise PropertyError(f"model {self.name!r} knows no metals, allowed: a model of the band gap")
         return torch.sigmoid(-logit).mean(0)

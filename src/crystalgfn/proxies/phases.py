@@ -31,7 +31,8 @@ class Phase:
     """One fit of a recipe.
 
     Attributes:
-        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"``, ``"gap"`` or ``"orbits"``.
+        name: ``"energy"``, ``"settle"``, ``"blind"``, ``"strain"``, ``"shape"``, ``"gap"``, ``"orbits"``
+            or ``"scalar"``.
         hyperparameters: how the network is fitted.
         of_orbits: whether the phase fits an orbit network, with relaxed samples.
         of_cell: whether the phase fits the network of the strain energy, with strained copies, and not the network of
@@ -78,7 +79,7 @@ def phases_of(
     first = RECIPES[recipe]
     if members is not None:
         first = replace(first, network=replace(first.network, members=members))
-    name = recipe if recipe in ("gap", "orbits") else "energy"
+    name = recipe if recipe in ("gap", "orbits", "scalar") else "energy"
     phases = [] if base else [Phase(name, first, of_orbits=recipe == "orbits")]
     if blind:
         phases += [BLIND_PHASE]
@@ -86,10 +87,10 @@ def phases_of(
         phases += [BLIND_PHASE, *STRAIN_PHASES]
     elif recipe == "best":
         phases += [SETTLE_PHASE]
-    return phases if epochs is None else [_capped(phase, epochs) for phase in phases]
+    return phases if epochs is None else [capped(phase, epochs) for phase in phases]
 
 
-def _capped(phase: Phase, epochs: int) -> Phase:
+def capped(phase: Phase, epochs: int) -> Phase:
     """Return the phase with at most ``epochs`` epochs."""
     fewer = min(epochs, phase.hyperparameters.epochs)
     return replace(phase, hyperparameters=replace(phase.hyperparameters, epochs=fewer))

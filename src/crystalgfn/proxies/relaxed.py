@@ -89,7 +89,7 @@ def evaluate_formation(model: ProxyProperty, table: LabelledCrystals, split: Spl
         return {"n": 0}
     rows = np.flatnonzero(split.test) if split is not None else np.arange(len(table.target))
     crystals = table.crystals[rows]
-    true = np.asarray(crystals.column(FORMATION_ENERGY.column), dtype=float)
+    true = crystals.numbers(FORMATION_ENERGY.column)
     error = np.abs(model.formation_energy(crystals).cpu().double().numpy() - true)
     error = error[np.isfinite(error)]
     return {"n": len(error), "mae": float(error.mean()), "median": float(np.median(error))} if len(error) else {"n": 0}

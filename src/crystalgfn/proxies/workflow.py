@@ -10,28 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.tables.schema import PREDICTED, name_with_unit
 from crystalgfn.errors import ConfigError, DataError, nearest
 from crystalgfn.proxies.card_text import card_text
 from crystalgfn.proxies.cards import make_card
 from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
-from crystalgfn.proxies.data.labels import BAND_GAP, ENERGY_ABOVE_HULL, FORMATION_ENERGY, Label, find_label
+from crystalgfn.proxies.data.labels import (
+    ENERGY_ABOVE_HULL,
+    FORMATION_ENERGY,
+    LABELS,
+    Label,
+    label_of_card,
+    label_of_column,
+)
 from crystalgfn.proxies.data.orbit_rows import few_orbits, held_back, read_relaxed, within_elements
 from crystalgfn.proxies.data.splits import Split, grouped_split
 from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.ensembles import append
 from crystalgfn.proxies.evaluate import evaluate_model
+from crystalgfn.proxies.hyperparameters import for_rows
 from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
 from crystalgfn.proxies.networks.base import ProxyNetwork
 from crystalgfn.proxies.networks.orbits import OrbitNetwork
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.volume import VolumeNetwork
-from crystalgfn.proxies.phases import Phase, fit_phases, phases_of
+from crystalgfn.proxies.phases import Phase, capped, fit_phases, phases_of
 from crystalgfn.proxies.relaxed import calibrate
 from crystalgfn.proxies.training import Epoch
 
@@ -47,7 +58,9 @@ class FitOptions:
     """How a model is fitted; the options of ``crystalgfn proxy train``.
 
     Attributes:
-        target: name of the label.
+        target: name of the label, or of any column of numbers.
+        unit: unit of such a column; by default the one in its name.
+        transformation: how such a column is learned, ``"none"``, ``"log"`` or ``"classes"``; by default guessed.
         recipe: name of the recipe; by default the label's first recipe.
         strained: table of strained copies.
         relaxed: table of relaxed samples, for the energy above the hull.
@@ -64,6 +77,8 @@ class FitOptions:
     """
 
     target: str = FORMATION_ENERGY.name
+    unit: str | None = None
+    transformation: str | None = None
     recipe: str | None = None
     strained: Path | None = None
     relaxed: Path | None = None
@@ -98,7 +113,7 @@ def fit_model(
         CheckpointError: a model that cannot be loaded, or a checkpoint of other options.
     """
     options = options or FitOptions()
-    label = find_label(options.target)
+    label = _label(data, options)
     recipe = _recipe(options, label, folder)
     first = ProxyProperty.load(options.append) if options.append is not None else None
     phases = phases_of(
@@ -113,7 +128,7 @@ def fit_model(
     if not options.resume:
         _remove(checkpoints)
     table = read_labelled(data, label)
-    strained = read_labelled(options.strained) if options.strained is not None else None
+    strained = read_labelled(options.strained, checked=False) if options.strained is not None else None
     relaxed = within_elements(read_relaxed(options.relaxed), table) if options.relaxed is not None else None
     split_seed = options.split_seed
     if first is not None and split_seed is None:
@@ -121,6 +136,8 @@ def fit_model(
     split_by = options.seed if split_seed is None else split_seed
     base = _base(options, table, split_by)
     split = _split(data, table, seed=split_by, with_validation=options.with_validation)
+    if label.is_of_user:
+        phases = _phases_for_rows(phases, label, int(split.train.sum()), options.epochs)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with progress(phases, label.unit) if progress is not None else nullcontext() as report:
         network, histories = fit_phases(
@@ -176,8 +193,8 @@ def evaluate_file(
     Raises:
         DataError: an unreadable table.
     """
-    table = read_labelled(data, find_label(model.card.get("target", FORMATION_ENERGY.name)))
-    copies = read_labelled(strained) if strained is not None else None
+    table = read_labelled(data, label_of_card(model.card))
+    copies = read_labelled(strained, checked=False) if strained is not None else None
     samples = read_relaxed(relaxed) if relaxed is not None else None
     return evaluate_model(model, table, copies, samples), table
 
@@ -185,12 +202,44 @@ def evaluate_file(
 def with_prediction(model: ProxyProperty, crystals: Crystals) -> Crystals:
     """Return the crystals with the model's prediction and its standard deviation as columns.
 
+    Their names end with ``_predicted`` and ``_predicted_deviation``, so that no label is replaced or taken for one.
+
     Raises:
         PropertyError: a crystal holds an element that the model was not trained on.
     """
-    mean, deviation = model.with_deviation(crystals)
-    columns = {f"{model.name} [{model.unit}]": mean, f"{model.name}_deviation [{model.unit}]": deviation}
-    return crystals.with_columns(**columns)
+    empty = torch.zeros(0)
+    mean, deviation = model.with_deviation(crystals) if len(crystals) else (empty, empty)
+    name = f"{model.name}{PREDICTED}"
+    columns = {name_with_unit(name, model.unit): mean, name_with_unit(f"{name}_deviation", model.unit): deviation}
+    return crystals.with_predictions(f"property model {model.name}", **columns)
+
+
+def _label(data: Path, options: FitOptions) -> Label:
+    """Return the label: one of those with a name, or a column of the table."""
+    if options.target not in LABELS:
+        crystals = Crystals.from_file(data)
+        return label_of_column(
+            crystals,
+            options.target,
+            unit=options.unit,
+            transformation=options.transformation,
+            source=data.name,
+        )
+    label = LABELS[options.target]
+    if options.unit not in (None, label.unit):
+        raise ConfigError(f"--unit {options.unit!r}: {label.name} is in {label.unit}, allowed: {label.unit}")
+    if options.transformation is not None:
+        raise ConfigError(f"--transformation: {label.name} has its own, allowed: for other columns")
+    return label
+
+
+def _phases_for_rows(phases: list[Phase], label: Label, rows: int, epochs: int | None) -> list[Phase]:
+    """Return the phases with hyperparameters for the number of training rows."""
+    fitted = [
+        replace(p, hyperparameters=for_rows(p.hyperparameters, rows, transformation=label.transformation))
+        for p in phases
+    ]
+    return fitted if epochs is None else [capped(phase, epochs) for phase in fitted]
 
 
 def _recipe(options: FitOptions, label: Label, folder: Path) -> str:
@@ -204,8 +253,8 @@ def _recipe(options: FitOptions, label: Label, folder: Path) -> str:
         raise ConfigError(f"{folder}: exists and is no model folder, so it is not replaced; name another")
     if options.base is not None and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
-    if options.hull is not None and label is BAND_GAP:
-        raise ConfigError("--hull: its entries have no band gap, allowed for an energy")
+    if options.hull is not None and label.energy is None:
+        raise ConfigError(f"--hull: its entries have no {label.name.replace('_', ' ')}, allowed for an energy")
     if options.relaxed is not None and label is not ENERGY_ABOVE_HULL:
         raise ConfigError(f"--relaxed: allowed for the target {ENERGY_ABOVE_HULL.name}, found {label.name}")
     return recipe
@@ -250,6 +299,9 @@ def _command(
     """Return the command that makes the model, with names in place of paths."""
     words = ["crystalgfn proxy train", data.name, "-o", options.name or folder.name]
     words += ["--recipe", recipe] if label is FORMATION_ENERGY else ["--target", label.name]
+    if label.is_of_user:
+        words += ["--unit", label.unit] if label.unit else []
+        words += ["--transformation", label.transformation]
     words += ["--strained", options.strained.name] if options.strained is not None else []
     words += ["--relaxed", options.relaxed.name] if options.relaxed is not None else []
     words += ["--base", base.name] if base is not None else []

@@ -46,8 +46,6 @@ def pareto_front(crystals: Crystals, terms: Sequence[Term]) -> Crystals:
         DataError: a column is missing.
     """
     criteria = [term.criterion for term in terms]
-    scores = np.stack(
-        [one.goal(torch.as_tensor(crystals.column(one.column).astype(float))).numpy() for one in criteria], 1
-    )
+    scores = np.stack([one.goal(torch.as_tensor(crystals.numbers(one.column))).numpy() for one in criteria], 1)
     rows = np.flatnonzero(front(scores))
     return crystals[rows[np.argsort(-scores[rows, 0], kind="stable")]]

@@ -9,6 +9,7 @@ import numpy as np
 
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import Energy, find_energy
 from crystalgfn.crystals.tables import unit_of
 from crystalgfn.errors import DataError
 
@@ -28,8 +29,8 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
     Args:
         crystals: samples.
         n: number of crystals; all crystals if there are fewer.
-        energy: column to rank by, lowest first, or ``"log_reward"``, highest first; by default the first in eV/atom, or
-            else ``log_reward``.
+        energy: column to rank by, lowest first, or ``"log_reward"``, highest first; by default the formation
+            energy, the energy above hull, or else ``log_reward``.
         distinct: keep only the best of each formula and space group.
 
     Raises:
@@ -38,11 +39,10 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
     if energy is None:
         energy = energy_column(crystals)
     if energy is None and REWARD not in crystals.columns:
-        raise DataError("nothing to rank by: found neither a column in eV/atom nor log_reward")
+        raise DataError("nothing to rank by: found neither a known energy in eV/atom nor log_reward")
     by_reward = energy is None or energy == REWARD
-    values = -crystals.column(REWARD) if energy is None or by_reward else crystals.column(energy)
-    if values.dtype.kind not in "fib":
-        raise DataError(f"column {energy!r} holds {values.dtype}, allowed: numbers")
+    values = -crystals.numbers(REWARD) if energy is None or by_reward else crystals.numbers(energy)
+    values = np.where(np.isinf(values), np.nan, values) if not by_reward else values
     order = np.argsort(values, kind="stable")  # NaN comes last
     if distinct:
         kinds = np.array([f"{f} {g}" for f, g in zip(crystals.formulas, crystals.space_group.tolist(), strict=True)])
@@ -52,8 +52,8 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
 
 
 def energy_column(crystals: Crystals) -> str | None:
-    """Name of the first column in eV/atom, or None."""
-    return next((name for name in crystals.columns if unit_of(name) == "eV/atom"), None)
+    """Name of the column of formation energies, or else of energies above hull, eV/atom, or None."""
+    return find_energy(crystals, Energy.FORMATION, Energy.ABOVE_HULL)
 
 
 def best_table(

@@ -12,14 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import Energy, find_energy
 from crystalgfn.errors import DataError
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.site_encoding import with_sites
 from crystalgfn.spaces.states import CrystalStates
-
-ABOVE_HULL = "e_above_hull"
-"""Column with the energy above the hull, eV/atom; a unit may stand behind its name."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -72,11 +70,10 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
     crystals = Crystals.from_file(path)
     rows, left_out = len(crystals), dict[str, int]()
     numbers = np.arange(1, rows + 1)
-    if objective.max_above_hull is not None and any(name.split(" [")[0] == ABOVE_HULL for name in crystals.columns):
-        energies = crystals.column(ABOVE_HULL)
-        if energies.dtype.kind not in "fi":
-            raise DataError(f"{path}: column {ABOVE_HULL} holds {energies.dtype}, allowed: numbers (eV/atom)")
-        unknown, high = np.isnan(energies), energies > objective.max_above_hull
+    column = find_energy(crystals, Energy.ABOVE_HULL)
+    if objective.max_above_hull is not None and column is not None:
+        values = crystals.numbers(column, source=path.name)
+        unknown, high = np.isnan(values), values > objective.max_above_hull
         left_out["without energy above the hull"] = int(unknown.sum())
         left_out[f"more than {objective.max_above_hull:g} eV/atom above the hull"] = int(high.sum())
         crystals, numbers = crystals[~unknown & ~high], numbers[~unknown & ~high]

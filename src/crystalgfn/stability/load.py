@@ -72,7 +72,7 @@ def _builtin(_: str | None) -> Hull:
     from crystalgfn.stability.estimated import EstimatedHull
     from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
 
-    phases = read_phases(SHIPPED)
+    phases = read_phases(SHIPPED, checked=False)
     return EstimatedHull(phases, LearnedEstimate.load(), name=BUILTIN, elements=ground_states(phases))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.energies import UNIT, Energy
+from crystalgfn.crystals.tables import cells
 from crystalgfn.crystals.tables.files import read_table
-from crystalgfn.errors import DataError
+from crystalgfn.crystals.tables.rows import parse_amounts
+from crystalgfn.errors import DataError, nearest
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.stability.hull import Phase
+from crystalgfn.stability.plausibility import Rows, check_energies, far_below
 
 SHIPPED = Path(str(files("crystalgfn.stability") / "data" / "phases.parquet"))
 """The phases that ship, made by ``scripts/data/build_phases.py``."""
 
 COLUMNS = ("elements", "formation_energy_per_atom")
 """Columns that a table of phases needs: JSON counts, and eV/atom."""
+
+ABOVE_HULL = "e_above_hull"
+"""A further column that it may have, eV/atom."""
 
 PHASES = pa.schema(
     [
@@ -43,35 +52,120 @@ ABOUT = {
 }
 
 
-def read_phases(path: Path) -> list[Phase]:
+@dataclass(frozen=True)
+class PhaseTable:
+    """Entries of a table of phases that have an energy.
+
+    Attributes:
+        elements: D atomic numbers, rising.
+        counts: (N, D) atoms of each element, or fractions.
+        energies: (N,) formation energies, eV/atom.
+        hull: (N,) energies of the full hull at the compositions, eV/atom: the formation energy less ``e_above_hull``;
+            the formation energy itself where that is missing.
+    """
+
+    elements: tuple[int, ...]
+    counts: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    hull: NDArray[np.float64]
+
+
+def read_phase_table(path: Path, *, checked: bool = True) -> PhaseTable:
     """Read a table (.parquet, .csv) with ``elements`` (JSON counts) and ``formation_energy_per_atom`` (eV/atom).
+
+    Rows without an energy are left out. A column ``e_above_hull`` (eV/atom) may stand beside.
+
+    Args:
+        path: the file.
+        checked: refuse numbers that cannot be energies in eV/atom, see :mod:`.plausibility`.
+
+    Raises:
+        DataError: unreadable file, missing column, no energies, a column in another unit, or an impossible row, by
+            number.
+    """
+    table = read_table(path)
+    names = [_column(path, table, name) for name in COLUMNS]
+    above_name = _column(path, table, ABOVE_HULL, needed=False)
+    energies = cells.number_column(path.name, names[1], table[names[1]], f"a number ({UNIT}), or empty")
+    above = np.full(len(energies), np.nan)
+    if above_name:
+        above = cells.number_column(path.name, above_name, table[above_name], f"a number ({UNIT}), or empty")
+    kept = np.flatnonzero(~np.isnan(energies))
+    if not len(kept):
+        raise DataError(f"{path.name}: no row of {len(energies)} has a {names[1]}, allowed: 1 or more")
+    codes, distinct = cells.texts(path.name, names[0], table[names[0]])
+    amounts: dict[int, dict[int, float]] = {}
+    for row in kept.tolist():
+        code = int(codes[row])
+        if code not in amounts:
+            try:
+                amounts[code] = parse_amounts(distinct[code])
+            except DataError as error:
+                cells.refuse(path.name, row, names[0], distinct[code], str(error))
+    elements = tuple(sorted({z for composition in amounts.values() for z in composition}))
+    place = {z: column for column, z in enumerate(elements)}
+    counts = np.zeros((len(kept), len(elements)))
+    for position, row in enumerate(kept.tolist()):
+        for z, n in amounts[int(codes[row])].items():
+            counts[position, place[z]] = n
+    energies, above = energies[kept], above[kept]
+    if checked:
+        rows = Rows(path.name, elements, counts, kept.tolist())
+        check_energies(rows, names[1], energies, fewest=1)
+        if above_name:
+            check_energies(rows, above_name, above, Energy.ABOVE_HULL)
+            _check_implied(rows, above_name, energies, above)
+    return PhaseTable(elements, counts, energies, energies - np.nan_to_num(above))
+
+
+def read_phases(path: Path, *, checked: bool = True) -> list[Phase]:
+    """Read the phases of a table; see :func:`read_phase_table`.
 
     Where there is a column ``e_above_hull`` (eV/atom), it is subtracted from the formation energy: the difference is
     the energy of the full hull, from which the rows may be a selection, at the row's composition. Such points are
     phases too.
 
     Raises:
-        DataError: unreadable file, missing column, or an impossible row, by number.
+        DataError: as for the table.
     """
-    table = read_table(path)
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        raise DataError(f"{path.name}: no column {missing[0]!r}, allowed: a table with {', '.join(COLUMNS)}")
-    energies = _numbers(path, table, "formation_energy_per_atom")
-    above = _numbers(path, table, "e_above_hull") if "e_above_hull" in table.column_names else 0 * energies
+    table = read_phase_table(path, checked=checked)
     # the implied point is never above the entry itself: both are kept, and the lower one makes the hull
-    lowest = energies - np.maximum(np.nan_to_num(above), 0)
+    lowest = np.minimum(table.hull, table.energies)
     phases: list[Phase] = []
-    rows = zip(table["elements"].to_pylist(), energies.tolist(), lowest.tolist(), strict=True)
-    for number, (text, energy, implied) in enumerate(rows):
-        if not math.isfinite(energy):
-            continue
-        try:
-            counts = {str(k): float(v) for k, v in json.loads(text).items()}
-            phases += [(counts, each) for each in sorted({energy, implied})]
-        except (TypeError, ValueError, AttributeError):
-            raise DataError(f"{path.name}: row {number}: elements {text!r}, allowed: JSON counts") from None
+    symbols = [SYMBOLS[z] for z in table.elements]
+    for row, energy, implied in zip(table.counts, table.energies.tolist(), lowest.tolist(), strict=True):
+        counts = {symbols[column]: float(row[column]) for column in np.flatnonzero(row)}
+        phases += [(counts, each) for each in sorted({energy, implied})]
     return phases
+
+
+def _check_implied(rows: Rows, name: str, energies: NDArray[np.float64], above: NDArray[np.float64]) -> None:
+    """Refuse energies above hull in another unit: the hull that they imply would lie far too low.
+
+    A few wrong ones are let pass: two of 47,421 in the Materials Project are.
+    """
+    implied = np.where(above > 0, energies - above, np.nan)
+    index, mean, below = far_below(rows, implied)
+    if below.sum() > len(index) // 100:
+        first = int(below.argmax())
+        allowed = f"energy above hull in {UNIT}; the hull would lie at {implied[index[first]]:.2f}, far below "
+        rows.refuse(int(index[first]), name, float(above[index[first]]), f"{allowed}{mean[first]:.2f} (meV/atom?)")
+
+
+def _column(path: Path, table: pa.Table, name: str, *, needed: bool = True) -> str:
+    """Return the column of a name, with or without the unit eV/atom; empty where there is none and none is needed."""
+    names = table.column_names
+    found = [column for column in names if column.rpartition(" [")[0] == name or column == name]
+    column = name if name in found else f"{name} [{UNIT}]" if f"{name} [{UNIT}]" in found else ""
+    if not column and found:
+        raise DataError(f"{path.name}: column {found[0]!r}, allowed: {name} in {UNIT}")
+    if not column and needed:
+        near = nearest(name, names)
+        raise DataError(f"{path.name}: no column {name!r}{near}, allowed: a table with {', '.join(COLUMNS)}")
+    stated = (table.schema.field(column).metadata or {}).get(b"unit", b"").decode() if column else ""
+    if stated and name != "elements" and stated != UNIT:
+        raise DataError(f"{path.name}: column {column!r} is in {stated} by its metadata, allowed: {UNIT}")
+    return column
 
 
 def write_phases(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -89,10 +183,3 @@ def ground_states(phases: Iterable[Phase]) -> dict[str, float]:
             symbol = next(iter(counts))
             found[symbol] = min(energy, found.get(symbol, math.inf))
     return found
-
-
-def _numbers(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(table[name].to_numpy(), dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"{path.name}: column {name!r} holds text, allowed: numbers in eV/atom") from None

@@ -57,5 +57,5 @@ def test_hull_entries_of_hidden_formulas_are_left_out(tmp_path):
     counts, energy = read_hull_entries(path, elements, {"Li2O"})
     assert (len(counts), energy.tolist()) == (1, [-3.0])
     path.write_bytes(b"no table")
-    with pytest.raises(DataError, match="unreadable hull entries"):
+    with pytest.raises(DataError, match="allowed: a parquet file"):
         read_hull_entries(path, elements, set())

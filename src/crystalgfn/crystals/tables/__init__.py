@@ -71,10 +71,12 @@ def write(crystals: Batch, path: str | Path, *, kind: Literal["parquet", "csv"] 
 
 
 def to_dataframe(crystals: Batch) -> pd.DataFrame:
-    """Return the table as a pandas frame; ``attrs["elements"]`` keeps the element list (D,)."""
+    """Return the table as a pandas frame; its ``attrs`` keep the element list (D,) and the origins of columns."""
     table = to_table(crystals)
     frame = table.replace_schema_metadata(None).to_pandas()
     frame.attrs["elements"] = json.loads(table.schema.metadata[METADATA_KEY])["elements"]
+    if crystals.origins:
+        frame.attrs["origins"] = dict(crystals.origins)
     return frame
 
 
@@ -92,7 +94,9 @@ def from_dataframe(frame: pd.DataFrame, *, check_convention: bool = True) -> Con
         raise DataError(f"data frame: {error}, allowed: columns of numbers or text") from None
     metadata = json.dumps({"elements": frame.attrs.get("elements")}, default=str)
     table = table.replace_schema_metadata({METADATA_KEY: metadata.encode()})
-    return from_table(table, "data frame", check_convention=check_convention)
+    contents = from_table(table, "data frame", check_convention=check_convention)
+    stated = frame.attrs.get("origins") or {}
+    return contents._replace(origins={name: str(stated[name]) for name in contents.columns if name in stated})
 
 
 def _as_json(value: object) -> object:

@@ -5,6 +5,9 @@ Rows are counted from 1, without the header.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -21,6 +24,10 @@ def shown(value: object) -> str:
     """Return a short, printable form of a value for a message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_COMMA_NUMBER = re.compile(r"[+-]?[0-9][0-9.,;\s]*(?:[eE][+-]?[0-9]+)?")
+"""A number with a decimal comma, or with separators between its thousands."""
 
 
 def refuse(source: str, row: int, column: str, found: object, allowed: str) -> NoReturn:
@@ -43,6 +50,17 @@ def first(bad: np.ndarray) -> int | None:
     """Return the index of the first true value (B,), or None."""
     position = int(bad.argmax()) if len(bad) else 0
     return position if len(bad) and bad[position] else None
+
+
+def refuse_doubled(source: str, names: Sequence[str]) -> None:
+    """Raise if a column stands twice.
+
+    Raises:
+        DataError: it does.
+    """
+    doubled = [name for name, times in Counter(names).items() if times > 1]
+    if doubled:
+        raise DataError(f"{source}: column {shown(doubled[0])} appears twice, allowed: once")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -136,6 +154,45 @@ def free_column(source: str, name: str, column: pa.ChunkedArray) -> np.ndarray:
         if values is not None:
             return values
     raise DataError(f"{source}: column {name!r} holds {kind}, allowed: numbers, text or true and false")
+
+
+def number_column(source: str, name: str, column: pa.ChunkedArray, allowed: str = "numbers, or empty") -> np.ndarray:
+    """Return a column of numbers (B,) as float64, NaN where they are missing.
+
+    Raises:
+        DataError: a cell that is no number, or a type that is neither number nor text.
+    """
+    values = free_column(source, name, column)
+
+    def refuse_row(row: int) -> NoReturn:
+        text = values[row]
+        comma = isinstance(text, str) and _COMMA_NUMBER.fullmatch(text.strip())
+        refuse(source, row, name, text, f"{allowed}, with a decimal point, such as -2.1" if comma else allowed)
+
+    return numbers(values, refuse_row)
+
+
+def numbers(values: np.ndarray, refuse_row: Callable[[int], NoReturn]) -> np.ndarray:
+    """Return values (B,) as float64, NaN where they are missing.
+
+    Args:
+        values: floats, integers, truth values, or objects: text and None.
+        refuse_row: raises the error about a row, counted from 0, whose text is no number.
+    """
+    if values.dtype.kind in "fiu":
+        return values.astype(np.float64)
+    if values.dtype.kind == "b":
+        return values.astype(np.float64) if not len(values) else refuse_row(0)
+    out = np.full(len(values), np.nan)
+    missing = {*MISSING_TOKENS.to_pylist(), ""}
+    for row, value in enumerate(values):
+        if value is None or (isinstance(value, str) and value.strip() in missing):
+            continue
+        try:
+            out[row] = float(str(value)) if "_" not in str(value) else refuse_row(row)
+        except ValueError:
+            refuse_row(row)
+    return out
 
 
 def _as_float(array: pa.Array) -> np.ndarray | None:

@@ -62,11 +62,11 @@ def read_table(path: Path) -> pa.Table:
     if suffix == ".csv":
         if head.startswith(b"PAR1"):
             raise DataError(f"{path.name}: a parquet file under a .csv name, allowed: text; rename it to .parquet")
-        return _guarded(path, "CSV", _read_csv)
+        return _distinct(path, _guarded(path, "CSV", _read_csv))
     if not head.startswith(b"PAR1"):
         kind = "a pickle, which is never loaded" if head[:1] == b"\x80" else f"a file that starts with {head[:4]!r}"
         raise DataError(f"{path.name}: {kind}, allowed: a parquet file (starts with b'PAR1')")
-    return _guarded(path, "parquet", _read_parquet)
+    return _distinct(path, _guarded(path, "parquet", _read_parquet))
 
 
 def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
@@ -99,6 +99,11 @@ def write_csv(tables: Iterator[pa.Table], stream: IO[bytes], *, spreadsheet: boo
 
 
 WRITERS: dict[str, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {".parquet": write_parquet, ".csv": write_csv}
+
+
+def _distinct(path: Path, table: pa.Table) -> pa.Table:
+    cells.refuse_doubled(path.name, table.column_names)
+    return table
 
 
 def _head(path: Path) -> bytes:

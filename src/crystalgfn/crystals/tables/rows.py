@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from crystalgfn.crystallography import space_groups
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS, is_valid_cell, satisfies_lattice_system
 from crystalgfn.crystals.tables import cells
-from crystalgfn.crystals.tables.schema import DERIVED, METADATA_KEY, REQUIRED
+from crystalgfn.crystals.tables.schema import DERIVED, LOGARITHMS, METADATA_KEY, REQUIRED, origin_of
 from crystalgfn.errors import DataError, nearest
 
 _NUMBER_OF = {symbol: z for z, symbol in enumerate(SYMBOLS) if z}
@@ -57,6 +57,8 @@ class Contents(NamedTuple):
         counts: ``(B, D)`` int64, atoms in the conventional cell.
         lattice: ``(B, 6)`` float64, A and degree.
         columns: further columns, ``(B,)`` each.
+        sites: none; the text of the column ``wyckoff`` is read where sites are asked for.
+        origins: origin of the numbers of those columns whose metadata state one.
     """
 
     elements: tuple[int, ...]
@@ -64,6 +66,8 @@ class Contents(NamedTuple):
     counts: torch.Tensor
     lattice: torch.Tensor
     columns: dict[str, np.ndarray]
+    sites: None
+    origins: dict[str, str]
 
 
 def from_table(table: pa.Table, source: str, *, check_convention: bool = True) -> Contents:
@@ -80,9 +84,7 @@ def from_table(table: pa.Table, source: str, *, check_convention: bool = True) -
         DataError: a missing, doubled or wrong column, or the first impossible row.
     """
     names = [str(name) for name in table.column_names]
-    doubled = [name for name, times in Counter(names).items() if times > 1]
-    if doubled:
-        raise DataError(f"{source}: column {cells.shown(doubled[0])} appears twice, allowed: once")
+    cells.refuse_doubled(source, names)
     for name in REQUIRED:
         if name not in names:
             raise DataError(
@@ -96,11 +98,14 @@ def from_table(table: pa.Table, source: str, *, check_convention: bool = True) -
         _check_convention(source, groups, elements, counts, lattice)
     _check_derived(table, source, groups, counts.sum(axis=1), codes)
     columns = {
-        name: cells.free_column(source, name, table[name])
+        name: cells.number_column(source, name, table[name])
+        if name in LOGARITHMS
+        else cells.free_column(source, name, table[name])
         for name in names
         if name not in REQUIRED and name not in DERIVED
     }
-    return Contents(elements, torch.from_numpy(groups), torch.from_numpy(counts), lattice, columns)
+    origins = {name: origin for name in columns if (origin := origin_of(table.schema.field(name)))}
+    return Contents(elements, torch.from_numpy(groups), torch.from_numpy(counts), lattice, columns, None, origins)
 
 
 def _composition(table: pa.Table, source: str) -> tuple[tuple[int, ...], np.ndarray, tuple[np.ndarray, list[Any]]]:
@@ -138,7 +143,21 @@ def parse_elements(text: str | None) -> dict[int, int]:
     Raises:
         DataError: the text is no such JSON; the message says what is allowed.
     """
-    form = 'JSON counts in the conventional cell such as {"Mg": 4, "O": 4}'
+    return {z: int(n) for z, n in parse_amounts(text, whole=True).items()}
+
+
+def parse_amounts(text: str | None, *, whole: bool = False) -> dict[int, float]:
+    """Return amounts by atomic number of ``{"Mg": 0.5, "O": 0.5}``, a composition.
+
+    Args:
+        text: the JSON.
+        whole: allow whole numbers of atoms in a conventional cell alone.
+
+    Raises:
+        DataError: the text is no such JSON; the message says what is allowed.
+    """
+    what = "counts in the conventional cell" if whole else "counts"
+    form = f'JSON {what} such as {{"Mg": 4, "O": 4}}'
     if text is None or len(text) > 10_000:
         raise DataError(form)
     try:
@@ -147,16 +166,19 @@ def parse_elements(text: str | None) -> dict[int, int]:
         raise DataError(form) from None
     if not isinstance(pairs, _Pairs) or not pairs:
         raise DataError(form)
-    counts: dict[int, int] = {}
+    counts: dict[int, float] = {}
     for symbol, n in pairs:
         z = _NUMBER_OF.get(symbol)
         if z is None:
             raise DataError(f"symbols of elements, not {cells.shown(symbol)}{nearest(symbol.capitalize(), _NUMBER_OF)}")
-        if isinstance(n, bool) or not isinstance(n, int | float) or not 1 <= n <= MAX_COUNT or n != int(n):
+        number = isinstance(n, int | float) and not isinstance(n, bool)
+        if whole and not (number and 1 <= n <= MAX_COUNT and n == int(n)):
             raise DataError(f"whole counts from 1 to {MAX_COUNT}, not {cells.shown(n)} of {symbol}")
+        if not (number and 0 < n <= MAX_COUNT):
+            raise DataError(f"counts above 0 and up to {MAX_COUNT}, not {cells.shown(n)} of {symbol}")
         if z in counts:
             raise DataError(f"each element once, not {symbol} twice")
-        counts[z] = int(n)
+        counts[z] = n
     return counts
 
 

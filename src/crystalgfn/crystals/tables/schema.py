@@ -57,7 +57,16 @@ DERIVED = tuple(name for name in (*STANDARD, "volume") if name not in REQUIRED)
 TEXT = ("formula", "elements", "crystal_lattice_system", "point_symmetry", "material_id", "source", "wyckoff")
 """Columns that are text even where every cell looks like a number."""
 
+LOGARITHMS = ("log_reward", "log_pf", "log_pb", "log_prior", "log_weight")
+"""Columns of samples that are always numbers."""
+
 METADATA_KEY = b"crystalgfn"
+
+ORIGIN_KEY = b"origin"
+"""Metadata of a parquet column: what its numbers come from, where they are predictions."""
+
+PREDICTED = "_predicted"
+"""End of the names of columns that a property model added to a table, before the unit."""
 
 
 class Batch(Protocol):
@@ -86,6 +95,11 @@ class Batch(Protocol):
     @property
     def columns(self) -> Mapping[str, np.ndarray]:
         """Further columns by name, each (B,)."""
+        ...
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """What the numbers of a column come from, by its name; columns that were given are left out."""
         ...
 
     @property
@@ -126,10 +140,21 @@ def unit_of(column: str) -> str:
     return UNITS.get(column, "")
 
 
-def field_of(name: str, kind: pa.DataType) -> pa.Field:
-    """Return the arrow field of a column, with its unit in the metadata."""
+def bare_name(column: str) -> str:
+    """Return the name of a column without its unit."""
+    return column[: column.rindex(" [")] if column.endswith("]") and " [" in column else column
+
+
+def field_of(name: str, kind: pa.DataType, origin: str = "") -> pa.Field:
+    """Return the arrow field of a column, with its unit, and the origin of its numbers, in the metadata."""
     unit = unit_of(name)
-    return pa.field(name, kind, metadata={"unit": unit} if unit else None)
+    metadata = {**({"unit": unit} if unit else {}), **({ORIGIN_KEY.decode(): origin} if origin else {})}
+    return pa.field(name, kind, metadata=metadata or None)
+
+
+def origin_of(field: pa.Field) -> str:
+    """Return the origin that the metadata of a field state, or an empty string."""
+    return str((field.metadata or {}).get(ORIGIN_KEY, b"").decode("utf-8", errors="replace"))
 
 
 def table_metadata(elements: Sequence[int]) -> dict[bytes, bytes]:
@@ -170,14 +195,15 @@ def to_table(crystals: Batch) -> pa.Table:
             raise DataError(f"column {name!r} follows from the crystal itself: give yours another name")
         arrays[name] = _array(name, crystals.columns[name])
     schema = pa.schema(
-        [field_of(name, array.type) for name, array in arrays.items()], metadata=table_metadata(crystals.elements)
+        [field_of(name, array.type, crystals.origins.get(name, "")) for name, array in arrays.items()],
+        metadata=table_metadata(crystals.elements),
     )
     return pa.Table.from_arrays(list(arrays.values()), schema=schema)
 
 
 def _rank(column: str) -> int:
     """Properties first, then the logarithms, then the rest; sorting is stable within each."""
-    logarithms = ("log_reward", "log_pf", "log_pb", "log_prior")
+    logarithms = LOGARITHMS[:4]
     if column in logarithms:
         return 1 + logarithms.index(column)
     return 0 if unit_of(column) else 1 + len(logarithms)

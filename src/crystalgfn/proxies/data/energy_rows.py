@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.bounds import VOLUME_RATIO, hull_energies, random_crystals
 from crystalgfn.proxies.data.labelled import LabelledCrystals
-from crystalgfn.proxies.data.labels import FORMATION_ENERGY
 from crystalgfn.proxies.data.rows import Rows, TrainingData, rows_of
 from crystalgfn.proxies.data.splits import Split
 from crystalgfn.proxies.hyperparameters import Hyperparameters
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.inputs import Inputs
+from crystalgfn.stability.phases import read_phase_table
 
 N_BOUNDED = 8_000
 """Number of random crystals that are kept above the hull."""
@@ -119,33 +118,30 @@ def read_hull_entries(
     formation energy less its energy above the hull, where the table has it.
 
     Raises:
-        DataError: unreadable, or a column is missing.
+        DataError: see :func:`~crystalgfn.stability.phases.read_phase_table`.
     """
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-        amounts = [json.loads(text) for text in frame["elements"]]
-        energy = frame[FORMATION_ENERGY.column].to_numpy(dtype=float)
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: unreadable hull entries: {error}") from None
-    if "e_above_hull" in frame:
-        energy = energy - np.nan_to_num(frame["e_above_hull"].to_numpy(dtype=float))
+    table = read_phase_table(path)
     column = {z: i for i, z in enumerate(elements)}
-    counts = np.zeros((len(amounts), len(elements)), dtype=np.int64)
-    usable = np.isfinite(energy)
-    for row, entry in enumerate(amounts):
-        for symbol, count in entry.items():
-            place = column.get(atomic_number(symbol))
-            if place is None:
-                usable[row] = False
-            else:
-                counts[row, place] = int(count)
-    usable &= counts.sum(1) > 0
-    counts, energy = counts[usable], energy[usable]
+    foreign = [i for i, z in enumerate(table.elements) if z not in column]
+    usable = ~(table.counts[:, foreign] > 0).any(1)
+    own = [(i, column[z]) for i, z in enumerate(table.elements) if z in column]
+    counts = np.zeros((int(usable.sum()), len(elements)), dtype=np.int64)
+    counts[:, [new for _, new in own]] = whole_counts(table.counts[usable][:, [old for old, _ in own]])
+    energy = table.hull[usable]
     size = len(counts)
     formulas = Crystals(
         tuple(elements), torch.ones(size, dtype=torch.int64), torch.as_tensor(counts), torch.ones(size, 6)
     ).formulas
     visible = np.array([formula not in hidden for formula in formulas], dtype=bool)
     return counts[visible], energy[visible]
+
+
+def whole_counts(amounts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return amounts (N, D) as whole numbers of atoms in the same ratios; fractions have denominators up to 1000."""
+    whole = amounts == np.floor(amounts)
+    counts = amounts.astype(np.int64)
+    for row in np.flatnonzero(~whole.all(1)):
+        shares = [Fraction(float(n)).limit_denominator(1000) for n in amounts[row]]
+        multiple = math.lcm(*(share.denominator for share in shares))
+        counts[row] = [int(share * multiple) for share in shares]
+    return counts

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label
+from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label, check_label, label_column, label_values
 
 BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
 """Columns of a table of strained copies: the unstrained crystal, change of energy (eV/atom), and kind of strain."""
@@ -56,19 +56,27 @@ class LabelledCrystals:
         return np.array(["MP" if s.startswith("mp") else s.upper() for s in names], dtype=object)
 
 
-def read_labelled(path: Path, label: Label = FORMATION_ENERGY) -> LabelledCrystals:
+def read_labelled(path: Path, label: Label = FORMATION_ENERGY, *, checked: bool = True) -> LabelledCrystals:
     """Read a crystals table with its labels.
 
+    Args:
+        path: the table.
+        label: what to read.
+        checked: refuse numbers that cannot be labels, see :func:`~.labels.check_label`.
+
     Raises:
-        DataError: an unreadable table, no such column, a label that is not finite where every row needs one, or no row
-            with a label.
+        DataError: an unreadable table, no such column, a label that is not finite where every row needs one, one that
+            cannot be right, or no row with a label.
     """
     crystals = Crystals.from_file(path)
-    values = np.asarray(crystals.column(label.column), dtype=float)
+    column = label_column(crystals, label, path.name)
+    values = label_values(crystals, column, path.name)
     labelled = np.isfinite(values)
     if label.complete and not labelled.all():
         bad = int(np.flatnonzero(~labelled)[0])
         raise DataError(f"{path}: row {bad + 1} has {label.column} {values[bad]}, allowed: finite numbers")
+    if checked:
+        check_label(crystals, label, column, values, path.name)
     if not labelled.any():
         raise DataError(f"{path}: no rows with {label.column}, allowed: 1 or more")
     return LabelledCrystals(crystals, values, file_hash(path), path.name)[labelled]

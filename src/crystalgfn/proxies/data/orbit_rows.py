@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import energies
 from crystalgfn.errors import DataError
 from crystalgfn.proxies.data.energy_rows import distinct_compositions, read_hull_entries
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash
@@ -91,7 +92,7 @@ def targets(table: LabelledCrystals) -> npt.NDArray[np.float64]:
     """Return what the rows teach, (N, 2): energy above the hull, as :func:`learned_energy`, and formation energy."""
     formation = np.full(len(table.target), np.nan)
     if FORMATION_ENERGY.column in table.crystals.columns:
-        formation = np.asarray(table.crystals.column(FORMATION_ENERGY.column), dtype=float)
+        formation = energies(table.crystals, FORMATION_ENERGY.column)
     return np.stack([learned_energy(table.target), formation], 1)
 
 
@@ -115,7 +116,7 @@ def read_relaxed(path: Path) -> LabelledCrystals:
         DataError: an unreadable table, or no such column.
     """
     crystals = Crystals.from_file(path)
-    energy = np.asarray(crystals.column(ENERGY_ABOVE_HULL.column), dtype=float)
+    energy = crystals.numbers(ENERGY_ABOVE_HULL.column, source=path.name)
     if np.isinf(energy).any():
         row = int(np.flatnonzero(np.isinf(energy))[0])
         raise DataError(f"{path}: row {row + 1} has {ENERGY_ABOVE_HULL.column} {energy[row]}, allowed: finite numbers")

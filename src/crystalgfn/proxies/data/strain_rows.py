@@ -31,7 +31,7 @@ def strain_data(
     validating = side == "validation"
     if not (side == "train").any() or (split.validation.any() and not validating.any()):
         raise DataError(f"{strained.name}: no copies of the crystals of {table.name}, allowed: copies of its rows")
-    change = np.minimum(np.asarray(strained.crystals.column(CHANGE), dtype=float), hyperparameters.strained_cap)
+    change = np.minimum(strained.crystals.numbers(CHANGE), hyperparameters.strained_cap)
     zero = np.zeros_like(table.target)
     return TrainingData(
         train=rows_of(table, split.train, zero),

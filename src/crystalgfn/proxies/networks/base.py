@@ -20,6 +20,9 @@ from crystalgfn.proxies.networks.features import Featuriser, atomic_volume_table
 from crystalgfn.proxies.networks.inputs import N_DESCRIPTORS, Inputs
 from crystalgfn.proxies.networks.terms import Terms
 
+TRANSFORMATIONS = ("none", "log", "classes")
+"""What networks of kind ``"scalar"`` learn: the numbers, their logarithms, or the probability of 1 among 0 and 1."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -37,6 +40,7 @@ class NetworkConfig:
         cell_members, cell_hidden, cell_blocks: members, hidden and blocks of the cell network of kind ``"volume"``.
         floor: eV/atom; no prediction lies below. The softplus that bends predictions off acts within some 0.3 eV of
             the floor.
+        transformation: what a network of kind ``"scalar"`` learns, one of :data:`TRANSFORMATIONS`.
     """
 
     kind: str = "set"
@@ -53,6 +57,7 @@ class NetworkConfig:
     cell_hidden: int = 144
     cell_blocks: int = 2
     floor: float = -4.7
+    transformation: str = "none"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as plain values."""

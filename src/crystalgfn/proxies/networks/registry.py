@@ -7,6 +7,7 @@ from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.cell import CellNetwork
 from crystalgfn.proxies.networks.gap import GapNetwork
 from crystalgfn.proxies.networks.orbits import OrbitNetwork
+from crystalgfn.proxies.networks.scalar import ScalarNetwork
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.table1 import Table1Network
 from crystalgfn.proxies.networks.volume import VolumeNetwork
@@ -18,6 +19,7 @@ NETWORKS: dict[str, type[ProxyNetwork]] = {
     "gap": GapNetwork,
     "orbits": OrbitNetwork,
     "table1": Table1Network,
+    "scalar": ScalarNetwork,
 }
 """Network classes by kind, as a configuration or a model card names it."""
 

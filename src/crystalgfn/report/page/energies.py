@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from crystalgfn.crystals.energies import Energy, energies, find_energy, kind_of
 from crystalgfn.crystals.tables import unit_of
-from crystalgfn.evaluation.distributions import formation_energy
 from crystalgfn.report.page.figure import Figure, Series, axis, histogram, rounded, thinned
-from crystalgfn.structures.candidates.schema import INPUT, EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import INPUT, UNIT
 from crystalgfn.structures.candidates.tally import THRESHOLDS
 
 
@@ -28,16 +28,13 @@ def figures(series: Sequence[Series]) -> list[Figure]:
 def _formation(series: Sequence[Series]) -> Figure | None:
     values, notes = [], []
     for position, one in enumerate(series):
-        names = [formation_energy(one.crystals)]
+        names = [find_energy(one.crystals)]
         if position == 0:
-            names += [name for name in one.crystals.columns if "formation_energy" in name and name not in names]
+            names += [name for name in one.crystals.columns if _is_formation(name) and name not in names]
         for name in filter(None, names):
-            energies = one.crystals.columns[name]
-            if energies.dtype.kind not in "fi" or "std" in name:
-                continue
             several = len(list(filter(None, names))) > 1
             label = f"{one.name}: {_short(name)}" if several else one.name
-            values.append((label, energies.astype(float)))
+            values.append((label, energies(one.crystals, name)))
             notes.append(f"{label}: {one.methods.get(name, f'{_short(name)}, as given')}")
     return histogram(
         "energies",
@@ -46,6 +43,10 @@ def _formation(series: Sequence[Series]) -> Figure | None:
         "formation energy (eV/atom)",
         caption=f"Method: {'; '.join(dict.fromkeys(notes))}.",
     )
+
+
+def _is_formation(name: str) -> bool:
+    return kind_of(name.removeprefix(INPUT)) is Energy.FORMATION and unit_of(name) in ("", UNIT)
 
 
 def _short(name: str) -> str:
@@ -66,10 +67,8 @@ def hull_column(series: Series) -> str | None:
 
 
 def _is_above_hull(name: str) -> bool:
-    """Whether a column holds energies above hull; columns of candidates name the potential, others may not."""
-    column = EnergyColumn.parse(name.removeprefix(INPUT))
-    above = Quantity.ABOVE_HULL
-    return column.quantity is above if column is not None else name.removeprefix(INPUT).split(" [")[0] == above
+    """Whether a column holds energies above hull, with or without the name of a potential."""
+    return kind_of(name.removeprefix(INPUT)) is Energy.ABOVE_HULL and unit_of(name) in ("", UNIT)
 
 
 def _hull_histogram(series: Sequence[Series]) -> Figure | None:
@@ -79,7 +78,7 @@ def _hull_histogram(series: Sequence[Series]) -> Figure | None:
     return histogram(
         "above-hull",
         "Energy above hull",
-        [(one.name, one.crystals.columns[column].astype(float)) for one, column in named],
+        [(one.name, energies(one.crystals, column)) for one, column in named],
         "energy above hull (eV/atom)",
         caption=f"Method: {'; '.join(f'{one.name}: {_short(c)}' for one, c in named)}. A hull lacks phases: the true "
         "energy above hull is this or more.",
@@ -90,7 +89,7 @@ def _hull_histogram(series: Sequence[Series]) -> Figure | None:
 
 
 def _hull_scatter(series: Series) -> Figure | None:
-    above, energy = hull_column(series), formation_energy(series.crystals)
+    above, energy = hull_column(series), find_energy(series.crystals)
     if above is None or energy is None:
         return None
     return _scatter(
@@ -105,8 +104,8 @@ def _hull_scatter(series: Series) -> Figure | None:
 
 
 def _agreement(series: Series) -> Figure | None:
-    before = next((name for name in series.crystals.columns if name.startswith(f"{INPUT}{Quantity.FORMATION}")), None)
-    after = formation_energy(series.crystals)
+    before = next((n for n in series.crystals.columns if n.startswith(INPUT) and _is_formation(n)), None)
+    after = find_energy(series.crystals)
     if before is None or after is None or after == before:
         return None
     figure = _scatter(
@@ -117,7 +116,7 @@ def _agreement(series: Series) -> Figure | None:
         (after, f"{_short(after)} (eV/atom)"),
         caption="The property model judged the cell it was given; the potential judged the relaxed structure.",
     )
-    x, y = (series.crystals.columns[name].astype(float) for name in (before, after))
+    x, y = (energies(series.crystals, name) for name in (before, after))
     error = float(np.nanmean(np.abs(x - y)))
     low, high = float(np.nanmin([x, y])), float(np.nanmax([x, y]))
     line = {**_LINE, "x": [low, high], "y": [low, high]}
@@ -147,7 +146,7 @@ def _scatter(
 ) -> Figure:
     rows = thinned(len(series.crystals))
     chosen = series.crystals[rows]
-    left, right = (chosen.columns[name].astype(float) for name, _ in (x, y))
+    left, right = (energies(chosen, name) for name, _ in (x, y))
     trace = {
         "type": "scatter",
         "mode": "markers",

@@ -10,8 +10,8 @@ import numpy as np
 from crystalgfn.crystallography.lattices import LATTICE_PARAMETERS
 from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM, CRYSTAL_LATTICE_SYSTEMS, HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.energies import energies, find_energy
 from crystalgfn.crystals.tables import unit_of
-from crystalgfn.evaluation.distributions import formation_energy
 from crystalgfn.evaluation.inputs import Data
 from crystalgfn.report.page.energies import hull_column
 from crystalgfn.report.page.figure import Series, rounded
@@ -66,11 +66,11 @@ def ranking(data: Data) -> np.ndarray:
     Doubtful candidates come last.
     """
     crystals = data.crystals
-    by = hull_column(Series("", crystals)) or formation_energy(crystals)
+    by = hull_column(Series("", crystals)) or find_energy(crystals)
     if by is not None:
-        values = crystals.columns[by].astype(float)
+        values = energies(crystals, by)
     elif "log_reward" in crystals.columns:
-        values = -crystals.columns["log_reward"].astype(float)
+        values = -crystals.numbers("log_reward")
     else:
         values = np.arange(len(crystals), dtype=float)
     doubtful = np.zeros(len(crystals), dtype=bool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError
+from crystalgfn.properties.registry import SHIPPED
+from crystalgfn.proxies.models import CARD, shipped_models
 from crystalgfn.rewards.goals import Goal, parse_goal
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
@@ -91,6 +94,13 @@ class PropertyTermConfig(TermConfig):
         if value is not None and not 0 < value[0] < value[1]:
             raise ValueError(f"found {list(value)}, allowed: 0 < least < most")
         return value
+
+    @field_validator("property")
+    @classmethod
+    def _from_any_folder(cls, value: str) -> str:
+        """Write the folder of a model by its whole path, so that a run finds it from any folder."""
+        named = value in (*SHIPPED, *shipped_models())
+        return str(Path(value).resolve()) if not named and (Path(value) / CARD).is_file() else value
 
     @field_validator("goal", mode="before")
     @classmethod
