@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -120,7 +121,10 @@ def parse_config(content: Any, overrides: Sequence[str] = (), *, source: str = "
         raise ConfigError(f"{source}: found {type(content).__name__}, allowed: keys {', '.join(Config.model_fields)}")
     if BASE in content:
         content = _on_base(dict(content), source)
+    keys = Counter(override.partition("=")[0].strip() for override in overrides)
     for override in overrides:
+        if keys[key := override.partition("=")[0].strip()] > 1:
+            raise ConfigError(f"--set {key}: given {keys[key]} times, allowed: once")
         _override(content, override)
     try:
         return Config.model_validate(content)

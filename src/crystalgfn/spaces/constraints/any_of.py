@@ -26,7 +26,7 @@ class AnyOf(FollowedConstraint):
     step = "elements asked for"
     meaning = "Sets of elements, of each of which every crystal must hold one at least."
     default: ClassVar[Any] = []
-    option = Option("--any-of", "One of these at least; may be repeated.", "Fe,Mn", sets, list[str])
+    option = Option.of_list("--any-of", "One of these at least; may be repeated.", "Fe,Mn", sets)
 
     @classmethod
     def annotation(cls) -> Any:

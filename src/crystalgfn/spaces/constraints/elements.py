@@ -13,7 +13,7 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.base import CompositionConstraint, Constraints, Option, Verdict
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.limits import CompositionLimits
-from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, shown, subset, symbols, system
+from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, shown, subset, symbols, system
 
 
 def usable(section: Mapping[str, Any]) -> list[str]:
@@ -83,7 +83,7 @@ class Required(_ElementConstraint):
     name = "required"
     meaning = "Elements that every crystal must hold."
     default: ClassVar[Any] = []
-    option = Option("--require", "Elements every crystal holds.", "Li,O", names)
+    option = Option.of_list("--require", "Elements every crystal holds.", "Li,O")
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ class Forbidden(_ElementConstraint):
     name = "forbidden"
     meaning = "Elements that no crystal may hold."
     default: ClassVar[Any] = []
-    option = Option("--forbid", "Elements no crystal holds.", "F,Cl", names)
+    option = Option.of_list("--forbid", "Elements no crystal holds.", "F,Cl")
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:

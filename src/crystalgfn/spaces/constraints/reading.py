@@ -87,14 +87,21 @@ def _range(text: str, flag: str, kind: Callable[[str], float]) -> list[float | N
     return bounds
 
 
-def names(text: str, flag: str) -> list[str]:
-    """``"Li,O"`` or ``"Li O"`` as a list."""
-    return text.replace(",", " ").split()
+def words_of(texts: list[str], flag: str) -> list[str]:
+    """``["Li,O", "Fe"]`` or ``["Li O Fe"]`` as one list, each word once.
+
+    Raises:
+        ConfigError: a text holds no word.
+    """
+    return list(dict.fromkeys(word for each in sets(texts, flag) for word in each))
 
 
 def sets(texts: list[str], flag: str) -> list[list[str]]:
-    """A list for each time that the option was given."""
-    return [names(text, flag) for text in texts]
+    """A list of words for each time that the option was given; errors as for :func:`words_of`."""
+    each = [words(text) for text in texts]
+    if not all(each):
+        raise ConfigError(f"{flag}: found {texts[each.index([])]!r}, allowed: one word at least")
+    return each
 
 
 # ---- in a restriction
