@@ -51,7 +51,7 @@ def _kinds_by_place() -> dict[Place, type[Constraint[Any]]]:
 
 
 def _limits_by_place(limits: Mapping[str, Any]) -> dict[Place, Any]:
-    """Limits by section and key."""
+    """Limits by section and key, in the order of the registry: oxidation states are compared with training's rule."""
     places = {kind.name: (kind.section, kind.name) for kind in CONSTRAINTS}
     allowed, by_place = allowed_limits(), dict[Place, Any]()
     for key, value in limits.items():
@@ -64,4 +64,5 @@ def _limits_by_place(limits: Mapping[str, Any]) -> dict[Place, Any]:
             raise ConfigError(f"restriction {key}: found {value!r}, allowed: keys with their values")
         inner = value if isinstance(value, Mapping) else {MAIN_KEYS[key]: value}
         by_place |= {(key, name): entry for name, entry in inner.items()}
-    return by_place
+    order = {place: number for number, place in enumerate(_kinds_by_place())}
+    return dict(sorted(by_place.items(), key=lambda item: order.get(item[0], len(order))))

@@ -31,7 +31,7 @@ class TensorBatch:
 
 
 def to_device(table: Any, device: torch.device | str) -> Any:
-    """A copy of a frozen dataclass whose tensors, and those of dataclasses inside it, are on a device."""
+    """A copy of a frozen dataclass whose tensors, and those of dataclasses and tuples of them inside it, are on a device."""
     moved = {}
     for entry in fields(table):
         value = getattr(table, entry.name)
@@ -39,4 +39,6 @@ def to_device(table: Any, device: torch.device | str) -> Any:
             moved[entry.name] = value.to(device)
         elif is_dataclass(value):
             moved[entry.name] = to_device(value, device)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            moved[entry.name] = tuple(to_device(each, device) for each in value)
     return replace(table, **moved)

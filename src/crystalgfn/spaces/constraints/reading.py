@@ -50,14 +50,22 @@ def exactly(value: Any) -> Any:
     return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+SMALLEST, LARGEST = 1e-3, 1e6
+"""Bounds on lengths, volumes and densities lie within: no crystal has others."""
+
+
 def check_ordered(name: str, bounds: tuple[float, float] | None) -> None:
-    """Refuse bounds that hold no positive number.
+    """Refuse bounds that hold no positive number, or that no crystal comes near.
 
     Raises:
         ValueError: says what is allowed.
     """
-    if bounds is not None and not 0 < bounds[0] < bounds[1]:
+    if bounds is None:
+        return
+    if not 0 < bounds[0] < bounds[1]:
         raise ValueError(f"{name}: found {list(bounds)}, allowed: 0 < least < most")
+    if bounds[0] < SMALLEST or bounds[1] > LARGEST:
+        raise ValueError(f"{name}: found {list(bounds)}, allowed: from {SMALLEST:g} to {LARGEST:g}")
 
 
 # ---- on the command line
