@@ -14,7 +14,6 @@ from pydantic_core import CoreSchema, core_schema
 
 from crystalgfn.errors import nearest
 
-
 LARGEST = 1e9
 """Largest number in a configuration, seeds left aside."""
 

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from crystalgfn.crystallography.charges import Neutrality, salt_is_neutral
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 
+ONE_STATE = Neutrality("per_element")
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -100,7 +102,7 @@ def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
 
 
 def ordered_by_electronegativity(
-    counts: Ints, elements: tuple[int, ...], neutrality: Neutrality = Neutrality("per_element")
+    counts: Ints, elements: tuple[int, ...], neutrality: Neutrality = ONE_STATE
 ) -> Bools:
     """Whether some neutral choice of one oxidation state per element has every cation below every anion, ``(B,)``.
 

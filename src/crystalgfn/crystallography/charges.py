@@ -16,8 +16,8 @@ from crystalgfn.errors import DataError, nearest
 
 ChargeRule = Literal["per_element", "per_atom", "common", "common_strict", "none"]
 """``per_element``: all atoms of an element share one state. ``per_atom``: each atom has its own (mixed valence).
-``common``: as ``per_element``, by common states only, or a peroxide or superoxide. ``common_strict``: as ``common``, but
-no peroxides and superoxides. ``none``: every composition is neutral."""
+``common``: as ``per_element``, by common states only, or a peroxide or superoxide. ``common_strict``: the same without
+peroxides and superoxides. ``none``: every composition is neutral."""
 
 States = tuple[tuple[int, ...], ...]
 

@@ -71,7 +71,8 @@ class CompositionSums:
         cells = {int(CENTERING_MULTIPLICITY[g]) for g in space_groups}
         self.max_atoms = max(min(limits.n_conventional[1] // n, limits.n_primitive[1]) for n in cells)
         self.max_count = min(self.max_atoms, log_h.shape[1], max(limits.n_of_one[1] // n for n in cells))
-        self._reach = self.max_atoms * max([0, *(abs(s) for z in elements for s in OXIDATION_STATES[z])])
+        states = [2, *(state for z in elements for state in limits.neutrality.states(z))]  # 2: cations of peroxides
+        self._reach = self.max_atoms * max(map(abs, states))
         self._halves: dict[tuple[int, ...], Half] = {}
         least, most = max(1, limits.n_distinct[0]), limits.n_distinct[1]
         self.patterns = [p for t in range(least, most + 1) for p in _patterns(t, self.max_count, self.max_atoms)]

@@ -31,7 +31,7 @@ class TensorBatch:
 
 
 def to_device(table: Any, device: torch.device | str) -> Any:
-    """A copy of a frozen dataclass whose tensors, and those of dataclasses and tuples of them inside it, are on a device."""
+    """A copy of a frozen dataclass on a device: its tensors, and those of dataclasses and tuples of them inside it."""
     moved = {}
     for entry in fields(table):
         value = getattr(table, entry.name)

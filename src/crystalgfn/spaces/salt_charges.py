@@ -1,8 +1,8 @@
 """The charges of partial compositions where salts of polyanions, such as peroxides, count as neutral as well.
 
-A salt holds nothing but the polyanion and its cations, so beside the charges by oxidation states (:mod:`.charge_states`)
-each polyanion has a set of its own: the charges of the composition as a part of such a salt, empty as soon as it holds
-another element. A composition is neutral if either set holds 0.
+A salt holds nothing but the polyanion and its cations. So beside the charges by oxidation states
+(:mod:`.charge_states`) each polyanion has a set of its own: the charges of the composition as a part of such a salt,
+empty as soon as it holds another element. A composition is neutral if either set holds 0.
 """
 
 from __future__ import annotations

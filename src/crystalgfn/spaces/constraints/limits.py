@@ -12,6 +12,9 @@ from crystalgfn.spaces.structure_types import StructureType
 
 Bounds = tuple[int, int]
 
+NO_CHARGES = Neutrality()
+"""Everything is neutral."""
+
 MAX_ATOMS = 400
 """Most atoms a conventional cell may be asked to hold."""
 
@@ -45,7 +48,7 @@ class CompositionLimits:
     n_conventional: Bounds = (1, MAX_ATOMS)
     n_primitive: Bounds = (1, MAX_ATOMS)
     n_of_one: Bounds = (1, MAX_ATOMS)
-    neutrality: Neutrality = Neutrality()
+    neutrality: Neutrality = NO_CHARGES
     cations_first: bool = False
     fits_sites: bool = False
     formula: Stoichiometry | None = None
