@@ -101,9 +101,7 @@ def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
     return result
 
 
-def ordered_by_electronegativity(
-    counts: Ints, elements: tuple[int, ...], neutrality: Neutrality = ONE_STATE
-) -> Bools:
+def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...], neutrality: Neutrality = ONE_STATE) -> Bools:
     """Whether some neutral choice of one oxidation state per element has every cation below every anion, ``(B,)``.
 
     Below means a lower Pauling electronegativity; equal values do not pass (the ``pauling_test`` of smact). Crystals of
