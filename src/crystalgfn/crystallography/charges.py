@@ -51,7 +51,7 @@ class Polyanion:
     state: Fraction
     cations: tuple[tuple[int, int], ...]
 
-    def charge(self, z: int, count: int) -> int | None:
+    def charge_of(self, z: int, count: int) -> int | None:
         """Charge of ``count`` atoms of an element in a salt; None if the element, or this count of it, is in none."""
         charge = dict(self.cations).get(z, Fraction(0)) * count if z != self.element else self.state * count
         return int(charge) if charge and charge.denominator == 1 else None

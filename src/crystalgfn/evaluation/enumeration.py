@@ -151,7 +151,7 @@ class CompositionSums:
         atoms = [(d, k) for d in part for k in range(1, self.max_count + 1)]
         ways = [{(d, k): _charges_of(neutrality.states(self.elements[d]), k, neutrality.mixed) for d, k in atoms}]
         for polyanion in neutrality.polyanions:
-            charge = {(d, k): polyanion.charge(self.elements[d], k) for d, k in atoms}
+            charge = {(d, k): polyanion.charge_of(self.elements[d], k) for d, k in atoms}
             ways.append({key: set() if x is None else {x} for key, x in charge.items()})
         return tuple(self._sums(part, counts, single) for single in ways)
 

@@ -125,7 +125,7 @@ class ChargeSets:
         cls, elements: Sequence[int], max_count: int, max_atoms: int, neutrality: Neutrality, polyanion: Polyanion
     ) -> ChargeSets:
         """Tables for the salts of a polyanion, in which other elements than its own and its cations have no charge."""
-        charges = {z: tuple(polyanion.charge(z, k) for k in range(1, max_count + 1)) for z in elements}
+        charges = {z: tuple(polyanion.charge_of(z, k) for k in range(1, max_count + 1)) for z in elements}
         carried = {kind: [frozenset() if x is None else frozenset((x,)) for x in kind] for kind in charges.values()}
         return cls._of([charges[z] for z in elements], carried, charge_bound(elements, max_atoms, neutrality), ())
 
