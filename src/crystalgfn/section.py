@@ -7,6 +7,7 @@ beside its code.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, create_model, model_validator
@@ -56,6 +57,18 @@ def _angles(pair: tuple[float, float]) -> tuple[float, float]:
         raise ValueError(f"found {list(pair)}, allowed: 0 < least < most < 180 degree")
     return pair
 
+
+def _from_home(text: str) -> str:
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        raise ValueError(f"found {text!r}, which is below no home folder, allowed: a path") from None
+
+
+Name = Annotated[str, AfterValidator(_from_home)]
+"""A name or the path of a file or folder; ``~`` at its beginning is the home folder."""
 
 Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 """Least and most of a positive number."""

@@ -16,7 +16,7 @@ from crystalgfn.gflownet.objectives.registry import OBJECTIVES, ConfiguredBackwa
 from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.registry import ConfiguredTerm
 from crystalgfn.rewards.terms.term import TermConfig
-from crystalgfn.section import Range, Section
+from crystalgfn.section import Name, Range, Section
 
 
 class PolicyConfig(Section):
@@ -59,7 +59,7 @@ class ReplayConfig(Section):
 class DataTrajectoriesConfig(Section):
     """Trajectories drawn backward from real crystals."""
 
-    path: str
+    path: Name
     """A table of crystals; rows outside the space are left out."""
     share: float = Field(0.25, gt=0.0, lt=1.0)
     """Share of these trajectories in each batch; the objective ``likelihood`` learns from no others."""
@@ -68,10 +68,10 @@ class DataTrajectoriesConfig(Section):
 class TrainingConfig(Section):
     """Objective, optimiser and exploration."""
 
-    start: str | None = None
+    start: Name | None = None
     """Initial weights: a preset that ships weights, or a run folder of the same space; null for random weights. Site
     patterns that those weights remember come along, except into the training of a prior, which remembers its own."""
-    prior: str | None = None
+    prior: Name | None = None
     """The prior of objective ``rtb``, whose samples the reward reweights: a preset that ships weights, or a run folder;
     its constraints are at least as wide as these. Null for none."""
     iterations: int = Field(5_000, ge=1)
