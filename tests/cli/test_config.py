@@ -29,7 +29,7 @@ def test_valid_lists_the_elements_that_may_occur(file, call):
     [
         (
             ["objective=[{property: band_gap}]", "constraints.elements.allowed=[Li, O, Xe, Kr]"],
-            "property 'band_gap' knows nothing of Kr, Xe, allowed: another property",
+            "property 'band_gap' knows nothing of Xe, Kr, allowed: another property",
         ),
         (["objective=[{property: bandgap}]"], "unknown property 'bandgap'"),
         (["objective=[{property: 'missing_module:f'}]"], "cannot be imported"),

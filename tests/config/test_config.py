@@ -199,7 +199,7 @@ def test_numbers_are_finite_ranges_rise_and_angles_are_angles(override, words):
         ("lr_log_z=1", "training.lr_log_z"),
         ("constraints.crystal_system=cubic", "allowed: constraints.space_groups.crystal_system"),
         ("training.lr=-1", "--set training.lr=-1: training.lr: found -1, "),
-        ("constraints.n_atoms=[5, 3]", "--set constraints.n_atoms=[5, 3]: constraints"),
+        ("constraints.n_atoms=[5, 3]", "preset twelve-elements: constraints: n_atoms: found [5, 3]"),
     ],
 )
 def test_a_key_in_the_wrong_place_names_the_right_one(override, words):

@@ -41,6 +41,6 @@ def test_salts_are_known_as_such():
 
 
 def test_salts_pass_the_test_of_electronegativity():
-    counts = np.array([[1, 2], [2, 2], [2, 1], [1, 1]])  # KO2, K2O2, K2O, KO
+    counts = np.array([[1, 2], [2, 2], [2, 1], [3, 1]])  # KO2, K2O2, K2O, K3O
     assert ordered_by_electronegativity(counts, (19, 8)).tolist() == [False, False, True, False]
     assert ordered_by_electronegativity(counts, (19, 8), Neutrality("common")).tolist() == [True, True, True, False]

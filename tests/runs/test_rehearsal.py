@@ -19,5 +19,5 @@ def test_it_gives_the_space_and_keeps_the_generator():
 
 def test_conditional_models_are_rehearsed_with_a_condition():
     content = small_config().model_dump(mode="json")
-    content["objective"] = [{"property": "density", "goal": "maximise", "weight": [0.1, 10]}]
+    content["objective"] = [{"property": "density", "goal": "maximise", "weights": [0.1, 10]}]
     assert len(rehearse(parse_config(content)).elements) == 4

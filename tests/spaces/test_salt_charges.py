@@ -46,7 +46,8 @@ def test_a_state_that_ends_in_a_peroxide_carries_its_charges():
     sets = found.add(found.empty(), one, torch.tensor([1]))
     assert not found.neutral(sets)
     assert found.neutral(found.add(sets, two, torch.tensor([2])))  # KO2
-    assert not found.neutral(found.add(sets, two, torch.tensor([1])))  # KO
+    assert found.neutral(found.add(sets, two, torch.tensor([1])))  # KO, that is K2O2
+    assert not found.neutral(found.add(sets, two, torch.tensor([3])))  # KO3
     carried = found.carried(sets)
     assert carried[0, found.bound + 1]
     assert carried[0, -1]  # any charge: crystals of one element

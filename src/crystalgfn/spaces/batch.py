@@ -32,7 +32,7 @@ class TensorBatch:
 
 def to_device(table: Any, device: torch.device | str) -> Any:
     """A copy of a frozen dataclass on a device: its tensors, and those of dataclasses and tuples of them inside it."""
-    moved = {}
+    moved: dict[str, Any] = {}
     for entry in fields(table):
         value = getattr(table, entry.name)
         if isinstance(value, Tensor):

@@ -44,7 +44,8 @@ def charge_bound(elements: Sequence[int], max_atoms: int, neutrality: Neutrality
     to compensate: min(p x, n (max_atoms - x)) is largest at p n max_atoms / (p + n).
     """
     states = [state for z in elements for state in neutrality.states(z)]
-    states += [floor(state) for salt in neutrality.polyanions for state in (salt.state, *dict(salt.cations).values())]
+    for salt in neutrality.polyanions:
+        states += [floor(salt.state), *dict(salt.cations).values()]
     if not neutrality.asked or not states:
         return 0
     highest, lowest = max(0, max(states)), max(0, -min(states))
