@@ -36,5 +36,5 @@ def rehearse(config: Config) -> CrystalSpace:
     condition = torch.full((SAMPLES, config.conditions), 0.5) if config.conditions else None
     with torch.inference_mode():
         drawn = trainer.policy.sample(SAMPLES, trainer.space, condition=condition, generator=generator)
-        trainer.target.evaluate(drawn.states, condition)
+        trainer.target.log_reward(drawn.states, condition)
     return trainer.space
