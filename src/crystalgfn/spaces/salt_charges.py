@@ -126,14 +126,15 @@ class SaltCharges:
 def build_charges(elements: Sequence[int], max_count: int, max_atoms: int, limits: CompositionLimits) -> Charges:
     """Charges of compositions over ``elements`` in the order of the space, as the limits need them."""
     sizes, rule = (elements, max_count, max_atoms), limits.neutrality
-    by_states: PlainCharges | SignedCharges = PlainCharges(ChargeSets.build(*sizes, rule))
+    plain = PlainCharges(ChargeSets.build(*sizes, rule))
+    by_states: PlainCharges | SignedCharges = plain
     if limits.cations_first:
         cations, anions = (ChargeSets.build(*sizes, rule, sign=sign) for sign in (1, -1))
         values = torch.tensor([float(ELECTRONEGATIVITY[z]) for z in elements])
         tied = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
         tied[1:] = values.unsqueeze(1) == values.unsqueeze(0)
         off_diagonal = tied[1:] & ~torch.eye(len(elements), dtype=torch.bool)
-        by_states = SignedCharges(by_states, cations, anions, tied, 3 if bool(off_diagonal.any()) else 2)
+        by_states = SignedCharges(plain, cations, anions, tied, 3 if bool(off_diagonal.any()) else 2)
     possible = [each for each in rule.polyanions if each.element in elements]
     if not possible:
         return by_states
