@@ -96,7 +96,6 @@ ELSEWHERE = {
     "spaces/charge_states.py": "spaces/test_composition.py",
     "spaces/composition_tables.py": "spaces/test_composition.py",
     "spaces/constraints/base.py": "spaces/constraints/test_new_constraint.py",
-    "spaces/constraints/charges.py": "spaces/test_composition.py, evaluation/test_validity.py",
     "spaces/constraints/element_sites.py": "spaces/constraints/test_site_constraints.py, policy/test_site_stages.py",
     "spaces/constraints/elements.py": "spaces/test_composition.py, evaluation/test_validity.py",
     "spaces/constraints/finished.py": "evaluation/test_validity.py",

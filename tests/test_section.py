@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field, ValidationError
 
-from crystalgfn.section import OneOf, Section
+from crystalgfn.section import AngleRange, Name, OneOf, Range, Section
 
 
 class Circle(Section):
@@ -69,3 +69,51 @@ def test_whoever_adds_an_entry_can_use_it_at_once(monkeypatch):
 
     monkeypatch.setitem(SHAPES, "line", Line)
     assert Drawing.model_validate({"shape": {"line": {"length": 2}}}).shape == Line(length=2.0)
+
+
+class Numbers(Section):
+    one: float = 1.0
+    many: list[tuple[float, float]] = Field(default_factory=list)
+    named: dict[str, float] = Field(default_factory=dict)
+    count: int = 1
+    seed: int = 0
+    span: Range = (1.0, 2.0)
+    angle: AngleRange = (60.0, 120.0)
+    where: Name = "here"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("one", float("inf"), "finite number"),
+        ("one", float("-inf"), "finite number"),
+        ("one", float("nan"), "finite number"),
+        ("one", 1e10, r"one: found 1e\+10, allowed: numbers up to 1e\+09"),
+        ("one", -1e300, "allowed: numbers up to"),
+        ("many", [[1, 2], [3, float("nan")]], "finite number"),
+        ("many", [[1, 2], [3, 1e12]], "many: found 1e"),
+        ("named", {"a": float("inf")}, "finite number"),
+        ("named", {"a": 1e12}, "named: found 1e"),
+        ("count", 10**12, "count: found 1e"),
+        ("span", [2, 1], r"found \[2.0, 1.0\], allowed: 0 < least < most"),
+        ("span", [1, 1], "0 < least < most"),
+        ("span", [0, 1], "0 < least < most"),
+        ("span", [1, float("inf")], "finite number"),
+        ("angle", [60, 180], "most < 180 degree"),
+        ("angle", [120, 60], "least < most"),
+        ("angle", [-60, 60], "0 < least"),
+        ("where", "~nobody-here/x", "below no home folder"),
+    ],
+)
+def test_numbers_are_finite_bounded_and_in_order(key, value, words):
+    with pytest.raises(ValidationError, match=words):
+        Numbers.model_validate({key: value})
+
+
+def test_numbers_that_may_be(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    made = Numbers.model_validate(
+        {"one": -1e9, "count": 10**9, "seed": 2**62, "span": [1e-6, 1e9], "angle": [1, 179], "where": "~/runs/a"}
+    )
+    assert (made.one, made.count, made.seed, made.where) == (-1e9, 10**9, 2**62, "/home/somebody/runs/a")
+    assert Numbers.model_validate(made.model_dump(mode="json")) == made

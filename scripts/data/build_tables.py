@@ -293,7 +293,10 @@ def main() -> int:
     tables = {"space_groups": space_groups(), "wyckoff": wyckoff(), "operations": operations(), "elements": elements()}
     tables["affine_normalizers"] = affine_normalizers()
     tables["site_symmetries"] = site_symmetries()
-    tables["charges"] = {"oxidation_states": [oxidation_states(e) for e in ELEMENTS]}
+    tables["charges"] = {
+        "oxidation_states": [oxidation_states(e) for e in ELEMENTS],
+        "common": [sorted({int(s) for s in e.common_oxidation_states} - {0}) for e in ELEMENTS],
+    }
     if arguments.crystals:
         counts, volume = read_crystals(arguments.crystals)
         tables["volumes"] = volumes(counts, volume)

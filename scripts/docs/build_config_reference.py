@@ -80,9 +80,7 @@ def describe(annotation: Any) -> str:
         return f"[{', '.join(describe(part) for part in arguments)}]"
     if origin is list:
         inner = describe(arguments[0])
-        return (
-            "list of names" if arguments[0] is str else f"list of {inner if inner.startswith('list') else inner + 's'}"
-        )
+        return "list of names" if inner == "text" else f"list of {inner if inner.startswith('list') else inner + 's'}"
     if origin is dict:
         return f"{{name: {describe(arguments[1])}}}"
     names = {Any: "value", int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}

@@ -6,19 +6,75 @@ beside its code.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, create_model, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 from crystalgfn.errors import nearest
 
+LARGEST = 1e9
+"""Largest number in a configuration, seeds left aside."""
+
 
 class Section(BaseModel):
-    """A part of a configuration: unknown keys are refused, values never change."""
+    """A part of a configuration: unknown keys are refused, values never change, numbers are finite and not huge."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="after")
+    def _not_huge(self) -> Self:
+        for name in type(self).model_fields:
+            for number in _numbers_in(getattr(self, name)):
+                if abs(number) > LARGEST and name != "seed":
+                    raise ValueError(f"{name}: found {number:g}, allowed: numbers up to {LARGEST:g}")
+        return self
+
+
+def _numbers_in(value: Any) -> Iterator[int | float]:
+    """The numbers of a value of plain types; those of other sections are checked there."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _numbers_in(each)
+    elif isinstance(value, Mapping):
+        yield from _numbers_in(list(value.values()))
+
+
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] < pair[1]:
+        raise ValueError(f"found {list(pair)}, allowed: 0 < least < most")
+    return pair
+
+
+def _angles(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] < pair[1] < 180:
+        raise ValueError(f"found {list(pair)}, allowed: 0 < least < most < 180 degree")
+    return pair
+
+
+def _from_home(text: str) -> str:
+    if not text.startswith("~"):
+        return text
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        raise ValueError(f"found {text!r}, which is below no home folder, allowed: a path") from None
+
+
+Name = Annotated[str, AfterValidator(_from_home)]
+"""A name or the path of a file or folder; ``~`` at its beginning is the home folder."""
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+"""Least and most of a positive number."""
+
+AngleRange = Annotated[tuple[float, float], AfterValidator(_angles)]
+"""Least and most of an angle of a cell, degree."""
 
 
 class OneOf:

@@ -91,6 +91,22 @@ def test_every_verb_has_help(verb, call):
     assert "Usage: crystalgfn" in out
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("default", "default: a model, allowed: a table of crystals; sample it first: crystalgfn sample default"),
+        ("defalt", "defalt: no such file"),
+        ("", "found '', allowed: a value"),
+    ],
+)
+def test_structures_of_what_is_no_table(name, said, call, tmp_path):
+    code, out, err = call("structures", name, "-o", str(tmp_path / "st"), "--relax", "none", "--hull", "none")
+    assert (code, out) == (2, "")
+    assert is_one_line(err), err
+    assert said in err
+    assert not (tmp_path / "st").exists()
+
+
 def test_version_and_module(call):
     assert call("--version")[:2] == (0, f"crystalgfn {cli.__version__}\n")
     done = run("--version")

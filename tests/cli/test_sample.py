@@ -52,6 +52,26 @@ def broken(crystals, **changes):
     [
         (["--require", "O"], {"elements": {"required": ["O"]}}),
         (["--require", "Li,O", "--forbid", "F Mg"], {"elements": {"required": ["Li", "O"], "forbidden": ["F", "Mg"]}}),
+        (["--require", "Li", "--require", "O"], {"elements": {"required": ["Li", "O"]}}),
+        (["--forbid", "F", "--forbid", "Mg,Li", "--n-elements", "1"], {"elements": {"forbidden": ["F", "Mg", "Li"]}}),
+        (["--space-groups", "166", "--space-groups", "225"], {"space_groups": {"numbers": [166, 225]}}),
+        (
+            ["--crystal-system", "cubic", "--crystal-system", "orthorhombic"],
+            {"space_groups": {"crystal_system": ["cubic", "orthorhombic"]}},
+        ),
+        (
+            ["--lattice-system", "cubic", "--lattice-system", "trigonal-rhombohedral"],
+            {"space_groups": {"lattice_system": ["cubic", "trigonal-rhombohedral"]}},
+        ),
+        (
+            ["--point-symmetry", "polar", "--point-symmetry", "centrosymmetric"],
+            {"space_groups": {"point_symmetry": ["polar", "centrosymmetric"]}},
+        ),
+        (["--charge", "common"], {"charge": "common_strict"}),
+        (
+            ["--oxidation-states", "Li:1,Mg:2", "--oxidation-states", "O:-2"],
+            {"oxidation_states": {"Li": 1, "Mg": 2, "O": -2}},
+        ),
         (["--any-of", "F,Mg", "--any-of", "Li"], {"elements": {"any_of": [["F", "Mg"], ["Li"]]}}),
         (["--n-elements", "2"], {"n_elements": [2, 2]}),
         (["--n-atoms", ":10"], {"n_atoms": [1, 10]}),
@@ -95,6 +115,7 @@ def test_the_effective_sample_size_is_printed(call):
     _, crystals, out, _ = call("--require", "O")
     size, of = re.search(r"effective sample size of the samples: ([\d,]+) of (\d+)", out).groups()
     assert of == "120"
+    assert f"are as precise as those of {size} crystals drawn from the target itself" in out
     assert 1 <= int(size.replace(",", "")) <= 120
     assert np.isfinite(crystals.columns["log_weight"].astype(float)).all()
 
@@ -124,7 +145,23 @@ def test_fine_tuning_says_what_it_was_good_for(call):
     [
         (["--require", "Xx"], "Xx"),
         (["--require", "Fe"], "Fe"),
-        (["--require", "Li", "--forbid", "Li"], "Li cannot be used"),
+        (["--require", "Li", "--forbid", "Li"], "Li is forbidden, allowed: O, F, Mg"),
+        (["--require", "F", "--chemsys", "Li-O"], "F is not in chemsys Li-O, allowed: Li, O"),
+        (["--require", "Ti"], "Ti is no element of the space, allowed: Li, O, F, Mg; presets with Ti: "),
+        (["--require", ","], "--require: found ',', allowed: one word at least"),
+        (["--chemsys", "Li-O", "--chemsys", "Mg-O"], "--chemsys: given 2 times, allowed: once"),
+        (["--n-atoms", ":10", "--n-atoms", "4:"], "--n-atoms: given 2 times, allowed: once"),
+        (["--density", "1:2", "--density", "2:3"], "--density: given 2 times, allowed: once"),
+        (["--stoichiometry", "AB", "--stoichiometry", "AB2"], "--stoichiometry: given 2 times, allowed: once"),
+        (["--weight", "density=2", "--weight", "density=3"], "--weight: density is given 2 times, allowed: once"),
+        (["--weight", "density=nan"], "NAME=NUMBER"),
+        (["--oxidation-states", "O:-1"], "-1 was not in training, allowed: -2"),
+        (["--oxidation-states", "O"], "--oxidation-states: found 'O', allowed: ELEMENT:STATE"),
+        (["--oxidation-states", "Xx:1"], "--oxidation-states: unknown element 'Xx'"),
+        (["--angles", "80:190"], "allowed: 0 < least < most < 180"),
+        (["--lengths", "1e-320:5"], "allowed: from 0.001 to 1e+06"),
+        (["--finetune", "inf"], "--finetune: found inf, allowed: a finite number"),
+        (["--stable", "nan"], "--stable: found nan, allowed: a finite number"),
         (["--any-of", "Fe,Ni"], "none of"),
         (["--n-atoms", "a:b"], "--n-atoms: found 'a:b'"),
         (["--n-atoms", ":"], "--n-atoms: found ':'"),

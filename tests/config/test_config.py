@@ -138,12 +138,88 @@ def test_files_that_are_no_configuration(tmp_path, text):
         read_config(path)
 
 
+HUGE = "1" + "0" * 12
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("objective[0].strength=.inf", ["objective[0]", "finite"]),
+        ("objective[0].strength=1e400", ["objective[0]", "finite"]),
+        ("objective[0].strength=.nan", ["objective[0]", "finite"]),
+        ("objective[0].strength=1e300", ["strength", "up to 1e+09"]),
+        ("objective[0].caution=.inf", ["caution", "finite"]),
+        ("stability.beta=.inf", ["beta", "finite"]),
+        ("stability.floor=-.inf", ["floor", "finite"]),
+        ("novelty.factor=.inf", ["factor", "finite"]),
+        ("chemical_classes={factors: {oxides: .inf}}", ["oxides", "finite"]),
+        ("training.lr=.inf", ["training.lr", "finite"]),
+        ("training.clip=.nan", ["training.clip", "finite"]),
+        ("training.lr_log_z=.inf", []),
+        (f"training.batch_size={HUGE}", ["training.batch_size", "1000000"]),
+        (f"training.iterations={HUGE}", ["iterations", "up to 1e+09"]),
+        (f"training.replay.capacity={HUGE}", ["capacity"]),
+        (f"training.log_every={HUGE}", ["log_every", "up to 1e+09"]),
+        ("seed=100000000000000000000000000", ["seed"]),
+        ("policy.beta_range=[100, 1]", ["policy.beta_range", "found [100.0, 1.0], allowed: 0 < least < most"]),
+        ("policy.beta_range=[0, 10]", ["policy.beta_range", "0 < least < most"]),
+        ("policy.beta_range=[1, .inf]", ["policy.beta_range", "finite"]),
+        ("constraints.lattice.monoclinic=[1, 5000]", ["lattice.monoclinic", "[1.0, 5000.0]", "< 180 degree"]),
+        ("constraints.lattice.triclinic=[60, 180]", ["lattice.triclinic", "< 180 degree"]),
+        ("constraints.lattice.box_angles=[-5, 90]", ["lattice.box_angles", "0 < least"]),
+        ("constraints.lattice.angles=[60, 200]", ["angles: found [60.0, 200.0]", "< 180 degree"]),
+        ("constraints.lattice.angles=[90, .nan]", ["angles", "finite"]),
+        ("constraints.lattice.volume=[2, 1]", ["lattice.volume", "0 < least < most"]),
+        ("constraints.lattice.box=[1, .inf]", ["lattice.box", "finite"]),
+        ("constraints.lattice.lengths=[5e-324, 10]", ["lengths", "from 0.001 to 1e+06"]),
+        ("constraints.lattice.density=[1, 1e8]", ["density", "from 0.001 to 1e+06"]),
+        ("constraints.lattice.volume_per_atom=[.nan, 5]", ["volume_per_atom"]),
+        ("constraints.lattice.longest_over_shortest=.inf", ["longest_over_shortest", "finite"]),
+        ("constraints.shares={O: [.nan, 1]}", ["shares", "finite"]),
+    ],
+)
+def test_numbers_are_finite_ranges_rise_and_angles_are_angles(override, words):
+    overrides = [override, "training.objective=tb"] if "log_z" in override else [override]
+    with pytest.raises(ConfigError) as caught:
+        load_preset("twelve-elements", overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("beta=16", "--set beta=16: beta: unknown key, allowed: stability.beta"),
+        ("lr=1", "--set lr=1: lr: unknown key, allowed: training.lr"),
+        ("strength=2", "allowed: objective[0].strength"),
+        ("forbidden=[F]", "allowed: constraints.elements.forbidden"),
+        ("training.density=[1, 2]", "allowed: constraints.lattice.density"),
+        ("lr_log_z=1", "training.lr_log_z"),
+        ("constraints.crystal_system=cubic", "allowed: constraints.space_groups.crystal_system"),
+        ("training.lr=-1", "--set training.lr=-1: training.lr: found -1, "),
+        ("constraints.n_atoms=[5, 3]", "preset twelve-elements: constraints: n_atoms: found [5, 3]"),
+    ],
+)
+def test_a_key_in_the_wrong_place_names_the_right_one(override, words):
+    with pytest.raises(ConfigError) as caught:
+        load_preset("twelve-elements", [override])
+    assert words in str(caught.value)
+    assert "config.yaml" not in str(caught.value)  # no path into the package
+
+
+def test_a_key_is_set_once():
+    with pytest.raises(ConfigError, match=r"--set seed: given 2 times, allowed: once"):
+        load_preset("twelve-elements", ["seed=1", " seed =2"])
+
+
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
         (["elements=[Li, Mg]"], "neutrality"),
         (["elements=[Li, O]", "elements.required=[Fe]"], r"required.*Fe"),
-        (["elements.forbidden=[O]", "elements.required=[O]"], "cannot be used"),
+        (["elements.forbidden=[O]", "elements.required=[O]"], "O is forbidden, allowed: "),
         (["elements.any_of=[[Pb, Bi]]"], r"any_of.*Pb, Bi"),
         (["space_groups={numbers: [225], crystal_system: [triclinic]}"], "no space group fits"),
         (["electronegativity=smact", "charge=per_atom"], "needs charge per_element"),

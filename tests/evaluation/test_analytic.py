@@ -18,6 +18,13 @@ from policy_setup import small_space
 SPACES = {
     "mixed valence": {"charge": "per_atom"},
     "one state": {"charge": "per_element", "n_atoms_primitive": (2, 9), "n_elements": (2, 3)},
+    "common states": {
+        "elements": (8, 11, 19, 26),
+        "charge": "common",
+        "n_atoms_primitive": (1, 8),
+        "n_elements": (2, 3),
+        "groups": (1, 62, 225),
+    },
     "no charges": {"charge": "none", "n_elements": (1, 2), "atoms_per_element": (2, 12)},
     "no positions": {"charge": "per_element", "wyckoff": False, "n_atoms": (3, 16)},
     "required": {"required": (8,), "allowed": (8, 26, 3), "n_elements": (2, 3), "n_atoms_primitive": (1, 9)},

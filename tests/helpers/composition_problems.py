@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from composition_constraints import composition_constraints
+from crystalgfn.crystallography.charges import Neutrality
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -12,7 +13,14 @@ from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
 from crystalgfn.spaces.constraints.registry import with_values
 
 NOBLE = (2, 10, 18)
-ELEMENTS = [1, 3, 5, 6, 8, 9, 12, 16, 17, 25, 26, *NOBLE]
+ELEMENTS = [1, 3, 5, 6, 8, 9, 11, 12, 16, 17, 19, 25, 26, *NOBLE]
+
+
+def rules():
+    """Rules of neutrality, some with states of their own for sulfur, iron and sodium."""
+    plain = st.sampled_from(["per_element", "per_atom", "common", "common_strict", "none"])
+    own = st.sampled_from([((16, (-2,)),), ((26, (3,)), (16, (-1, 3))), ((8, (-2, -1)),), ((11, (-1,)), (19, (1, 2)))])
+    return plain | st.builds(Neutrality, st.sampled_from(["per_element", "common", "common_strict"]), own)
 
 
 @st.composite
@@ -29,7 +37,7 @@ def problems(draw):
         n_atoms=(draw(st.sampled_from([1, 1, 4, 6])), cells * draw(st.integers(2, 14))),
         n_atoms_primitive=(draw(st.sampled_from([1, 1, 3])), draw(st.integers(2, 14))),
         atoms_per_element=(draw(st.sampled_from([1, 1, 2, 5])), cells * draw(st.integers(2, 9))),
-        charge=draw(st.sampled_from(["per_element", "per_atom", "none"])),
+        charge=draw(rules()),
         wyckoff=draw(st.sampled_from([True, True, False])),
     )
     return elements, groups, draw(wishes(elements, limits))
@@ -55,6 +63,6 @@ def wishes(draw, elements, limits):
         changes["shares"] = tuple((z, a, max(a, b)) for z, a, b in changes["shares"])
     if draw(st.integers(0, 3)) == 0:
         changes["at_most_one_of"] = AtMostOneOf.parse([[SYMBOLS[z] for z in draw(some)]])
-    if limits["charge"] == "per_element" and draw(st.booleans()):
+    if limits["charge"] not in (None, "per_atom") and draw(st.booleans()):
         changes["electronegativity"] = True
     return with_values(limits, **changes)

@@ -26,6 +26,7 @@ WIDEST = {
     "stoichiometry": None,
     "shares": {},
     "electronegativity": "none",
+    "oxidation_states": {},
     "wyckoff": False,
 }
 
@@ -78,14 +79,14 @@ def wishes(draw, elements, numbers, *, kind="volume", one_in=4):
         "crystal_system": sometimes(draw, subsets(CRYSTAL_SYSTEMS), 2 * one_in),
         "lattice_system": sometimes(draw, subsets(CRYSTAL_LATTICE_SYSTEMS), 2 * one_in),
         "point_symmetry": sometimes(draw, subsets(POINT_SYMMETRIES), 2 * one_in),
-        "charge": sometimes(draw, st.sampled_from(["per_element", "per_atom"]), one_in),
+        "charge": sometimes(draw, st.sampled_from(["per_element", "per_atom", "common", "common_strict"]), one_in),
         "electronegativity": sometimes(draw, st.just("smact"), one_in),
         "wyckoff": sometimes(draw, st.just(True), 2),
     }
     for key, bounds in LATTICE_BOUNDS.items():
         if kind == "volume" or key not in ("volume_per_atom", "density"):
             found[key] = sometimes(draw, bounds, 2 * one_in)
-    if found["electronegativity"]:
+    if found["electronegativity"] and found["charge"] not in ("common", "common_strict"):
         found["charge"] = "per_element"
     if found["chemsys"]:
         found["chemsys"] = [s for s in found["chemsys"] if s not in (found["forbidden"] or [])]
@@ -133,7 +134,11 @@ def sections(draw):
         low, high = sorted(draw(st.lists(st.sampled_from([0.0, 0.2, 1 / 3, 0.5, 0.75, 1.0]), min_size=2, max_size=2)))
         section["shares"] = {draw(st.sampled_from(elements)): [low, high]}
     numbers = section["space_groups"]["numbers"]
-    return placed(section, draw(wishes(elements, numbers, kind=kind, one_in=draw(st.sampled_from([2, 3, 6])))))
+    section = placed(section, draw(wishes(elements, numbers, kind=kind, one_in=draw(st.sampled_from([2, 3, 6])))))
+    if section["charge"] != "none" and draw(st.integers(1, 3)) == 3:
+        states = st.lists(st.sampled_from([-2, -1, 1, 2, 3]), min_size=1, max_size=2, unique=True)
+        section["oxidation_states"] = draw(st.dictionaries(st.sampled_from(elements), states, min_size=1, max_size=2))
+    return section
 
 
 SITE_GROUPS = [2, 47, 99, 123, 160, 166, 187, 194, 216, 221, 225, 227]
@@ -187,6 +192,7 @@ NAMED = {
     "n_atoms_primitive": r"n_atoms_primitive \[",
     "atoms_per_element": r"atoms_per_element \[",
     "charge": r"neutrality ",
+    "oxidation_states": r"oxidation_states ",
     "required": r"required ",
     "forbidden": r"allowed elements",
     "wyckoff": r"wyckoff ",
@@ -217,5 +223,5 @@ def relaxed(section, key):
     if key in ("element_sites", "structure_type", "max_orbits", "max_free_coordinates"):
         return {name: value for name, value in section.items() if name != key}
     if key == "charge":
-        return section | {"charge": "none", "electronegativity": "none"}
+        return section | {"charge": "none", "electronegativity": "none", "oxidation_states": {}}
     return section | {key: WIDEST[key]}

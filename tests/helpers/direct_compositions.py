@@ -7,7 +7,7 @@ from itertools import combinations, product
 import torch
 from smact.screening import pauling_test
 
-from crystalgfn.crystallography.charges import OXIDATION_STATES, is_neutral
+from crystalgfn.crystallography.charges import POLYANIONS, Neutrality, is_neutral
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import is_compatible
@@ -37,7 +37,7 @@ def satisfies(numbers: tuple[int, ...], counts: tuple[int, ...], group: int, lim
         and all(set(choice) & set(numbers) for choice in limits["any_of"] or ())
         and (limits["stoichiometry"] is None or limits["stoichiometry"].fits(dict(zip(numbers, counts, strict=True))))
         and all(_share_within(numbers, counts, *bounds) for bounds in limits["shares"] or ())
-        and (not limits["electronegativity"] or passes_pauling(numbers, counts))
+        and (not limits["electronegativity"] or passes_pauling(numbers, counts, limits["charge"]))
         and all(len(members & set(numbers)) <= 1 for members in limits["at_most_one_of"] or ())
     )
 
@@ -47,14 +47,28 @@ def _share_within(numbers: tuple[int, ...], counts: tuple[int, ...], z: int, low
     return low - 1e-9 <= share <= high + 1e-9
 
 
-def passes_pauling(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
-    """Whether some neutral choice of oxidation states passes smact's own test."""
+def passes_pauling(numbers: tuple[int, ...], counts: tuple[int, ...], rule: str | Neutrality = "per_element") -> bool:
+    """Whether some neutral choice of oxidation states passes smact's own test, or it is a salt of a polyanion."""
     if len(numbers) == 1:
+        return True
+    neutrality = rule if isinstance(rule, Neutrality) else Neutrality(rule)
+    if neutrality.rule == "common" and is_salt(numbers, counts):
         return True
     values = [float(ELECTRONEGATIVITY[z]) for z in numbers]
     return any(
         sum(n * state for n, state in zip(counts, states, strict=True)) == 0 and pauling_test(states, values)
-        for states in product(*(OXIDATION_STATES[z] for z in numbers))
+        for states in product(*(neutrality.states(z) for z in numbers))
+    )
+
+
+def is_salt(numbers: tuple[int, ...], counts: tuple[int, ...]) -> bool:
+    """Whether a composition is a peroxide or superoxide, by charges alone."""
+    atoms = dict(zip(numbers, counts, strict=True))
+    return any(
+        8 in atoms
+        and set(atoms) <= {8, *dict(salt.cations)}
+        and sum(n * dict(salt.cations)[z] for z, n in atoms.items() if z != 8) == -salt.state * atoms[8]
+        for salt in POLYANIONS
     )
 
 

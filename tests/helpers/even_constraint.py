@@ -8,7 +8,6 @@ import numpy as np
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.spaces.constraints.base import Option, Rule
-from crystalgfn.spaces.constraints.reading import names
 
 
 class Even(Rule):
@@ -17,7 +16,7 @@ class Even(Rule):
     value: tuple[int, ...]
     name = "even"
     meaning = "Elements of which a primitive cell holds an even number of atoms."
-    option = Option("--even", "Even numbers of these.", "H,O", names)
+    option = Option.of_list("--even", "Even numbers of these.", "H,O")
     step = "even numbers"
 
     @classmethod

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 
 from composition_constraints import composition_constraints
 from composition_problems import problems
-from crystalgfn.crystallography.charges import is_neutral
+from crystalgfn.crystallography.charges import Neutrality, is_neutral
 from crystalgfn.crystallography.elements import FORMULA_ORDER
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -53,7 +53,7 @@ def test_masks_lead_to_exactly_what_satisfies_the_constraints(problem):
     check(*problem)
 
 
-@pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "none"])
+@pytest.mark.parametrize("neutrality", ["per_element", "per_atom", "common", "common_strict", "none"])
 @pytest.mark.parametrize("wyckoff", [True, False])
 def test_neutrality_and_wyckoff_together(neutrality, wyckoff):
     limits = with_values(FREE, charge=neutrality, wyckoff=wyckoff, n_atoms=(1, 24), n_atoms_primitive=(1, 9))
@@ -86,6 +86,35 @@ def test_each_constraint_alone_changes_the_space_as_it_should(change):
     wide = with_values(FREE, n_atoms=(1, 10), wyckoff=False)
     elements, groups = [1, 8, 17, 26], [5, 62]
     assert 0 < check(elements, groups, with_values(wide, **CHANGES[change])) < check(elements, groups, wide)
+
+
+OXYGEN = Neutrality("common", ((8, (-2, -1)),))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "common",
+        "common_strict",
+        Neutrality("common", ((11, (1,)), (17, (-1,)))),
+        OXYGEN,
+        Neutrality("common", ((19, (2,)),)),
+    ],
+    ids=["common", "strict", "own", "own of oxygen", "own of a cation"],
+)
+@pytest.mark.parametrize("pauling", [False, True])
+@pytest.mark.parametrize("elements", [[1, 8, 11, 19], [8, 12, 19, 80], [8, 9, 11, 55], [6, 8, 11, 17]], ids=str)
+def test_peroxides_and_superoxides_are_neutral_and_nothing_else_with_them(elements, pauling, rule):
+    """Against brute force, under every rule of common states, with and without the test of electronegativity."""
+    limits = composition_constraints(
+        n_elements=(1, 4),
+        n_atoms=(1, 9),
+        n_atoms_primitive=(1, 9),
+        atoms_per_element=(1, 6),
+        charge=rule,
+        electronegativity=pauling,
+    )
+    assert check(elements, [1, 225], limits) > 0
 
 
 @pytest.mark.parametrize("elements", [[6, 34, 8], [1, 46, 77, 9], [14, 29, 8, 75]], ids=["C Se", "H Pd Ir", "Si Cu Re"])

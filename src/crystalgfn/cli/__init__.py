@@ -18,6 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from crystalgfn import __version__
+from crystalgfn.cli.command import strict
 from crystalgfn.errors import CrystalGFNError
 
 VERBS = {
@@ -50,7 +51,7 @@ class _LazyVerbs(TyperGroup):
         name = args[0]
         if name in self.commands:
             module = import_module(f"{__name__}.{name}")
-            self.commands[name] = typer.main.get_command(module.app)
+            self.commands[name] = typer.main.get_command(strict(module.app))
         return super().resolve_command(ctx, args)
 
 

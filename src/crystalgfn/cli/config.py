@@ -21,9 +21,11 @@ def show(config: Where, overrides: Overrides = None) -> None:
 
 @app.command()
 def validate(config: Where, overrides: Overrides = None) -> None:
-    """Check a configuration, and that its constraints leave something to sample."""
+    """Check a configuration as training would find it: files, property models and their elements, space, weights."""
     from crystalgfn.config import load_config
-    from crystalgfn.runs.build import build_space
+    from crystalgfn.runs.rehearsal import rehearse
 
-    space = build_space(load_config(config, overrides or ()).constraints)
-    typer.echo(f"valid: {space!r}")
+    loaded = load_config(config, overrides or ())
+    space = rehearse(loaded)
+    table = f"; training needs a table of crystals: crystalgfn train {config} DATA -o RUN"
+    typer.echo(f"valid: {space!r}{table if loaded.is_prior and loaded.training.data is None else ''}")

@@ -110,10 +110,12 @@ def from_structures(
 
 
 def _pairs(options: list[str]) -> dict[str, str]:
-    pairs = {}
+    from crystalgfn.cli.command import once
+
+    pairs = []
     for option in options:
         label, equals, column = option.partition("=")
         if not (label and equals and column):
             raise typer.BadParameter(f"{option!r}, allowed: LABEL=COLUMN", param_hint="--label")
-        pairs[label] = column
-    return pairs
+        pairs.append((label, column))
+    return once(pairs, "--label")

@@ -49,8 +49,8 @@ def demo(
     from crystalgfn.structures.candidates.workers import Tools
 
     judge = load_hull(hull)
-    output.mkdir(parents=True, exist_ok=True)
     loaded = load(model)
+    output.mkdir(parents=True, exist_ok=True)
     crystals = loaded.sample(n, seed=seed)
     for suffix in ("csv", "parquet"):
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import typer
 
+from crystalgfn.cli.command import once
 from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS
 
@@ -71,14 +73,19 @@ def asked_limits(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def weights(options: list[str]) -> dict[str, float]:
-    """Return options such as ``["band_gap=2"]`` as a mapping."""
-    by_name = {}
+    """Return options such as ``["band_gap=2"]`` as a mapping.
+
+    Raises:
+        ConfigError: text without a number, or a name that stands twice.
+    """
+    pairs = []
     for text in options:
         name, equals, value = text.partition("=")
         try:
-            by_name[name.strip()] = float(value)
+            number = float(value)
         except ValueError:
-            equals = ""
-        if not equals:
+            number = math.nan
+        if not equals or not math.isfinite(number):
             raise ConfigError(f"--weight: found {text!r}, allowed: NAME=NUMBER, such as band_gap=2")
-    return by_name
+        pairs.append((name.strip(), number))
+    return once(pairs, "--weight")

@@ -218,10 +218,12 @@ def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, mod
 def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> None:
     from crystalgfn.gflownet.weights import effective_sample_size, share_error, truncated
 
-    size = effective_sample_size(truncated(log_weights))
+    size, uncut = effective_sample_size(truncated(log_weights)), effective_sample_size(log_weights)
+    few = f"; a few of them carry most of the weight, without a limit on weights {uncut:,.0f}" * (uncut < 0.5 * size)
     typer.echo(
-        f"effective sample size of the {what}: {size:,.0f} of {len(log_weights):,} ({size / len(log_weights):.1%}; "
-        f"{effective_sample_size(log_weights):,.0f} before weights are cut at sqrt(n) times their mean)"
+        f"effective sample size of the {what}: {size:,.0f} of {len(log_weights):,} ({size / len(log_weights):.1%}): "
+        f"averages weighted by log_weight are as precise as those of {size:,.0f} crystals drawn from the target itself"
+        f"{few}"
     )
     if groups is not None:
         error = share_error(groups, size)

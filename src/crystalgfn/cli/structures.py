@@ -77,10 +77,17 @@ def structures(
 
     Rows with a text in the column wyckoff have their atoms placed on these sites, and on no others.
     """
+    from crystalgfn.cli.models import is_model
+    from crystalgfn.errors import DataError
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.workers import Tools
 
+    if is_model(crystals):
+        raise DataError(
+            f"{crystals}: a model, allowed: a table of crystals; sample it first: crystalgfn sample {crystals} -n {n} "
+            "-o crystals.parquet"
+        )
     tools = Tools(
         potential="" if relax == "none" else relax,
         references=None if references is None else str(references),

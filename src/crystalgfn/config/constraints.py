@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, create_model, model_validator
 
-from crystalgfn.section import Section
+from crystalgfn.section import AngleRange, Range, Section
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
-from crystalgfn.spaces.constraints.reading import check_ordered
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS, check_rules, constraints_of, keys_of
-
-FloatRange = tuple[float, float]
 
 
 class _Keys(Section):
@@ -94,22 +91,16 @@ class LatticeConfig(_Keys):
     kind: Literal["volume", "box"] = "volume"
     """``volume``: volume log-uniform around the estimate from the composition, axial ratios log-uniform. ``box``:
     lengths and angles uniform, as in the paper (rhombohedral: of the primitive cell), where the cell exists."""
-    volume: FloatRange = (0.55, 1.6)
+    volume: Range = (0.55, 1.6)
     """``volume``: least and most volume, as multiples of the estimate, where ``volume_per_atom`` is ``auto``."""
-    box: FloatRange = (0.9, 100.0)
+    box: Range = (0.9, 100.0)
     """``box``: least and most length, A."""
-    box_angles: FloatRange = (50.0, 150.0)
+    box_angles: AngleRange = (50.0, 150.0)
     """``box``: least and most angle, degree."""
-    triclinic: FloatRange = (60.0, 120.0)
+    triclinic: AngleRange = (60.0, 120.0)
     """``volume``: least and most triclinic angle, degree."""
-    monoclinic: FloatRange | None = None
+    monoclinic: AngleRange | None = None
     """Least and most monoclinic beta, degree; null for [90, 135] (``volume``) or ``box_angles``."""
-
-    @model_validator(mode="after")
-    def _sensible(self) -> LatticeConfig:
-        for name in ("volume", "box", "box_angles", "triclinic", "monoclinic"):
-            check_ordered(name, getattr(self, name))
-        return self
 
 
 def _section(model: type[_Keys], meaning: str) -> tuple[Any, Any]:

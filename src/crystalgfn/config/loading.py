@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -43,7 +44,7 @@ def preset_path(name: str) -> Path:
 
 def load_preset(name: str, overrides: Sequence[str] = ()) -> Config:
     """The configuration of a preset, with ``key=value`` overrides."""
-    return read_config(preset_path(name) / CONFIG, overrides)
+    return read_config(preset_path(name) / CONFIG, overrides, source=f"preset {name}")
 
 
 def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -66,8 +67,8 @@ def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
     return load_preset(str(where), overrides)
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a YAML file; see :func:`load_config`."""
+def read_config(path: Path, overrides: Sequence[str] = (), *, source: str | None = None) -> Config:
+    """Read a YAML file, which messages call by its path or by ``source``; see :func:`load_config`."""
     try:
         if path.stat().st_size > 1_000_000:
             raise ConfigError(f"{path}: larger than 1 MB, which no configuration is")
@@ -75,7 +76,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not a readable YAML file ({reason[:200]})") from error
-    return parse_config(content, overrides, source=str(path))
+    return parse_config(content, overrides, source=source or str(path))
 
 
 @cache
@@ -120,12 +121,23 @@ def parse_config(content: Any, overrides: Sequence[str] = (), *, source: str = "
         raise ConfigError(f"{source}: found {type(content).__name__}, allowed: keys {', '.join(Config.model_fields)}")
     if BASE in content:
         content = _on_base(dict(content), source)
+    keys = Counter(override.partition("=")[0].strip() for override in overrides)
     for override in overrides:
+        if keys[key := override.partition("=")[0].strip()] > 1:
+            raise ConfigError(f"--set {key}: given {keys[key]} times, allowed: once")
         _override(content, override)
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_explain(error)}") from None
+        key = _dotted(error.errors(include_url=False)[0]["loc"])
+        asked = next((override for override in overrides if _concerns(override, key)), None)
+        raise ConfigError(f"{source if asked is None else f'--set {asked}'}: {_explain(error)}") from None
+
+
+def _concerns(override: str, key: str) -> bool:
+    """Whether an override sets a key, or the section that holds it."""
+    changed = override.partition("=")[0].strip()
+    return key == changed or key.startswith((f"{changed}.", f"{changed}["))
 
 
 def _on_base(content: dict[str, Any], source: str) -> dict[str, Any]:
@@ -207,6 +219,9 @@ def _explain(error: ValidationError) -> str:
     key, rest = _dotted(first["loc"]) or "configuration", len(error.errors()) - 1
     more = f" (and {rest} more)" if rest else ""
     if first["type"] == "extra_forbidden":
+        elsewhere = _places_of(where[-1])
+        if elsewhere:
+            return f"{key}: unknown key, allowed: {', '.join(elsewhere)}{more}"
         allowed = _keys_at(where[:-1])
         if len(where) == 1:
             allowed = sorted([*allowed, *sections_beside(), BASE])
@@ -227,6 +242,34 @@ def _dotted(location: Sequence[str | int]) -> str:
         elif not part.startswith("function-"):
             text += f".{part}" if text else part
     return text
+
+
+def _places_of(name: str) -> list[str]:
+    """Dotted keys that end in a name, as they are written with ``--set``."""
+    found: list[list[str]] = []
+
+    def search(place: type[BaseModel] | OneOf, path: list[str]) -> None:
+        if isinstance(place, OneOf):
+            for kind, section in place.registry.items():
+                search(section, path if kind == place.plain else [*path, kind])
+            return
+        for key in place.model_fields:
+            if key == name:
+                found.append([*path, key])
+            for inner in _inside(place, key):
+                search(inner, [*path, key])
+
+    search(Config, [])
+    return list(dict.fromkeys(map(_written, found)))
+
+
+def _written(path: list[str]) -> str:
+    """A key in its short form: terms and keys of the objective of training stand beside it."""
+    if path[0] == "objective" and len(path) > 1:
+        return ".".join(path[1:]) if path[1] in sections_beside() else f"objective[0].{'.'.join(path[1:])}"
+    if path[:2] == ["training", "objective"] and len(path) == 4:
+        return f"training.{path[3]}"
+    return ".".join(path)
 
 
 def _keys_at(path: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from crystalgfn.config.beside import objective_with_keys, objective_with_terms
-from crystalgfn.config.constraints import ConstraintsConfig, FloatRange
+from crystalgfn.config.constraints import ConstraintsConfig
 from crystalgfn.gflownet.objectives.backward import TrajectoryLikelihood
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
@@ -16,7 +16,7 @@ from crystalgfn.gflownet.objectives.registry import OBJECTIVES, ConfiguredBackwa
 from crystalgfn.rewards.terms.property import PropertyTermConfig
 from crystalgfn.rewards.terms.registry import ConfiguredTerm
 from crystalgfn.rewards.terms.term import TermConfig
-from crystalgfn.section import Section
+from crystalgfn.section import Name, Range, Section
 
 
 class PolicyConfig(Section):
@@ -30,7 +30,7 @@ class PolicyConfig(Section):
     """One network for both policies; false gives the backward policy its own, as in the paper."""
     components: int = Field(5, ge=1, le=32)
     """Number of Beta distributions in the mixture of each lattice parameter."""
-    beta_range: FloatRange = (1.0, 100.0)
+    beta_range: Range = (1.0, 100.0)
     """Least and greatest value of the parameters of the Beta distributions."""
     look_ahead: Literal["counts", "elements", "learned"] = "counts"
     """The choice of an element starts from the completions after each count of the element, or (faster with many
@@ -53,7 +53,7 @@ class ReplayConfig(Section):
 
     share: float = Field(0.0, ge=0.0, lt=1.0)
     """Share of replayed samples in each batch; 0 switches replay off."""
-    capacity: int = Field(10_000, ge=1)
+    capacity: int = Field(10_000, ge=1, le=100_000_000)
     """Largest number of samples in the replay buffer."""
     start: int = Field(1_000, ge=1)
     """Number of samples in the replay buffer before replay begins."""
@@ -62,7 +62,7 @@ class ReplayConfig(Section):
 class DataTrajectoriesConfig(Section):
     """Trajectories drawn backward from real crystals."""
 
-    path: str
+    path: Name
     """A table of crystals; rows outside the space are left out."""
     share: float = Field(0.25, gt=0.0, lt=1.0)
     """Share of these trajectories in each batch; the objective ``likelihood`` learns from no others."""
@@ -71,20 +71,20 @@ class DataTrajectoriesConfig(Section):
 class TrainingConfig(Section):
     """Objective, optimiser and exploration."""
 
-    start: str | None = None
+    start: Name | None = None
     """Initial weights: a preset that ships weights, or a run folder of the same space; null for random weights. Site
     patterns that those weights remember come along, except into the training of a prior, which remembers its own."""
-    prior: str | None = None
+    prior: Name | None = None
     """The prior of objective ``rtb``, whose samples the reward reweights: a preset that ships weights, or a run folder;
     its constraints are at least as wide as these. Null for none."""
     iterations: int = Field(5_000, ge=1)
     """Number of updates of the weights."""
-    batch_size: int = Field(100, ge=2)
+    batch_size: int = Field(100, ge=2, le=1_000_000)
     """Trajectories per update."""
-    rollout_batches: int | None = Field(None, ge=1)
+    rollout_batches: int | None = Field(None, ge=1, le=10_000)
     """Batches per rollout: one large rollout is followed by an update for each batch; 1 always draws with the newest
     weights. Null for 5, or as many as make 200 trajectories."""
-    passes: int = Field(1, ge=1)
+    passes: int = Field(1, ge=1, le=10_000)
     """Passes over the batches of a rollout; more passes learn more per query of the reward and take longer."""
     objective: ConfiguredObjective = LogPartitionVariance()
     """Log-partition variance (``vargrad``), trajectory balance (``tb``), or SubTB(lambda) (``subtb``), which learn the

@@ -11,8 +11,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography.charges import Neutrality, salt_is_neutral
 from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
+
+ONE_STATE = Neutrality("per_element")
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -34,6 +36,32 @@ def balanced(counts: Ints, states: Sequence[tuple[int, ...]], *, mixed: bool) ->
         present = [(states[column], n) for column, n in enumerate(row) if n]
         verdicts.append(len(present) < 2 or adds_to_zero(present, mixed=mixed))
     return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+
+
+def neutral(counts: Ints, elements: Sequence[int], neutrality: Neutrality) -> Bools:
+    """Whether each composition is neutral, ``(B,)``: by oxidation states, or as a salt of a polyanion.
+
+    Args:
+        counts: ``(B, D)`` atoms of each element.
+        elements: D atomic numbers.
+        neutrality: what counts as neutral.
+    """
+    if not neutrality.asked:
+        return np.ones(len(counts), dtype=bool)
+    by_states = balanced(counts, [neutrality.states(z) for z in elements], mixed=neutrality.mixed)
+    return by_states | salts(counts, elements, neutrality)
+
+
+def salts(counts: Ints, elements: Sequence[int], neutrality: Neutrality) -> Bools:
+    """Which compositions are neutral salts of one of the polyanions that count, ``(B,)``."""
+    found = np.zeros(len(counts), dtype=bool)
+    for polyanion in neutrality.polyanions:
+        if polyanion.element in elements:
+            column = list(elements).index(polyanion.element)
+            for row in np.flatnonzero(counts[:, column]):
+                present = {z: int(n) for z, n in zip(elements, counts[row], strict=True) if n}
+                found[row] |= salt_is_neutral(present, polyanion)
+    return found
 
 
 def adds_to_zero(present: list[tuple[tuple[int, ...], int]], *, mixed: bool) -> bool:
@@ -73,7 +101,7 @@ def _or_shifted(total: int, charges: tuple[int, ...]) -> int:
     return result
 
 
-def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Bools:
+def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...], neutrality: Neutrality = ONE_STATE) -> Bools:
     """Whether some neutral choice of one oxidation state per element has every cation below every anion, ``(B,)``.
 
     Below means a lower Pauling electronegativity; equal values do not pass (the ``pauling_test`` of smact). Crystals of
@@ -83,6 +111,7 @@ def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Boo
     Args:
         counts: ``(B, D)`` atoms of each element.
         elements: D atomic numbers.
+        neutrality: one oxidation state an element; salts of its polyanions pass, since their cations are metals or H.
     """
     distinct, inverse = np.unique(counts, axis=0, return_inverse=True)
     values = np.array([float(ELECTRONEGATIVITY[z]) for z in elements])
@@ -90,11 +119,13 @@ def ordered_by_electronegativity(counts: Ints, elements: tuple[int, ...]) -> Boo
     for row in distinct:
         columns = np.flatnonzero(row)
         borders = np.unique(values[columns])[:-1]
-        verdicts.append(len(columns) < 2 or any(_divided(row, columns, elements, values <= b) for b in borders))
-    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)]
+        verdicts.append(
+            len(columns) < 2 or any(_divided(row, columns, elements, values <= b, neutrality) for b in borders)
+        )
+    return np.array(verdicts, dtype=bool)[inverse.reshape(-1)] | salts(counts, elements, neutrality)
 
 
-def _divided(row: Ints, columns: Ints, elements: tuple[int, ...], cation: Bools) -> bool:
+def _divided(row: Ints, columns: Ints, elements: tuple[int, ...], cation: Bools, neutrality: Neutrality) -> bool:
     """Whether charges balance with cations where ``cation`` is true and anions elsewhere."""
-    states = [tuple(s for s in OXIDATION_STATES[elements[d]] if (s > 0) == cation[d]) for d in columns]
+    states = [tuple(s for s in neutrality.states(elements[d]) if (s > 0) == cation[d]) for d in columns]
     return adds_to_zero(list(zip(states, row[columns].tolist(), strict=True)), mixed=False)

@@ -120,7 +120,7 @@ def _validity(crystals: Crystals, summary: dict[str, Any], *, smact: bool) -> Nu
         "wyckoff": "the Wyckoff positions of the space group can hold the atoms",
         "neutral_per_element": "oxidation states (pymatgen, common and ICSD) add up to 0, one state an element",
         "neutral_per_atom": "the same, mixed valence allowed",
-        "neutral_common": "the same with common states only, one an element",
+        "neutral_common": "the same with common states only, one an element; peroxides and superoxides count",
     }
     out = {key: measured(shares[key], f"share: {method}", n) for key, method in methods.items()}
     out["plausible"] = measured(

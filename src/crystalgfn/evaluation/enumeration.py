@@ -20,7 +20,6 @@ from itertools import combinations, product
 
 import numpy as np
 
-from crystalgfn.crystallography.charges import OXIDATION_STATES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF, is_compatible
 from crystalgfn.spaces.constraints.limits import CompositionLimits
@@ -35,12 +34,13 @@ class Half:
     Attributes:
         counts: ``(N, t)`` int64, atoms of each element per primitive cell.
         weight: ``(N,)`` exp(sum of h).
-        charges: ``(N, 2 R + 1)`` float32, 1 for the charges -R..R that these atoms can carry.
+        charges: ``(N, 2 R + 1)`` float32, 1 for the charges -R..R that these atoms can carry by their states, and the
+            same as a part of a salt of each polyanion.
     """
 
     counts: np.ndarray
     weight: np.ndarray
-    charges: np.ndarray
+    charges: tuple[np.ndarray, ...]
 
 
 class CompositionSums:
@@ -71,7 +71,8 @@ class CompositionSums:
         cells = {int(CENTERING_MULTIPLICITY[g]) for g in space_groups}
         self.max_atoms = max(min(limits.n_conventional[1] // n, limits.n_primitive[1]) for n in cells)
         self.max_count = min(self.max_atoms, log_h.shape[1], max(limits.n_of_one[1] // n for n in cells))
-        self._reach = self.max_atoms * max([0, *(abs(s) for z in elements for s in OXIDATION_STATES[z])])
+        states = [2, *(state for z in elements for state in limits.neutrality.states(z))]  # 2: cations of peroxides
+        self._reach = self.max_atoms * max(map(abs, states))
         self._halves: dict[tuple[int, ...], Half] = {}
         least, most = max(1, limits.n_distinct[0]), limits.n_distinct[1]
         self.patterns = [p for t in range(least, most + 1) for p in _patterns(t, self.max_count, self.max_atoms)]
@@ -104,8 +105,9 @@ class CompositionSums:
         """
         first, second = self.halves(subset)
         table = first.weight[:, None] * second.weight
-        if self.limits.neutrality != "none" and len(subset) > 1:
-            table *= (first.charges @ second.charges[:, ::-1].T) > 0.5
+        if self.limits.neutrality.asked and len(subset) > 1:
+            pairs = zip(first.charges, second.charges, strict=True)
+            table *= sum(own @ other[:, ::-1].T for own, other in pairs) > 0.5
         return table, self._pattern_numbers(first, second)
 
     def _pattern_numbers(self, first: Half, second: Half) -> np.ndarray:
@@ -141,15 +143,21 @@ class CompositionSums:
             self._halves[part] = Half(array, weight, self._charges(part, counts))
         return self._halves[part]
 
-    def _charges(self, part: tuple[int, ...], counts: list[tuple[int, ...]]) -> np.ndarray:
-        """Return the charges ``(N, 2 R + 1)`` of each choice of counts, by sums of sets."""
-        if self.limits.neutrality == "none":
-            return np.zeros((len(counts), 1), dtype=np.float32)
-        single = {
-            (d, k): _charges_of(self.elements[d], k, mixed=self.limits.neutrality == "per_atom")
-            for d in part
-            for k in range(1, self.max_count + 1)
-        }
+    def _charges(self, part: tuple[int, ...], counts: list[tuple[int, ...]]) -> tuple[np.ndarray, ...]:
+        """Return the charges of each choice of counts, by sums of sets; see :class:`Half`."""
+        neutrality = self.limits.neutrality
+        if not neutrality.asked:
+            return (np.zeros((len(counts), 1), dtype=np.float32),)
+        atoms = [(d, k) for d in part for k in range(1, self.max_count + 1)]
+        ways = [{(d, k): _charges_of(neutrality.states(self.elements[d]), k, neutrality.mixed) for d, k in atoms}]
+        for polyanion in neutrality.polyanions:
+            charge = {(d, k): polyanion.charge_of(self.elements[d], k) for d, k in atoms}
+            ways.append({key: set() if x is None else {x} for key, x in charge.items()})
+        return tuple(self._sums(part, counts, single) for single in ways)
+
+    def _sums(
+        self, part: tuple[int, ...], counts: list[tuple[int, ...]], single: dict[tuple[int, int], set[int]]
+    ) -> np.ndarray:
         charges: dict[Pattern, set[int]] = {(): {0}}
         rows = np.zeros((len(counts), 2 * self._reach + 1), dtype=np.float32)
         for row, choice in enumerate(counts):
@@ -210,8 +218,7 @@ def _patterns(parts: int, largest: int, total: int) -> Iterator[Pattern]:
             yield (first, *rest)
 
 
-def _charges_of(atomic_number: int, count: int, *, mixed: bool) -> set[int]:
-    states = OXIDATION_STATES[atomic_number]
+def _charges_of(states: Sequence[int], count: int, mixed: bool) -> set[int]:
     if not mixed:
         return {count * state for state in states}
     sums = {0}

@@ -6,15 +6,14 @@ volume per atom, density, cells, charges, Wyckoff positions, and the weights of 
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from crystalgfn.crystallography.balance import balanced
-from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography import balance
+from crystalgfn.crystallography.charges import ChargeRule, Neutrality
 from crystalgfn.crystallography.elements import ATOMIC_VOLUME, SYMBOLS
 from crystalgfn.crystallography.lattices import is_valid_cell, satisfies_lattice_system
 from crystalgfn.crystallography.space_groups import (
@@ -203,24 +202,14 @@ def neutral(crystals: Crystals, rule: str) -> NDArray[np.bool_]:
 
     Args:
         crystals: B crystals.
-        rule: ``"per_element"``: all atoms of an element share one state; ``"per_atom"``: each atom has its own;
-            ``"common"``: as per_element, with the common states of pymatgen only. Crystals of one element are neutral.
+        rule: see :data:`crystalgfn.crystallography.charges.ChargeRule`. Crystals of one element are neutral.
 
     Raises:
         DataError: the rule is none of these.
     """
-    if rule not in ("per_element", "per_atom", "common"):
-        raise DataError(f"charge rule is {rule!r}, allowed: 'per_element', 'per_atom', 'common'")
-    states = [_common_states(z) if rule == "common" else OXIDATION_STATES[z] for z in crystals.elements]
-    return balanced(crystals.counts.cpu().numpy(), states, mixed=rule == "per_atom")
-
-
-@cache
-def _common_states(z: int) -> tuple[int, ...]:
-    """Return the common oxidation states of an element (pymatgen), ascending, without 0."""
-    from pymatgen.core import Element  # slow to import, and sampling never needs it
-
-    return tuple(sorted(int(state) for state in Element(SYMBOLS[z]).common_oxidation_states if state))
+    if rule not in get_args(ChargeRule):
+        raise DataError(f"charge rule is {rule!r}, allowed: {', '.join(map(repr, get_args(ChargeRule)))}")
+    return balance.neutral(crystals.counts.cpu().numpy(), crystals.elements, Neutrality(cast("ChargeRule", rule)))
 
 
 def weights(crystals: Crystals) -> dict[str, float | None] | None:

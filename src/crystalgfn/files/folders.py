@@ -16,6 +16,8 @@ def open_folder(
 ) -> None:
     """Make the folder of a run and write the request, or check that the folder was made for this request.
 
+    A folder that holds nothing but a request, because its run ended before the first result, counts as empty.
+
     Args:
         folder: new or empty, or the folder of a run to go on with.
         manifest: name of the file that holds the request.
@@ -27,7 +29,7 @@ def open_folder(
         DataError: the folder holds a run (without ``resume``), a run with another request, or other files.
     """
     file = folder / manifest
-    if file.is_file():
+    if file.is_file() and not _is_stub(folder, manifest):
         if not resume:
             raise DataError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
         try:
@@ -42,7 +44,12 @@ def open_folder(
                 )
         if not any(before.get(key) != request[key] for key in may_change):
             return
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif not file.is_file() and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: holds other files, allowed: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(file, dict(request))
+
+
+def _is_stub(folder: Path, manifest: str) -> bool:
+    """Whether a folder holds no other file than the manifest, at any depth."""
+    return all(path.is_dir() and not path.is_symlink() for path in folder.rglob("*") if path != folder / manifest)

@@ -33,6 +33,7 @@ from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.reward import Reward
 from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.term import Surroundings
+from crystalgfn.spaces.constraints.elements import usable
 from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.crystal import SITE_SUBSPACES, SUBSPACES, CrystalSpace
 from crystalgfn.spaces.lattice import LatticeDecoder
@@ -140,12 +141,14 @@ def build_reward(config: Config, elements: Iterable[int]) -> Reward:
 
     Args:
         config: configuration of the run.
-        elements: atomic numbers of the space.
+        elements: atomic numbers of the space; terms have to know those that the constraints leave usable.
 
     Raises:
         CrystalGFNError: a term cannot be built; see the kinds of terms in :mod:`crystalgfn.rewards.terms.registry`.
     """
-    surroundings = Surroundings([SYMBOLS[z] for z in elements], config.first_property)
+    may_occur = usable(config.constraints.elements.model_dump())
+    symbols = [SYMBOLS[z] for z in elements if SYMBOLS[z] in may_occur]
+    surroundings = Surroundings(symbols, config.first_property)
     return Reward([term.build(surroundings) for term in config.objective])
 
 

@@ -15,6 +15,8 @@ from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_json, write_text
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
+EVENTS = "tensorboard"
+"""Folder of the events for TensorBoard."""
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 
 
@@ -22,26 +24,66 @@ def check_folder(config: Config, folder: Path, *, resume: bool) -> None:
     """Refuse a folder that a run must not write into.
 
     Raises:
-        ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration.
+        ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration; a run that
+            ended before its first result does not count.
     """
     existing = folder / CONFIG
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: a file, allowed: a folder for the run")
+    if is_stub(folder):
+        return
     if existing.is_file():
         if not resume:
             raise ConfigError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
-        if read_config(existing) != config:
-            raise ConfigError(f"{folder}: holds a run of another configuration; --resume goes on with the same only")
+        changed = difference(read_config(existing).model_dump(mode="json"), config.model_dump(mode="json"))
+        if changed is not None:
+            key, before, now = changed
+            raise ConfigError(
+                f"{folder}: holds a run of another configuration: {key} was {before}, found {now}; --resume goes on "
+                "with the same only"
+            )
     elif resume:
         raise ConfigError(f"{folder}: holds no run to go on with")
     elif folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
 
 
+def is_stub(folder: Path) -> bool:
+    """Whether a folder holds only what a run writes before its first result, and nothing that could be lost."""
+    if not (folder / CONFIG).is_file():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    metrics = (folder / METRICS).read_text(encoding="utf-8", errors="replace") if METRICS in names else ""
+    return names <= {CONFIG, VERSIONS, METRICS, EVENTS} and metrics.count("\n") < 2
+
+
+def difference(before: Any, now: Any, key: str = "") -> tuple[str, str, str] | None:
+    """The first key at which two contents differ, dotted, with both values as text; None if they are equal."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*before, *(name for name in now if name not in before)]:
+            inner = difference(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+            if inner is not None:
+                return inner
+        return None
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return next((d for i, (a, b) in pairs if (d := difference(a, b, f"{key}[{i}]")) is not None), None)
+    return None if before == now else (key, _short(before), _short(now))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+LONGEST = 80
+"""Characters of a value in a message."""
+
+
 def begin(config: Config, folder: Path) -> None:
     """Make the folder of a run, with its configuration and the versions of this process."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / CONFIG).is_file():
+    if not (folder / CONFIG).is_file() or is_stub(folder):
         write_text(folder / CONFIG, config.to_yaml())
     write_json(folder / VERSIONS, versions(), indent=2)
 

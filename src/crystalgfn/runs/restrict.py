@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from crystalgfn.config import Config, ConstraintsConfig, parse_config
+from crystalgfn.config import Config, ConstraintsConfig, load_preset, parse_config, preset_path, presets
 from crystalgfn.config.constraints import SECTIONS
+from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.runs.build import POLICY
 from crystalgfn.spaces.constraints.base import Constraint
 from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS
 
@@ -43,7 +46,31 @@ def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
             raise ConfigError(f"restriction {f'{place}.{key}'!r}: cannot change after training")
         kinds[place, key].narrow(values, value)
     content = config.model_dump(mode="json") | {"constraints": section}
-    return parse_config(content, source="restriction")
+    try:
+        return parse_config(content, source="restriction")
+    except ConfigError as error:
+        raise ConfigError(f"{error}{_other_presets(config, limits)}") from None
+
+
+def _other_presets(config: Config, limits: Mapping[str, Any]) -> str:
+    """Where the elements of a refused restriction can be had that the model does not know."""
+    words = {word for value in limits.values() for word in _words(value)}
+    foreign = [symbol for symbol in SYMBOLS[1:] if symbol in words - set(config.constraints.elements.allowed)]
+    if not foreign:
+        return ""
+    found = [name for name in presets() if set(foreign) <= set(load_preset(name).constraints.elements.allowed)]
+    ready = [name for name in found if (preset_path(name) / POLICY).is_file()]
+    untrained = [name for name in found if name not in ready]
+    parts = [f"with weights: {', '.join(ready)}"] * bool(ready)
+    parts += [f"to be trained: {', '.join(untrained)}"] * bool(untrained)
+    return f"; presets with {', '.join(foreign)}: {'; '.join(parts) or 'none'}"
+
+
+def _words(value: Any) -> list[str]:
+    """The words of a limit, whether text or lists of texts."""
+    if isinstance(value, str):
+        return re.findall(r"[A-Z][a-z]?", value)
+    return [word for each in value for word in _words(each)] if isinstance(value, list | tuple | dict) else []
 
 
 def _kinds_by_place() -> dict[Place, type[Constraint[Any]]]:
@@ -51,7 +78,7 @@ def _kinds_by_place() -> dict[Place, type[Constraint[Any]]]:
 
 
 def _limits_by_place(limits: Mapping[str, Any]) -> dict[Place, Any]:
-    """Limits by section and key."""
+    """Limits by section and key, in the order of the registry: oxidation states are compared with training's rule."""
     places = {kind.name: (kind.section, kind.name) for kind in CONSTRAINTS}
     allowed, by_place = allowed_limits(), dict[Place, Any]()
     for key, value in limits.items():
@@ -64,4 +91,5 @@ def _limits_by_place(limits: Mapping[str, Any]) -> dict[Place, Any]:
             raise ConfigError(f"restriction {key}: found {value!r}, allowed: keys with their values")
         inner = value if isinstance(value, Mapping) else {MAIN_KEYS[key]: value}
         by_place |= {(key, name): entry for name, entry in inner.items()}
-    return by_place
+    order = {place: number for number, place in enumerate(_kinds_by_place())}
+    return dict(sorted(by_place.items(), key=lambda item: order.get(item[0], len(order))))

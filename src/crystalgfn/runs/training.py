@@ -21,7 +21,7 @@ from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, sav
 from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
-from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
 
 POSTERIOR = "posterior.json"
 """Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
@@ -70,6 +70,7 @@ def train(
             "training.objective: found likelihood, allowed here: an objective that learns from the reward"
         )
     check_folder(config, folder, resume=resume)
+    events = _tensorboard() if tensorboard else None
     trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
     if resume and (folder / CHECKPOINT).is_file():
         check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
@@ -77,7 +78,7 @@ def train(
     cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
-    writer = _tensorboard(folder) if tensorboard else None
+    writer = events(str(folder / EVENTS)) if events is not None else None
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics:
 
@@ -111,11 +112,11 @@ def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
     save_checkpoint(folder / CHECKPOINT, trainer, header)
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard() -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise ConfigError(
             "--tensorboard needs the package tensorboard: pip install 'crystalgfn[tensorboard]'"
         ) from None
-    return SummaryWriter(str(folder / "tensorboard"))
+    return SummaryWriter

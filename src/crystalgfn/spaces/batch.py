@@ -31,12 +31,14 @@ class TensorBatch:
 
 
 def to_device(table: Any, device: torch.device | str) -> Any:
-    """A copy of a frozen dataclass whose tensors, and those of dataclasses inside it, are on a device."""
-    moved = {}
+    """A copy of a frozen dataclass on a device: its tensors, and those of dataclasses and tuples of them inside it."""
+    moved: dict[str, Any] = {}
     for entry in fields(table):
         value = getattr(table, entry.name)
         if isinstance(value, Tensor):
             moved[entry.name] = value.to(device)
         elif is_dataclass(value):
             moved[entry.name] = to_device(value, device)
+        elif isinstance(value, tuple) and value and is_dataclass(value[0]):
+            moved[entry.name] = tuple(to_device(each, device) for each in value)
     return replace(table, **moved)

@@ -9,30 +9,27 @@ charges) is cheap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
-from math import gcd
+from math import floor, gcd
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from crystalgfn.crystallography.charges import OXIDATION_STATES
+from crystalgfn.crystallography.charges import Neutrality, Polyanion
 from crystalgfn.spaces.bitsets import WORD, pack, shift, shift_each
-from crystalgfn.spaces.constraints.limits import NeutralityRule
 
 
-def charges_of(atomic_number: int, count: int, rule: NeutralityRule) -> frozenset[int]:
-    """Total charges that ``count`` atoms of an element can carry; empty if it has no oxidation state.
-
-    ``per_element`` gives every atom the same state, ``per_atom`` each its own, ``none`` ignores charge.
-    """
-    if rule == "none":
+def charges_of(atomic_number: int, count: int, neutrality: Neutrality) -> frozenset[int]:
+    """Total charges that ``count`` atoms of an element can carry by their states; empty if it has none."""
+    if not neutrality.asked:
         return frozenset((0,))
-    states = OXIDATION_STATES[atomic_number]
-    if rule == "per_element":
+    states = neutrality.states(atomic_number)
+    if not neutrality.mixed:
         return frozenset(state * count for state in states)
     sums = {0}
     for _ in range(count):
@@ -40,14 +37,16 @@ def charges_of(atomic_number: int, count: int, rule: NeutralityRule) -> frozense
     return frozenset(sums)
 
 
-def charge_bound(elements: Sequence[int], max_atoms: int, rule: NeutralityRule) -> int:
+def charge_bound(elements: Sequence[int], max_atoms: int, neutrality: Neutrality) -> int:
     """Largest charge that a part of a neutral crystal of at most ``max_atoms`` atoms can carry.
 
     With p the highest and n the lowest state, x atoms carry at most p x, and the other ``max_atoms - x`` must be able
     to compensate: min(p x, n (max_atoms - x)) is largest at p n max_atoms / (p + n).
     """
-    states = [state for z in elements for state in OXIDATION_STATES[z]]
-    if rule == "none" or not states:
+    states = [state for z in elements for state in neutrality.states(z)]
+    for salt in neutrality.polyanions:
+        states += [floor(salt.state), *dict(salt.cations).values()]
+    if not neutrality.asked or not states:
         return 0
     highest, lowest = max(0, max(states)), max(0, -min(states))
     return (highest * lowest * max_atoms) // max(1, highest + lowest)
@@ -78,11 +77,11 @@ def progressions(values: frozenset[int], steps: Sequence[int]) -> list[tuple[int
     return pieces
 
 
-def _steps(elements: Sequence[int], rule: NeutralityRule) -> tuple[int, ...]:
+def _steps(elements: Sequence[int], neutrality: Neutrality) -> tuple[int, ...]:
     """Common differences worth using: with mixed valence, those of each element's oxidation states, else none."""
-    if rule != "per_atom":
+    if not neutrality.mixed:
         return ()  # few charges per count: shifting them one by one costs less than joining
-    return tuple(sorted({1, *(gcd(*(b - a for a, b in pairwise(OXIDATION_STATES[z]))) or 1 for z in elements)}))
+    return tuple(sorted({1, *(gcd(*(b - a for a, b in pairwise(neutrality.states(z)))) or 1 for z in elements)}))
 
 
 @dataclass(frozen=True)
@@ -108,30 +107,51 @@ class ChargeSets:
 
     @classmethod
     def build(
-        cls, elements: Sequence[int], max_count: int, max_atoms: int, rule: NeutralityRule, *, sign: int = 0
+        cls, elements: Sequence[int], max_count: int, max_atoms: int, neutrality: Neutrality, *, sign: int = 0
     ) -> ChargeSets:
         """Tables for ``elements`` (atomic numbers), at most ``max_count`` atoms of each and ``max_atoms`` in all.
 
         With a ``sign`` of 1 or -1, only charges of that sign are kept.
         """
-        bound, steps = charge_bound(elements, max_atoms, rule), _steps(elements, rule)
-        kinds: dict[tuple[int, ...], int] = {}
+        bound, steps = charge_bound(elements, max_atoms, neutrality), _steps(elements, neutrality)
+        kinds = [neutrality.states(z) if neutrality.asked else (0,) for z in elements]
+        carried = {
+            kind: [frozenset(x for x in charges_of(z, k, neutrality) if sign * x >= 0) for k in range(1, max_count + 1)]
+            for z, kind in dict(zip(elements, kinds, strict=True)).items()
+        }
+        return cls._of(kinds, carried, bound, steps)
+
+    @classmethod
+    def of_salts(
+        cls, elements: Sequence[int], max_count: int, max_atoms: int, neutrality: Neutrality, polyanion: Polyanion
+    ) -> ChargeSets:
+        """Tables for the salts of a polyanion, in which other elements than its own and its cations have no charge."""
+        charges = {z: tuple(polyanion.charge_of(z, k) for k in range(1, max_count + 1)) for z in elements}
+        carried = {kind: [frozenset() if x is None else frozenset((x,)) for x in kind] for kind in charges.values()}
+        return cls._of([charges[z] for z in elements], carried, charge_bound(elements, max_atoms, neutrality), ())
+
+    @classmethod
+    def _of(
+        cls,
+        kinds: Sequence[Hashable],
+        carried: Mapping[Any, Sequence[frozenset[int]]],
+        bound: int,
+        steps: Sequence[int],
+    ) -> ChargeSets:
+        """Tables from the kind of each element, and what 1, 2, ... atoms of a kind carry."""
+        distinct = list(dict.fromkeys(kinds))
+        kind_of = [distinct.index(kind) for kind in kinds]
         windows: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
-        kind_of = []
-        for z in elements:
-            states = (0,) if rule == "none" else tuple(OXIDATION_STATES[z])
-            if states not in kinds:
-                kinds[states] = len(kinds)
-                for count in range(1, max_count + 1):
-                    reach = frozenset(x for x in charges_of(z, count, rule) if abs(x) <= 2 * bound and sign * x >= 0)
-                    windows[kinds[states], count] = progressions(reach, steps)
-            kind_of.append(kinds[states])
-        shape = (len(elements), max_count + 1, max(1, *map(len, windows.values())))
+        for number, kind in enumerate(distinct):
+            for count, charges in enumerate(carried[kind], start=1):
+                windows[number, count] = progressions(frozenset(x for x in charges if abs(x) <= 2 * bound), steps)
+        max_count = len(carried[distinct[0]]) if distinct else 0
+        shape = (len(kinds), max_count + 1, max(1, *map(len, windows.values())))
         low = torch.zeros(shape, dtype=torch.int64)
         step, terms = torch.ones_like(low), torch.zeros_like(low)
-        for d, kind in enumerate(kind_of):
+        for d, number in enumerate(kind_of):
             for count in range(1, max_count + 1):
-                for a, (first, last, stride) in enumerate(windows[kind, count]):
+                for a, (first, last, stride) in enumerate(windows[number, count]):
                     low[d, count, a], step[d, count, a] = first, stride
                     terms[d, count, a] = (last - first) // stride + 1
         charged = pack(torch.arange(2 * bound + 2) <= 2 * bound)

@@ -12,17 +12,14 @@ which then cannot be an anion.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from crystalgfn.crystallography.elements import ELECTRONEGATIVITY
 from crystalgfn.spaces.bitsets import WORD, pack, unpack
 from crystalgfn.spaces.charge_sets import ChargeSets
-from crystalgfn.spaces.constraints.limits import CompositionLimits
 
 
 class Charges(Protocol):
@@ -258,19 +255,3 @@ class SignedCharges:
         """See :class:`Charges`."""
         without, with_anion, *_ = sets.split(self.plain.words, 1)
         return self.plain.carried(without | with_anion)
-
-
-def build_charges(
-    elements: Sequence[int], max_count: int, max_atoms: int, limits: CompositionLimits
-) -> PlainCharges | SignedCharges:
-    """Charges of compositions over ``elements`` in the order of the space, as the limits need them."""
-    rule = limits.neutrality
-    plain = PlainCharges(ChargeSets.build(elements, max_count, max_atoms, rule))
-    if not limits.cations_first:
-        return plain
-    cations, anions = (ChargeSets.build(elements, max_count, max_atoms, rule, sign=sign) for sign in (1, -1))
-    values = torch.tensor([float(ELECTRONEGATIVITY[z]) for z in elements])
-    tied = torch.zeros(len(elements) + 1, len(elements), dtype=torch.bool)
-    tied[1:] = values.unsqueeze(1) == values.unsqueeze(0)
-    off_diagonal = tied[1:] & ~torch.eye(len(elements), dtype=torch.bool)
-    return SignedCharges(plain, cations, anions, tied, 3 if bool(off_diagonal.any()) else 2)

@@ -31,9 +31,10 @@ import torch
 from torch import Tensor
 
 from crystalgfn.spaces.bitsets import meets
-from crystalgfn.spaces.charge_states import PlainCharges, SignedCharges, build_charges
+from crystalgfn.spaces.charge_states import Charges
 from crystalgfn.spaces.constraints.limits import CompositionLimits
 from crystalgfn.spaces.occupancy import Occupancy
+from crystalgfn.spaces.salt_charges import build_charges
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class CompositionTables:
         after_element: ``(m + 1, C, D)`` float32, N summed over the counts of an element added, index 0 unused.
     """
 
-    charges: PlainCharges | SignedCharges
+    charges: Charges
     occupancy: Occupancy
     adds: Tensor
     lands: Tensor
@@ -150,7 +151,7 @@ class CompositionTables:
         return self._completions(self.occupancy, self.follows, self.stop, weights.double())[0]
 
     @staticmethod
-    def _land(goal: Tensor, charges: PlainCharges | SignedCharges, offset: int) -> tuple[Tensor, Tensor]:
+    def _land(goal: Tensor, charges: Charges, offset: int) -> tuple[Tensor, Tensor]:
         """H for every distinct (oxidation states of e, F[j - 1, c', e]) and where each (c', e) finds its row."""
         contexts, n_elements = goal.shape[0], goal.shape[1] - 1
         keys = torch.cat((charges.kind.view(1, -1, 1).expand(contexts, -1, 1), goal[:, 1:]), -1)

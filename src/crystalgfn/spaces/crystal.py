@@ -163,5 +163,5 @@ class CrystalSpace:
 
     def __repr__(self) -> str:
         groups = int(self.groups.allowed.sum())
-        names = " ".join(SYMBOLS[z] for z in self.elements)
-        return f"CrystalSpace({len(self.elements)} elements {names}; {groups} groups)"
+        usable = [SYMBOLS[z] for z in self.elements if z in self.composition.limits.usable]
+        return f"CrystalSpace({len(usable)} elements {' '.join(usable)}; {groups} groups)"

@@ -27,9 +27,10 @@ import torch
 from torch import Tensor
 
 from crystalgfn.spaces.bitsets import meets
-from crystalgfn.spaces.charge_states import PlainCharges, SignedCharges, build_charges
+from crystalgfn.spaces.charge_states import Charges
 from crystalgfn.spaces.composition_tables import following, unique_rows
 from crystalgfn.spaces.constraints.limits import CompositionLimits
+from crystalgfn.spaces.salt_charges import build_charges
 from crystalgfn.spaces.slot_occupancy import SlotOccupancy
 
 
@@ -47,7 +48,7 @@ class SlotTables:
         feasible: ``(S,)`` bool, whether the slots of each start can be filled.
     """
 
-    charges: PlainCharges | SignedCharges
+    charges: Charges
     occupancy: SlotOccupancy
     adds: Tensor
     arrives: Tensor
@@ -97,7 +98,7 @@ class SlotTables:
         elements: Sequence[int],
         occupancy: SlotOccupancy,
         limits: CompositionLimits,
-        charges: PlainCharges | SignedCharges,
+        charges: Charges,
     ) -> Tensor:
         """F of whole crystals ``(C, D + 1, W)``, empty elsewhere; a crystal of one element may have any charge."""
         needed = torch.tensor([z in limits.present for z in elements])
@@ -107,7 +108,7 @@ class SlotTables:
         return torch.where(single, charges.goal(anything=True), charges.goal(anything=False)) * ends.unsqueeze(2)
 
 
-def _reach(goal: Tensor, charges: PlainCharges | SignedCharges, columns: Tensor, count: int) -> Tensor:
+def _reach(goal: Tensor, charges: Charges, columns: Tensor, count: int) -> Tensor:
     """H ``(T, D', W)`` of the elements ``columns`` ``(D',)`` for slots of ``count`` atoms, from F ``(T, D', W)``."""
     sets = torch.zeros_like(goal)
     kinds = charges.kind[columns]

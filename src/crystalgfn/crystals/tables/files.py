@@ -44,9 +44,9 @@ def suffix_of(path: Path) -> str:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
+        ending = f" {path.suffix!r}" if suffix else ", no ending"
         raise DataError(
-            f"{path.name}: unknown kind of table {path.suffix!r}, allowed: {', '.join(SUFFIXES)}"
-            f"{nearest(suffix, SUFFIXES)}"
+            f"{path.name}: unknown kind of table{ending}, allowed: {', '.join(SUFFIXES)}{nearest(suffix, SUFFIXES)}"
         )
     return suffix
 
@@ -57,8 +57,8 @@ def read_table(path: Path) -> pa.Table:
     Raises:
         DataError: missing, empty, unreadable or hostile file.
     """
-    suffix = suffix_of(path)
     head = _head(path)
+    suffix = suffix_of(path)
     if suffix == ".csv":
         if head.startswith(b"PAR1"):
             raise DataError(f"{path.name}: a parquet file under a .csv name, allowed: text; rename it to .parquet")

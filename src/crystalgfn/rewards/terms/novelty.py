@@ -9,6 +9,7 @@ from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.properties.known import Known
 from crystalgfn.rewards.terms.factor import FactorTerm
 from crystalgfn.rewards.terms.term import Surroundings, TermConfig
+from crystalgfn.section import Name
 
 
 class NoveltyConfig(TermConfig):
@@ -16,7 +17,7 @@ class NoveltyConfig(TermConfig):
 
     factor: float = Field(0.05, gt=0.0)
     """Factor of the reward of a crystal that is known: below 1, to sample other crystals."""
-    known: list[str] = Field(default_factory=list)
+    known: list[Name] = Field(default_factory=list)
     """Tables of further known crystals, with their sites in a column ``wyckoff``, beside the table that ships."""
 
     def build(self, surroundings: Surroundings) -> FactorTerm:

@@ -17,6 +17,7 @@ from crystalgfn.proxies.models import CARD, shipped_models
 from crystalgfn.rewards.goals import Goal, parse_goal
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
+from crystalgfn.section import Name
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class PropertyTerm:
 class PropertyTermConfig(TermConfig):
     """A term of log R: ``strength`` times the log-reward that ``goal`` gives to the property."""
 
-    property: str = "formation_energy"
+    property: Name = "formation_energy"
     """A property by name (``crystalgfn properties``), "module:function", an entry point, or the folder of a model."""
     goal: str | dict[str, float | tuple[float, float]] = "minimise"
     """``minimise``, ``maximise``, or ``{target: 1.34, width: 0.2}``, ``{between: [a, b], width: w}``, ``{at_most: a,

@@ -13,6 +13,7 @@ from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
+from crystalgfn.section import Name
 from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.load import BUILTIN, load_hull
 
@@ -82,10 +83,10 @@ class StabilityTerm:
 class StabilityConfig(TermConfig):
     """The term -beta max(E above hull + caution x deviation, floor)."""
 
-    property: str | None = None
+    property: Name | None = None
     """A formation energy in eV/atom, by name, ``energy_above_hull``, or the folder of a model of either; null for the
     property of the first term that names one."""
-    hull: str = "builtin"
+    hull: Name = "builtin"
     """"builtin", "mp", or a table of phases, from which a formation energy is measured; an energy above the hull needs
     none."""
     beta: float = Field(20.0, ge=0.0)

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.errors import PropertyError
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.goals import Goal
 from crystalgfn.rewards.values import Values
@@ -83,10 +84,18 @@ class Surroundings:
         """Return a property by name; all terms share one object, so that its values are computed once.
 
         Raises:
-            PropertyError: no property has this name.
+            PropertyError: no property has this name, or the property does not know an element of the space.
         """
         if spec not in self._properties:
-            self._properties[spec] = resolve(spec)
+            found = resolve(spec)
+            known = found.elements
+            foreign = [symbol for symbol in self.elements if known is not None and symbol not in known]
+            if foreign:
+                raise PropertyError(
+                    f"property {spec!r} knows nothing of {', '.join(foreign)}, allowed: another property, or a space "
+                    f"without them, such as constraints.elements.forbidden: [{', '.join(foreign)}]"
+                )
+            self._properties[spec] = found
         return self._properties[spec]
 
 

@@ -26,7 +26,7 @@ class AnyOf(FollowedConstraint):
     step = "elements asked for"
     meaning = "Sets of elements, of each of which every crystal must hold one at least."
     default: ClassVar[Any] = []
-    option = Option("--any-of", "One of these at least; may be repeated.", "Fe,Mn", sets, list[str])
+    option = Option.of_list("--any-of", "One of these at least; may be repeated.", "Fe,Mn", sets)
 
     @classmethod
     def annotation(cls) -> Any:
@@ -41,7 +41,10 @@ class AnyOf(FollowedConstraint):
         left = set(usable(beside))
         for choice in value:
             if not left & set(choice):
-                raise ValueError(f"any_of: none of {', '.join(choice) or 'nothing'} can be used, allowed: one at least")
+                raise ValueError(
+                    f"any_of: none of {', '.join(choice) or 'nothing'} can be used, allowed: one at least of "
+                    f"{', '.join(usable(beside))}"
+                )
         if len(value) > MAX_SETS:
             raise ValueError(f"any_of: found {len(value)} sets, allowed: at most {MAX_SETS}")
 

@@ -27,7 +27,7 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.ledger import Ledger
 from crystalgfn.spaces.constraints.limits import CompositionLimits, SiteLimits
-from crystalgfn.spaces.constraints.reading import asks_nothing
+from crystalgfn.spaces.constraints.reading import asks_nothing, words_of
 
 WITH_SITES = "sites"
 """Key of ``constraints`` that says whether crystals have sites."""
@@ -44,8 +44,9 @@ class Option:
         flag: such as ``--n-atoms``.
         help: one line.
         example: shown in place of the value.
-        read: the value of the key from the value of the option and the flag.
-        kind: ``str``, ``list[str]`` for an option that may be repeated, or ``float``.
+        read: the value of the key from the value of the option and the flag; from all values of an option that may be
+            repeated.
+        kind: ``str``, ``int`` or ``float``; ``list[str]`` for an option that may be repeated.
     """
 
     flag: str
@@ -53,6 +54,16 @@ class Option:
     example: str
     read: Callable[[Any, str], Any] = lambda value, flag: value
     kind: Any = str
+
+    @classmethod
+    def of_list(cls, flag: str, help: str, example: str, read: Callable[[list[str], str], Any] = words_of) -> Self:
+        """An option whose values add up, whether with commas or given again.
+
+        Args:
+            flag, help, example: see the class.
+            read: the value of the key from all texts and the flag; by default the words of all texts, each once.
+        """
+        return cls(flag, help, example, read, list[str])
 
 
 @dataclass(frozen=True)

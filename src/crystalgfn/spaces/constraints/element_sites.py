@@ -184,6 +184,8 @@ def _asked(texts: list[str], flag: str) -> dict[str, Any]:
             if not equals:
                 rule.setdefault(SYMMETRY, []).append(choice)
             elif key == MULTIPLICITY:
+                if key in rule:
+                    raise ConfigError(f"{flag}: {MULTIPLICITY} of {symbol.strip()} is given twice, allowed: once")
                 rule[MULTIPLICITY] = whole_numbers(value.replace("-", ":"), flag)
             else:
                 near = nearest(key, [MULTIPLICITY])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,13 +13,33 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.spaces.constraints.base import CompositionConstraint, Constraints, Option, Verdict
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
 from crystalgfn.spaces.constraints.limits import CompositionLimits
-from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, names, shown, subset, symbols, system
+from crystalgfn.spaces.constraints.reading import REQUIRED, as_list, subset, symbols, system
 
 
 def usable(section: Mapping[str, Any]) -> list[str]:
     """Symbols that a section ``elements`` leaves usable."""
     allowed, forbidden, system = (section[kind.name] for kind in (Allowed, Forbidden, ChemicalSystem))
     return [symbol for symbol in allowed if symbol not in forbidden and (not system or symbol in system)]
+
+
+def refuse_unusable(name: str, symbols: Iterable[str], section: Mapping[str, Any]) -> None:
+    """Refuse elements of which a section ``elements`` leaves none.
+
+    Raises:
+        ValueError: says for each element why, and which are left.
+    """
+    reasons = []
+    for symbol in symbols:
+        if symbol in usable(section):
+            continue
+        if symbol in section[Forbidden.name]:
+            reasons.append(f"{symbol} is forbidden")
+        elif symbol not in section[Allowed.name]:
+            reasons.append(f"{symbol} is no element of the space")
+        else:
+            reasons.append(f"{symbol} is not in {ChemicalSystem.name} {'-'.join(section[ChemicalSystem.name])}")
+    if reasons:
+        raise ValueError(f"{name}: {', '.join(reasons)}, allowed: {', '.join(usable(section)) or 'nothing'}")
 
 
 class _ElementConstraint(CompositionConstraint):
@@ -83,14 +103,12 @@ class Required(_ElementConstraint):
     name = "required"
     meaning = "Elements that every crystal must hold."
     default: ClassVar[Any] = []
-    option = Option("--require", "Elements every crystal holds.", "Li,O", names)
+    option = Option.of_list("--require", "Elements every crystal holds.", "Li,O")
 
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
         """Every required element is usable."""
-        wrong = [symbol for symbol in value if symbol not in usable(beside)]
-        if wrong:
-            raise ValueError(f"required: {', '.join(wrong)} cannot be used, allowed: elements of the space")
+        refuse_unusable(cls.name, value, beside)
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
@@ -116,7 +134,7 @@ class Forbidden(_ElementConstraint):
     name = "forbidden"
     meaning = "Elements that no crystal may hold."
     default: ClassVar[Any] = []
-    option = Option("--forbid", "Elements no crystal holds.", "F,Cl", names)
+    option = Option.of_list("--forbid", "Elements no crystal holds.", "F,Cl")
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:
@@ -152,12 +170,7 @@ class ChemicalSystem(_ElementConstraint):
     @classmethod
     def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
         """Every element is one of the space."""
-        usable_ones = [symbol for symbol in beside["allowed"] if symbol not in beside["forbidden"]]
-        wrong = [symbol for symbol in value if symbol not in usable_ones]
-        if wrong:
-            raise ValueError(
-                f"{cls.name}: {', '.join(wrong)} cannot be used, allowed: elements of the space, {shown(usable_ones)}"
-            )
+        refuse_unusable(cls.name, value, {**beside, cls.name: []})
 
     @classmethod
     def narrowed(cls, was: Any, now: Any) -> Any:

@@ -145,6 +145,12 @@ class Angles(Interval):
     meaning = "Least and most alpha, beta and gamma, degree; groups with fixed angles outside are left out."
     option = Option("--angles", "alpha, beta and gamma, degree.", "75:135", numbers)
 
+    @classmethod
+    def check(cls, value: Any, beside: Mapping[str, Any]) -> None:
+        """The bounds rise, and are angles of a cell."""
+        if value is not None and not 0 < value[0] < value[1] < 180:
+            raise ValueError(f"{cls.name}: found {list(value)}, allowed: 0 < least < most < 180 degree")
+
     def violated(self, crystals: FinishedCrystals) -> Verdict:
         """Whether an angle is too small or too large."""
         return np.any(outside(crystals.angles, self.value), axis=1)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
+from crystalgfn.crystallography.charges import Neutrality
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.spaces.constraints.ledger import Ledger
 from crystalgfn.spaces.element_sites import ElementSites
 from crystalgfn.spaces.structure_types import StructureType
 
-NeutralityRule = Literal["per_element", "per_atom", "none"]
 Bounds = tuple[int, int]
+
+NO_CHARGES = Neutrality()
+"""Everything is neutral."""
 
 MAX_ATOMS = 400
 """Most atoms a conventional cell may be asked to hold."""
@@ -31,11 +33,10 @@ class CompositionLimits:
         n_conventional: least and most atoms in the conventional cell.
         n_primitive: least and most atoms in the primitive cell.
         n_of_one: least and most atoms of one element in the conventional cell.
-        neutrality: ``per_element`` (one oxidation state an element), ``per_atom`` (mixed valence) or ``none``.
-            Crystals of a single element are neutral under every rule.
+        neutrality: what counts as neutral. Crystals of a single element are neutral under every rule.
         cations_first: whether some neutral choice of oxidation states, one an element, must have every cation less
-            electronegative than every anion (smact's ``pauling_test``); for neutrality ``per_element``. Crystals of a
-            single element pass.
+            electronegative than every anion (smact's ``pauling_test``); for rules of one state an element. Crystals of
+            a single element pass.
         fits_sites: whether the counts must fit the Wyckoff positions of the space group.
         formula: ratios of the elements that bound the mean mass, or None.
         ledgers: automata that look-ahead follows beside these limits.
@@ -47,7 +48,7 @@ class CompositionLimits:
     n_conventional: Bounds = (1, MAX_ATOMS)
     n_primitive: Bounds = (1, MAX_ATOMS)
     n_of_one: Bounds = (1, MAX_ATOMS)
-    neutrality: NeutralityRule = "none"
+    neutrality: Neutrality = NO_CHARGES
     cations_first: bool = False
     fits_sites: bool = False
     formula: Stoichiometry | None = None

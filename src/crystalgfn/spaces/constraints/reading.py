@@ -50,14 +50,22 @@ def exactly(value: Any) -> Any:
     return [value, value] if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+SMALLEST, LARGEST = 1e-3, 1e6
+"""Bounds on lengths, volumes and densities lie within: no crystal has others."""
+
+
 def check_ordered(name: str, bounds: tuple[float, float] | None) -> None:
-    """Refuse bounds that hold no positive number.
+    """Refuse bounds that hold no positive number, or that no crystal comes near.
 
     Raises:
         ValueError: says what is allowed.
     """
-    if bounds is not None and not 0 < bounds[0] < bounds[1]:
+    if bounds is None:
+        return
+    if not 0 < bounds[0] < bounds[1]:
         raise ValueError(f"{name}: found {list(bounds)}, allowed: 0 < least < most")
+    if bounds[0] < SMALLEST or bounds[1] > LARGEST:
+        raise ValueError(f"{name}: found {list(bounds)}, allowed: from {SMALLEST:g} to {LARGEST:g}")
 
 
 # ---- on the command line
@@ -87,14 +95,21 @@ def _range(text: str, flag: str, kind: Callable[[str], float]) -> list[float | N
     return bounds
 
 
-def names(text: str, flag: str) -> list[str]:
-    """``"Li,O"`` or ``"Li O"`` as a list."""
-    return text.replace(",", " ").split()
+def words_of(texts: list[str], flag: str) -> list[str]:
+    """``["Li,O", "Fe"]`` or ``["Li O Fe"]`` as one list, each word once.
+
+    Raises:
+        ConfigError: a text holds no word.
+    """
+    return list(dict.fromkeys(word for each in sets(texts, flag) for word in each))
 
 
 def sets(texts: list[str], flag: str) -> list[list[str]]:
-    """A list for each time that the option was given."""
-    return [names(text, flag) for text in texts]
+    """A list of words for each time that the option was given; errors as for :func:`words_of`."""
+    each = [words(text) for text in texts]
+    if not all(each):
+        raise ConfigError(f"{flag}: found {texts[each.index([])]!r}, allowed: one word at least")
+    return each
 
 
 # ---- in a restriction

@@ -9,7 +9,7 @@ from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.spaces.constraints.any_of import AnyOf
 from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
 from crystalgfn.spaces.constraints.base import Constraint, Constraints
-from crystalgfn.spaces.constraints.charges import Charge, Electronegativity
+from crystalgfn.spaces.constraints.charges import Charge, Electronegativity, OxidationStates
 from crystalgfn.spaces.constraints.element_sites import SitesOfElements
 from crystalgfn.spaces.constraints.elements import Allowed, ChemicalSystem, Forbidden, Required
 from crystalgfn.spaces.constraints.lattice_bounds import Angles, Density, Lengths, LongestOverShortest, VolumePerAtom
@@ -44,6 +44,7 @@ CONSTRAINTS: list[type[Constraint[Any]]] = [
     VolumePerAtom,
     Density,
     LongestOverShortest,
+    OxidationStates,
     Charge,
     Electronegativity,
     FitsWyckoff,

@@ -17,7 +17,7 @@ from crystalgfn.crystallography.space_groups import (
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.spaces.constraints.base import Constraint, Option, Verdict
 from crystalgfn.spaces.constraints.finished import FinishedCrystals
-from crystalgfn.spaces.constraints.reading import as_list, names, subset, words
+from crystalgfn.spaces.constraints.reading import as_list, subset, words
 
 CRYSTAL_SYSTEMS = tuple(dict.fromkeys(CRYSTAL_SYSTEM[1:]))
 
@@ -38,7 +38,7 @@ class Numbers(_GroupConstraint):
     name = "numbers"
     meaning = 'International numbers: a list of numbers and ranges such as "3-15", or "all".'
     default: ClassVar[Any] = list(range(1, 231))
-    option = Option("--space-groups", "International numbers.", "195-230", names)
+    option = Option.of_list("--space-groups", "International numbers.", "195-230")
 
     @classmethod
     def annotation(cls) -> Any:
@@ -138,7 +138,7 @@ class CrystalSystem(_GroupWord):
 
     name = "crystal_system"
     meaning = "Crystal systems to keep (triclinic ... cubic, seven); null for all."
-    option = Option("--crystal-system", "Crystal systems.", "cubic,hexagonal", names)
+    option = Option.of_list("--crystal-system", "Crystal systems.", "cubic,hexagonal")
     vocabulary = CRYSTAL_SYSTEMS
     word_of = tuple(CRYSTAL_SYSTEM)
 
@@ -148,7 +148,7 @@ class LatticeSystem(_GroupWord):
 
     name = "lattice_system"
     meaning = "Crystal-lattice systems to keep (eight: trigonal is split by its lattice); null for all."
-    option = Option("--lattice-system", "Lattice systems.", "rhombohedral", names)
+    option = Option.of_list("--lattice-system", "Lattice systems.", "rhombohedral")
     vocabulary = CRYSTAL_LATTICE_SYSTEMS
     word_of = ("", *(CRYSTAL_LATTICE_SYSTEMS[code - 1] for code in CRYSTAL_LATTICE_SYSTEM[1:]))
 
@@ -160,6 +160,6 @@ class PointSymmetry(_GroupWord):
     meaning = (
         'Point symmetries to keep; null for all. The five exclude each other: "polar" groups are not enantiomorphic.'
     )
-    option = Option("--point-symmetry", "Point symmetries.", "polar", names)
+    option = Option.of_list("--point-symmetry", "Point symmetries.", "polar")
     vocabulary = POINT_SYMMETRIES
     word_of = ("", *(POINT_SYMMETRIES[code - 1] for code in POINT_SYMMETRY[1:]))
