@@ -197,7 +197,7 @@ def _text_energies(crystals):
         ),
         (lambda crystals: crystals[10:15], "0 used .*5 more than 0.1 eV/atom above the hull"),
         (lambda crystals: crystals[:1], "1 used .*allowed: crystals of 2 or more formulas"),
-        (_text_energies, "column e_above_hull holds object, allowed: numbers"),
+        (_text_energies, "row 1, column 'e_above_hull': found 'low', allowed: numbers"),
     ],
     ids=["outside", "high", "one formula", "text"],
 )

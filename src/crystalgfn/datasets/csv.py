@@ -143,7 +143,7 @@ def _choose_columns(path: Path, names: Sequence[str], labels: Mapping[str, str],
     reserved = [name for name in keep if name in LABELS or name in ("cif", "material_id", "source")]
     if reserved:
         raise DataError(f"column {reserved[0]!r} is taken over anyway: do not ask to keep it")
-    own = {}
+    own: dict[str, str] = {}
     for label, unit in LABELS.items():
         found = [name for name in names if bare_name(name) == label]
         chosen = next((name for name in (label, f"{label} [{unit}]") if name in found), None)
