@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.structures.export.formats import FORMATS
+from crystalgfn.terminal import echo
 
 app = typer.Typer()
 
@@ -23,6 +25,7 @@ def export(
     form: Annotated[
         str, typer.Option("--format", help=f"{', '.join(_together())}; genbench is LeMat-GenBench's CSV.")
     ] = "genbench",
+    trust: Trust = False,
 ) -> None:
     """Write the relaxed structures of a folder into one file for other tools."""
     from crystalgfn.errors import DataError, nearest
@@ -30,8 +33,8 @@ def export(
 
     if form not in _together():
         raise DataError(f"--format: found {form!r}, allowed: {', '.join(_together())}{nearest(form, _together())}")
-    candidates = RunFolder.existing(folder)
+    candidates = RunFolder.existing(folder, trust=trust)
     written = candidates.export(form, output)
     crystals = len(candidates.done())
     missing = f"; {crystals - written} of {crystals} crystals have none" if written < crystals else ""
-    typer.echo(f"{written} structures written to {output}{missing}")
+    echo(f"{written} structures written to {output}{missing}")

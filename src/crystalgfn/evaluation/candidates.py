@@ -5,7 +5,6 @@ A file that cannot be read does not stop the others: it is listed with the reaso
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,9 @@ import numpy as np
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, TrustError
+from crystalgfn.files.reading import read_bytes, read_json
+from crystalgfn.files.trust import opened
 from crystalgfn.progress import track
 from crystalgfn.structures.candidates.duplicates import duplicate_groups
 from crystalgfn.structures.candidates.folder import MANIFEST
@@ -114,11 +115,12 @@ def cif_files(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif" and path.is_file())
 
 
-def read_candidates(path: str | Path) -> Candidates:
+def read_candidates(path: str | Path, *, trust: bool = False) -> Candidates:
     """Read a folder of structures.
 
     Args:
         path: a folder that ``crystalgfn structures`` wrote, or a folder of CIF files of any origin.
+        trust: whether its files may be links that lead out of the folder.
 
     Raises:
         DataError: the folder holds neither.
@@ -126,14 +128,15 @@ def read_candidates(path: str | Path) -> Candidates:
     path = Path(path)
     if not is_structures(path):
         raise DataError(f"{path}: holds neither {TABLE} nor .cif files, allowed: a folder with one of them")
-    return _read_run(path) if (path / TABLE).is_file() else _read_cifs(path)
+    with opened(path, trust=trust):
+        return _read_run(path) if (path / TABLE).is_file() else _read_cifs(path)
 
 
 def _read_run(path: Path) -> Candidates:
     table = CandidateTable.read(path / TABLE)
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-    except (OSError, ValueError):
+        manifest = read_json(path / MANIFEST, dict[str, Any])
+    except DataError:
         manifest = {"written by": "crystalgfn structures"}
     structures, cifs, broken = {}, {}, {}
     for row in track(table.rows, len(table), "reading", "structures"):
@@ -141,7 +144,7 @@ def _read_run(path: Path) -> Candidates:
             continue
         try:
             structures[row.row], cifs[row.row] = read_cif(_inside(path, row.cif))
-        except DataError as error:
+        except (DataError, TrustError) as error:
             broken[row.cif] = str(error)
     return Candidates(path.name, table, structures, cifs, broken, manifest)
 
@@ -165,7 +168,7 @@ def _read_cifs(path: Path) -> Candidates:
             with quiet():
                 cell = conventional_cell(structure)
                 cdvae, lemat = bool(cdvae_valid(structure)), bool(lemat_valid(structure))
-        except DataError as error:
+        except (DataError, TrustError) as error:
             broken[file.name] = str(error)
             rows.append(Row(row=number, formula=file.stem, reason=str(error), cif=file.name))
             continue
@@ -195,13 +198,16 @@ def read_cif(path: Path) -> tuple[Structure, str]:
 
     Raises:
         DataError: the file cannot be read, or the structure is disordered.
+        TrustError: it lies outside of the folder that is read.
     """
     from pymatgen.io.cif import CifParser
 
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(path).decode("utf-8", errors="replace")
         with quiet():
             structure = CifParser.from_str(text, occupancy_tolerance=1.01).parse_structures(primitive=False)[0]
+    except TrustError:
+        raise
     except Exception as error:  # parsers fail in many ways, and no file may stop the others
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"cannot be read ({type(error).__name__}: {reason})") from None

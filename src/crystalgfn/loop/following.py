@@ -13,6 +13,8 @@ import numpy as np
 from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.files.folders import work_folder
+from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
 from crystalgfn.progress import progress_bar
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
@@ -47,6 +49,7 @@ def follow(
     wanted: Mapping[str, float],
     iterations: int,
     seed: int,
+    trust: bool = False,
 ) -> Model:
     """Write the sampler of a round, or read it where it exists.
 
@@ -61,6 +64,10 @@ def follow(
         wanted: share of each chemical class.
         iterations: number of updates.
         seed: of the training.
+        trust: whether the configuration of a sampler that exists may name code, networks and files outside the loop.
+
+    Raises:
+        TrustError: a configuration that is not trusted names one of these.
     """
     folder = where / SAMPLER
     if not (folder / POLICY).is_file():
@@ -78,12 +85,13 @@ def follow(
                 seed=seed,
                 report=lambda _, done: bar.advance(int(100 * done) - bar.completed),
             )
-        folder.mkdir(exist_ok=True)
+        work_folder(folder)
         begin(whole.model_copy(update={"objective": terms, "seed": seed}), folder)
         save_policy(folder / POLICY, tuned.policy, {CPU_SECONDS: time.process_time() - start})
     policy = copy.deepcopy(before.policy)
-    load_policy(folder / POLICY, policy)
-    return _with(before, read_config(folder / CONFIG).objective, policy=policy)
+    with opened(where, trust=trust):
+        load_policy(folder / POLICY, policy)
+        return _with(before, read_config(folder / CONFIG).objective, policy=policy)
 
 
 def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:

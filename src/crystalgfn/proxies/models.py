@@ -20,8 +20,10 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
-from crystalgfn.errors import CheckpointError, PropertyError, nearest
+from crystalgfn.errors import CheckpointError, DataError, PropertyError, nearest
+from crystalgfn.files.reading import read_json
 from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.files.trust import opened
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.registry import build
 from crystalgfn.proxies.networks.terms import Terms
@@ -135,15 +137,21 @@ class ProxyProperty:
             return Terms.join(parts).reordered(order.argsort())
 
     @classmethod
-    def load(cls, where: str | Path) -> ProxyProperty:
+    def load(cls, where: str | Path, *, trust: bool = False) -> ProxyProperty:
         """Load a shipped model by name, or a model folder.
+
+        Args:
+            where: name or folder.
+            trust: whether files in the folder may be links that lead out of it.
 
         Raises:
             CheckpointError: there is no such model or folder, or its files do not fit each other.
+            TrustError: a file lies outside of the folder.
         """
         folder = model_folder(where)
-        card = read_card(folder)
-        tensors, _ = read_tensors(folder / WEIGHTS)
+        with opened(folder, trust=trust):
+            card = read_card(folder)
+            tensors, _ = read_tensors(folder / WEIGHTS)
         try:
             names = {f.name for f in fields(NetworkConfig)}
             network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in names}))
@@ -184,12 +192,11 @@ def read_card(folder: Path) -> dict[str, Any]:
         CheckpointError: the card is unreadable, or has another format.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / CARD}: unreadable model card: {error}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        number = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise CheckpointError(f"{folder / CARD}: format {number!r}, allowed: {FORMAT}")
+        card = read_json(folder / CARD, dict[str, Any])
+    except DataError as error:
+        raise CheckpointError(f"unreadable model card: {error}") from None
+    if card.get("format") != FORMAT:
+        raise CheckpointError(f"{folder / CARD}: format {card.get('format')!r}, allowed: {FORMAT}")
     return card
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError, nearest
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.progress import progress_bar
@@ -134,10 +135,7 @@ def from_structures(path: str | Path, *, symprec: float = 0.05) -> PrototypeLibr
 
 
 def _table(path: Path, columns: tuple[str, ...] | list[str]) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error})") from error
+    table = read_table(path)
     missing = sorted(set(columns) - set(table.column_names))
     if missing:
         raise DataError(f"{path}: has no column {', '.join(missing)}; needed are {', '.join(columns)}")
