@@ -12,9 +12,11 @@ import io
 import json
 import os
 import stat
+from collections.abc import Hashable
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -52,7 +54,7 @@ def read_bytes(path: str | Path, *, most: int = MOST_BYTES) -> bytes:
         return stream.read(most + 1)[:most]
 
 
-def open_file(path: str | Path, *, most: int | None = None) -> IO[bytes]:
+def open_file(path: str | Path, *, most: int | None = None) -> BufferedReader:
     """Open a regular file for reading; errors as for :func:`check_file`."""
     check_file(path, most=most)
     try:
@@ -113,12 +115,13 @@ def shaped(content: Any, kind: type[T], source: str) -> T:
         DataError: it has another shape; names the first place that differs.
     """
     try:
-        return _adapter(kind).validate_python(content)
+        found: T = _adapter(kind).validate_python(content)
+        return found
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        found = first.get("input")
-        shown = type(found).__name__ if isinstance(found, dict | list) else repr(found)[:60]
+        value = first.get("input")
+        shown = type(value).__name__ if isinstance(value, dict | list) else repr(value)[:60]
         message = first["msg"][0].lower() + first["msg"][1:]
         raise DataError(f"{source}: {where + ': ' if where else ''}found {shown}, {message}") from None
     except RecursionError:
@@ -177,5 +180,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

@@ -154,11 +154,27 @@ class ProxyProperty:
             tensors, _ = read_tensors(folder / WEIGHTS)
         try:
             names = {f.name for f in fields(NetworkConfig)}
-            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in names}))
+            config = NetworkConfig(**{k: v for k, v in card["network"].items() if k in names})
+            _check_sizes(config, tensors)
+            network = build(config)
             network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
             return cls(network, card)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
+
+
+def _check_sizes(config: NetworkConfig, tensors: dict[str, Tensor]) -> None:
+    """Refuse a card whose network has other sizes than the weights, before memory is taken for it.
+
+    Raises:
+        ValueError: a tensor has another shape, or is missing.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{name} has shape {found.get(name)}, allowed: {expected.get(name)}")
 
 
 def shipped_models() -> dict[str, Path]:

@@ -104,7 +104,7 @@ class PartWriter:
         try:
             if notes is None:
                 raise DataError("no notes")
-            return parse_json(notes, Any, "notes")  # type: ignore[type-var]
+            return parse_json(notes, Any, "notes")
         except DataError as error:
             raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
 

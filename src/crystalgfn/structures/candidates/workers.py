@@ -148,7 +148,7 @@ class _SafeProcess(SpawnProcess):
 
 
 class _SafeContext(SpawnContext):
-    Process = _SafeProcess  # type: ignore[assignment]
+    Process = _SafeProcess
 
 
 _bench: Any = None

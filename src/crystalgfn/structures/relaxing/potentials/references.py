@@ -78,8 +78,8 @@ class References:
             raise DataError(f"{source}: a reference is not finite, allowed: numbers in eV/atom")
         stated = content.get("error")
         mae = stated.get("mae") if isinstance(stated, dict) else None
-        error = float(mae) if isinstance(mae, int | float) else math.nan
-        return cls(table, str(content.get("potential", source)), error)
+        doubt = float(mae) if isinstance(mae, int | float) else math.nan
+        return cls(table, str(content.get("potential", source)), doubt)
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the energy minus the mean reference of its atoms (eV/atom), or the reason why there is none."""
