@@ -86,13 +86,24 @@ def run_folder(where: str | Path) -> Path | None:
 def read_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a YAML file; see :func:`load_config`."""
     try:
-        content = yaml.load(read_text(path, most=MOST_BYTES), Loader=_loader())
-    except DataError as error:
-        raise ConfigError(f"{error}, for a configuration") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not a readable YAML file ({reason[:200]})") from error
+        content = _yaml(read_text(path, most=MOST_BYTES))
+    except (DataError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
     return parse_config(content, overrides, source=str(path))
+
+
+def _yaml(text: str) -> Any:
+    """Return the content of YAML text.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply; one line.
+    """
+    try:
+        return yaml.load(text, Loader=_loader())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except Exception as error:  # its own errors, and whatever a tag meets: "!!bool maybe" is a KeyError
+        raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 @cache
@@ -169,9 +180,9 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"--set {override!r}: allowed key=value, such as training.lr=1e-4")
     try:
-        value = yaml.load(text, Loader=_loader())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())[:100]})") from None
+        value = _yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML ({str(error)[:100]})") from None
     place: Any = content
     *parents, last = _steps(override, key)
     for name in parents:

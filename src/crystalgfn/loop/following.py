@@ -90,8 +90,9 @@ def follow(
         save_policy(folder / POLICY, tuned.policy, {CPU_SECONDS: time.process_time() - start})
     policy = copy.deepcopy(before.policy)
     with opened(where, trust=trust):
+        trained = _with(before, read_config(folder / CONFIG).objective, policy=policy)
         load_policy(folder / POLICY, policy)
-        return _with(before, read_config(folder / CONFIG).objective, policy=policy)
+        return trained
 
 
 def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:

@@ -21,9 +21,10 @@ from torch import Tensor
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
 from crystalgfn.errors import CheckpointError, DataError, PropertyError, nearest
-from crystalgfn.files.reading import read_json
+from crystalgfn.files.reading import read_json, shaped
 from crystalgfn.files.tensors import read_tensors, write_tensors
 from crystalgfn.files.trust import opened
+from crystalgfn.proxies.card_shape import CardShape
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.registry import build
 from crystalgfn.proxies.networks.terms import Terms
@@ -213,6 +214,10 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"unreadable model card: {error}") from None
     if card.get("format") != FORMAT:
         raise CheckpointError(f"{folder / CARD}: format {card.get('format')!r}, allowed: {FORMAT}")
+    try:
+        shaped(card, CardShape, str(folder / CARD))
+    except DataError as error:
+        raise CheckpointError(f"{error}") from None
     return card
 
 

@@ -9,7 +9,6 @@ import json
 import os
 import pickle
 import random
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa

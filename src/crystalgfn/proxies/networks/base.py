@@ -20,7 +20,6 @@ from crystalgfn.proxies.networks.features import Featuriser, atomic_volume_table
 from crystalgfn.proxies.networks.inputs import N_DESCRIPTORS, Inputs
 from crystalgfn.proxies.networks.terms import Terms
 
-
 MOST_UNITS = 10_000
 """Largest size of a network in any respect."""
 
