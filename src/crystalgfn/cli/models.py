@@ -10,21 +10,33 @@ if TYPE_CHECKING:
     from crystalgfn.runs.model import Model
 
 
-def is_model(where: str) -> bool:
+def is_model(where: str | Path) -> bool:
     """Whether a text is the name of a preset, which comes before files and folders, or the path of a run folder."""
     from crystalgfn.config import CONFIG, presets
 
-    return where in presets() or (Path(where) / CONFIG).is_file()
+    return str(where) in presets() or (Path(where) / CONFIG).is_file()
 
 
-def sampled(where: str, n: int, seed: int, *, trust: bool = False) -> Data:
+def consent(run: Path) -> str:
+    """Return what a command about a run needs besides its folder: `` --trust``, or nothing."""
+    from crystalgfn.errors import TrustError
+    from crystalgfn.runs.model import load
+
+    try:
+        load(run)
+    except TrustError:
+        return " --trust"
+    return ""
+
+
+def sampled(where: str | Path, n: int, seed: int, *, trust: bool = False) -> Data:
     """Return samples of a run or a preset, with its configuration as provenance."""
     from crystalgfn.runs.model import load
 
     return samples_of(load(where, trust=trust), where, n, seed, trust=trust)
 
 
-def samples_of(model: Model, where: str, n: int, seed: int, *, trust: bool = False) -> Data:
+def samples_of(model: Model, where: str | Path, n: int, seed: int, *, trust: bool = False) -> Data:
     """Return samples of a loaded model, with its configuration as provenance; ``where`` is its run folder or preset."""
     from crystalgfn.config import presets
     from crystalgfn.evaluation.inputs import Data, energy_methods
@@ -33,7 +45,7 @@ def samples_of(model: Model, where: str, n: int, seed: int, *, trust: bool = Fal
     from crystalgfn.runs.folder import VERSIONS
 
     crystals = model.sample(n, seed=seed)
-    kind, name = ("preset", where) if where in presets() else ("run", Path(where).name)
+    kind, name = ("preset", str(where)) if str(where) in presets() else ("run", Path(where).name)
     provenance = {kind: name, "samples": n, "seed": seed, "weights": model.fingerprint}
     versions = Path(where) / VERSIONS
     if kind == "run" and versions.is_file():

@@ -44,6 +44,7 @@ def train(
     import torch
 
     from crystalgfn.cli.device import check_device
+    from crystalgfn.cli.models import consent
     from crystalgfn.config import CONFIG, load_config, run_folder
     from crystalgfn.errors import ConfigError
     from crystalgfn.files.trust import opened
@@ -70,13 +71,14 @@ def train(
             again += [f"--set={key}" for key in changes]
             again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
             again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
+            again += ["--trust"] * trust
             echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
             if report and (output / POLICY).is_file():
                 _report(output)
         raise
     if report:
         _report(output)
-    echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")
+    echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet{consent(output)}")
 
 
 def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool, trust: bool) -> None:

@@ -107,6 +107,17 @@ def ask_for_network(what: str) -> None:
         raise limit.refusal(f"{what}, which is fetched from a network")
 
 
+def ask_for_code(spec: str) -> None:
+    """Refuse to import something on behalf of what is :func:`opened`.
+
+    Raises:
+        TrustError: a folder asks for it.
+    """
+    limit = _opened.get()
+    if limit is not None:
+        raise limit.refusal(f"the code {spec!r}")
+
+
 def import_named(spec: str) -> Any:
     """Return what ``"module:name"`` stands for; the name may have dots.
 
@@ -118,9 +129,7 @@ def import_named(spec: str) -> Any:
         ImportError: there is no such module. The module itself may raise anything.
         AttributeError: the module has no such name.
     """
-    limit = _opened.get()
-    if limit is not None:
-        raise limit.refusal(f"the code {spec!r}")
+    ask_for_code(spec)
     module, _, name = spec.partition(":")
     _search_current_folder(module.partition(".")[0])
     found: Any = import_module(module)

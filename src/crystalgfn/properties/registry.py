@@ -8,16 +8,17 @@ property of the package is a function with :func:`~crystalgfn.crystals.property.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from crystalgfn.crystals.property import CheckedProperty, Property, check_values
 from crystalgfn.errors import CrystalGFNError, PropertyError, nearest
-from crystalgfn.files.trust import import_named
+from crystalgfn.files.trust import ask_for_code, import_named
 
 __all__ = ["SHIPPED", "CheckedProperty", "Property", "available", "check_values", "resolve"]
 
@@ -80,6 +81,8 @@ def resolve(spec: str) -> CheckedProperty:
         return _shipped(spec)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == spec:
+            if _lies_in_current_folder(point):
+                ask_for_code(spec)
             return _wrap(spec, _import(spec, point.load))
     if (Path(spec) / CARD).is_file():
         return _model(spec)
@@ -90,6 +93,12 @@ def resolve(spec: str) -> CheckedProperty:
         f"unknown property {spec!r}, allowed: {', '.join(names)}, a folder of a trained proxy, or "
         f"'module:function'{nearest(spec, names)}"
     )
+
+
+def _lies_in_current_folder(point: EntryPoint) -> bool:
+    """Whether a package was not installed, but found beside the data, where Python looks for modules too."""
+    dist = point.dist
+    return dist is not None and os.path.realpath(str(dist.locate_file(""))) == os.path.realpath(os.getcwd())
 
 
 def _loaded(name: str, where: str) -> CheckedProperty:
