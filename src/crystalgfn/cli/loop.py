@@ -57,9 +57,8 @@ def loop(
     last = output / f"round-{len(log) - 1}"
     echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
     if len(log) > 1:
-        echo(
-            f"more samples, with the same limits: crystalgfn sample {last / 'sampler'} -n 1000 -o more.parquet{' --trust' * trust}"
-        )
+        again = f"crystalgfn sample {last / 'sampler'} -n 1000 -o more.parquet{' --trust' * trust}"
+        echo(f"more samples, with the same limits: {again}")
     echo(f"labels of all rounds: {output / 'labels.parquet'}; written to {output}")
 
 

@@ -12,11 +12,10 @@ import io
 import json
 import os
 import stat
-from collections.abc import Hashable
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -115,7 +114,7 @@ def shaped(content: Any, kind: type[T], source: str) -> T:
         DataError: it has another shape; names the first place that differs.
     """
     try:
-        found: T = _adapter(kind).validate_python(content)
+        found: T = _adapter(cast(Any, kind)).validate_python(content)
         return found
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -180,5 +179,5 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
