@@ -62,6 +62,16 @@ def test_inner_blocks_cannot_widen_the_limit(folder, tmp_path):
     assert asks("/etc/passwd")
 
 
+def test_trust_holds_in_inner_blocks(folder):
+    with opened(folder, trust=True), opened(folder):
+        assert asks("/etc/passwd")
+        assert import_named("os:getcwd") is os.getcwd
+    with opened(None, trust=True), opened(folder):
+        assert asks("/etc/passwd")
+    with opened(folder):
+        assert not asks("/etc/passwd")
+
+
 def test_rounds_share_the_folder_of_their_loop(folder):
     model = folder.parent / "model"
     with opened(folder):

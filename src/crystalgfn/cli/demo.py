@@ -41,6 +41,7 @@ def demo(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
 ) -> None:
     """Sample, place, relax, judge: writes crystals.csv and .parquet, CIF files, the table of candidates, a page."""
+    from crystalgfn.files.folders import work_folder
     from crystalgfn.report.demo import classes_table, judged_table, verdict
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
@@ -64,9 +65,10 @@ def demo(
         "classes in turn, the most probable first\n"
     )
     settings = SearchSettings(placements=20, relaxed=1, seed=seed)
-    folder = run(
-        table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume, trust=trust
-    )
+    where, tools = output / "structures", Tools(hull=hull)
+    if where.is_symlink():
+        work_folder(where)
+    folder = run(table, where, tools, settings, n=None, workers=workers, resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")

@@ -43,14 +43,21 @@ class _Opened:
         )
 
 
+_TRUSTED = _Opened("", ())
+
 _opened: ContextVar[_Opened | None] = ContextVar("opened", default=None)
+
+
+def _limit() -> _Opened | None:
+    found = _opened.get()
+    return None if found is _TRUSTED else found
 
 
 @contextmanager
 def opened(folder: str | Path | None, *, trust: bool = False, also: Iterable[str | Path] = ()) -> Iterator[None]:
     """Refuse what files ask for while the block runs, beyond their folder.
 
-    Blocks may be nested: the outer folder then remains the limit.
+    Blocks may be nested: the outer folder then remains the limit, and what is trusted remains so.
 
     Args:
         folder: the folder whose files are read in the block; None for files that the user wrote or named.
@@ -60,14 +67,20 @@ def opened(folder: str | Path | None, *, trust: bool = False, also: Iterable[str
     Raises:
         TrustError: in the block, where something else is asked for; names what it is.
     """
-    if folder is None or trust or _opened.get() is not None:
+    outer = _opened.get()
+    if outer is not None:
         if folder is not None:
             ask_for_file(folder)
         yield
         return
-    real = _real(folder)
-    loop = next((place for place in real.parents[:2] if (place / LOOP).is_file()), real)
-    token = _opened.set(_Opened(str(folder), (loop, *map(_real, also), PACKAGE)))
+    limit = None
+    if trust:
+        limit = _TRUSTED
+    elif folder is not None:
+        real = _real(folder)
+        loop = next((place for place in real.parents[:2] if (place / LOOP).is_file()), real)
+        limit = _Opened(str(folder), (loop, *map(_real, also), PACKAGE))
+    token = _opened.set(limit)
     try:
         yield
     finally:
@@ -80,7 +93,7 @@ def ask_for_file(path: str | Path) -> None:
     Raises:
         TrustError: it lies outside.
     """
-    limit = _opened.get()
+    limit = _limit()
     if limit is not None and not any(_real(path).is_relative_to(place) for place in limit.inside):
         raise limit.refusal(f"{str(path)!r}, which lies outside")
 
@@ -102,7 +115,7 @@ def ask_for_network(what: str) -> None:
     Raises:
         TrustError: a folder asks for it.
     """
-    limit = _opened.get()
+    limit = _limit()
     if limit is not None:
         raise limit.refusal(f"{what}, which is fetched from a network")
 
@@ -113,7 +126,7 @@ def ask_for_code(spec: str) -> None:
     Raises:
         TrustError: a folder asks for it.
     """
-    limit = _opened.get()
+    limit = _limit()
     if limit is not None:
         raise limit.refusal(f"the code {spec!r}")
 

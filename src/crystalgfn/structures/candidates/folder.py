@@ -156,7 +156,8 @@ class RunFolder:
         Raises:
             DataError: there is no table yet, or it cannot be read.
         """
-        found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
+        with opened(self.path, trust=self._trust):
+            found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
 
         def fill(row: Row) -> Row:
             old = found.get(row.row, row)

@@ -54,8 +54,8 @@ class PlainStructure(Section):
 
         try:
             return Structure(Lattice(self.lattice), [SYMBOLS[z] for z in self.numbers], self.fractional)
-        except (ValueError, ZeroDivisionError) as error:
-            raise DataError(f"not a structure ({error})") from None
+        except Exception as error:  # pymatgen raises anything
+            raise DataError(f"not a structure ({' '.join(str(error).split())[:150]})") from None
 
 
 def _from_pymatgen(content: Any) -> Any:
