@@ -55,10 +55,12 @@ def train(
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; results repeat exactly for the same number.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name in the card; by default the folder's.")] = None,
+    trust: Trust = False,
 ) -> None:
     """Train a model of the formation energy, the band gap, or the energy above the hull of crystals with sites."""
     import torch
 
+    from crystalgfn.files.trust import opened
     from crystalgfn.proxies.workflow import FitOptions, fit_model
 
     torch.set_num_threads(threads)
@@ -78,7 +80,9 @@ def train(
         resume=resume,
         name=name,
     )
-    _print_metrics(fit_model(data, output, options=options, progress=_epochs))
+    with opened(None, trust=trust):
+        card = fit_model(data, output, options=options, progress=_epochs)
+    _print_metrics(card)
 
 
 @app.command()
