@@ -64,10 +64,10 @@ def follow(
         wanted: share of each chemical class.
         iterations: number of updates.
         seed: of the training.
-        trust: whether the configuration of a sampler that exists may name code, networks and files outside the loop.
+        trust: whether the files of a sampler that exists may be links that lead out of the loop.
 
     Raises:
-        TrustError: a configuration that is not trusted names one of these.
+        TrustError: one of them is, and is not trusted.
     """
     folder = where / SAMPLER
     if not (folder / POLICY).is_file():
@@ -90,9 +90,11 @@ def follow(
         save_policy(folder / POLICY, tuned.policy, {CPU_SECONDS: time.process_time() - start})
     policy = copy.deepcopy(before.policy)
     with opened(where, trust=trust):
-        trained = _with(before, read_config(folder / CONFIG).objective, policy=policy)
+        written = read_config(folder / CONFIG).objective
         load_policy(folder / POLICY, policy)
-        return trained
+    # of what the folder says, the factors alone: the other terms follow from the first model and from where this loop is
+    factors = [term for term in written if isinstance(term, ChemicalClassesConfig)]
+    return _with(before, [*objective(whole.objective, energy=energy, known=known), *factors], policy=policy)
 
 
 def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:
