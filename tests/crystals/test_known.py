@@ -10,7 +10,7 @@ import torch
 
 from crystalgfn.crystallography.sites.keys import pattern_keys, site_keys
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.known import KnownCrystals
+from crystalgfn.crystals.known import KnownCrystals, formula_keys_of
 from crystalgfn.crystals.sites import Sites, parse_sites
 from crystalgfn.errors import CheckpointError, DataError
 
@@ -41,6 +41,8 @@ def test_the_builtin_table_knows_real_crystals_and_patterns():
     known = KnownCrystals.builtin()
     assert len(known.sites) == 31_794
     assert len(known.patterns) == 6_712
+    assert len(known.formulas) == 48_354
+    assert known.knows_formula(formula_keys_of(table(ROCK_SALT))).all()  # MgO
     assert (known.sites.diff() > 0).all()
     assert (known.patterns.diff() > 0).all()
     crystal, pattern = keys('[["Cl", "a", 4], ["Li", "b", 4]]', 225)

@@ -72,7 +72,7 @@ def test_the_labels_of_all_rounds_can_be_trained_with(whole):
 def test_what_earlier_rounds_relaxed_counts_as_known(whole):
     folder, _, _ = whole
     earlier = [folder / "round-0" / "rows.parquet"]
-    tables = [Crystals.from_file(folder / f"round-{number}" / "crystals.parquet") for number in (0, 1)]
+    tables = [Crystals.from_file(folder / f"round-{number}" / "pool.parquet") for number in (0, 1)]
     before, after = (np.asarray(t.column("known"), dtype=bool)[relaxed_before(t, earlier)] for t in tables)
     assert not before.all()
     assert len(after)
@@ -173,11 +173,11 @@ def test_the_objective_of_a_round_names_its_model_and_its_known_crystals(tmp_pat
     config = load_config("default")
     assert energy_model(config) == "energy_above_hull"
     energy, known = tmp_path / "energy_above_hull", [tmp_path / "rows.parquet"]
-    stability, novelty, pattern = objective(config.objective, energy=energy, known=known)
+    stability, novelty, *others = objective(config.objective, energy=energy, known=known)
     first = [term for term in config.objective if not isinstance(term, ChemicalClassesConfig)]
     assert stability == first[0].model_copy(update={"property": str(energy)})
     assert novelty == first[1].model_copy(update={"known": [str(known[0])]})
-    assert pattern == first[2]
+    assert others == first[2:]
     assert [type(term) for term in objective([], energy=energy, known=known)] == [type(stability), type(novelty)]
 
 

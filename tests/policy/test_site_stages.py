@@ -8,6 +8,7 @@ from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.sites.keys import log_writings, site_keys
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.known import formula_keys_of
 from crystalgfn.errors import DataError
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.policy.stages.sites import SiteSteps
@@ -136,14 +137,15 @@ def test_probabilities_of_all_crystals_add_up_to_one(name, remembers):
     space = site_space(groups, elements, **limits)
     wanted = sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints))
     assert len(wanted) > 20
-    options = {"remembered_patterns": 64, "recognised_crystals": 4_000} if remembers else {}
-    policy = random_policy(space, 1, **options).eval()
+    options = dict.fromkeys(("recognised_crystals", "recognised_formulas"), 4_000) | {"remembered_patterns": 64}
+    policy = random_policy(space, 1, **(options if remembers else {})).eval()
     states = states_of(space, wanted)
     if remembers:  # some patterns, and some that other constraints would allow
         policy.remember(states[torch.arange(0, len(states), 3)])
         with torch.no_grad():
             policy.stages["sites"].table.weight.add_(torch.randn(64, generator=torch.Generator().manual_seed(0)))
-        policy.recognise(states[torch.arange(0, len(states), 2)])
+        some = states[torch.arange(0, len(states), 5)]
+        policy.recognise(states[torch.arange(0, len(states), 2)], formula_keys_of(space.crystals(some)))
     with torch.no_grad():
         back = policy.sample_backward(states, space, generator=torch.Generator().manual_seed(0))
         scores = policy.score(back, space)
@@ -216,6 +218,34 @@ def test_recognised_crystals_have_a_weight_of_their_own():
     samples = policy.sample(2_000, space, generator=torch.Generator().manual_seed(0)).states
     of_samples = site_keys(samples.space_group, space.crystals(samples).sites.elements, samples.letters)
     assert torch.isin(of_samples, keys[::7]).float().mean() < 0.02 + is_known[alone].float().mean()
+
+
+def test_recognised_formulas_have_a_weight_of_their_own():
+    groups, elements, limits = SPACES["fixed positions"]
+    space = site_space(groups, elements, **{**limits, "n_atoms_primitive": (1, 6)})
+    states = states_of(space, sorted(enumerate_sites(space.elements, list(groups), space.composition.constraints)))
+    keys = formula_keys_of(space.crystals(states))
+    known = keys.unique()[::5]
+    is_known = torch.isin(keys, known)
+    policy = random_policy(space, 2, recognised_formulas=1_000).eval()
+    stage, drawn = policy.stages["elements"], policy.sample_backward(states, space, generator=torch.Generator())
+    last = (states.elements > 0).sum(1) - 1
+    choices = drawn.steps[2].element_masks[torch.arange(len(last)), last]
+    with torch.no_grad():
+        before = policy.score(drawn, space).log_pf_sum
+        policy.recognise(None, known)
+        stage.recognised_formulas_weight.weight.zero_()
+        stage.recognised_formulas_weight.bias.fill_(-50.0)
+        after = policy.score(drawn, space).log_pf_sum
+    drops = after - before < -20
+    assert 0.05 < is_known.float().mean() < 0.6
+    assert (drops <= is_known).all()  # whatever the cell: a formula is one with its multiples
+    several = is_known & (choices.sum(1) > 1)  # where the known one is the only choice, it loses nothing
+    assert several.sum() > 5
+    assert drops[several].float().mean() > 0.9
+    samples = policy.sample(2_000, space, generator=torch.Generator().manual_seed(0)).states
+    found = torch.isin(formula_keys_of(space.crystals(samples)), known).float().mean()
+    assert found < 0.02 + (is_known & ~drops).float().mean()
 
 
 def test_writings_share_the_reward_of_their_crystal():

@@ -77,3 +77,19 @@ def test_a_correction_replaces_the_one_before_and_weighs_samples():
 def test_too_few_samples_are_refused():
     with pytest.raises(DataError, match="made up: 10 relaxed samples, allowed: 20 or more"):
         correct(network(), samples(np.zeros(300), np.arange(10)))
+
+
+def test_real_crystals_are_rehearsed_beside_samples():
+    """Samples that end high teach nothing about real crystals that differ from them in something seen."""
+    many = np.array([len(text.split("],")) == 3 for text in CRYSTALS.columns["wyckoff"]])
+    assert 20 < many.sum() < 280
+    left = {}
+    for rehearsed in (False, True):
+        model = network()
+        first = np.clip(energies(model), -0.1, 0.6)
+        real = samples(first, np.flatnonzero(~many)) if rehearsed else None
+        correct(model, samples(np.clip(first + 0.3, -0.1, 0.6), np.flatnonzero(many)), real=real)
+        left[rehearsed] = np.abs(energies(model) - first)[~many].mean()
+        assert (energies(model) - first)[many].mean() == pytest.approx(0.3, abs=0.05)
+    assert left[False] > 0.2
+    assert left[True] < 0.05

@@ -241,7 +241,9 @@ def test_tables_of_ones_own_count_as_known(tmp_path):
     assert again.columns["known"][:10].all()
     assert (again.columns["known"][10:] == crystals.columns["known"][10:]).mean() > 0.9
     lower = again.columns["log_reward"] - crystals.columns["log_reward"]
-    assert np.allclose(lower[:10][new[:10]], math.log(0.05))
+    assert again.columns["known_formula"][:10].all()
+    terms = 1 + (crystals.columns["known_formula"][:10] == 0)  # novelty, and where the formula was new, formula
+    assert np.allclose(lower[:10][new[:10]], (math.log(0.05) * terms)[new[:10]], atol=1e-4)
     with pytest.raises(ConfigError, match="known: the objective has no term novelty"):
         untrained(load_preset("twelve-elements")).knowing(tmp_path / "mine.parquet")
 

@@ -57,7 +57,7 @@ def loop(
     last = output / f"round-{len(log) - 1}"
     echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
     if len(log) > 1:
-        again = f"crystalgfn sample {last / 'sampler'} -n 1000 -o more.parquet{' --trust' * trust}"
+        again = f"crystalgfn sample {last / 'sampler'} -n 1000 --resample -o more.parquet{' --trust' * trust}"
         echo(f"more samples, with the same limits: {again}")
     echo(f"labels of all rounds: {output / 'labels.parquet'}; written to {output}")
 
@@ -93,7 +93,7 @@ def _table(log: list[dict[str, Any]]) -> Any:
         add(f"{name} (prior)", name, ".1%", beside=f"{name}_prior")
     add("held-back error after (before) learning", "held_back_error_after", ".3f", beside="held_back_error_before")
     add("KL to the prior, nats", "kl_to_prior", ".2f")
-    add("effective sample size", "ess", ".1%")
+    add("effective sample size of the sampler", "ess", ".1%")
     add("CPU seconds: training", "cpu_seconds_training", ",.0f")
     add("CPU seconds: relaxing", "cpu_seconds_relaxing", ",.0f")
     return table

@@ -43,6 +43,9 @@ class PolicyConfig(Section):
     recognised_crystals: int = Field(0, ge=0, le=1_000_000)
     """With ``sites: wyckoff``: most crystals that a policy recognises before their last element, with a weight that it
     learns for completing them. With a prior, these are the crystals of ``training.data``."""
+    recognised_formulas: int = Field(0, ge=0, le=1_000_000)
+    """With ``sites: wyckoff``: most formulas that a policy recognises before their last element, with a weight that it
+    learns for completing them. With a prior, these are the formulas that the term ``formula`` knows."""
 
 
 class ReplayConfig(Section):

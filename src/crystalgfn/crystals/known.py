@@ -1,4 +1,4 @@
-"""Which crystals and site patterns are known: tables of keys, the one that ships and those of a user.
+"""Which crystals, site patterns and formulas are known: tables of keys, the one that ships and those of a user.
 
 The builtin table holds the keys of the real crystals in ``data/known_crystals.safetensors``, which
 ``scripts/data/known_crystals.py`` writes: numbers alone, from which no crystal can be read. Keys do not depend on axes
@@ -8,7 +8,8 @@ elements on equal sites are one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crystalgfn.crystallography.formula_keys import formula_keys
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.sites.keys import pattern_keys, site_keys
 from crystalgfn.crystals.crystal import Crystals
@@ -37,16 +39,18 @@ class KnownCrystals:
     Attributes:
         sites: ``(N,)`` int64, rising, from :func:`~crystalgfn.crystallography.sites.keys.site_keys`.
         patterns: ``(M,)`` int64, rising, from :func:`~crystalgfn.crystallography.sites.keys.pattern_keys`.
+        formulas: ``(F,)`` int64, rising, from :func:`~crystalgfn.crystallography.formula_keys.formula_keys`.
         without_sites: rows of tables that say nothing about their sites, and so are not in the keys.
     """
 
     sites: Tensor
     patterns: Tensor
+    formulas: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
     without_sites: int = 0
 
     @classmethod
     def builtin(cls) -> KnownCrystals:
-        """The table that ships: about 32,000 real crystals of the Materials Project and of WBM."""
+        """The table that ships: 31,794 crystals and 48,354 formulas of the Materials Project and of WBM."""
         return _builtin()
 
     @classmethod
@@ -66,7 +70,8 @@ class KnownCrystals:
             space_group = torch.tensor([assignment.space_group for assignment in assignments], dtype=torch.int64)
             sites, missing = Sites.from_assignments(assignments), len(crystals) - len(assignments)
         crystal = site_keys(space_group, sites.elements, sites.letters)
-        return cls(crystal.unique(), pattern_keys(space_group, sites.slots, sites.letters).unique(), missing)
+        patterns = pattern_keys(space_group, sites.slots, sites.letters).unique()
+        return cls(crystal.unique(), patterns, formula_keys_of(crystals).unique(), missing)
 
     def with_table(self, crystals: Crystals) -> KnownCrystals:
         """These crystals and those of a table; errors as for :meth:`of`."""
@@ -74,8 +79,17 @@ class KnownCrystals:
         return KnownCrystals(
             torch.cat((self.sites, added.sites)).unique(),
             torch.cat((self.patterns, added.patterns)).unique(),
+            torch.cat((self.formulas, added.formulas)).unique(),
             self.without_sites + added.without_sites,
         )
+
+    @classmethod
+    def with_tables(cls, paths: Iterable[str]) -> KnownCrystals:
+        """The table that ships and those of files; errors as for :meth:`of`, and of files that cannot be read."""
+        known = cls.builtin()
+        for path in paths:
+            known = known.with_table(Crystals.from_file(path))
+        return known
 
     def contains(self, keys: Tensor) -> Tensor:
         """Whether crystals are known: ``(B,)`` bool for site keys ``(B,)``."""
@@ -85,9 +99,14 @@ class KnownCrystals:
         """Whether some known crystal has a pattern: ``(B,)`` bool for pattern keys ``(B,)``."""
         return _is_in(keys, self.patterns)
 
+    def knows_formula(self, keys: Tensor) -> Tensor:
+        """Whether something of a formula is known: ``(B,)`` bool for formula keys ``(B,)``."""
+        return _is_in(keys, self.formulas)
+
     def write(self, path: Path, *, source: str) -> None:
         """Write the keys into a file, atomically, with a line that says where they come from."""
-        write_tensors(path, {"sites": self.sites, "patterns": self.patterns}, {"source": source})
+        tensors = {"sites": self.sites, "patterns": self.patterns, "formulas": self.formulas}
+        write_tensors(path, tensors, {"source": source})
 
     @classmethod
     def read(cls, path: Path) -> KnownCrystals:
@@ -97,7 +116,13 @@ class KnownCrystals:
             CheckpointError: the file is missing, incomplete or of another kind.
         """
         tensors, _ = read_tensors(path)
-        return cls(tensors["sites"], tensors["patterns"])
+        return cls(tensors["sites"], tensors["patterns"], tensors["formulas"])
+
+
+def formula_keys_of(crystals: Crystals) -> Tensor:
+    """Return the keys of the formulas of B crystals, ``(B,)`` int64."""
+    elements = torch.tensor(crystals.elements, device=crystals.device).expand(len(crystals), -1)
+    return formula_keys(elements, crystals.counts)
 
 
 @cache

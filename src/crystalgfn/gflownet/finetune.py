@@ -15,11 +15,13 @@ from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.spaces.crystal import CrystalSpace
 
-LEARNING_RATE = 1e-3
-"""Lower than the default of training: the weights are near an optimum already."""
+LEARNING_RATE, LEARNING_RATE_FROM_PRIOR = 1e-3, 3e-4
+"""Lower than the default of training: the weights are near an optimum already. Policies that were trained from a prior
+are larger and know more, and lose it faster."""
 
-EPSILON = 0.02
-"""Share of uniform actions: actions that training never drew have to be tried under the narrower masks."""
+EPSILON, EPSILON_FROM_PRIOR = 0.02, 0.0
+"""Share of uniform actions: actions that training never drew have to be tried under the narrower masks. A policy that
+was trained from a prior draws them by itself, and crystals of uniform actions say little about the others."""
 
 
 def finetune(
@@ -59,13 +61,14 @@ def finetune(
     limit = seconds if seconds is not None else iterations
     if limit is None or limit <= 0:
         raise ConfigError(f"finetune: found {limit}, allowed: above 0")
+    rate, epsilon = (LEARNING_RATE, EPSILON) if prior is None else (LEARNING_RATE_FROM_PRIOR, EPSILON_FROM_PRIOR)
     tuning = replace(
         recipe,
         iterations=iterations if iterations is not None else 1_000_000_000,
-        lr=LEARNING_RATE,
+        lr=rate,
         schedule="cosine" if iterations is not None else "constant",
-        epsilon=EPSILON,
-        epsilon_final=0.0 if iterations is not None else EPSILON,
+        epsilon=epsilon,
+        epsilon_final=0.0 if iterations is not None else epsilon,
         replay_share=0.0,
         data_share=0.0,
     )

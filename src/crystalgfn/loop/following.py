@@ -16,6 +16,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.files.folders import work_folder
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
+from crystalgfn.gflownet.weights import effective_sample_size, truncated
 from crystalgfn.progress import progress_bar
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
@@ -29,8 +30,8 @@ from crystalgfn.runs.model import Model
 SAMPLER = "sampler"
 """In the folder of a round: the run folder of its sampler."""
 
-CPU_SECONDS = "cpu_seconds"
-"""In the header of its weights: what the training took."""
+CPU_SECONDS, TRAINED = "cpu_seconds", "trained"
+"""In the header of its weights: what the training took, and whether it was kept."""
 
 DRAWN = 4_000
 """Samples from which the factors of chemical classes are worked out."""
@@ -52,6 +53,8 @@ def follow(
     trust: bool = False,
 ) -> Model:
     """Write the sampler of a round, or read it where it exists.
+
+    Some hundred updates can make the weights of its samples less even: then the policy of the round before is kept.
 
     Its run folder has the constraints of the first model: as that one, it can be sampled under any narrower ones.
 
@@ -79,22 +82,31 @@ def follow(
             before.prior, before.space, target, proposal=before.policy, wanted=wanted, n=DRAWN, seed=seed
         )
         terms.append(ChemicalClassesConfig(factors=factors))
+        untrained = _with(before, terms)
         with progress_bar(100, "training the sampler", "%") as bar:
-            tuned = _with(before, terms).finetuned(
+            tuned = untrained.finetuned(
                 iterations=iterations,
                 seed=seed,
                 report=lambda _, done: bar.advance(int(100 * done) - bar.completed),
             )
+        better = evenness(tuned, seed=seed) > evenness(untrained, seed=seed)
         work_folder(folder)
         begin(whole.model_copy(update={"objective": terms, "seed": seed}), folder)
-        save_policy(folder / POLICY, tuned.policy, {CPU_SECONDS: time.process_time() - start})
+        header = {CPU_SECONDS: time.process_time() - start, TRAINED: better}
+        save_policy(folder / POLICY, (tuned if better else untrained).policy, header)
     policy = copy.deepcopy(before.policy)
     with opened(where, trust=trust):
         written = read_config(folder / CONFIG).objective
         load_policy(folder / POLICY, policy)
-    # of what the folder says, the factors alone: the other terms follow from the first model and from where this loop is
+    # of the folder the factors alone: the other terms follow from the first model and from where the loop is now
     factors = [term for term in written if isinstance(term, ChemicalClassesConfig)]
     return _with(before, [*objective(whole.objective, energy=energy, known=known), *factors], policy=policy)
+
+
+def evenness(model: Model, *, seed: int) -> float:
+    """Return the effective sample size of samples of a model, as a share."""
+    samples = model.sample(DRAWN, seed=seed)
+    return effective_sample_size(truncated(np.asarray(samples.column("log_weight"), dtype=float))) / DRAWN
 
 
 def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:

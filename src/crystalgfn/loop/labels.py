@@ -10,19 +10,29 @@ from numpy.typing import NDArray
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.relaxed_samples import relaxed_samples
+from crystalgfn.gflownet.weights import resampled
 from crystalgfn.runs.model import Model
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
-CRYSTALS, CANDIDATES, STRUCTURES, ROWS = "crystals.parquet", "candidates.parquet", "structures", "rows.parquet"
-"""In the folder of a round: its samples, those that are relaxed, what became of them, and their labels."""
+POOL, CRYSTALS, CANDIDATES = "pool.parquet", "crystals.parquet", "candidates.parquet"
+"""In the folder of a round: what its sampler drew, the samples of the round, and those that are relaxed."""
+
+STRUCTURES, ROWS = "structures", "rows.parquet"
+"""In the folder of a round: what became of these, and their labels."""
 
 SAMPLES = 2_000
 """Fewest samples of a round: classes and formulas are counted among them."""
 
+DRAWN_FOR_EACH = 10
+"""Crystals that a sampler draws for each sample of a round, where samples are chosen by their weights."""
+
 
 def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path], seed: int) -> None:
     """Write the samples of a round, and the first of them that no earlier round relaxed; what exists is kept.
+
+    Round 0 takes the samples of the first model as they come. Later rounds choose samples from a pool by their
+    weights: a hundred labels move the target at once, and the policy only after long training.
 
     Args:
         model: the sampler of the round.
@@ -33,9 +43,17 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
     """
     if (where / CANDIDATES).is_file():
         return
-    samples = model.sample(max(SAMPLES, candidates), seed=seed)
+    n = max(SAMPLES, candidates)
+    pool = model.sample(n * DRAWN_FOR_EACH if earlier else n, seed=seed)
+    pool.to_parquet(where / POOL)
+    weights = np.asarray(pool.column("log_weight"), dtype=float)
+    samples = pool[resampled(weights, n, np.random.default_rng(seed))] if earlier else pool
     samples.to_parquet(where / CRYSTALS)
-    samples[np.flatnonzero(~relaxed_before(samples, earlier))[:candidates]].to_parquet(where / CANDIDATES)
+    new = np.flatnonzero(~relaxed_before(samples, earlier))
+    if earlier:  # a crystal of large weight is drawn several times, and relaxed once
+        _, first = np.unique(crystal_keys(samples)[new], return_index=True)
+        new = new[np.sort(first)]
+    samples[new[:candidates]].to_parquet(where / CANDIDATES)
 
 
 def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.bool_]:

@@ -14,8 +14,8 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.inputs import Data, read_data, read_references, summarised, with_references
 from crystalgfn.files.tensors import read_tensors
 from crystalgfn.gflownet.weights import effective_sample_size, truncated
-from crystalgfn.loop.following import CPU_SECONDS, SAMPLER, class_shares
-from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, STRUCTURES, relaxed_before
+from crystalgfn.loop.following import CPU_SECONDS, SAMPLER, TRAINED, class_shares
+from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, POOL, STRUCTURES, relaxed_before
 from crystalgfn.properties.known import Known
 from crystalgfn.proxies.refine import Lesson
 from crystalgfn.runs.build import POLICY
@@ -58,8 +58,8 @@ def row_of(
         ``labels`` of earlier rounds; shares of the relaxed crystals (S.U.N. with its corrections,
         :data:`~crystalgfn.evaluation.sun.CORRECTIONS`); ``repeated``, ``formulas``, ``keys`` and class shares of all
         samples, with those of the prior; held-back errors (eV/atom) and rank correlations before and after learning;
-        KL to the prior in the space (nats), effective sample size as a share; CPU seconds of
-        training the sampler and of relaxing.
+        KL of the sampler to the prior in the space (nats) and its effective sample size as a share, from the pool;
+        whether the training was kept; CPU seconds of training the sampler and of relaxing.
     """
     samples = Crystals.from_file(where / CRYSTALS)
     data, references = with_references(
@@ -71,8 +71,11 @@ def row_of(
     table = data.candidates.table
     found = summarised(data, references, smact=False)["metrics"]
     shares, log_space = prior_in_space(Crystals.from_file(first))
-    log_weight = np.asarray(samples.column("log_weight"), dtype=float)
-    log_pf, log_prior = (np.asarray(samples.column(name), dtype=float) for name in ("log_pf", "log_prior"))
+    pool = Crystals.from_file(where / POOL)
+    log_weight, log_pf, log_prior = (
+        np.asarray(pool.column(name), dtype=float) for name in ("log_weight", "log_pf", "log_prior")
+    )
+    training = {} if lesson is None else read_tensors(where / SAMPLER / POLICY)[1]
     own = class_shares(samples)
     return {
         "round": number,
@@ -87,8 +90,9 @@ def row_of(
         **{f"{name}{of}": part[name] for name in own for of, part in (("", own), ("_prior", shares))},
         **_errors(lesson),
         "kl_to_prior": float((log_pf - log_prior).mean()) + log_space,
-        "ess": effective_sample_size(truncated(log_weight)) / len(samples),
-        "cpu_seconds_training": 0.0 if lesson is None else read_tensors(where / SAMPLER / POLICY)[1][CPU_SECONDS],
+        "ess": effective_sample_size(truncated(log_weight)) / len(pool),
+        "trained": training.get(TRAINED, False),
+        "cpu_seconds_training": training.get(CPU_SECONDS, 0.0),
         "cpu_seconds_relaxing": float(sum(row.seconds_cpu or 0.0 for row in table.rows)),
     }
 

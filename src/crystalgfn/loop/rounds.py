@@ -4,15 +4,17 @@ Round 0 samples the first model in the space that is asked for, and relaxes the 
 round first learns from all labels so far: the correction of the model of the energy above the hull is fitted again
 (:mod:`crystalgfn.proxies.refine`). Then the sampler is trained on, to prior x reward with that model; and it samples
 and relaxes again, crystals that no round has relaxed before. The loop stops when the error for labels that were not
-learned from no longer falls.
+learned from no longer falls. Where training did not help the sampler, its weights stay; from round 1 on, the samples
+are chosen by their weights from ten times as many, so that they follow the corrected target in any case.
 
 DIR/loop.json                    the plan; going on with another plan is refused, except for the number of rounds
 DIR/rounds.csv                   a row for each round (:func:`~crystalgfn.loop.log.row_of`)
 DIR/labels.parquet               relaxed samples of all rounds, as ``crystalgfn proxy train --relaxed`` reads them
 DIR/round-1/energy_above_hull, sampler
                                  the models of the round (round 0 uses the first models)
-DIR/round-1/crystals.parquet     samples of the round
-DIR/round-1/candidates.parquet   the first samples that are new, without selection: these are relaxed
+DIR/round-1/pool.parquet         what the sampler drew
+DIR/round-1/crystals.parquet     samples of the round: the pool, from round 1 on chosen by their weights
+DIR/round-1/candidates.parquet   the first samples that are new: these are relaxed
 DIR/round-1/structures/          what became of them, as ``crystalgfn structures`` writes it
 DIR/round-1/rows.parquet         labels of the round
 

@@ -23,6 +23,7 @@ class PolicyOptions:
         dropout: None for plain hidden layers; otherwise the dropout of residual ones.
         remembered_patterns: most site patterns that the stage of sites remembers beside its network.
         recognised_crystals: most crystals that the stage of elements recognises before their last element.
+        recognised_formulas: most formulas that the stage of elements recognises before their last element.
         conditions: numbers in [0, 1] that both policies are conditional on, such as weights of the reward's terms.
     """
 
@@ -36,4 +37,5 @@ class PolicyOptions:
     dropout: float | None = None
     remembered_patterns: int = 0
     recognised_crystals: int = 0
+    recognised_formulas: int = 0
     conditions: int = 0

@@ -158,10 +158,10 @@ class CrystalPolicy(nn.Module):
         for stage in self.stages.values():
             stage.remember(states)
 
-    def recognise(self, states: CrystalStates) -> None:
-        """Let every stage recognise crystals, before training teaches it how likely they should be."""
+    def recognise(self, states: CrystalStates | None, formulas: Tensor | None = None) -> None:
+        """Let every stage recognise crystals and formulas, before training teaches it how likely they should be."""
         for stage in self.stages.values():
-            stage.recognise(states)
+            stage.recognise(states, formulas)
 
     def score(self, trajectories: Trajectories, space: CrystalSpace) -> Scores:
         """Log-probabilities of every transition, with gradients: all states in one pass through the trunk."""

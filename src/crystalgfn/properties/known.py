@@ -1,4 +1,4 @@
-"""Whether a crystal, or its site pattern, is one of the real crystals that are known."""
+"""Whether a crystal, its site pattern or its formula is one of those that are known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crystalgfn.crystallography.sites.keys import pattern_keys, site_keys
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.known import KnownCrystals
+from crystalgfn.crystals.known import KnownCrystals, formula_keys_of
 from crystalgfn.crystals.property import EXACT
 from crystalgfn.crystals.sites import Sites
 from crystalgfn.errors import DataError, PropertyError
@@ -66,6 +66,26 @@ class KnownPattern(_InTable):
 
     def _holds(self, space_group: Tensor, sites: Sites) -> Tensor:
         return self.table.knows_pattern(pattern_keys(space_group, sites.slots, sites.letters))
+
+
+class KnownFormula:
+    """1 for crystals whose reduced formula is known, whatever their structure; else 0.
+
+    Args:
+        table: the known crystals; those that ship if None.
+    """
+
+    name = "known_formula"
+    unit = ""
+    source = "reduced formula, in a table of real crystals and of phases of the convex hull"
+    error = EXACT
+
+    def __init__(self, table: KnownCrystals | None = None) -> None:
+        self.table = KnownCrystals.builtin() if table is None else table
+
+    def __call__(self, crystals: Crystals) -> Tensor:
+        """Return 1 or 0 for B crystals, ``(B,)`` float32."""
+        return self.table.knows_formula(formula_keys_of(crystals)).float()
 
 
 def _sites(name: str, crystals: Crystals) -> Sites:

@@ -37,6 +37,7 @@ SHIPPED: dict[str, str] = {
     "toxic": "crystalgfn.properties.element_means:toxic",
     "known": "crystalgfn.properties.known:Known",
     "known_pattern": "crystalgfn.properties.known:KnownPattern",
+    "known_formula": "crystalgfn.properties.known:KnownFormula",
     "domain_distance": "crystalgfn.properties.domain_distance:DomainDistance",
 }
 """Where each property besides the trained models is defined: a module, and a callable in it or a class that needs no

@@ -106,15 +106,10 @@ def _rehearsed_fit(new: Seen, rehearsed: Seen) -> Correction:
     members, _, width = new.values.shape
     if not len(new):
         return Correction(np.zeros((members, width)), np.zeros(members))
-    both = Seen(
-        np.concatenate([new.values, rehearsed.values], 1),
-        np.concatenate([new.energy, rehearsed.energy], 1),
-        np.concatenate([new.target, rehearsed.target]),
-    )
     weight = REHEARSAL_WEIGHT * len(new) / max(1, len(rehearsed))
     counts = np.concatenate([np.ones(len(new)), np.full(len(rehearsed), weight)])
     spread = rehearsed.values.std(1, keepdims=True) + 1e-3
-    return Correction.fit(both, counts, RIDGE, spread=spread)
+    return Correction.fit(new.joined(rehearsed), counts, RIDGE, spread=spread)
 
 
 def _card(

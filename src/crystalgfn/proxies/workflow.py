@@ -21,7 +21,7 @@ from crystalgfn.proxies.cards import make_card
 from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
 from crystalgfn.proxies.data.labels import BAND_GAP, ENERGY_ABOVE_HULL, FORMATION_ENERGY, Label, find_label
-from crystalgfn.proxies.data.orbit_rows import held_back, read_relaxed, within_elements
+from crystalgfn.proxies.data.orbit_rows import few_orbits, held_back, read_relaxed, within_elements
 from crystalgfn.proxies.data.splits import Split, grouped_split
 from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.ensembles import append
@@ -155,7 +155,8 @@ def fit_model(
         appended_to=first.card if first is not None else None,
     )
     if isinstance(network, OrbitNetwork) and relaxed is not None:
-        correct(network, relaxed[~held_back(relaxed.crystals.formulas)])
+        unseen = table[split.validation] if split.validation.any() else table[split.train]
+        correct(network, relaxed[~held_back(relaxed.crystals.formulas)], real=few_orbits(unseen))
         calibrate(network, relaxed)
     domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
     save_model(folder, network, card, "", domain=domain)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from crystalgfn.config import (
     CONFIG,
@@ -30,6 +31,7 @@ from crystalgfn.policy.build import policy_of
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.rewards.reward import Reward
+from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.term import Surroundings
 from crystalgfn.spaces.constraints.lattice_bounds import NO_BOUNDS, LatticeBounds
 from crystalgfn.spaces.crystal import SITE_SUBSPACES, SUBSPACES, CrystalSpace
@@ -188,6 +190,12 @@ def load_data(config: TrainingConfig, space: CrystalSpace) -> CrystalStates | No
     return states
 
 
+def known_formulas(config: Config, space: CrystalSpace) -> Tensor | None:
+    """Keys of the formulas that the term ``formula`` of the objective knows; None if it has no such term."""
+    terms = [term for term in config.objective if isinstance(term, FormulaConfig)]
+    return terms[0].table().formulas.to(space.device) if terms else None
+
+
 def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     """A trainer with space, policy, prior, target and data, ready to run."""
     space = build_space(config.constraints).to(device)
@@ -197,6 +205,6 @@ def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     target = build_target(config, space)
     data = load_data(config.training, space)
     prior = load_prior(config, space)
-    if prior is not None and data is not None:
-        policy.recognise(data)
+    if prior is not None:
+        policy.recognise(data, known_formulas(config, space))
     return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data, prior=prior)

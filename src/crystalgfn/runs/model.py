@@ -27,6 +27,7 @@ from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
@@ -38,7 +39,7 @@ DOMAIN = "domain_distance"
 LABEL = "protostructure"
 """Column with the protostructure label of crystals with sites (:mod:`.crystallography.sites.protostructures`)."""
 
-KNOWN = ("known", "known_pattern")
+KNOWN = ("known", "known_pattern", "known_formula")
 """Properties of crystals with sites that are columns of every table of samples."""
 
 MOST_DRAWS = 200
@@ -100,7 +101,8 @@ class Model:
             crystal is unlike the training data of the formation-energy model (:mod:`crystalgfn.proxies.domain`). Where
             the target is prior x reward, also ``log_prior``, log P_F of the trajectories under the prior in its own
             space; then ``log_weight`` = log_reward + log_prior - log_pf. A model that is a prior is its own. Crystals
-            with sites also have columns ``wyckoff``, ``protostructure``, ``known`` and ``known_pattern``.
+            with sites also have columns ``wyckoff``, ``protostructure``, ``known``, ``known_pattern`` and
+            ``known_formula``.
 
         Raises:
             ConfigError: ``n`` is below 1.
@@ -253,24 +255,26 @@ class Model:
     def knowing(self, *tables: str | Path) -> Model:
         """The model with further tables of known crystals, which its reward counts as known.
 
-        The policy stays as it is: the columns ``known``, ``log_reward`` and ``log_weight`` change, and what
-        :meth:`resample` and :meth:`finetuned` lead to.
+        The policy stays as it is: the columns ``known``, ``known_formula``, ``log_reward`` and ``log_weight`` change,
+        and what :meth:`resample` and :meth:`finetuned` lead to.
 
         Args:
             tables: files with a column ``wyckoff``.
 
         Raises:
-            ConfigError: the reward has no term of novelty.
+            ConfigError: the reward has no term of novelty, nor of known formulas.
             DataError: a table cannot be read, or has no sites.
         """
         terms = [
             term.model_copy(update={"known": (*term.known, *map(str, tables))})
-            if isinstance(term, NoveltyConfig)
+            if isinstance(term, NoveltyConfig | FormulaConfig)
             else term
             for term in self.config.objective
         ]
         if terms == self.config.objective and tables:
-            raise ConfigError("known: the objective has no term novelty, allowed: models with one, such as default")
+            raise ConfigError(
+                "known: the objective has no term novelty or formula, allowed: models with one, such as default"
+            )
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 

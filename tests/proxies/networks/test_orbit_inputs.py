@@ -59,3 +59,16 @@ def test_sites_that_contradict_the_composition_are_refused():
         OrbitFeaturiser()(with_wyckoff([["Ca", "a", 4], ["F", "b", 4]]))
     with pytest.raises(DataError, match="no column 'wyckoff'"):
         OrbitFeaturiser()(FLUORITE)
+
+
+def test_what_is_known_of_a_crystal():
+    fluorite = OrbitFeaturiser()(with_wyckoff([["Ca", "a", 4], ["F", "c", 8]]))
+    assert fluorite.known.tolist() == [[1, 1]]
+    helium = one({"Ne": 4, "He": 8}, 225, (5.5, 5.5, 5.5, 90.0, 90.0, 90.0))  # the pattern alone
+    assert OrbitFeaturiser()(
+        helium.with_columns(wyckoff=[json.dumps([["Ne", "a", 4], ["He", "c", 8]])])
+    ).known.tolist() == [[1, 0]]
+    other = one({"Ca": 96, "F": 192}, 225, (15.0, 15.0, 15.0, 90.0, 90.0, 90.0))  # the formula alone
+    assert OrbitFeaturiser()(
+        other.with_columns(wyckoff=[json.dumps([["Ca", "j", 96], ["F", "l", 192]])])
+    ).known.tolist() == [[0, 1]]

@@ -12,7 +12,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.known import KnownCrystals
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError, DataError, PropertyError
-from crystalgfn.properties.known import Known, KnownPattern
+from crystalgfn.properties.known import Known, KnownFormula, KnownPattern
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.terms.factor import FactorTerm
 from crystalgfn.rewards.values import Values
@@ -68,6 +68,40 @@ def test_a_crystal_is_known_whatever_its_origin_and_cell():
     assert KnownPattern(table)(crystals).tolist() == [1, 1, 1, 0]
     assert resolve("known")(crystals).tolist() == [1, 1, 0, 0]  # in the table that ships: NaCl
     assert resolve("known_pattern")(crystals).tolist() == [1, 1, 1, 1]
+
+
+def test_a_formula_is_known_whatever_its_structure(tmp_path):
+    crystals = cubic(*ROWS)
+    table = KnownCrystals.of(cubic(ROWS[2]))
+    assert KnownFormula(table)(crystals).tolist() == [0, 0, 1, 0]
+    assert resolve("known_formula")(crystals).tolist() == [1, 1, 1, 0]  # NaCl and Li2O2; LiF2 is none
+    mine = tmp_path / "mine.parquet"
+    cubic(ROWS[3]).to_parquet(mine)
+    for keys, known in (({}, [1, 1, 1, 0]), ({"known": [str(mine)]}, [1, 1, 1, 1])):
+        reward = build_reward(site_config(objective=[{"formula": {"factor": 0.2, **keys}}]), crystals.elements)
+        values = Values(crystals)
+        torch.testing.assert_close(reward(values), math.log(0.2) * torch.tensor(known).float())
+        assert reward.columns(values)["known_formula"].tolist() == known
+
+
+def test_a_posterior_avoids_known_formulas(tmp_path):
+    """Prior x formula in a space small enough to know the answer: the mean factor of the prior's samples is Z."""
+    prior = site_config(objective=[{"property": "n_elements", "goal": "maximise"}])
+    train(prior, tmp_path / "prior")
+    training = {
+        "objective": "rtb",
+        "prior": str(tmp_path / "prior"),
+        "start": str(tmp_path / "prior"),
+        "iterations": 80,
+    }
+    policy = {"width": 32, "layers": 2, "recognised_formulas": 50_000}
+    config = site_config(objective=[{"formula": {"factor": 0.05}}], training=training, policy=policy)
+    train(config, tmp_path / "run")
+    before = load(tmp_path / "prior").sample(4000, seed=1).columns["known_formula"].mean()
+    after = load(tmp_path / "run").sample(4000, seed=0).columns["known_formula"].mean()
+    wanted = 0.05 * before / (0.05 * before + 1 - before)
+    assert before > 0.1
+    assert after == pytest.approx(wanted, abs=0.25 * (before - wanted))
 
 
 def test_terms_are_factors_of_the_reward(tmp_path):

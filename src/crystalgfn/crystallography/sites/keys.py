@@ -21,19 +21,15 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from crystalgfn.crystallography.hashing import POSITIVE, SEED, mix, splitmix64
 from crystalgfn.crystallography.operations import affine_permutations
 from crystalgfn.crystallography.wyckoff import MAX_LETTERS, WYCKOFF
 
 _COLUMNS = MAX_LETTERS + 1  # the last one is that of the padding, -1
 _KINDS = 119  # atomic numbers, and 0 for "any element"
 _PAIRS = 1 << 13  # (crystal, image) pairs at a time, which bounds the memory
-_STEP = 0x9E3779B97F4A7C15  # splitmix64: Steele, Lea, Flood, doi:10.1145/2660193.2660195
-_FACTORS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
-_SEED = 0x243F6A8885A308D3  # digits of pi; without an offset, mix(2 x) = 2 mix(x) for one x in 32
-_POSITIVE = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -86,7 +82,7 @@ def pattern_keys(space_group: Tensor, slots: Tensor, letters: Tensor) -> Tensor:
     least = []
     for own, row, words in _words_of_images(space_group, letters, torch.zeros_like(letters)):
         each = words.new_zeros(len(words), size).scatter_add_(1, _filled(slots, letters)[own][row], words)
-        mixed = torch.where(each != 0, _mix(each + _SEED), 0)  # 0: a slot that only other crystals of the batch have
+        mixed = torch.where(each != 0, mix(each + SEED), 0)  # 0: a slot that only other crystals of the batch have
         least.append(_least(mixed.sum(1), row, len(own)))
     return _mix_group(space_group, least)
 
@@ -151,7 +147,7 @@ def _least(values: Tensor, row: Tensor, rows: int) -> Tensor:
 
 def _mix_group(space_group: Tensor, least: list[Tensor]) -> Tensor:
     values = torch.cat(least) if least else torch.zeros_like(space_group)
-    return _mix(values + _mix(space_group)) & _POSITIVE
+    return mix(values + mix(space_group)) & POSITIVE
 
 
 def _filled(slots: Tensor, letters: Tensor) -> Tensor:
@@ -170,27 +166,6 @@ def _log_factorials(values: Tensor, there: Tensor) -> Tensor:
     return place.double().log().sum(1)
 
 
-def _mix(values: Tensor) -> Tensor:
-    """The finaliser of splitmix64, a bijection of 64-bit numbers."""
-    first, second = (factor - (1 << 64) for factor in _FACTORS)
-    values = (values ^ _shift(values, 30)) * first
-    values = (values ^ _shift(values, 27)) * second
-    return values ^ _shift(values, 31)
-
-
-def _shift(values: Tensor, bits: int) -> Tensor:
-    """Shift right, with zeros from the left; int64 alone would repeat the sign."""
-    return (values >> bits) & ((1 << (64 - bits)) - 1)
-
-
-def splitmix64(seed: int, n: int) -> NDArray[np.uint64]:
-    """Return the first ``n`` numbers of splitmix64 from a seed, ``(n,)`` uint64."""
-    state = np.uint64(seed) + np.arange(1, n + 1, dtype=np.uint64) * np.uint64(_STEP)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(_FACTORS[0])
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(_FACTORS[1])
-    return state ^ (state >> np.uint64(31))
-
-
 @cache
 def _tables(device: torch.device) -> _Tables:
     rows: list[list[int]] = []
@@ -203,7 +178,7 @@ def _tables(device: torch.device) -> _Tables:
         first[group], number[group] = len(rows), len(permutations)
         rows += [[place[image] for image in images.values()] + rest for images in permutations]
         multiplicity[group, : len(place)] = [position.multiplicity for position in WYCKOFF[group]]
-    words = (splitmix64(_SEED, _KINDS * _COLUMNS) >> np.uint64(1)).astype(np.int64).reshape(_KINDS, _COLUMNS)
+    words = (splitmix64(SEED, _KINDS * _COLUMNS) >> np.uint64(1)).astype(np.int64).reshape(_KINDS, _COLUMNS)
     words[:, MAX_LETTERS] = 0
     return _Tables(
         *(torch.from_numpy(table).to(device) for table in (np.array(rows), first, number, words, multiplicity))

@@ -17,6 +17,7 @@ from crystalgfn.policy.distributions import masked_log_softmax, sample_masked
 from crystalgfn.policy.network import Network, small_head
 from crystalgfn.policy.options import PolicyOptions
 from crystalgfn.policy.orbits import ElementEmbedding
+from crystalgfn.policy.stages.known_formulas import KnownFormulas
 from crystalgfn.policy.stages.recognition import Recognition
 from crystalgfn.policy.stages.sites import SiteSteps
 from crystalgfn.policy.stages.slot_encoder import SIZE, SlotEmbedding, SlotEncoder
@@ -66,18 +67,28 @@ class SlotElementStage(Stage[SlotElementSteps]):
         max_slots: most slots, m.
         max_atoms: most atoms in the primitive cell.
         recognised: most crystals that are recognised before their last element.
+        formulas: most formulas that are recognised before their last element.
     """
 
     name: ClassVar[str] = SlotElementSpace.name
     single_parent: ClassVar[bool] = True
 
     def __init__(
-        self, width: int, elements: Sequence[int], *, max_slots: int, max_atoms: int, recognised: int = 0
+        self,
+        width: int,
+        elements: Sequence[int],
+        *,
+        max_slots: int,
+        max_atoms: int,
+        recognised: int = 0,
+        formulas: int = 0,
     ) -> None:
         super().__init__()
         self.vocabulary, self.max_slots, self.max_atoms = tuple(elements), max_slots, max_atoms
         self.recognised = Recognition(recognised, self.vocabulary) if recognised else None
         self.recognised_weight = small_head(width, 1) if recognised else None
+        self.recognised_formulas = KnownFormulas(formulas, self.vocabulary) if formulas else None
+        self.recognised_formulas_weight = small_head(width, 1) if formulas else None
         self.element = small_head(width, len(self.vocabulary))
         self.query, self.key = nn.Linear(width, SIZE), ElementEmbedding(elements, SIZE)
         self.slots = SlotEmbedding(max_slots, max_atoms)
@@ -97,16 +108,19 @@ class SlotElementStage(Stage[SlotElementSteps]):
             max_slots=space.max_elements,
             max_atoms=most,
             recognised=options.recognised_crystals,
+            formulas=options.recognised_formulas,
         )
 
     def encoder(self, width: int) -> nn.Module:
         """Encoder of partial compositions."""
         return SlotEncoder(width, self.vocabulary, self.max_slots, self.max_atoms)
 
-    def recognise(self, states: CrystalStates) -> None:
-        """See :meth:`Stage.recognise`: crystals get a weight of their own at their last element."""
-        assert isinstance(states, SiteStates)
-        if self.recognised is not None:
+    def recognise(self, states: CrystalStates | None, formulas: Tensor | None = None) -> None:
+        """See :meth:`Stage.recognise`: crystals and formulas get weights of their own at their last element."""
+        if self.recognised_formulas is not None and formulas is not None:
+            self.recognised_formulas.fill(formulas)
+        if self.recognised is not None and states is not None:
+            assert isinstance(states, SiteStates)
             self.recognised.fill(
                 states.space_group, states.slots, states.letters, elements=states.elements, filled=states.filled
             )
@@ -124,31 +138,35 @@ class SlotElementStage(Stage[SlotElementSteps]):
         *,
         rows: Tensor,
         elements: Tensor,
+        counts: Tensor,
         filled: Tensor,
-        last: Tensor,
+        left: Tensor,
     ) -> Tensor:
-        """Logits with the weight of recognised crystals added, where one slot is open.
+        """Logits with the weights of recognised crystals and formulas added, where one slot is open.
 
         Args:
             logits: ``(R, D)``.
             z: ``(R, width)``.
             sites: patterns of all trajectories.
             rows: ``(R,)`` trajectory of each state.
-            elements, filled: ``(R, m)`` elements so far.
-            last: ``(R,)`` bool, whether one slot is open.
+            elements, counts, filled: ``(R, m)`` elements so far.
+            left: ``(R,)`` atoms of the open slot where there is one; 0 where more are open.
         """
-        if self.recognised is None or self.recognised_weight is None:
-            return logits
-        chosen = last.nonzero().squeeze(1)
-        own = rows[chosen]
-        keys = self.recognised.key(
-            sites.space_group[own],
-            sites.slots[own],
-            sites.letters[own],
-            elements=elements[chosen],
-            filled=filled[chosen],
-        )
-        return logits.index_add(0, chosen, self.recognised(keys) * self.recognised_weight(z[chosen]))
+        chosen = left.nonzero().squeeze(1)
+        if self.recognised is not None and self.recognised_weight is not None:
+            own = rows[chosen]
+            keys = self.recognised.key(
+                sites.space_group[own],
+                sites.slots[own],
+                sites.letters[own],
+                elements=elements[chosen],
+                filled=filled[chosen],
+            )
+            logits = logits.index_add(0, chosen, self.recognised(keys) * self.recognised_weight(z[chosen]))
+        if self.recognised_formulas is not None and self.recognised_formulas_weight is not None:
+            known = self.recognised_formulas(elements[chosen], counts[chosen], left[chosen])
+            logits = logits.index_add(0, chosen, known * self.recognised_formulas_weight(z[chosen]))
+        return logits
 
     def _slot_logits(self, z: Tensor, of_element: Tensor, of_slots: Tensor) -> Tensor:
         """Logits ``(R, m)`` of the slots ``(R, m, SIZE)``, given the element ``(R, SIZE)``."""
@@ -193,8 +211,9 @@ class SlotElementStage(Stage[SlotElementSteps]):
                 sites,
                 rows=rows,
                 elements=steps.elements[rows],
+                counts=steps.counts[rows],
                 filled=steps.filled[rows],
-                last=unfilled[rows].sum(1) == 1,
+                left=_atoms_left(counts[rows], unfilled[rows]),
             )
             element = sample_masked(logits, mask, epsilon=epsilon, generator=generator)
             allowed = compositions.slot_mask(state, element, first_alike(unfilled[rows], keys[rows]))
@@ -292,8 +311,9 @@ class SlotElementStage(Stage[SlotElementSteps]):
             sites,
             rows=owner,
             elements=steps.elements[owner] * so_far_only,
+            counts=steps.counts[owner] * so_far_only,
             filled=steps.filled[owner] * so_far_only,
-            last=place + 1 == (steps.elements > 0).sum(1)[owner],
+            left=torch.where(place + 1 == (steps.elements > 0).sum(1)[owner], steps.counts[owner, place], 0),
         )
         log_p = masked_log_softmax(logits, steps.element_masks[owner, place])
         log_p = log_p.gather(1, chosen.unsqueeze(1)).squeeze(1)
@@ -305,3 +325,8 @@ class SlotElementStage(Stage[SlotElementSteps]):
         source = torch.full((batch, m), -1, device=owner.device)
         source[owner, place] = 2 * batch + torch.arange(len(owner), device=owner.device)
         return StageScore(log_pf, torch.zeros_like(log_pf), source)
+
+
+def _atoms_left(counts: Tensor, unfilled: Tensor) -> Tensor:
+    """Atoms ``(R,)`` of the open slot, from counts and open slots ``(R, m)``; 0 where not exactly one is open."""
+    return torch.where(unfilled.sum(1) == 1, (counts * unfilled).sum(1), 0)

@@ -94,13 +94,14 @@ class Stage(nn.Module, Generic[S]):
         """
         return None
 
-    def recognise(self, states: CrystalStates) -> None:
-        """Recognise crystals, to learn how likely they should be; most stages recognise none.
+    def recognise(self, states: CrystalStates | None, formulas: Tensor | None = None) -> None:
+        """Recognise crystals and formulas, to learn how likely they should be; most stages recognise none.
 
         Called once, before training with a prior.
 
         Args:
-            states: B crystals, such as those that are known.
+            states: B crystals, such as those that are known; None for no change.
+            formulas: ``(F,)`` keys of formulas (:mod:`crystalgfn.crystallography.formula_keys`); None for no change.
         """
         return None
 

@@ -66,9 +66,7 @@ def orbit_data(
     if relaxed is not None:
         names = relaxed.crystals.formulas
         hidden |= {name for name, held in zip(names, held_back(names), strict=True) if held}
-    sites = with_sites(table.crystals).sites
-    assert sites is not None
-    small = ((sites.letters >= 0).sum(1) <= MOST_ORBITS).cpu().numpy()
+    small = _has_few_orbits(table)
     learned = split.train & small & ~np.isin(formulas, list(hidden))
     real = targets(table)
     train, validation = (rows_of(table, mask, real, OrbitFeaturiser) for mask in (learned, split.validation & small))
@@ -76,6 +74,17 @@ def orbit_data(
     if hull is not None:
         entries = _hull_rows(hull, table.crystals.elements, hidden, train.inputs.descriptors.mean(0))
     return TrainingData(train, validation, extra=entries)
+
+
+def few_orbits(table: LabelledCrystals) -> LabelledCrystals:
+    """Return the crystals that have at most :data:`MOST_ORBITS` orbits."""
+    return table[_has_few_orbits(table)]
+
+
+def _has_few_orbits(table: LabelledCrystals) -> Mask:
+    sites = with_sites(table.crystals).sites
+    assert sites is not None
+    return np.asarray(((sites.letters >= 0).sum(1) <= MOST_ORBITS).cpu().numpy())
 
 
 def targets(table: LabelledCrystals) -> npt.NDArray[np.float64]:

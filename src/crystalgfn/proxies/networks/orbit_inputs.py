@@ -8,7 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from crystalgfn.crystallography.sites.keys import pattern_keys
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.known import KnownCrystals, formula_keys_of
 from crystalgfn.crystals.sites import Sites
 from crystalgfn.proxies.networks.features import Featuriser
 from crystalgfn.proxies.networks.inputs import Inputs
@@ -17,6 +19,9 @@ from crystalgfn.spaces.site_states import FREEDOM, MULTIPLICITY, POSITION
 
 N_ORBIT_AMOUNTS = 5
 """Numbers that describe the amount of atoms on an orbit: see :attr:`OrbitInputs.amounts`."""
+
+N_KNOWN = 2
+"""Numbers that say what of a crystal is known: see :attr:`OrbitInputs.known`."""
 
 MOST_ATOMS = 63
 """Orbits of more atoms per primitive cell share one embedding."""
@@ -36,11 +41,13 @@ class OrbitInputs(Inputs):
         positions: (B, O) int64, number of the Wyckoff position among those of all groups, from 1.
         atoms: (B, O) int64, atoms of the orbit per primitive cell.
         freedom: (B, O) int64, free coordinates of the position.
+        known: (B, 2) float32, 1 where some real crystal has the same site pattern, and where its formula is known.
     """
 
     positions: Tensor
     atoms: Tensor
     freedom: Tensor
+    known: Tensor
 
     tokens: ClassVar[tuple[str, ...]] = (*Inputs.tokens, "positions", "atoms", "freedom")
 
@@ -62,7 +69,7 @@ class OrbitFeaturiser(Featuriser):
         """
         sites = with_sites(crystals).sites
         assert sites is not None
-        return _with_orbits(super().__call__(crystals), sites)
+        return _with_orbits(super().__call__(crystals), sites, _known(crystals, sites))
 
     def without_sites(self, crystals: Crystals, descriptors: Tensor) -> OrbitInputs:
         """Return the inputs of compositions in no known structure.
@@ -74,10 +81,18 @@ class OrbitFeaturiser(Featuriser):
         share = blank.fractions
         amounts = torch.stack([share, share.sqrt(), 0 * share, share, 0 * share], -1)
         inputs = replace(blank, amounts=amounts)
-        return OrbitInputs(**vars(inputs), positions=none, atoms=none, freedom=none)
+        known = torch.zeros(len(blank), N_KNOWN, device=none.device)
+        return OrbitInputs(**vars(inputs), positions=none, atoms=none, freedom=none, known=known)
 
 
-def _with_orbits(inputs: Inputs, sites: Sites) -> OrbitInputs:
+def _known(crystals: Crystals, sites: Sites) -> Tensor:
+    """See :attr:`OrbitInputs.known`; the tables are those that ship, whatever else a user knows."""
+    table = KnownCrystals.builtin()
+    pattern = table.knows_pattern(pattern_keys(crystals.space_group, sites.slots, sites.letters))
+    return torch.stack([pattern, table.knows_formula(formula_keys_of(crystals))], 1).float()
+
+
+def _with_orbits(inputs: Inputs, sites: Sites, known: Tensor) -> OrbitInputs:
     device = inputs.space_group.device
     there = sites.letters >= 0
     group, letter = inputs.space_group[:, None].expand_as(sites.letters), sites.letters.clamp(min=0)
@@ -89,5 +104,9 @@ def _with_orbits(inputs: Inputs, sites: Sites) -> OrbitInputs:
     amounts = torch.stack([share, share.sqrt(), atoms.float().log1p(), of_element, freedom / 3], -1)
     tokens = {"atomic_numbers": numbers, "amounts": amounts, "fractions": share}
     return OrbitInputs(
-        **(vars(inputs) | tokens), positions=positions, atoms=atoms.clamp(max=MOST_ATOMS), freedom=freedom
+        **(vars(inputs) | tokens),
+        positions=positions,
+        atoms=atoms.clamp(max=MOST_ATOMS),
+        freedom=freedom,
+        known=known,
     )

@@ -17,7 +17,7 @@ from crystalgfn.member_layers import MemberEmbedding, MemberLinear, look_up
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.cell import N_EQUILIBRIUM
 from crystalgfn.proxies.networks.inputs import EQUILIBRIUM, Inputs
-from crystalgfn.proxies.networks.orbit_inputs import MOST_ATOMS, N_ORBIT_AMOUNTS, OrbitFeaturiser, OrbitInputs
+from crystalgfn.proxies.networks.orbit_inputs import MOST_ATOMS, N_KNOWN, N_ORBIT_AMOUNTS, OrbitFeaturiser, OrbitInputs
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.terms import Terms
 from crystalgfn.spaces.site_states import POSITION
@@ -30,7 +30,7 @@ ABOVE_SCALE = 0.1
 """eV/atom, the spread of energies above the hull, so that weights start at the right size."""
 
 N_KINDS = 5
-N_PLAIN = 4 + N_KINDS
+N_PLAIN = 4 + N_KINDS + N_KNOWN
 """Plain numbers of a crystal that the correction sees."""
 
 
@@ -108,8 +108,9 @@ class OrbitNetwork(SetNetwork):
     def seen_by_correction(self, inputs: Inputs, hidden: Tensor) -> Tensor:
         """Return the hidden vectors (M, B, H) and plain numbers of each crystal, (M, B, H + N_PLAIN).
 
-        The numbers: orbits, free coordinates, log of the atoms per primitive cell, elements, and whether the crystal
-        holds elements of each kind of :func:`_kinds`.
+        The numbers: orbits, free coordinates, log of the atoms per primitive cell, elements, whether the crystal holds
+        elements of each kind of :func:`_kinds`, and whether its site pattern and its formula are known: samples of
+        unknown patterns and formulas end higher, on average, than others that look alike.
         """
         assert isinstance(inputs, OrbitInputs)
         there = inputs.atomic_numbers > 0
@@ -117,7 +118,7 @@ class OrbitNetwork(SetNetwork):
         kinds = F.one_hot(self.kinds[numbers], N_KINDS + 1)[..., 1:].amax(-2)
         first = there & ~(numbers[..., :, None] == numbers[..., None, :]).tril(-1).any(-1)
         plain = [there.sum(-1), inputs.freedom.sum(-1), inputs.atoms.sum(-1).clamp(min=1).log(), first.sum(-1)]
-        described = torch.cat([torch.stack([x.float() for x in plain], -1), kinds.float()], -1)
+        described = torch.cat([torch.stack([x.float() for x in plain], -1), kinds.float(), inputs.known], -1)
         return torch.cat([hidden, described.expand(len(hidden), -1, -1)], -1)
 
     def loss(self, terms: Terms, target: Tensor, *, huber: float) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.known import KnownCrystals
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.properties.known import Known
@@ -26,9 +25,6 @@ class NoveltyConfig(TermConfig):
         Raises:
             DataError: a table cannot be read, or has no sites.
         """
-        if not self.known:
-            return FactorTerm(surroundings.resolve(Known.name), self.factor, of=1)
-        table = KnownCrystals.builtin()
-        for path in self.known:
-            table = table.with_table(Crystals.from_file(path))
-        return FactorTerm(CheckedProperty(Known.name, Known(table), Known.unit), self.factor, of=1)
+        known = Known(KnownCrystals.with_tables(self.known)) if self.known else None
+        prop = surroundings.resolve(Known.name) if known is None else CheckedProperty(Known.name, known, Known.unit)
+        return FactorTerm(prop, self.factor, of=1)

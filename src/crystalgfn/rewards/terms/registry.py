@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
+from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.pattern import PatternConfig
 from crystalgfn.rewards.terms.property import PropertyTermConfig
@@ -22,6 +23,7 @@ TERMS: dict[str, type[TermConfig]] = {
     PROPERTY: PropertyTermConfig,
     "stability": StabilityConfig,
     "novelty": NoveltyConfig,
+    "formula": FormulaConfig,
     "pattern": PatternConfig,
     "chemical_classes": ChemicalClassesConfig,
 }
