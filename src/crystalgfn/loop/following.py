@@ -99,8 +99,8 @@ def follow(
         written = read_config(folder / CONFIG).objective
         load_policy(folder / POLICY, policy)
     # of the folder the factors alone: the other terms follow from the first model and from where the loop is now
-    factors = [term for term in written if isinstance(term, ChemicalClassesConfig)]
-    return _with(before, [*objective(whole.objective, energy=energy, known=known), *factors], policy=policy)
+    own = [term for term in written if isinstance(term, ChemicalClassesConfig)]
+    return _with(before, [*objective(whole.objective, energy=energy, known=known), *own], policy=policy)
 
 
 def evenness(model: Model, *, seed: int) -> float:
