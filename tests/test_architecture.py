@@ -17,6 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
     "errors",
+    "terminal",
     "progress",
     "section",
     "member_layers",

@@ -33,6 +33,10 @@ class CheckpointError(CrystalGFNError):
     """A run folder or weights file is missing, incomplete or does not fit."""
 
 
+class TrustError(CrystalGFNError):
+    """A folder asks for code, a network or a file outside the folder, and the user has not said that it is trusted."""
+
+
 def nearest(found: str, allowed: Iterable[str]) -> str:
     """Return `` (nearest: 'x')`` for the closest of ``allowed``, or an empty string."""
     match = difflib.get_close_matches(str(found), [str(a) for a in allowed], n=1, cutoff=0.5)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from crystalgfn.terminal import console
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -50,16 +52,15 @@ class ProgressBar:
 
     def _open(self) -> tuple[Progress, TaskID]:
         # imported here: rich costs more than many runs that never show a bar
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console(stderr=True),
             transient=True,
         )
         task = progress.add_task(self._description, total=self._total, rate="")

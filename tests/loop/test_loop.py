@@ -115,9 +115,9 @@ def test_it_stops_when_learning_no_longer_helps(whole, tmp_path, monkeypatch):
     folder, log, _ = whole
     copy, said, learn = shutil.copytree(folder, tmp_path / "loop"), [], module.learn_round
 
-    def learned(labels, where, *, base, new):
+    def learned(labels, where, *, base, new, trust):
         if where.name == "round-1":
-            return learn(labels, where, base=base, new=new)
+            return learn(labels, where, base=base, new=new, trust=trust)
         return Lesson(None, {"n": 6, "mae": 0.1}, {"n": 6, "mae": 0.2})
 
     monkeypatch.setattr(module, "learn_round", learned)

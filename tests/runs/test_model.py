@@ -159,7 +159,7 @@ def posterior(run, tmp_path_factory):
 
 
 def test_samples_of_a_posterior_are_weighted_to_prior_times_reward(run, posterior):
-    columns = load(posterior).sample(500, seed=0).columns
+    columns = load(posterior, trust=True).sample(500, seed=0).columns
     log_weight = columns["log_reward"] + columns["log_prior"] - columns["log_pf"]
     np.testing.assert_allclose(columns["log_weight"], log_weight, rtol=1e-5, atol=1e-4)
     near = columns["log_prior"] - columns["log_pf"]  # hardly trained: still near the prior
@@ -175,7 +175,7 @@ def test_samples_of_a_posterior_are_weighted_to_prior_times_reward(run, posterio
 
 def test_a_posterior_under_narrower_constraints_keeps_its_prior(posterior):
     """The mean of P_prior / P_F is the share of the prior's crystals that satisfy the constraints."""
-    model = load(posterior)
+    model = load(posterior, trust=True)
     whole = model.prior.policy.sample(4000, model.space, generator=torch.Generator().manual_seed(0)).states
     oxygen = 1 + model.space.elements.index(8)
     share = float((whole.elements == oxygen).any(1).double().mean())
@@ -189,7 +189,7 @@ def test_a_posterior_under_narrower_constraints_keeps_its_prior(posterior):
 
 
 def test_likelihoods_of_a_posterior_come_with_those_of_its_prior(run, posterior):
-    model = load(posterior)
+    model = load(posterior, trust=True)
     samples = model.sample(60, seed=4)
     found = model.likelihoods(samples, trajectories=200).columns
     of_prior = load(run).likelihoods(samples, trajectories=200).columns

@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from crystalgfn import __version__
 from crystalgfn.cli.command import strict
 from crystalgfn.errors import CrystalGFNError
+from crystalgfn.terminal import echo, one_line
 
 VERBS = {
     "train": "Train a sampler from a preset or a configuration file.",
@@ -65,7 +66,7 @@ app = typer.Typer(
 
 def _print_version(value: bool) -> None:
     if value:
-        typer.echo(f"crystalgfn {__version__}")
+        echo(f"crystalgfn {__version__}")
         raise typer.Exit
 
 
@@ -125,7 +126,6 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    # one line, without control characters that a hostile file could send to the terminal
-    line = " ".join("".join(c if c.isprintable() else " " for c in message).split())
-    print(f"error: {line}", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError, ValueError):  # the reader of a pipe may have gone
+        echo(f"error: {one_line(message)}", err=True)
     sys.exit(code)

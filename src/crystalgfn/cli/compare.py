@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import hull_choices
 
 app = typer.Typer()
@@ -15,7 +16,7 @@ app = typer.Typer()
 @app.command()
 def compare(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(metavar="A B [C ...]", help="Crystals tables, runs, presets or structures.", show_default=False),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Page to write.")] = Path("compare.html"),
@@ -37,6 +38,7 @@ def compare(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from each model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    trust: Trust = False,
 ) -> None:
     """Write one page with the same numbers and figures for each, side by side."""
     from dataclasses import replace
@@ -49,10 +51,11 @@ def compare(
 
     if len(sources) < 2:
         raise DataError(f"compare: found {len(sources)} input, allowed: two or more")
-    items = [sampled(s, n, seed) if is_model(s) else read_data(s) for s in sources]
+    items = [sampled(s, n, seed, trust=trust) if is_model(s) else read_data(s, trust=trust) for s in sources]
     names = [item.name for item in items]
     if len(set(names)) < len(names):  # files from several folders have one name
         items = [
-            replace(item, name=f"{s.resolve().parent.name}/{item.name}") for s, item in zip(sources, items, strict=True)
+            replace(item, name=f"{Path(s).resolve().parent.name}/{item.name}")
+            for s, item in zip(sources, items, strict=True)
         ]
-    write(build(items, read_references(reference or [], hull=hull), smact=smact), output, figures)
+    write(build(items, read_references(reference or [], hull=hull, trust=trust), smact=smact), output, figures)

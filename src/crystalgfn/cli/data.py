@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
+from crystalgfn.terminal import echo
+
 app = typer.Typer(no_args_is_help=True, help="Tables to train property models on.")
 importing = typer.Typer(
     no_args_is_help=True,
@@ -33,7 +36,7 @@ def matbench(
     from crystalgfn.datasets.matbench import MatBench
 
     check_output(output)
-    typer.echo(import_source(MatBench(folder=folder, limit=limit), output, restart=restart).summary())
+    echo(import_source(MatBench(folder=folder, limit=limit), output, restart=restart).summary())
 
 
 @importing.command()
@@ -64,7 +67,7 @@ def mp(
         include_gnome=gnome,
         limit=limit,
     )
-    typer.echo(import_source(source, output, restart=restart).summary())
+    echo(import_source(source, output, restart=restart).summary())
 
 
 @importing.command("csv")
@@ -87,7 +90,7 @@ def csv_file(
 
     check_output(output)
     source = CsvFile(path, labels=_pairs(label or []), keep=keep or (), limit=limit)
-    typer.echo(import_source(source, output, restart=restart).summary())
+    echo(import_source(source, output, restart=restart).summary())
 
 
 @app.command("from-structures")
@@ -99,14 +102,15 @@ def from_structures(
         bool, typer.Option("--flagged", help="Take candidates that the sanity checks doubt as well.")
     ] = False,
     restart: Restart = False,
+    trust: Trust = False,
 ) -> None:
     """Write relaxed candidates as rows to train a property model on, labelled by their potential."""
     from crystalgfn.datasets import check_output, import_source
     from crystalgfn.datasets.candidates import VOLUMES, CandidateFolder
 
     check_output(output)
-    source = CandidateFolder(folder, volumes=VOLUMES if scaled else (), flagged=flagged)
-    typer.echo(import_source(source, output, restart=restart).summary())
+    source = CandidateFolder(folder, volumes=VOLUMES if scaled else (), flagged=flagged, trust=trust)
+    echo(import_source(source, output, restart=restart).summary())
 
 
 def _pairs(options: list[str]) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:
     from crystalgfn.crystals.crystal import Crystals
@@ -35,11 +37,11 @@ def demo(
     hull: Annotated[str, typer.Option("--hull", help=f"Hull to judge by: {hull_choices()}.")] = BUILTIN,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    trust: Trust = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a demo that was stopped.")] = False,
 ) -> None:
     """Sample, place, relax, judge: writes crystals.csv and .parquet, CIF files, the table of candidates, a page."""
-    from rich.console import Console
-
+    from crystalgfn.files.folders import work_folder
     from crystalgfn.report.demo import classes_table, judged_table, verdict
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
@@ -49,25 +51,28 @@ def demo(
     from crystalgfn.structures.candidates.workers import Tools
 
     judge = load_hull(hull)
-    loaded = load(model)
+    loaded = load(model, trust=trust)
     output.mkdir(parents=True, exist_ok=True)
     crystals = loaded.sample(n, seed=seed)
     for suffix in ("csv", "parquet"):
         getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
-    Console().print(classes_table(crystals))
+    console().print(classes_table(crystals))
     chosen = choose(loaded, crystals, candidates, hull=judge, seed=seed)
     table = output / "chosen.parquet"
     chosen.to_parquet(table)
-    typer.echo(
+    echo(
         f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, of five "
         "classes in turn, the most probable first\n"
     )
     settings = SearchSettings(placements=20, relaxed=1, seed=seed)
-    folder = run(table, output / "structures", Tools(hull=hull), settings, n=None, workers=workers, resume=resume)
+    where, tools = output / "structures", Tools(hull=hull)
+    if where.is_symlink():
+        work_folder(where)
+    folder = run(table, where, tools, settings, n=None, workers=workers, resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
-    Console().print(judged_table(results))
-    typer.echo(f"\n{verdict(results, judge.elements)}")
-    typer.echo(f"tables and CIF files: {folder.path}{_page(folder.path, output / 'report.html')}")
+    console().print(judged_table(results))
+    echo(f"\n{verdict(results, judge.elements)}")
+    echo(f"tables and CIF files: {folder.path}{_page(folder.path, output / 'report.html')}")
 
 
 def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import hull_choices
+from crystalgfn.terminal import console, echo, one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,7 +30,7 @@ EXACT = 2_000
 @app.command()
 def evaluate(
     data: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="CRYSTALS|MODEL|STRUCTURES",
             help="A crystals table, a run folder or preset, or a folder of structures (of crystalgfn, or CIF files).",
@@ -55,11 +57,10 @@ def evaluate(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    trust: Trust = False,
 ) -> None:
     """Measure validity, uniqueness, novelty, stability, diversity and weights; every number names its method."""
     import json
-
-    from rich.console import Console
 
     from crystalgfn.cli.models import is_model, samples_of
     from crystalgfn.evaluation.inputs import evaluate as measure
@@ -67,22 +68,22 @@ def evaluate(
     from crystalgfn.files.atomic import write_text
     from crystalgfn.runs.model import load
 
-    references = read_references(reference or [], hull=hull)
-    model = load(str(data)) if is_model(data) else None
-    crystals = read_data(data) if model is None else samples_of(model, data, n, seed)
+    references = read_references(reference or [], hull=hull, trust=trust)
+    model = load(data, trust=trust) if is_model(data) else None
+    crystals = read_data(data, trust=trust) if model is None else samples_of(model, data, n, seed, trust=trust)
     summary = measure(crystals, references, smact=smact)
     if model is not None:
         summary["metrics"]["likelihood"] = _likelihood(model, crystals, references, seed)
     write_text(output, json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False))
-    console = Console()
-    console.print(_table(summary))
+    screen = console()
+    screen.print(_table(summary))
     if "stability" in summary["metrics"]:
-        console.print(_sun_table(summary["metrics"]["stability"]))
+        screen.print(_sun_table(summary["metrics"]["stability"]))
     if "second_opinion" in summary["metrics"]:
-        console.print(_opinion_table(summary["metrics"]["second_opinion"]))
+        screen.print(_opinion_table(summary["metrics"]["second_opinion"]))
     for file, reason in summary["broken"].items():
-        typer.echo(f"left out: {file}: {reason}", err=True)
-    typer.echo(f"written to {output}")
+        echo(one_line(f"left out: {file}: {reason}"), err=True)
+    echo(f"written to {output}")
 
 
 def _likelihood(model: Model, samples: Data, references: References, seed: int) -> Numbers:
@@ -112,22 +113,20 @@ def _likelihood(model: Model, samples: Data, references: References, seed: int) 
 
 
 def _table(summary: dict[str, Any]) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(summary["input"]["name"]), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=summary["input"]["name"], title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading, justify in (("number", "left"), ("value", "right"), ("method", "left")):
         table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
             if group != "second_opinion" and not name.startswith("sun_"):  # these have tables of their own
-                table.add_row(f"{group}.{name}", _text(number), escape(number["method"]))
+                table.add_row(f"{group}.{name}", _text(number), number["method"])
     return table
 
 
 def _sun_table(numbers: Numbers) -> Table:
     """S.U.N. and its corrections: a column for each threshold."""
-    from rich.markup import escape
     from rich.table import Table
 
     from crystalgfn.evaluation.sun import CORRECTIONS
@@ -143,13 +142,12 @@ def _sun_table(numbers: Numbers) -> Table:
         missing = own[-1]["value"] is None
         source = numbers["e_above_hull"]["method"].removeprefix("median ")
         about = f"by {source}" if name == "sun" else CORRECTIONS[name.removeprefix("sun_")].about
-        table.add_row(name, *map(_text, own), escape(own[-1]["method"] if missing else about))
+        table.add_row(name, *map(_text, own), own[-1]["method"] if missing else about)
     return table
 
 
 def _opinion_table(numbers: Numbers) -> Table:
     """What two potentials say: a row for all crystals, and one for each chemical class."""
-    from rich.markup import escape
     from rich.table import Table
 
     from crystalgfn.evaluation.chemical_classes import CLASSES
@@ -157,7 +155,7 @@ def _opinion_table(numbers: Numbers) -> Table:
 
     by = numbers["difference"]["method"].removeprefix("mean of ")
     title = f"Second opinion: shares at energies above hull <= {OF_CLASSES:g} eV/atom; difference: {by}"
-    table = Table(title=escape(title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     heads = ("second_opinion.*", "handed in", "judged", "sun_first", "sun_second", "sun_both", "agreement")
     for heading in (*heads, "difference", "absolute"):
         table.add_column(heading, justify="left" if heading == heads[0] else "right")

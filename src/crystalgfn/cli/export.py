@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.structures.export.formats import FORMATS
+from crystalgfn.terminal import echo
 
 app = typer.Typer()
 
@@ -33,6 +35,7 @@ def export(
             "spreadsheet runs as a formula.",
         ),
     ] = "genbench",
+    trust: Trust = False,
 ) -> None:
     """Write the relaxed structures of a folder, or a table, into one file for other tools."""
     from crystalgfn.errors import DataError, nearest
@@ -41,13 +44,13 @@ def export(
     if form not in _together():
         raise DataError(f"--format: found {form!r}, allowed: {', '.join(_together())}{nearest(form, _together())}")
     if form == SPREADSHEET:
-        typer.echo(f"{_spreadsheet(folder, output)} rows written to {output}")
+        echo(f"{_spreadsheet(folder, output)} rows written to {output}")
         return
-    candidates = RunFolder.existing(folder)
+    candidates = RunFolder.existing(folder, trust=trust)
     written = candidates.export(form, output)
     crystals = len(candidates.done())
     missing = f"; {crystals - written} of {crystals} crystals have none" if written < crystals else ""
-    typer.echo(f"{written} structures written to {output}{missing}")
+    echo(f"{written} structures written to {output}{missing}")
 
 
 def _spreadsheet(path: Path, output: Path) -> int:

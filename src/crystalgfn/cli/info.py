@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from crystalgfn import __version__
+from crystalgfn.terminal import console
 
 app = typer.Typer()
 
@@ -23,10 +24,9 @@ OPTIONAL = {"matminer": "data", "mp-api": "data", "chgnet": "strain", "tensorboa
 @app.command()
 def info() -> None:
     """Print versions, hardware, presets and property models."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True, highlight=False)
+    screen = console(soft_wrap=True, highlight=False)
     for title, rows in (
         ("crystalgfn", [("version", __version__), ("folder", str(Path(__file__).parents[1]))]),
         ("machine", _machine()),
@@ -40,7 +40,7 @@ def info() -> None:
         table.add_column(overflow="fold")
         for name, value in rows:
             table.add_row(name, value)
-        console.print(table)
+        screen.print(table)
 
 
 def _machine() -> list[tuple[str, str]]:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
+from crystalgfn.terminal import echo
 
 app = typer.Typer()
 
@@ -26,6 +28,7 @@ def judge(
         typer.Option("--second-below", help="Ask only up to this energy above hull, eV/atom.", show_default=False),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    trust: Trust = False,
 ) -> None:
     """Ask a second potential about relaxed structures, and write its energies and flags into their folder.
 
@@ -34,8 +37,8 @@ def judge(
     from crystalgfn.structures.candidates.judging import judge as ask
     from crystalgfn.structures.candidates.opinions import AGREES, has_opinion
 
-    written = ask(folder, second, references=second_references, below=second_below, workers=workers)
+    written = ask(folder, second, references=second_references, below=second_below, workers=workers, trust=trust)
     rows = list(written.rows())
     asked = [row for row in rows if has_opinion(row, second)]
     agreed = sum(row.second_opinion == AGREES for row in asked)
-    typer.echo(f"{second} on {len(asked)} of {len(rows)} crystals: {agreed} agree, {len(asked) - agreed} flagged")
+    echo(f"{second} on {len(asked)} of {len(rows)} crystals: {agreed} agree, {len(asked) - agreed} flagged")

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from crystalgfn.cli.limits import asked_limits, with_limits
+from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.terminal import console, echo
 
 app = typer.Typer()
 
@@ -31,11 +33,10 @@ def loop(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a loop that was stopped.")] = False,
+    trust: Trust = False,
     **limits: Any,
 ) -> None:
     """Sample, relax, learn from the outcomes, train the sampler on; a row in rounds.csv after each round."""
-    from rich.console import Console
-
     from crystalgfn.loop.labels import STRUCTURES
     from crystalgfn.loop.plan import Plan
     from crystalgfn.loop.rounds import loop as run_loop
@@ -50,15 +51,15 @@ def loop(
         iterations=iterations,
         seed=seed,
     )
-    log = run_loop(plan, output, workers=workers, resume=resume, say=typer.echo)
-    console = Console()
-    (console if console.is_terminal else Console(width=120)).print(_table(log))
+    log = run_loop(plan, output, workers=workers, resume=resume, trust=trust, say=echo)
+    screen = console()
+    (screen if screen.is_terminal else console(width=120)).print(_table(log))
     last = output / f"round-{len(log) - 1}"
-    typer.echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
+    echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
     if len(log) > 1:
-        command = f"crystalgfn sample {last / 'sampler'} -n 1000 --resample -o more.parquet"
-        typer.echo(f"more samples, with the same limits: {command}")
-    typer.echo(f"labels of all rounds: {output / 'labels.parquet'}; written to {output}")
+        again = f"crystalgfn sample {last / 'sampler'} -n 1000 --resample -o more.parquet{' --trust' * trust}"
+        echo(f"more samples, with the same limits: {again}")
+    echo(f"labels of all rounds: {output / 'labels.parquet'}; written to {output}")
 
 
 def _table(log: list[dict[str, Any]]) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crystalgfn.errors import CrystalGFNError
+from crystalgfn.terminal import console, echo, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,15 +26,13 @@ def properties(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every element.")] = False,
 ) -> None:
     """List properties with unit, error on held-out data, the elements they know, and where they come from."""
-    from rich.console import Console
-
     from crystalgfn.properties.registry import available
 
     descriptions = [_describe(name) for name in names] if names else [_describe_or_report(name) for name in available()]
     if as_json:
-        typer.echo(json.dumps(descriptions, indent=1, ensure_ascii=False))
+        echo(json.dumps(descriptions, indent=1, ensure_ascii=False))
         return
-    _show(descriptions, Console(highlight=False))
+    _show(descriptions, console(highlight=False))
 
 
 def _describe(name: str) -> dict[str, Any]:
@@ -57,12 +56,12 @@ def _describe_or_report(name: str) -> dict[str, Any]:
         return {"name": name, "unit": "", "error": "", "elements": [], "source": f"broken: {error}"}
 
 
-def _show(descriptions: list[dict[str, Any]], console: Console) -> None:
+def _show(descriptions: list[dict[str, Any]], screen: Console) -> None:
     """Print a table on a terminal, and elsewhere lines of text with tabs between columns."""
     rows = [[_text(column, description[column]) for column in COLUMNS] for description in descriptions]
-    if not console.is_terminal:
+    if not screen.is_terminal:
         for row in [list(COLUMNS), *rows]:
-            typer.echo("\t".join(row))
+            echo("\t".join(row))
         return
     from rich.table import Table
 
@@ -71,10 +70,10 @@ def _show(descriptions: list[dict[str, Any]], console: Console) -> None:
         table.add_column(column, no_wrap=column in ("name", "unit"), overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console.print(table)
+    screen.print(table)
 
 
 def _text(column: str, value: Any) -> str:
     if column == "elements":
         return "all" if value is None else str(len(value))
-    return str(value) or "-"
+    return one_line(value) or "-"

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.errors import ConfigError
+from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:
     from crystalgfn.proxies.phases import Phase
@@ -60,10 +62,12 @@ def train(
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads; results repeat exactly for the same number.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name in the card; by default the folder's.")] = None,
+    trust: Trust = False,
 ) -> None:
     """Train a model of the formation energy, the band gap, the energy above the hull, or any column of numbers."""
     import torch
 
+    from crystalgfn.files.trust import opened
     from crystalgfn.proxies.workflow import FitOptions, fit_model
 
     torch.set_num_threads(threads)
@@ -85,7 +89,9 @@ def train(
         resume=resume,
         name=name,
     )
-    _print_metrics(fit_model(data, output, options=options, progress=_epochs))
+    with opened(None, trust=trust):
+        card = fit_model(data, output, options=options, progress=_epochs)
+    _print_metrics(card)
 
 
 @app.command()
@@ -96,13 +102,14 @@ def evaluate(
     relaxed: Annotated[Path | None, typer.Option(help="Relaxed samples, for energy_above_hull.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
+    trust: Trust = False,
 ) -> None:
     """Measure the errors of a model."""
     from crystalgfn.files.atomic import write_text
     from crystalgfn.proxies.models import ProxyProperty
     from crystalgfn.proxies.workflow import evaluate_file
 
-    model = ProxyProperty.load(proxy)
+    model = ProxyProperty.load(proxy, trust=trust)
     metrics, table = evaluate_file(model, data, strained=strained, relaxed=relaxed)
     if output is not None:
         numbers = {"name": model.name, "data_sha256": table.sha256, **metrics}
@@ -115,6 +122,7 @@ def predict(
     proxy: Annotated[str, typer.Argument(help="Model folder or name of a shipped model.")],
     crystals: Annotated[Path, typer.Argument(help="Crystals table, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The table with the prediction, .csv or .parquet.")],
+    trust: Trust = False,
 ) -> None:
     """Add a model's prediction and its spread to a table."""
     from crystalgfn.crystals.crystal import Crystals
@@ -123,13 +131,13 @@ def predict(
 
     if output.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"{output}: unknown ending {output.suffix!r}, allowed: .csv, .parquet")
-    model = ProxyProperty.load(proxy)
+    model = ProxyProperty.load(proxy, trust=trust)
     result = with_prediction(model, Crystals.from_file(crystals))
     if output.suffix == ".csv":
         result.to_csv(output)
     else:
         result.to_parquet(output)
-    typer.echo(f"{output}: {len(result):,} crystals with {model.name}")
+    echo(f"{output}: {len(result):,} crystals with {model.name}")
 
 
 @contextmanager
@@ -152,13 +160,12 @@ def _epochs(phases: Sequence[Phase], unit: str) -> Iterator[Report]:
                 error = f": validation MAE {epoch.validation_mae:.4f} {unit}" if epoch.validation_mae else ""
                 extra = f", strained {epoch.extra_mae:.4f}" if epoch.extra_mae else ""
                 best = " (best)" if epoch.best else ""
-                typer.echo(f"{phase}, epoch {epoch.number + 1}{error}{extra}{best}, {seconds:.0f} s", err=True)
+                echo(f"{phase}, epoch {epoch.number + 1}{error}{extra}{best}, {seconds:.0f} s", err=True)
 
         yield report
 
 
 def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
-    from rich.console import Console
     from rich.table import Table as RichTable
 
     from crystalgfn.proxies.card_text import (
@@ -173,9 +180,9 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
         within_line,
     )
 
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)  # a file has no width, so that nothing is cut off
+    screen = console()
+    if not screen.is_terminal:
+        screen = console(width=160)  # a file has no width, so that nothing is cut off
 
     def show(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table = RichTable(title=title, title_justify="left")
@@ -183,19 +190,19 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
             table.add_column(column, justify="left" if index == 0 else "right")
         for row in rows:
             table.add_row(*row)
-        console.print(table)
+        screen.print(table)
 
     metrics = card["metrics"]
     real = metrics["real"]
     show(f"{card['property']}, {card['unit']}, {real['rows']} rows", REAL_HEADER, real_rows(real))
     for kind in ("metals", "classes"):
         if kind in real:
-            console.print(class_line(real[kind], kind))
+            screen.print(class_line(real[kind], kind))
     if "formation_energy" in metrics:
-        console.print(formation_line(metrics))
+        screen.print(formation_line(metrics))
     if "relaxed" in metrics:
         show("Held-back relaxed samples, eV/atom", RELAXED_HEADER, relaxed_rows(metrics["relaxed"]))
-        console.print(within_line(metrics["relaxed"]))
+        screen.print(within_line(metrics["relaxed"]))
     if "strained" in metrics:
         show("Strained copies, eV/atom", STRAINED_HEADER, strained_rows(metrics["strained"]))
     for title, key in (("element", "elements"), ("space group", "space_groups")):

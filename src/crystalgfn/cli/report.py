@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.errors import DataError
 from crystalgfn.stability.load import hull_choices
+from crystalgfn.terminal import echo
 
 if TYPE_CHECKING:
     from crystalgfn.report.page.document import Page
@@ -19,7 +21,7 @@ app = typer.Typer()
 @app.command()
 def report(
     source: Annotated[
-        Path,
+        str,
         typer.Argument(
             metavar="CRYSTALS|MODEL|STRUCTURES",
             help="A crystals table, a run folder or preset, or a folder of structures (of crystalgfn, or CIF files).",
@@ -59,29 +61,35 @@ def report(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    trust: Trust = False,
 ) -> None:
     """Write one self-contained page: candidates, figures, numbers with methods, provenance."""
     from dataclasses import replace
 
     from crystalgfn.cli.models import is_model, sampled
     from crystalgfn.evaluation.inputs import read_data, read_references
+    from crystalgfn.files.trust import opened
     from crystalgfn.report.page.build import read_metrics
     from crystalgfn.report.page.build import report as build
     from crystalgfn.runs.folder import METRICS
 
     model = is_model(source)
-    metrics = read_metrics(source / METRICS) if model and (source / METRICS).is_file() else None
-    data = sampled(source, n, seed) if model else read_data(source)
+    curves = Path(source) / METRICS
+    data = sampled(source, n, seed, trust=trust) if model else read_data(source, trust=trust)
+    metrics = None
+    if "run" in data.provenance and curves.is_file():
+        with opened(source, trust=trust):
+            metrics = read_metrics(curves)
     if constraints is not None:
         from crystalgfn.config import load_config
 
         if data.candidates is not None:
             raise DataError("--constraints: found structures, which relaxing may have changed, allowed: samples")
-        data = replace(data, constraints=load_config(constraints).constraints.model_dump())
+        data = replace(data, constraints=load_config(constraints, trust=trust).constraints.model_dump())
     page = build(
         data,
-        read_references(reference or [], hull=hull),
-        baseline=None if baseline is None else read_data(baseline),
+        read_references(reference or [], hull=hull, trust=trust),
+        baseline=None if baseline is None else read_data(baseline, trust=trust),
         metrics=metrics,
         smact=smact,
     )
@@ -95,9 +103,9 @@ def write(page: Page, output: Path, figures: Path | None = None) -> None:
 
     text = render(page)
     write_text(output, text)
-    typer.echo(f"written to {output} ({len(text.encode()) / 1e6:.1f} MB)")
+    echo(f"written to {output} ({len(text.encode()) / 1e6:.1f} MB)")
     if figures is not None:
         from crystalgfn.report.page.static import write_figures
 
         paths = write_figures([f for section in page.sections for f in section.figures], figures)
-        typer.echo(f"{len(paths)} figures written to {figures}")
+        echo(f"{len(paths)} figures written to {figures}")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from crystalgfn.cli.limits import asked_limits, weights, with_limits
+from crystalgfn.cli.options import Trust
 from crystalgfn.errors import ConfigError
+from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:
     from crystalgfn.crystals.crystal import Crystals
@@ -66,6 +68,7 @@ def sample(
             "--finetune", metavar="SECONDS", min=1.0, help="Learn on first, in this space.", rich_help_panel=_TARGET
         ),
     ] = None,
+    trust: Trust = False,
     **limits: Any,
 ) -> None:
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
@@ -77,7 +80,7 @@ def sample(
     check_device(device)
     if pool is not None and not resample:
         raise ConfigError("--pool: chooses samples for --resample, which is not given")
-    loaded = load(model, device=device)
+    loaded = load(model, device=device, trust=trust)
     narrower = asked_limits(limits)
     if narrower:
         loaded = loaded.restricted(**narrower)
@@ -97,7 +100,7 @@ def sample(
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
         _stream(loaded, output, n, seed, Shown(best, pareto), manifest, restart=restart)
-    typer.echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
+    echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
 
 
 class Shown(NamedTuple):
@@ -195,24 +198,21 @@ def _finetuned(model: Model, seconds: float, seed: int) -> Model:
         better = model.finetuned(
             seconds=seconds, seed=seed, report=lambda _, done: bar.advance(int(100 * done) - bar.completed)
         )
-    typer.echo(
-        f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {relative_size(better):.1%} after"
-    )
+    echo(f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {relative_size(better):.1%} after")
     return better
 
 
 def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, model: Model) -> None:
-    from rich.console import Console
 
     from crystalgfn.report.summary import REWARD, best_table
 
     energy, also = model.target.reward.ranking
     if top is not None:
-        Console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
+        console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
     if edge is not None:
         columns = [term.criterion.column for term in model.target.reward.terms]
-        typer.echo(f"Pareto front: {len(edge)} of {n:,} samples are beaten by none in every term")
-        Console().print(best_table(edge, FRONT_SHOWN, energy=REWARD, total=len(edge), also=columns))
+        echo(f"Pareto front: {len(edge)} of {n:,} samples are beaten by none in every term")
+        console().print(best_table(edge, FRONT_SHOWN, energy=REWARD, total=len(edge), also=columns))
 
 
 def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> None:
@@ -220,7 +220,7 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
 
     size, uncut = effective_sample_size(truncated(log_weights)), effective_sample_size(log_weights)
     few = f"; a few of them carry most of the weight, without a limit on weights {uncut:,.0f}" * (uncut < 0.5 * size)
-    typer.echo(
+    echo(
         f"effective sample size of the {what}: {size:,.0f} of {len(log_weights):,} ({size / len(log_weights):.1%}): "
         f"averages weighted by log_weight are as precise as those of {size:,.0f} crystals drawn from the target itself"
         f"{few}"
@@ -228,9 +228,7 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
     if groups is not None:
         error = share_error(groups, size)
         enough = "enough for shares" if error <= ENOUGH else "not enough for shares: a larger --pool, or --finetune"
-        typer.echo(
-            f"shares of the {groups} space groups are off by about {error:.2f} (total variation) by chance; {enough}"
-        )
+        echo(f"shares of the {groups} space groups are off by about {error:.2f} (total variation) by chance; {enough}")
 
 
 FRONT_SHOWN = 20

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import BUILTIN, hull_choices
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
+from crystalgfn.terminal import console, echo
 
 app = typer.Typer()
 
@@ -71,6 +73,7 @@ def structures(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    trust: Trust = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
 ) -> None:
     """Turn crystals into structures with atoms: placed, relaxed, ranked by energy above hull.
@@ -106,7 +109,7 @@ def structures(
         time_limit_s=time_limit,
         seed=seed,
     )
-    folder = run(crystals, output, tools, settings, n=n, workers=workers, compare=compare, resume=resume)
+    folder = run(crystals, output, tools, settings, n=n, workers=workers, compare=compare, resume=resume, trust=trust)
     report(folder.path, best)
 
 
@@ -114,16 +117,14 @@ def report(folder: Path, best: int) -> None:
     """Print the best candidates of a folder, and the number of candidates by status."""
     from collections import Counter
 
-    from rich.console import Console
-
     from crystalgfn.report.candidates import candidates_table, resting_on
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
     candidates = CandidateTable.read(folder / TABLE)
     table = candidates_table(candidates, best) if best else None
     if table is not None:
-        Console().print(table)
+        console().print(table)
     if resting := resting_on(candidates):
-        typer.echo(resting)
+        echo(resting)
     counts = Counter(row.status for row in candidates.rows)
-    typer.echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")
+    echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

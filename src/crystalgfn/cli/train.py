@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crystalgfn.cli.options import Trust
+from crystalgfn.terminal import echo
+
 if TYPE_CHECKING:
     from crystalgfn.config import Config
 
@@ -32,6 +35,7 @@ def train(
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="CPU threads.", show_default=False)] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard events.")] = False,
+    trust: Trust = False,
     report: Annotated[
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder, at the end or on Ctrl-C.")
     ] = True,
@@ -40,8 +44,10 @@ def train(
     import torch
 
     from crystalgfn.cli.device import check_device
-    from crystalgfn.config import CONFIG, load_config
+    from crystalgfn.cli.models import consent
+    from crystalgfn.config import CONFIG, load_config, run_folder
     from crystalgfn.errors import ConfigError
+    from crystalgfn.files.trust import opened
     from crystalgfn.runs.build import POLICY
 
     check_device(device)
@@ -49,32 +55,36 @@ def train(
         torch.set_num_threads(threads)
     changes = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
     paths = [f"training.data.path={json.dumps(str(data))}"] if data is not None else []
-    resolved = load_config(config, [*changes, *paths])
+    resolved = load_config(config, [*changes, *paths], trust=trust)
     if resolved.is_prior and tensorboard:
         raise ConfigError("--tensorboard: not written for priors; metrics.csv has a row for every epoch")
+    given = [output, *([data] if data is not None else [])]
     try:
-        if resolved.is_prior:
-            _train_prior(resolved, output, resume=resume, device=device)
-        else:
-            _train(resolved, output, resume=resume, device=device, tensorboard=tensorboard)
+        with opened(run_folder(config), trust=trust, also=given):
+            if resolved.is_prior:
+                _train_prior(resolved, output, resume=resume, device=device, trust=trust)
+            else:
+                _train(resolved, output, resume=resume, device=device, tensorboard=tensorboard, trust=trust)
     except KeyboardInterrupt:
         if (output / CONFIG).is_file():
             again = ["crystalgfn", "train", config, *([str(data)] if data is not None else []), "-o", str(output)]
             again += [f"--set={key}" for key in changes]
             again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
             again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
-            typer.echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
+            again += ["--trust"] * trust
+            echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
             if report and (output / POLICY).is_file():
                 _report(output)
         raise
     if report:
         _report(output)
-    typer.echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet")
+    echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet{consent(output)}")
 
 
-def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool) -> None:
+def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool, trust: bool) -> None:
     """Train on a reward, and show progress and result."""
     from crystalgfn.cli.training_view import TrainingView
+    from crystalgfn.files.reading import read_json
     from crystalgfn.gflownet.posterior import Posterior
     from crystalgfn.gflownet.trainer import Progress
     from crystalgfn.runs.training import POSTERIOR
@@ -88,35 +98,34 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
             last[:] = [progress]
 
         trainer = run_training(
-            config, output, resume=resume, device=device, tensorboard=tensorboard, on_iteration=after
+            config, output, resume=resume, device=device, tensorboard=tensorboard, trust=trust, on_iteration=after
         )
     if last:
-        typer.echo(
+        echo(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
             f"{trainer.nonfinite} updates left out as not finite"
         )
     if config.training.prior is not None:
-        found = json.loads((output / POSTERIOR).read_text(encoding="utf-8"))
-        typer.echo(str(Posterior(**found)))
+        echo(str(read_json(output / POSTERIOR, Posterior)))
 
 
-def _train_prior(config: Config, output: Path, *, resume: bool, device: str) -> None:
+def _train_prior(config: Config, output: Path, *, resume: bool, device: str, trust: bool) -> None:
     """Train on real crystals, with a line for the data and for every epoch on stderr, and show the result."""
     from crystalgfn.gflownet.prior import Epoch
     from crystalgfn.runs.prior import train_prior
     from crystalgfn.runs.prior_data import PriorData
 
     def before(data: PriorData) -> None:
-        typer.echo(str(data), err=True)
+        echo(str(data), err=True)
 
     def after(epoch: Epoch) -> None:
         parts = ", ".join(f"{name.replace('_', ' ')} {nats:.2f}" for name, nats in epoch.by_stage.items())
         held_out = f", held out {epoch.validation:.3f} nats ({parts})" if epoch.validation == epoch.validation else ""
-        typer.echo(f"epoch {epoch.epoch}: training {epoch.train:.3f}{held_out}{', best' * epoch.best}", err=True)
+        echo(f"epoch {epoch.epoch}: training {epoch.train:.3f}{held_out}{', best' * epoch.best}", err=True)
 
-    trainer = train_prior(config, output, resume=resume, device=device, on_start=before, on_epoch=after)
+    trainer = train_prior(config, output, resume=resume, device=device, trust=trust, on_start=before, on_epoch=after)
     held_out = f", {sum(trainer.best_nats.values()):.3f} nats a held-out crystal" if len(trainer.held_out) else ""
-    typer.echo(
+    echo(
         f"weights of epoch {trainer.best_epoch} of {trainer.epoch}{held_out}; {trainer.cpu_seconds:,.0f} CPU seconds; "
         f"{trainer.nonfinite} updates left out as not finite"
     )
@@ -127,11 +136,21 @@ def _report(run: Path) -> None:
     from importlib.util import find_spec
 
     if find_spec("plotly") is None:
-        typer.echo("no report.html: pip install 'crystalgfn[report]', then crystalgfn report " + str(run), err=True)
+        echo("no report.html: pip install 'crystalgfn[report]', then crystalgfn report " + str(run), err=True)
         return
     from crystalgfn.cli.report import report as write_report
 
-    write_report(run, run / "report.html", reference=None, baseline=None, figures=None, n=REPORTED, seed=0, smact=False)
+    write_report(  # what the user has just trained
+        str(run),
+        run / "report.html",
+        reference=None,
+        baseline=None,
+        figures=None,
+        n=REPORTED,
+        seed=0,
+        smact=False,
+        trust=True,
+    )
 
 
 REPORTED = 1_000

@@ -18,6 +18,7 @@ from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.progress import DELAY_S
 from crystalgfn.rewards.terms.term import Criterion
 from crystalgfn.runs.build import build_reward
+from crystalgfn.terminal import console, echo, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -69,7 +70,7 @@ class TrainingView:
             return
         self._shown = now
         if not self._on_terminal:
-            print(f"{self._count(progress)}, {', '.join(self._texts(progress, now))}", file=sys.stderr, flush=True)  # noqa: T201
+            echo(f"{self._count(progress)}, {', '.join(self._texts(progress, now))}", err=True)
             return
         if self._live is None:
             self._live = _open()
@@ -114,14 +115,13 @@ class TrainingView:
         sampler, crystals, speed = self._texts(progress, now)
         bar = Table.grid(padding=(0, 1))
         bar.add_row("training", ProgressBar(self._total, progress.iteration, width=30), self._count(progress))
-        return Group(bar, Text(speed), Text(sampler), Text(crystals))
+        return Group(bar, *(Text(plain(text)) for text in (speed, sampler, crystals)))
 
 
 def _open() -> Live:
     # imported here, as in crystalgfn.progress: runs that show nothing should not pay for loading rich
-    from rich.console import Console
     from rich.live import Live
 
-    live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+    live = Live(console=console(stderr=True), auto_refresh=False, transient=True)
     live.start()
     return live

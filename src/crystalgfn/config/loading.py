@@ -15,12 +15,17 @@ from pydantic import BaseModel, ValidationError
 
 from crystalgfn.config.beside import sections_beside
 from crystalgfn.config.sections import Config
-from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.errors import ConfigError, DataError, nearest
+from crystalgfn.files.reading import read_text
+from crystalgfn.files.trust import opened
 from crystalgfn.section import OneOf
 from crystalgfn.spaces.constraints.registry import MAIN_KEYS
 
 CONFIG = "config.yaml"
 """Name of the configuration file in the folder of a preset or a run."""
+
+MOST_BYTES = 1_000_000
+"""Largest size of a configuration file."""
 
 BASE = "base"
 """Key of a YAML file that names the preset it changes."""
@@ -47,36 +52,59 @@ def load_preset(name: str, overrides: Sequence[str] = ()) -> Config:
     return read_config(preset_path(name) / CONFIG, overrides, source=f"preset {name}")
 
 
-def load_config(where: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(where: str | Path, overrides: Sequence[str] = (), *, trust: bool = False) -> Config:
     """Read a configuration.
 
     Args:
-        where: name of a preset, a YAML file, or a run folder.
+        where: name of a preset, a YAML file, or a run folder. A preset comes before a folder of its name, which
+            ``./name`` stands for.
         overrides: ``key=value`` with a dotted key, such as ``training.lr=1e-4``; values are YAML.
+        trust: whether the configuration of a run folder may name files outside the folder.
 
     Raises:
         ConfigError: a key or a value is invalid; says what was found, what is allowed and the nearest valid name.
+        TrustError: the configuration of a run folder names a file outside the folder.
     """
     path = Path(where)
-    if path.is_dir() and (path / CONFIG).is_file():
-        path = path / CONFIG
-    if path.is_file():
+    if str(where) in presets():  # before a folder of this name
+        return load_preset(str(where), overrides)
+    if (folder := run_folder(where)) is not None:
+        with opened(folder, trust=trust):
+            return read_config(folder / CONFIG, overrides)
+    if path.exists() and not path.is_dir():
         return read_config(path, overrides)
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise ConfigError(f"{where}: no such configuration file")
     return load_preset(str(where), overrides)
 
 
+def run_folder(where: str | Path) -> Path | None:
+    """Return the run folder that :func:`load_config` reads; None where it reads a preset or a YAML file."""
+    path = Path(where)
+    return path if str(where) not in presets() and path.is_dir() and (path / CONFIG).is_file() else None
+
+
 def read_config(path: Path, overrides: Sequence[str] = (), *, source: str | None = None) -> Config:
     """Read a YAML file, which messages call by its path or by ``source``; see :func:`load_config`."""
     try:
-        if path.stat().st_size > 1_000_000:
-            raise ConfigError(f"{path}: larger than 1 MB, which no configuration is")
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not a readable YAML file ({reason[:200]})") from error
+        content = _yaml(read_text(path, most=MOST_BYTES))
+    except (DataError, ValueError) as error:
+        raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
     return parse_config(content, overrides, source=source or str(path))
+
+
+def _yaml(text: str) -> Any:
+    """Return the content of YAML text.
+
+    Raises:
+        ValueError: it is none, or is nested too deeply; one line.
+    """
+    try:
+        return yaml.load(text, Loader=_loader())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except Exception as error:  # its own errors, and whatever a tag meets: "!!bool maybe" is a KeyError
+        raise ValueError(" ".join(str(error).split())[:200] or type(error).__name__) from None
 
 
 @cache
@@ -164,9 +192,9 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"--set {override!r}: allowed key=value, such as training.lr=1e-4")
     try:
-        value = yaml.load(text, Loader=_loader())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML ({' '.join(str(error).split())[:100]})") from None
+        value = _yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML ({str(error)[:100]})") from None
     place: Any = content
     *parents, last = _steps(override, key)
     for name in parents:

@@ -8,9 +8,9 @@ fractional coordinates. A model trained on relaxed crystals alone does not know 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import read_json, shaped
+from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.folder import MANIFEST, RunFolder
 from crystalgfn.structures.candidates.schema import Quantity, Row, Status
@@ -35,6 +37,14 @@ VOLUMES = (0.7, 0.85, 1.2, 1.5)
 """Volumes of the scaled copies, as multiples of the relaxed volume."""
 
 
+@dataclass(frozen=True)
+class _Tools:
+    """What a manifest says of the potential."""
+
+    potential: str
+    references: str | None = None
+
+
 class CandidateFolder:
     """The relaxed candidates of a folder that ``crystalgfn structures`` wrote, by default without flagged ones.
 
@@ -42,21 +52,26 @@ class CandidateFolder:
         path: the folder.
         volumes: volumes of the scaled copies of each candidate, as multiples of the relaxed volume; may be empty.
         flagged: include candidates that sanity checks flag as doubtful.
+        trust: whether the folder may name a potential as ``module:factory``, and files outside the folder.
 
     Raises:
         DataError: no such folder, or a folder without relaxed candidates.
+        TrustError: a folder that is not trusted names a module, or a file outside the folder; :meth:`entries` raises
+            it too.
     """
 
     extra_labels: tuple[str, ...] = ()
 
-    def __init__(self, path: str | Path, *, volumes: tuple[float, ...] = VOLUMES, flagged: bool = False) -> None:
-        self.path, self.volumes = Path(path), volumes
+    def __init__(
+        self, path: str | Path, *, volumes: tuple[float, ...] = VOLUMES, flagged: bool = False, trust: bool = False
+    ) -> None:
+        self.path, self.volumes, self._trust = Path(path), volumes, trust
         try:
-            manifest = json.loads((self.path / MANIFEST).read_text())
-        except (OSError, ValueError) as error:
+            with opened(self.path, trust=trust):
+                self._manifest = read_json(self.path / MANIFEST, dict[str, Any])
+        except DataError as error:
             raise DataError(f"{path}: no folder of candidates ({error}), allowed: what structures wrote") from None
-        self._manifest: dict[str, Any] = manifest
-        self._folder = RunFolder(self.path, manifest, resume=True)
+        self._folder = RunFolder(self.path, self._manifest, resume=True, trust=trust)
         usable = (c for c in self._folder.candidates() if self._usable(c, flagged))
         self._plan = [(c.row.row, kind) for c in usable for kind in self._kinds(c)]
         if not self._plan:
@@ -112,7 +127,9 @@ class CandidateFolder:
 
     def _load_potential(self) -> Potential:
         if self._potential is None:
-            self._potential = load_potential(self._manifest["potential"], references=self._manifest["references"])
+            names = shaped(self._manifest, _Tools, f"{self.path / MANIFEST}")
+            with opened(self.path, trust=self._trust):
+                self._potential = load_potential(names.potential, references=names.references)
         return self._potential
 
 

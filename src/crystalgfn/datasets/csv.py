@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from crystalgfn.crystals.tables.rows import parse_elements
 from crystalgfn.crystals.tables.schema import bare_name, unit_of
 from crystalgfn.datasets.schema import LABELS, Entry
 from crystalgfn.errors import DataError, nearest
+from crystalgfn.files.reading import sha256
 from crystalgfn.stability.plausibility import RANGES, Rows, check_energies
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class CsvFile:
         table = files.read_table(path).slice(0, limit)
         self._name = path.stem
         self._size = table.num_rows
-        self._hash = hashlib.sha256(path.read_bytes()).hexdigest()
+        self._hash = sha256(path)
         columns = _choose_columns(path, table.column_names, labels or {}, self.extra_labels)
         self._columns = {**columns}
         texts = {

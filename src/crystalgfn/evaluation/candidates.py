@@ -5,7 +5,6 @@ A file that cannot be read does not stop the others: it is listed with the reaso
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,9 @@ import numpy as np
 from crystalgfn.crystallography.cif.read import CifCrystal, read_structure, read_structures, read_text
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, TrustError
+from crystalgfn.files.reading import read_json
+from crystalgfn.files.trust import opened
 from crystalgfn.progress import track
 from crystalgfn.structures.candidates.duplicates import duplicate_groups
 from crystalgfn.structures.candidates.folder import MANIFEST
@@ -114,11 +115,12 @@ def cif_files(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in folder.iterdir() if path.suffix.lower() == ".cif" and path.is_file())
 
 
-def read_candidates(path: str | Path) -> Candidates:
+def read_candidates(path: str | Path, *, trust: bool = False) -> Candidates:
     """Read a folder of structures.
 
     Args:
         path: a folder that ``crystalgfn structures`` wrote, or a folder of CIF files of any origin.
+        trust: whether its files may be links that lead out of the folder.
 
     Raises:
         DataError: the folder holds neither.
@@ -126,14 +128,15 @@ def read_candidates(path: str | Path) -> Candidates:
     path = Path(path)
     if not is_structures(path):
         raise DataError(f"{path}: holds neither {TABLE} nor .cif files, allowed: a folder with one of them")
-    return _read_run(path) if (path / TABLE).is_file() else _read_cifs(path)
+    with opened(path, trust=trust):
+        return _read_run(path) if (path / TABLE).is_file() else _read_cifs(path)
 
 
 def _read_run(path: Path) -> Candidates:
     table = CandidateTable.read(path / TABLE)
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-    except (OSError, ValueError):
+        manifest = read_json(path / MANIFEST, dict[str, Any])
+    except DataError:
         manifest = {"written by": "crystalgfn structures"}
     structures, cifs, broken = {}, {}, {}
     for row in track(table.rows, len(table), "reading", "structures"):
@@ -141,7 +144,7 @@ def _read_run(path: Path) -> Candidates:
             continue
         try:
             structures[row.row], cifs[row.row] = read_cif(_inside(path, row.cif))
-        except DataError as error:
+        except (DataError, TrustError) as error:
             broken[row.cif] = str(error)
     return Candidates(path.name, table, structures, cifs, broken, manifest)
 
@@ -203,6 +206,7 @@ def read_cif(path: Path) -> tuple[Structure, str]:
     Raises:
         DataError: the file cannot be read, contradicts itself or holds several crystals; see
             :func:`crystalgfn.crystallography.cif.read.read_structure`.
+        TrustError: it lies outside of the folder that is read.
     """
     text = read_text(path)
     with quiet():
@@ -217,7 +221,7 @@ def read_cifs(path: Path) -> dict[str, CifCrystal]:
     try:
         with quiet():
             crystals = read_structures(read_text(path))
-    except DataError as error:
+    except (DataError, TrustError) as error:
         crystals = [CifCrystal("", "", None, str(error))]
     if len(crystals) == 1:
         return {path.name: crystals[0]}

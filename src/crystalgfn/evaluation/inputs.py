@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from crystalgfn.evaluation.crystals import PROXY, Numbers, check_given_energies,
 from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.evaluation.structures import compared, evaluate_structures
 from crystalgfn.evaluation.sun import with_hull
+from crystalgfn.files.reading import sha256
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import BUILTIN, load_hull
 from crystalgfn.structures.candidates.schema import INPUT, Quantity
@@ -67,21 +67,23 @@ class References:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def read_data(path: str | Path, *, name: str = "") -> Data:
+def read_data(path: str | Path, *, name: str = "", trust: bool = False) -> Data:
     """Read a crystals table or a folder of structures.
 
     Args:
         path: ``.parquet`` or ``.csv`` file, a folder that ``crystalgfn structures`` wrote, or a folder of CIF files.
         name: name of the crystals; by default that of the file.
+        trust: whether files in a folder may be links that lead out of it.
 
     Raises:
         DataError: the path is none of these, or unreadable.
+        TrustError: the table of a folder that is not trusted is a link that leads out of it.
     """
     path = Path(path)
     if path.is_dir():
         if not is_structures(path):
             raise DataError(f"{path}: a folder without structures, allowed: a crystals table, or structures")
-        candidates = read_candidates(path)
+        candidates = read_candidates(path, trust=trust)
         crystals, rows = candidates.crystals()
         provenance = {"structures": path.name, "crystals handed in": len(candidates), **candidates.manifest}
         return Data(
@@ -89,7 +91,7 @@ def read_data(path: str | Path, *, name: str = "") -> Data:
         )
     crystals = Crystals.from_file(path)
     check_given_energies(crystals, path.name)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256(path)
     provenance = {"table": path.name, "rows": len(crystals), "sha256": digest}
     return Data(name or path.stem, crystals, None, (), provenance, energy_methods(crystals))
 
@@ -112,12 +114,13 @@ def energy_methods(crystals: Crystals, candidates: Candidates | None = None) -> 
     return methods
 
 
-def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = None) -> References:
+def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = None, trust: bool = False) -> References:
     """Read references: crystals tables, tables of structures (material_id, numbers, cell, fractional), CIF folders.
 
     Args:
         paths: the references, at most one table of crystals and one of structures.
         hull: ``"builtin"``, ``"mp"``, a table of phases, or None.
+        trust: whether files of a folder may be links that lead out of it.
 
     Raises:
         DataError: a reference or the hull is unreadable, or there are two references of one kind.
@@ -129,7 +132,8 @@ def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = No
         table: Crystals | None
         if path.is_dir():
             folder = path / "cif" if not any(cif_files(path)) else path
-            structures, table = KnownStructures(folder), read_candidates(path).crystals()[0]
+            structures = KnownStructures(folder, trust=trust)
+            table = read_candidates(path, trust=trust).crystals()[0]
         else:
             names = set(read_table(path).column_names)
             structures = KnownStructures(path) if {"numbers", "fractional"} <= names else None

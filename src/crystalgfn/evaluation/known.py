@@ -12,6 +12,7 @@ import numpy as np
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.candidates import cif_files, read_cifs
+from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.duplicates import (
     Formula,
     Reference,
@@ -29,18 +30,20 @@ class KnownStructures:
 
     Args:
         path: a table with material_id, numbers, cell and fractional, or a folder of CIF files.
+        trust: whether files of the folder may be links that lead out of it.
 
     Raises:
         DataError: the table is unreadable, or the folder holds no readable CIF file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, trust: bool = False) -> None:
         path = Path(path)
         self.name, self.broken = path.name, dict[str, str]()
         self._table = None if path.is_dir() else Reference(path)
         self._structures: list[tuple[str, Formula, Structure]] = []
         if self._table is None:
-            self._structures = self._read(path)
+            with opened(path, trust=trust):
+                self._structures = self._read(path)
             if not self._structures:
                 raise DataError(f"{path}: no readable .cif file, allowed: a folder of CIF files, or a table")
         self.formulas: Mapping[Formula, int] = (

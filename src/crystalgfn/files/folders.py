@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_json
+from crystalgfn.files.reading import read_json
+
+
+def work_folder(path: Path) -> Path:
+    """Make a folder that the package works in, or return it where it exists.
+
+    Raises:
+        DataError: a link or a file stands in its place, or it cannot be made. A link would lead what is written
+            elsewhere.
+    """
+    if path.is_symlink():
+        raise DataError(f"{path}: a link, allowed: a folder; nothing is written through links")
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be made ({error.strerror or error})") from None
+    return path
 
 
 def open_folder(
@@ -33,9 +49,9 @@ def open_folder(
         if not resume:
             raise DataError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
         try:
-            before = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); delete the folder to start again") from None
+            before = read_json(file, dict[str, Any])
+        except DataError as error:
+            raise DataError(f"{error}; delete the folder to start again") from None
         for key in request.keys() - set(may_change):
             if before.get(key) != request[key]:
                 raise DataError(

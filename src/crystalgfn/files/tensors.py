@@ -11,8 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from crystalgfn.errors import CheckpointError
+from crystalgfn.errors import CheckpointError, DataError
 from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.reading import check_file, parse_json
+
+MOST_BYTES = 4 << 30
+"""Largest size of a file of tensors."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -32,13 +36,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         CheckpointError: the file is missing, incomplete or of another kind.
+        TrustError: the file lies outside of the folder that names it.
     """
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"{path}: no such file")
     try:
+        check_file(path, most=MOST_BYTES)
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("header", "{}"))
+            text = (file.metadata() or {}).get("header", "{}")
+            header: dict[str, Any] = parse_json(text, dict[str, Any], f"{path.name}, header")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except DataError as error:
+        raise CheckpointError(f"{error}") from None
+    except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:150]
         raise CheckpointError(f"{path}: unreadable weights or checkpoint ({reason})") from None

@@ -13,6 +13,8 @@ import numpy as np
 from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.files.folders import work_folder
+from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
 from crystalgfn.gflownet.weights import effective_sample_size, truncated
 from crystalgfn.progress import progress_bar
@@ -48,6 +50,7 @@ def follow(
     wanted: Mapping[str, float],
     iterations: int,
     seed: int,
+    trust: bool = False,
 ) -> Model:
     """Write the sampler of a round, or read it where it exists.
 
@@ -64,6 +67,10 @@ def follow(
         wanted: share of each chemical class.
         iterations: number of updates.
         seed: of the training.
+        trust: whether the files of a sampler that exists may be links that lead out of the loop.
+
+    Raises:
+        TrustError: one of them is, and is not trusted.
     """
     folder = where / SAMPLER
     if not (folder / POLICY).is_file():
@@ -83,13 +90,17 @@ def follow(
                 report=lambda _, done: bar.advance(int(100 * done) - bar.completed),
             )
         better = evenness(tuned, seed=seed) > evenness(untrained, seed=seed)
-        folder.mkdir(exist_ok=True)
+        work_folder(folder)
         begin(whole.model_copy(update={"objective": terms, "seed": seed}), folder)
         header = {CPU_SECONDS: time.process_time() - start, TRAINED: better}
         save_policy(folder / POLICY, (tuned if better else untrained).policy, header)
     policy = copy.deepcopy(before.policy)
-    load_policy(folder / POLICY, policy)
-    return _with(before, read_config(folder / CONFIG).objective, policy=policy)
+    with opened(where, trust=trust):
+        written = read_config(folder / CONFIG).objective
+        load_policy(folder / POLICY, policy)
+    # of the folder the factors alone: the other terms follow from the first model and from where the loop is now
+    own = [term for term in written if isinstance(term, ChemicalClassesConfig)]
+    return _with(before, [*objective(whole.objective, energy=energy, known=known), *own], policy=policy)
 
 
 def evenness(model: Model, *, seed: int) -> float:

@@ -46,15 +46,19 @@ class Plan:
         return dict(json.loads(json.dumps(asdict(self))))
 
 
-def first_models(plan: Plan) -> tuple[Model, Model]:
+def first_models(plan: Plan, *, trust: bool = False) -> tuple[Model, Model]:
     """Return the model that a loop starts from, as it was trained and in the space of the plan.
+
+    Args:
+        plan: the plan.
+        trust: see :func:`crystalgfn.runs.model.load`.
 
     Raises:
         ConfigError: there is no such model, it is not one of prior x reward over sites, a limit is wider than its
             training, or the hull lacks an element of the space.
         ConstraintError: the limits leave no crystal.
     """
-    whole = load(plan.start)
+    whole = load(plan.start, trust=trust)
     kinds = {
         "a prior": whole.config.is_prior,
         "a model of crystals without sites": not whole.space.has_sites,

@@ -23,6 +23,7 @@ The result of every step is on disk when the step ends, and a step whose result 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,11 @@ from typing import Any
 import pandas as pd
 
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_text
-from crystalgfn.files.folders import open_folder
+from crystalgfn.files.folders import open_folder, work_folder
+from crystalgfn.files.reading import read_text
+from crystalgfn.files.trust import LOOP, check_links, opened
 from crystalgfn.loop.following import follow
 from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, ROWS, STRUCTURES, draw, label
 from crystalgfn.loop.learning import MODEL, learn_round
@@ -42,7 +46,7 @@ from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.table import TABLE
 from crystalgfn.structures.candidates.workers import Tools
 
-MANIFEST, LOG, LABELS = "loop.json", "rounds.csv", "labels.parquet"
+MANIFEST, LOG, LABELS = LOOP, "rounds.csv", "labels.parquet"
 
 
 def loop(
@@ -51,6 +55,7 @@ def loop(
     *,
     workers: int = 2,
     resume: bool = False,
+    trust: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the rounds of a plan; the docstring of the module lists the files.
@@ -60,6 +65,7 @@ def loop(
         folder: a new or empty folder, or the folder of a loop to go on with.
         workers: number of processes that relax; it changes nothing but the time.
         resume: whether to go on with the loop in the folder.
+        trust: whether the first model and the folder may name code, networks and files outside of them.
         say: called with a line of text when a step begins, and when the loop stops before its last round.
 
     Returns:
@@ -67,18 +73,21 @@ def loop(
 
     Raises:
         CrystalGFNError: an input cannot be used, or the folder holds something else.
+        TrustError: a folder that is not trusted asks for something; names it.
     """
-    whole, model = first_models(plan)
-    open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
+    whole, model = first_models(plan, trust=trust)
+    with opened(folder, trust=trust):
+        check_links(folder)
+        open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
     places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
     log = _read_log(folder / LOG)
     for number, where in enumerate(places):
-        where.mkdir(exist_ok=True)
+        work_folder(where)
         earlier, lesson = [place / ROWS for place in places[:number]], None
         if number:
             say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}")
             newest = len(Crystals.from_file(earlier[-1]))
-            lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest)
+            lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest, trust=trust)
             if number > 1 and not lesson.helps:
                 say(f"stopped before round {number}: {lesson}")
                 break
@@ -92,6 +101,7 @@ def loop(
                 wanted=prior_in_space(Crystals.from_file(places[0] / CRYSTALS))[0],
                 iterations=plan.iterations,
                 seed=plan.seed + number,
+                trust=trust,
             )
         draw(model, where, candidates=plan.candidates, earlier=earlier, seed=plan.seed + number)
         say(f"round {number}: relaxing {len(Crystals.from_file(where / CANDIDATES)):,} samples")
@@ -115,11 +125,18 @@ def _relax(plan: Plan, where: Path, workers: int) -> None:
             SearchSettings(seed=plan.seed),
             workers=workers,
             compare=plan.compare or None,
-            resume=(where / STRUCTURES).is_dir(),
+            resume=work_folder(where / STRUCTURES).is_dir(),
         )
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [{str(k): v for k, v in row.items()} for row in pd.read_csv(path).to_dict("records")]
+    try:
+        table = pd.read_csv(io.StringIO(read_text(path)), float_precision="round_trip")
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as CSV ({' '.join(str(error).split())[:150]})") from None
+    texts = [name for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    if texts or "round" not in table:
+        raise DataError(f"{path}: found {f'text in {texts[0]!r}' if texts else 'no column round'}, allowed: numbers")
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

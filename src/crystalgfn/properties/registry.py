@@ -8,15 +8,17 @@ property of the package is a function with :func:`~crystalgfn.crystals.property.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from crystalgfn.crystals.property import CheckedProperty, Property, check_values
 from crystalgfn.errors import CrystalGFNError, PropertyError, nearest
+from crystalgfn.files.trust import ask_for_code, import_named
 
 __all__ = ["SHIPPED", "CheckedProperty", "Property", "available", "check_values", "resolve"]
 
@@ -72,18 +74,21 @@ def resolve(spec: str) -> CheckedProperty:
 
     Raises:
         PropertyError: there is no property of that name, or it cannot be imported.
+        TrustError: a folder that is not trusted names a module, or a model outside the folder.
     """
     from crystalgfn.proxies.models import CARD, shipped_models
 
     if spec in SHIPPED or spec in shipped_models():
         return _shipped(spec)
-    if (Path(spec) / CARD).is_file():
-        return _model(spec)
     for point in entry_points(group=ENTRY_POINTS):
         if point.name == spec:
+            if _lies_in_current_folder(point):
+                ask_for_code(spec)
             return _wrap(spec, _import(spec, point.load))
+    if (Path(spec) / CARD).is_file():
+        return _model(spec)
     if ":" in spec:
-        return _loaded(spec, spec)
+        return _wrap(spec, _import(spec, lambda: import_named(spec)))
     names = available()
     raise PropertyError(
         f"unknown property {spec!r}, allowed: {', '.join(names)}, a folder of a trained proxy, or "
@@ -91,16 +96,15 @@ def resolve(spec: str) -> CheckedProperty:
     )
 
 
+def _lies_in_current_folder(point: EntryPoint) -> bool:
+    """Whether a package was not installed, but found beside the data, where Python looks for modules too."""
+    dist = point.dist
+    return dist is not None and os.path.realpath(str(dist.locate_file(""))) == os.path.realpath(os.getcwd())
+
+
 def _loaded(name: str, where: str) -> CheckedProperty:
-    return _wrap(name, _import(name, lambda: _attribute(where)))
-
-
-def _attribute(spec: str) -> Any:
-    module, _, path = spec.partition(":")
-    attribute: Any = import_module(module)
-    for part in path.split("."):
-        attribute = getattr(attribute, part)
-    return attribute
+    module, _, attribute = where.partition(":")
+    return _wrap(name, _import(name, lambda: getattr(import_module(module), attribute)))
 
 
 def _import(spec: str, load: Callable[[], Any]) -> Any:

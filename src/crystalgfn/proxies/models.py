@@ -20,8 +20,11 @@ from torch import Tensor
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
-from crystalgfn.errors import CheckpointError, PropertyError, nearest
+from crystalgfn.errors import CheckpointError, DataError, PropertyError, nearest
+from crystalgfn.files.reading import read_json, shaped
 from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.files.trust import opened
+from crystalgfn.proxies.card_shape import CardShape
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
 from crystalgfn.proxies.networks.registry import build
 from crystalgfn.proxies.networks.terms import Terms
@@ -135,22 +138,44 @@ class ProxyProperty:
             return Terms.join(parts).reordered(order.argsort())
 
     @classmethod
-    def load(cls, where: str | Path) -> ProxyProperty:
+    def load(cls, where: str | Path, *, trust: bool = False) -> ProxyProperty:
         """Load a shipped model by name, or a model folder.
+
+        Args:
+            where: name or folder.
+            trust: whether files in the folder may be links that lead out of it.
 
         Raises:
             CheckpointError: there is no such model or folder, or its files do not fit each other.
+            TrustError: a file lies outside of the folder.
         """
         folder = model_folder(where)
-        card = read_card(folder)
-        tensors, _ = read_tensors(folder / WEIGHTS)
+        with opened(folder, trust=trust):
+            card = read_card(folder)
+            tensors, _ = read_tensors(folder / WEIGHTS)
         try:
             names = {f.name for f in fields(NetworkConfig)}
-            network = build(NetworkConfig(**{k: v for k, v in card["network"].items() if k in names}))
+            config = NetworkConfig(**{k: v for k, v in card["network"].items() if k in names})
+            _check_sizes(config, tensors)
+            network = build(config)
             network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
             return cls(network, card)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
+
+
+def _check_sizes(config: NetworkConfig, tensors: dict[str, Tensor]) -> None:
+    """Refuse a card whose network has other sizes than the weights, before memory is taken for it.
+
+    Raises:
+        ValueError: a tensor has another shape, or is missing.
+    """
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            raise ValueError(f"{name} has shape {found.get(name)}, allowed: {expected.get(name)}")
 
 
 def shipped_models() -> dict[str, Path]:
@@ -184,12 +209,15 @@ def read_card(folder: Path) -> dict[str, Any]:
         CheckpointError: the card is unreadable, or has another format.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / CARD}: unreadable model card: {error}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        number = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise CheckpointError(f"{folder / CARD}: format {number!r}, allowed: {FORMAT}")
+        card = read_json(folder / CARD, dict[str, Any])
+    except DataError as error:
+        raise CheckpointError(f"unreadable model card: {error}") from None
+    if card.get("format") != FORMAT:
+        raise CheckpointError(f"{folder / CARD}: format {card.get('format')!r}, allowed: {FORMAT}")
+    try:
+        shaped(card, CardShape, str(folder / CARD))
+    except DataError as error:
+        raise CheckpointError(f"{error}") from None
     return card
 
 

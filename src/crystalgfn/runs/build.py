@@ -85,12 +85,17 @@ def build_policy(config: Config, space: CrystalSpace) -> CrystalPolicy:
 def weights_of(where: str | Path) -> Path:
     """Return the file with the weights of a run folder, or of a preset that ships with weights.
 
+    Args:
+        where: name of a preset, which comes before a folder of that name, or a folder.
+
     Raises:
         ConfigError: there is no such preset or folder.
         CheckpointError: the preset or folder has no weights.
     """
     folder = Path(where)
-    if not folder.is_dir():
+    if str(where) in presets():  # before a folder of this name
+        folder = preset_path(str(where))
+    elif not folder.is_dir():
         if len(folder.parts) > 1:
             raise ConfigError(f"{where}: no such run folder; presets: {', '.join(presets())}")
         folder = preset_path(str(where))

@@ -11,17 +11,28 @@ import torch
 
 from crystalgfn import __version__
 from crystalgfn.config import CONFIG, Config, read_config
-from crystalgfn.errors import CheckpointError, ConfigError
+from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.files.atomic import write_json, write_text
+from crystalgfn.files.reading import read_text
+from crystalgfn.files.trust import opened
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 EVENTS = "tensorboard"
 """Folder of the events for TensorBoard."""
+MOST_METRICS = 256 << 20
+"""Largest size of a table of metrics, bytes."""
+
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
 
 
-def check_folder(config: Config, folder: Path, *, resume: bool) -> None:
+def check_folder(config: Config, folder: Path, *, resume: bool, trust: bool = False) -> None:
     """Refuse a folder that a run must not write into.
+
+    Args:
+        config: configuration of the run.
+        folder: its folder.
+        resume: whether to go on with the run in the folder.
+        trust: whether the configuration in the folder may name files outside of it.
 
     Raises:
         ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration; a run that
@@ -35,7 +46,9 @@ def check_folder(config: Config, folder: Path, *, resume: bool) -> None:
     if existing.is_file():
         if not resume:
             raise ConfigError(f"{folder}: holds a run already; give --resume to go on with it, or another folder")
-        changed = difference(read_config(existing).model_dump(mode="json"), config.model_dump(mode="json"))
+        with opened(folder, trust=trust):
+            found = read_config(existing)
+        changed = difference(found.model_dump(mode="json"), config.model_dump(mode="json"))
         if changed is not None:
             key, before, now = changed
             raise ConfigError(
@@ -99,9 +112,16 @@ def check_version(folder: Path, header: dict[str, Any]) -> None:
 
 
 def cut_metrics(path: Path, header: str, last: int) -> None:
-    """Cut a table of metrics after the row whose first column is ``last``; a new file gets the header."""
-    rows = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
-    earlier = [row for row in rows if row.count(",") == header.count(",") and float(row.split(",")[0]) <= last]
+    """Cut a table of metrics after the row whose first column is ``last``; a new file gets the header.
+
+    Raises:
+        DataError: the file cannot be read, or a first column holds no number.
+    """
+    rows = read_text(path, most=MOST_METRICS).splitlines()[1:] if path.exists() else []
+    try:
+        earlier = [row for row in rows if row.count(",") == header.count(",") and float(row.split(",")[0]) <= last]
+    except ValueError as error:
+        raise DataError(f"{path}: not readable as training metrics ({error})") from None
     write_text(path, "\n".join([header, *earlier]) + "\n")
 
 

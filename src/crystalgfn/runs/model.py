@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,10 +12,12 @@ import numpy as np
 import torch
 from torch import Generator
 
-from crystalgfn.config import CONFIG, Config, load_config
+from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import COLUMN as SITES
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.reading import sha256
+from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.likelihood import log_likelihood, nats_by_stage
@@ -353,26 +354,30 @@ class Model:
         return self._but(policy=policy, fingerprint=fingerprint)
 
 
-def load(where: str | Path, *, device: str = "cpu") -> Model:
+def load(where: str | Path, *, device: str = "cpu", trust: bool = False) -> Model:
     """Load a trained model.
 
     Args:
-        where: name of a preset with shipped weights, or a run folder.
+        where: name of a preset with shipped weights, which comes before a folder of that name, or a run folder.
         device: "cpu" or "cuda".
+        trust: whether the configuration of a run folder may have code imported (``module:function``), something
+            fetched, and files outside the folder read.
 
     Raises:
         ConfigError: there is no such preset or folder.
         CheckpointError: the weights are missing or do not fit.
+        TrustError: a folder that is not trusted asks for something; names it.
     """
     weights = weights_of(where)
-    config = load_config(weights.parent / CONFIG)
-    space = build_space(config.constraints).to(device)
-    policy = build_policy(config, space)
-    load_policy(weights, policy)
-    fingerprint = hashlib.sha256(weights.read_bytes()).hexdigest()
-    policy = policy.to(device)
-    prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
-    return Model(config, space, policy, build_target(config, space), fingerprint, prior=prior)
+    with opened(weights.parent, trust=trust):
+        config = read_config(weights.parent / CONFIG)
+        space = build_space(config.constraints).to(device)
+        policy = build_policy(config, space)
+        load_policy(weights, policy)
+        policy = policy.to(device)
+        prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
+        target = build_target(config, space)
+        return Model(config, space, policy, target, sha256(weights), prior=prior)
 
 
 def untrained(config: Config) -> Model:

@@ -16,6 +16,7 @@ from crystalgfn import __version__
 from crystalgfn.config import Config
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_text
+from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, load_prior_checkpoint, save_policy, save_prior_checkpoint
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.prior import Epoch, PriorTrainer
@@ -58,6 +59,7 @@ def train_prior(
     *,
     resume: bool = False,
     device: str = "cpu",
+    trust: bool = False,
     on_start: Callable[[PriorData], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> PriorTrainer:
@@ -68,6 +70,7 @@ def train_prior(
         folder: a new or empty folder, or the folder of a run to go on with.
         resume: whether to go on after the last epoch.
         device: "cpu" or "cuda".
+        trust: whether the files of a run to go on with may be links that lead out of its folder.
         on_start: called with the crystals before training.
         on_epoch: called after every epoch.
 
@@ -78,11 +81,12 @@ def train_prior(
         DataError: the table cannot be used, or the disk is full.
     """
     start = time.process_time()
-    check_folder(config, folder, resume=resume)
+    check_folder(config, folder, resume=resume, trust=trust)
     trainer, data = build_prior_trainer(config, device=device)  # an error here leaves no folder behind
     header = {"crystalgfn": __version__, "data": data.sha256}
     if resume and (folder / CHECKPOINT).is_file():
-        found = load_prior_checkpoint(folder / CHECKPOINT, trainer)
+        with opened(folder, trust=trust):
+            found = load_prior_checkpoint(folder / CHECKPOINT, trainer)
         check_version(folder, found)
         if found.get("data") != data.sha256:
             raise CheckpointError(f"{data.path}: has changed since the run began, allowed: the same table")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.energies import Energy, find_energy
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import sha256
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.spaces.crystal import CrystalSpace
 from crystalgfn.spaces.site_encoding import with_sites
@@ -88,7 +89,7 @@ def read_prior_data(path: str | Path, space: CrystalSpace, objective: Likelihood
     formulas = crystals[inside.cpu().numpy()].formulas
     held_out = hold_out(formulas, objective.held_out, seed=seed)
     known = len(set(formulas)), len({f for f, out in zip(formulas, held_out, strict=True) if out})
-    data = PriorData(path, hashlib.sha256(path.read_bytes()).hexdigest(), rows, left_out, states, held_out, known)
+    data = PriorData(path, sha256(path), rows, left_out, states, held_out, known)
     if held_out.all() or (objective.held_out and not held_out.any()):
         raise DataError(f"{data}; allowed: crystals of 2 or more formulas, or training.objective.likelihood.held_out=0")
     return data

@@ -17,6 +17,8 @@ from crystalgfn import __version__
 from crystalgfn.config import Config
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_json
+from crystalgfn.files.folders import work_folder
+from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
@@ -48,6 +50,7 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     tensorboard: bool = False,
+    trust: bool = False,
     on_iteration: Callable[[Progress], None] | None = None,
 ) -> Trainer:
     """Train into a run folder.
@@ -58,6 +61,7 @@ def train(
         resume: whether to go on after the last checkpoint.
         device: "cpu" or "cuda".
         tensorboard: whether to write events for TensorBoard as well.
+        trust: whether the files of a run to go on with may be links that lead out of its folder.
         on_iteration: called every few iterations with their statistics.
 
     Raises:
@@ -69,16 +73,17 @@ def train(
         raise ConfigError(
             "training.objective: found likelihood, allowed here: an objective that learns from the reward"
         )
-    check_folder(config, folder, resume=resume)
+    check_folder(config, folder, resume=resume, trust=trust)
     events = _tensorboard() if tensorboard else None
     trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
     if resume and (folder / CHECKPOINT).is_file():
-        check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
+        with opened(folder, trust=trust):
+            check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
     begin(config, folder)
     cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
-    writer = events(str(folder / EVENTS)) if events is not None else None
+    writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
 
     with (folder / METRICS).open("a", encoding="utf-8") as metrics:
 

@@ -11,6 +11,7 @@ from crystalgfn.crystallography.sites.protostructures import parse_label, protos
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystallography.wyckoff import WYCKOFF
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import MOST_BYTES, check_file
 from crystalgfn.spaces.writings import Slot, canonical_writing
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def structure_type_label(written: str) -> str:
         return written.partition(":")[0]
     from crystalgfn.crystallography.symmetry.standard import symmetrise
 
+    check_file(path, most=MOST_BYTES)
     crystal = symmetrise(_structure(path), symprec=SYMPREC_A)
     sites = [(site.symbol, site.wyckoff) for site in crystal.sites]
     return protostructure_label(crystal.space_group, sites).partition(":")[0]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crystalgfn.errors import DataError, nearest
+from crystalgfn.files.trust import ask_for_network
 
 if TYPE_CHECKING:
     from crystalgfn.stability.hull import Hull
@@ -37,6 +38,7 @@ def load_hull(source: str | Path, *, api_key: str | None = None) -> Hull:
 
     Raises:
         DataError: an unknown name, an unreadable file, a missing column, no key, or mp-api is not installed.
+        TrustError: a folder that is not trusted names the Materials Project, or a file outside the folder.
     """
     if str(source) in HULLS:
         return HULLS[str(source)].load(api_key)
@@ -79,6 +81,7 @@ def _builtin(_: str | None) -> Hull:
 def _materials_project(api_key: str | None) -> Hull:
     from crystalgfn.stability.materials_project import MaterialsProjectHull
 
+    ask_for_network("the hull 'mp' of the Materials Project")
     return MaterialsProjectHull(api_key=api_key)
 
 

@@ -17,6 +17,7 @@ from crystalgfn.crystallography.cif.sites import AtomSite, has_sites, read_sites
 from crystalgfn.crystallography.distances import check_distances
 from crystalgfn.crystallography.symmetry.search import find_group
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import read_bytes
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -79,11 +80,9 @@ def read_text(path: Path) -> str:
 
     Raises:
         DataError: the file cannot be read.
+        TrustError: it lies outside of the folder that is read.
     """
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    return read_bytes(path).decode("utf-8", errors="replace")
 
 
 def _crystals(text: str) -> list[Block]:

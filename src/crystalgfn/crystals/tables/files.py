@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from crystalgfn.crystals.tables import cells, schema
+from crystalgfn.crystals.tables import bounds, cells, schema
 from crystalgfn.errors import DataError, nearest
+from crystalgfn.files.reading import open_file
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -51,22 +53,27 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
-def read_table(path: Path) -> pa.Table:
+def read_table(path: Path, n: int | None = None) -> pa.Table:
     """Read a table file; CSV columns become numbers where every cell reads as one. Nothing is executed or unpickled.
 
+    Args:
+        path: ``.parquet`` or ``.csv``.
+        n: number of rows to read, from the first; None for all.
+
     Raises:
-        DataError: missing, empty, unreadable or hostile file.
+        DataError: missing, empty, unreadable or hostile file, or more than memory should hold (:mod:`.bounds`).
+        TrustError: the file lies outside of the folder that names it.
     """
     head = _head(path)
     suffix = suffix_of(path)
     if suffix == ".csv":
         if head.startswith(b"PAR1"):
             raise DataError(f"{path.name}: a parquet file under a .csv name, allowed: text; rename it to .parquet")
-        return _distinct(path, _guarded(path, "CSV", _read_csv))
+        return _distinct(path, _guarded(path, "CSV", partial(_read_csv, n=n)))
     if not head.startswith(b"PAR1"):
         kind = "a pickle, which is never loaded" if head[:1] == b"\x80" else f"a file that starts with {head[:4]!r}"
         raise DataError(f"{path.name}: {kind}, allowed: a parquet file (starts with b'PAR1')")
-    return _distinct(path, _guarded(path, "parquet", _read_parquet))
+    return _distinct(path, _guarded(path, "parquet", partial(bounds.read_parquet, n=n)))
 
 
 def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
@@ -115,7 +122,7 @@ def _head(path: Path) -> bytes:
             raise DataError(f"{path}: no such file{nearest(path.name, beside)}")
         if not path.is_file():
             raise DataError(f"{path}: not a regular file, allowed: a table file ({', '.join(SUFFIXES)})")
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             head = stream.read(8)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
@@ -141,25 +148,10 @@ def _guarded(path: Path, kind: str, read: Callable[[Path], pa.Table]) -> pa.Tabl
         raise DataError(f"{path.name}: not a readable {kind} table: {reason}") from None
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    # memory_map off: a file that shrinks while mapped would kill the process. A native stream, read in this thread:
-    # a thread of arrow that lets go of a Python one while the interpreter ends aborts the process
-    with (
-        pa.OSFile(str(path), "rb") as stream,
-        pq.ParquetFile(stream, page_checksum_verification=True, pre_buffer=False) as file,
-    ):
-        table = file.read(use_threads=False)
-    table.validate(full=True)  # parquet takes bytes for text unchecked, in cells
-    if len(table.column_names) != table.num_columns:  # and in names, which are decoded here
-        raise ValueError("its columns and their names differ in number")
-    return table
-
-
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(path: Path, *, n: int | None) -> pa.Table:
     parsing = pa_csv.ParseOptions(newlines_in_values=True)
     with path.open("rb") as stream:
-        first_line = stream.readline(1 << 20).decode("utf-8-sig")
-    header = next(csv.reader([first_line]), [])
+        header = bounds.read_header(stream)
     converting = pa_csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()),
         null_values=[MISSING_TEXT],
@@ -168,10 +160,24 @@ def _read_csv(path: Path) -> pa.Table:
     )
     # one thread, so that messages about broken rows can name them
     reading = pa_csv.ReadOptions(use_threads=False, block_size=1 << 24)
-    table = pa_csv.read_csv(path, read_options=reading, parse_options=parsing, convert_options=converting)
+    table = _csv_rows(path, n, read_options=reading, parse_options=parsing, convert_options=converting)
     names = _unescaped(pa.chunked_array([pa.array(table.column_names, pa.string())])).to_pylist()
     columns = [_typed(name, column) for name, column in zip(names, table.columns, strict=True)]
     return pa.table(columns, names=names)
+
+
+def _csv_rows(path: Path, n: int | None, **options: Any) -> pa.Table:
+    """Return the first rows as text; blocks after them are not read."""
+    with pa_csv.open_csv(path, **options) as stream:
+        batches, rows = [], 0
+        for batch in stream:
+            batches.append(batch)
+            rows += batch.num_rows
+            bounds.check_cells(rows if n is None else min(n, rows), len(stream.schema))
+            if n is not None and rows >= n:
+                break
+        table = pa.Table.from_batches(batches, schema=stream.schema)
+    return table if n is None else table.slice(0, n)
 
 
 def _typed(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

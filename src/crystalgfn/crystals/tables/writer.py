@@ -7,11 +7,13 @@ file per call of ``write``, each put in place atomically. A run with the same ma
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +22,8 @@ from crystalgfn.crystals.tables import files
 from crystalgfn.crystals.tables.schema import Batch, to_table
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically, write_json
+from crystalgfn.files.folders import work_folder
+from crystalgfn.files.reading import check_file, parse_json, read_json
 
 ROW_GROUP = 65_536
 """Rows of the final file's row groups, at least."""
@@ -62,7 +66,7 @@ class PartWriter:
         with _disk_errors(self.path):
             if not self.path.parent.is_dir():
                 raise DataError(f"{self.path}: there is no folder {str(self.path.parent)!r}, allowed: an existing one")
-            self.partial.mkdir(exist_ok=True)
+            work_folder(self.partial)
             self._lock = _lock(self.partial)
         try:
             if restart:
@@ -93,7 +97,16 @@ class PartWriter:
 
     def notes(self) -> list[Any]:
         """Return the notes of each part, in order, also those of earlier runs."""
-        return [json.loads(_read_footer(self._part(n))[0].metadata[_NOTES]) for n in range(self.parts)]
+        return [self._notes_of(self._part(n)) for n in range(self.parts)]
+
+    def _notes_of(self, part: Path) -> Any:
+        notes = (_read_footer(part)[0].metadata or {}).get(_NOTES)
+        try:
+            if notes is None:
+                raise DataError("no notes")
+            return parse_json(notes, Any, "notes")
+        except DataError as error:
+            raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
 
     def finish(self) -> None:
         """Merge the parts into the final file and remove them. Nothing is written if there is no part.
@@ -205,22 +218,28 @@ class TableWriter(PartWriter):
 
 def _read_manifest(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
-    except (ValueError, RecursionError):
-        raise DataError(f"{path} is no JSON: delete the folder to start again") from None
+        return read_json(path, dict[str, Any])
+    except DataError as error:
+        raise DataError(f"{error}: delete the folder to start again") from None
 
 
 def _read_footer(part: Path) -> tuple[pa.Schema, int]:
     try:
+        check_file(part)
         footer = pq.read_metadata(part)
         return footer.schema.to_arrow_schema(), footer.num_rows
-    except (pa.ArrowException, ValueError) as error:
+    except (pa.ArrowException, ValueError, OSError, DataError) as error:
         raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
 
 
-def _lock(folder: Path) -> IO[bytes]:
+def _lock(folder: Path) -> io.FileIO:
     """Hold the folder against a second process; on systems without fcntl there is no guard."""
-    stream = (folder / "lock").open("wb")
+    path = folder / "lock"
+    if path.is_symlink():
+        raise DataError(f"{path}: a link, allowed: a file; nothing is written through links")
+    # neither followed nor cut to nothing: what stands there may be another file
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
+    stream = os.fdopen(handle, "r+b", buffering=0)
     with contextlib.suppress(ImportError):
         import fcntl
 

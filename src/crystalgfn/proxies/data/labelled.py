@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import sha256
 from crystalgfn.proxies.data.labels import FORMATION_ENERGY, Label, check_label, label_column, label_values
 
 BASE_ID, CHANGE, KIND = "material_id", "energy_change", "kind"
@@ -84,8 +84,4 @@ def read_labelled(path: Path, label: Label = FORMATION_ENERGY, *, checked: bool 
 
 def file_hash(path: Path) -> str:
     """Return the sha256 of a file, as hexadecimal text."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256(path)

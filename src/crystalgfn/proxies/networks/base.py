@@ -6,7 +6,7 @@ batched, so that M members cost little more than their arithmetic.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,8 @@ from crystalgfn.proxies.networks.terms import Terms
 
 TRANSFORMATIONS = ("none", "log", "classes")
 """What networks of kind ``"scalar"`` learn: the numbers, their logarithms, or the probability of 1 among 0 and 1."""
+MOST_UNITS = 10_000
+"""Largest size of a network in any respect."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ class NetworkConfig:
     cell_blocks: int = 2
     floor: float = -4.7
     transformation: str = "none"
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            size = getattr(self, each.name)
+            if each.type == "int" and (type(size) is not int or not 0 <= size <= MOST_UNITS):
+                raise ValueError(f"network size {each.name}: found {size!r}, allowed: 0 to {MOST_UNITS}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the sizes as plain values."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import html
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,14 @@ import numpy as np
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.funnel import funnel
 from crystalgfn.evaluation.inputs import Data, References, evaluate, summarised, with_references
+from crystalgfn.files.reading import read_numbers
 from crystalgfn.report.page import chemistry, energies, geometry, parts, symmetry, training
 from crystalgfn.report.page.atoms import viewable
 from crystalgfn.report.page.constraints import funnel_figure
 from crystalgfn.report.page.document import Page, Section, asset, definition_list, folded
 from crystalgfn.report.page.figure import Figure, Floats, Series
 from crystalgfn.report.page.table import table
+from crystalgfn.runs.folder import MOST_METRICS
 
 LIBRARIES = ("numpy", "torch", "pymatgen", "scipy", "smact", "plotly")
 
@@ -132,12 +133,10 @@ def read_metrics(path: Path) -> dict[str, Floats]:
         DataError: the file is unreadable.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        names = list(rows[0]) if rows else []
-        return {name: np.array([float(row[name]) for row in rows]) for name in names}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path}: not readable as training metrics ({error})") from None
+        columns = read_numbers(path, most=MOST_METRICS)
+    except DataError as error:
+        raise DataError(f"{error}; not readable as training metrics") from None
+    return {name: np.array(values, dtype=float) for name, values in columns.items()}
 
 
 def _files(data: Data, order: Sequence[int]) -> dict[int, str]:

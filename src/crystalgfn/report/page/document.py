@@ -6,14 +6,16 @@ import base64
 import gzip
 import html
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from crystalgfn import __version__
 from crystalgfn.errors import DataError
-from crystalgfn.report.page.figure import Figure
+from crystalgfn.report.page.figure import Figure, numbered
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,20 @@ def render(page: Page) -> str:
     Raises:
         DataError: plotly is not installed.
     """
-    figures = [figure for section in page.sections for figure in section.figures]
+    figures = numbered([figure for section in page.sections for figure in section.figures])
+    nonce, of_sections = secrets.token_urlsafe(18), iter(figures)
     content = {**page.data, "figures": [figure.spec() for figure in figures]}
     values = {
         "TITLE": html.escape(page.title),
         "LEAD": html.escape(page.lead),
         "STYLE": asset("page.css"),
-        "NAV": "".join(f'<a href="#{s.key}">{html.escape(s.title)}</a>' for s in page.sections),
+        "NAV": "".join(f'<a href="#{html.escape(s.key)}">{html.escape(s.title)}</a>' for s in page.sections),
         "TILES": "".join(_tile(*tile) for tile in page.tiles),
         "COLUMNS": str(_columns(len(page.tiles))),
-        "SECTIONS": "".join(_section(section) for section in page.sections),
+        "SECTIONS": "".join(
+            _section(section, list(islice(of_sections, len(section.figures)))) for section in page.sections
+        ),
+        "NONCE": nonce,
         "VERSION": html.escape(__version__),
         "DATA": packed(json.dumps(content, allow_nan=False, separators=(",", ":"))),
         "PLOTLY": packed(_plotly()) if figures else "",
@@ -107,10 +113,12 @@ def _tile(label: str, value: str, note: str) -> str:
     return f"<div class=tile><dt>{html.escape(label)}</dt><dd class=value>{html.escape(value)}</dd>{small}</div>"
 
 
-def _section(section: Section) -> str:
-    figures = "".join(_figure(figure) for figure in section.figures)
-    grid = f"<div class=figures>{figures}</div>" if figures else ""
-    return f'<section id="{section.key}"><h2>{html.escape(section.title)}</h2>{section.body}{grid}</section>'
+def _section(section: Section, figures: Sequence[Figure]) -> str:
+    drawn = "".join(_figure(figure) for figure in figures)
+    grid = f"<div class=figures>{drawn}</div>" if drawn else ""
+    return (
+        f'<section id="{html.escape(section.key)}"><h2>{html.escape(section.title)}</h2>{section.body}{grid}</section>'
+    )
 
 
 def _figure(figure: Figure) -> str:
@@ -118,7 +126,7 @@ def _figure(figure: Figure) -> str:
     alt, title = html.escape(figure.alt, quote=True), html.escape(figure.title)
     return (
         f'<figure class="card{size}"><h3>{title}</h3>'
-        f'<div class=plot id="plot-{figure.key}" role=img tabindex=0 aria-label="{alt}"></div>'
+        f'<div class=plot id="plot-{html.escape(figure.key)}" role=img tabindex=0 aria-label="{alt}"></div>'
         f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,9 @@ Floats = NDArray[np.float64]
 BINS = 60
 POINTS = 1_500
 """Most points in a scatter plot: more points hide each other, and a page should open at once."""
+
+_KEY = re.compile(r"(?!figure-)[a-z0-9][a-z0-9-]{0,60}")
+_TEMPLATES = ("hovertemplate", "texttemplate")
 
 SEQUENTIAL, DIVERGING = "sequential", "diverging"
 """Colour scales, which the page takes from its theme."""
@@ -61,8 +66,28 @@ class Figure:
     small: bool = False
 
     def spec(self) -> dict[str, Any]:
-        """Return the figure as the page embeds it."""
-        return {"key": self.key, "data": self.data, "layout": self.layout, "alt": self.alt}
+        """Return the figure as the page embeds it; plotly takes text for markup, so that names are escaped."""
+        return {"key": self.key, "data": _escaped(self.data), "layout": _escaped(self.layout), "alt": self.alt}
+
+
+def numbered(figures: Sequence[Figure]) -> list[Figure]:
+    """Return figures whose keys can stand in names of files and in HTML: a number in place of any other key."""
+    used: set[str] = set()
+    found = []
+    for number, figure in enumerate(figures, 1):
+        good = _KEY.fullmatch(figure.key) and figure.key not in used
+        found.append(figure if good else replace(figure, key=f"figure-{number}"))
+        used.add(found[-1].key)
+    return found
+
+
+def _escaped(value: Any) -> Any:
+    """Values in which no text is markup, but for templates, which hold no names."""
+    if isinstance(value, Mapping):
+        return {key: each if key in _TEMPLATES else _escaped(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(each) for each in value]
+    return html.escape(value, quote=False) if isinstance(value, str) else value
 
 
 def rounded(values: Any, digits: int = 5) -> list[float | None]:
@@ -123,7 +148,7 @@ def histogram(
                 "y": rounded(100 * counts / len(numbers), 4),
                 "line": {"shape": "hvh", "width": 2},
                 "fill": "tozeroy",
-                "hovertemplate": f"%{{x}}: %{{y:.2f}} %<extra>{name}</extra>",
+                "hovertemplate": "%{x}: %{y:.2f} %<extra>%{fullData.name}</extra>",
             }
         )
         p5, p50, p95 = np.percentile(numbers, (5, 50, 95))

@@ -11,7 +11,7 @@ import numpy as np
 
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
-from crystalgfn.report.page.figure import Figure
+from crystalgfn.report.page.figure import Figure, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,8 @@ def write_figures(figures: Sequence[Figure], folder: str | Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     style = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "crystalgfn"}
-    for figure in figures:
+    style["text.parse_math"] = False  # names are no formulas
+    for figure in numbered(figures):
         if figure.data[0]["type"] == "sunburst":
             continue
         with rc_context(style):

@@ -32,7 +32,7 @@ def groups(series: Sequence[Series]) -> Figure:
                 "text": [HM_SYMBOL[group + 1] for group in groups.tolist()],
                 "textposition": "none",
                 "opacity": 0.7 if len(series) > 1 else 1,
-                "hovertemplate": f"%{{x}} %{{text}}: %{{y}} %<extra>{one.name}</extra>",
+                "hovertemplate": "%{x} %{text}: %{y} %<extra>%{fullData.name}</extra>",
             }
         )
         most = groups[np.argsort(-share)[:3]].tolist()
@@ -60,7 +60,7 @@ def systems(series: Sequence[Series]) -> Figure:
                 "name": one.name,
                 "x": list(CRYSTAL_LATTICE_SYSTEMS),
                 "y": rounded(share, 3),
-                "hovertemplate": f"%{{x}}: %{{y}} %<extra>{one.name}</extra>",
+                "hovertemplate": "%{x}: %{y} %<extra>%{fullData.name}</extra>",
             }
         )
     top = int(np.argmax([value or 0 for value in traces[0]["y"]]))

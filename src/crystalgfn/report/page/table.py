@@ -57,6 +57,11 @@ def table(data: Data) -> dict[str, Any]:
         unit = "Å" if position < 3 else "°"
         columns.append(_column(name, name, rounded(lattice[:, position], 7), unit=unit, digits=3))
     columns += _texts(data, [int(row) for row in numbers])
+    used: set[str] = set()
+    for column in columns:  # a column of the input may have the name of one of ours
+        while column["key"] in used:
+            column["key"] += " (given)"
+        used.add(column["key"])
     return {"columns": columns, "n": len(crystals)}
 
 

@@ -89,7 +89,10 @@ class FinishedCrystals:
         """
         if self.sites_text is None:
             raise DataError("constraints on sites: found crystals without sites, allowed: crystals with sites")
-        return [[(symbol, letter, n) for symbol, letter, n in json.loads(text)] for text in self.sites_text]
+        try:
+            return [[(symbol, letter, n) for symbol, letter, n in json.loads(text)] for text in self.sites_text]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(f"sites: not readable ({' '.join(str(error).split())[:100]})") from None
 
     @property
     def lengths(self) -> Floats:

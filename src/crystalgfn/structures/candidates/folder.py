@@ -8,28 +8,30 @@ DIR/structures.parquet, structures.csv, all.extxyz     a row, and a frame, for e
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically, write_json, write_text
-from crystalgfn.files.folders import open_folder
+from crystalgfn.files.folders import open_folder, work_folder
+from crystalgfn.files.reading import read_json
+from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.matching import match_structures
+from crystalgfn.structures.candidates.parts import Part, PlainPoint, PlainStructure
 from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, Row
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_tables
 from crystalgfn.structures.export.formats import FORMATS, Exported
 from crystalgfn.structures.quiet import quiet
-from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 PARTS, MANIFEST = "parts", "manifest.json"
+
+_PART = re.compile(r"[0-9]{8,18}\.json")
 
 
 class RunFolder:
@@ -40,32 +42,40 @@ class RunFolder:
         manifest: crystals, tools and settings of the run.
         resume: go on with the run that the folder holds.
         may_change: keys of the manifest that may differ from that of the run.
+        trust: whether files in the folder may be links that lead out of it.
 
     Raises:
         DataError: without ``resume``, the folder holds a run already; with it, a run with another manifest.
     """
 
     def __init__(
-        self, path: str | Path, manifest: Mapping[str, Any], *, resume: bool, may_change: Collection[str] = ()
+        self,
+        path: str | Path,
+        manifest: Mapping[str, Any],
+        *,
+        resume: bool,
+        may_change: Collection[str] = (),
+        trust: bool = False,
     ) -> None:
-        self.path = Path(path)
-        open_folder(self.path, MANIFEST, manifest, resume=resume, may_change=may_change)
+        self.path, self._trust = Path(path), trust
+        with opened(self.path, trust=trust):
+            open_folder(self.path, MANIFEST, manifest, resume=resume, may_change=may_change)
         for name in (PARTS, *(suffix for suffix, form in FORMATS.items() if not form.together)):
-            (self.path / name).mkdir(exist_ok=True)
+            work_folder(self.path / name)
 
     @classmethod
-    def existing(cls, path: str | Path) -> RunFolder:
+    def existing(cls, path: str | Path, *, trust: bool = False) -> RunFolder:
         """The folder of a finished run; errors as for :func:`read_manifest`."""
-        return cls(path, read_manifest(path), resume=True)
+        return cls(path, read_manifest(path, trust=trust), resume=True, trust=trust)
 
     def done(self) -> set[int]:
         """Return the rows whose candidates are written."""
-        return {int(path.stem) for path in (self.path / PARTS).glob("*.json")}
+        return {int(path.stem) for path in (self.path / PARTS).glob("*.json") if _PART.fullmatch(path.name)}
 
     def write(self, candidate: Candidate) -> None:
         """Write the files of a candidate, then its part: where the part is on disk, all files are."""
         row, structure = candidate.row, candidate.structure
-        part: dict[str, Any] = {"symprec": candidate.symprec}
+        part = Part(symprec=candidate.symprec, row={})
         if structure is not None:
             name = f"{row.row:08d}_{row.formula}_{row.space_group or 0}"
             row = replace(row, cif=f"cif/{name}.cif")
@@ -74,20 +84,21 @@ class RunFolder:
                     with quiet():
                         text = form.text(Exported(structure, candidate.symprec, _info(row), candidate.point))
                     write_text(self.path / suffix / f"{name}.{suffix}", text)
-            part["structure"] = structure.as_dict()
-            if candidate.point is not None:
-                part["point"] = {key: np.asarray(value).tolist() for key, value in vars(candidate.point).items()}
-            part["stages"] = {name: other.as_dict() for name, other in candidate.intermediates.items()}
+            stages = {name: PlainStructure.of(other) for name, other in candidate.intermediates.items()}
+            point = None if candidate.point is None else PlainPoint.of(candidate.point)
+            plain = PlainStructure.of(structure)
+            part = Part(symprec=candidate.symprec, structure=plain, point=point, stages=stages, row={})
         self._write_part(part, row)
 
     def update(self, row: Row) -> None:
         """Write new cells of a candidate whose files are written; those of its structure stay as they are."""
         self._write_part(self._part(row.row), row)
 
-    def _write_part(self, part: dict[str, Any], row: Row) -> None:
-        part["columns"] = {column.name: column.metadata() for column in row.energies}
-        part["row"] = row.cells()
-        write_json(self.path / PARTS / f"{row.row:08d}.json", part, indent=None)
+    def _write_part(self, part: Part, row: Row) -> None:
+        content = part.model_dump(exclude={"columns", "row"}, exclude_none=True)
+        content["columns"] = {column.name: column.metadata() for column in row.energies}
+        content["row"] = row.cells()
+        write_json(self.path / PARTS / f"{row.row:08d}.json", content, indent=None)
 
     def read(self, row: int) -> Candidate:
         """Read the candidate of a row.
@@ -95,28 +106,37 @@ class RunFolder:
         Raises:
             DataError: the row has no candidate, or its file is damaged.
         """
-        from pymatgen.core import Structure
-
         part = self._part(row)
         try:
-            structure = Structure.from_dict(part["structure"]) if "structure" in part else None
-            intermediates = {name: Structure.from_dict(other) for name, other in part.get("stages", {}).items()}
-            return Candidate(_row(part), structure, float(part["symprec"]), intermediates, _point(part, structure))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path}: row {row} cannot be read ({type(error).__name__}: {error})") from None
+            structure = None if part.structure is None else part.structure.build()
+            intermediates = {name: other.build() for name, other in part.stages.items()}
+            point = None if part.point is None or structure is None else part.point.build(len(structure))
+        except DataError as error:
+            raise DataError(f"{self._place(row)}: {error}") from None
+        return Candidate(self._row(row, part), structure, part.symprec, intermediates, point)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows of all candidates in order, without building structures."""
         for row in sorted(self.done()):
-            yield _row(self._part(row))
+            yield self._row(row, self._part(row))
 
-    def _part(self, row: int) -> dict[str, Any]:
-        path = self.path / PARTS / f"{row:08d}.json"
+    def _part(self, row: int) -> Part:
+        with opened(self.path, trust=self._trust):
+            return read_json(self._place(row), Part)
+
+    def _place(self, row: int) -> Path:
+        return self.path / PARTS / f"{row:08d}.json"
+
+    def _row(self, row: int, part: Part) -> Row:
         try:
-            part: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: cannot be read ({type(error).__name__}: {error})") from None
-        return part
+            found = _row(part)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{self._place(row)}: no row ({type(error).__name__}: {error})") from None
+        except DataError as error:
+            raise DataError(f"{self._place(row)}: {error}") from None
+        if found.row != row:
+            raise DataError(f"{self._place(row)}: found the candidate of row {found.row}, allowed: that of row {row}")
+        return found
 
     def candidates(self) -> Iterator[Candidate]:
         """Yield all candidates in the order of their rows, with one in memory at a time."""
@@ -139,7 +159,8 @@ class RunFolder:
         Raises:
             DataError: there is no table yet, or it cannot be read.
         """
-        found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
+        with opened(self.path, trust=self._trust):
+            found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
 
         def fill(row: Row) -> Row:
             old = found.get(row.row, row)
@@ -178,37 +199,34 @@ class RunFolder:
         return self.read(row).structure
 
 
-def read_manifest(path: str | Path) -> dict[str, Any]:
+def read_manifest(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
     """Return the manifest of a folder whose run has come to its end.
+
+    Args:
+        path: the folder.
+        trust: whether the manifest may be a link that leads out of the folder.
 
     Raises:
         DataError: the folder has no manifest, or no tables yet.
     """
     path = Path(path)
     try:
-        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no folder of crystalgfn structures ({type(error).__name__}: {error})") from None
+        with opened(path, trust=trust):
+            manifest = read_json(path / MANIFEST, dict[str, Any])
+    except DataError as error:
+        raise DataError(f"{path}: no folder of crystalgfn structures ({error})") from None
     if not (path / TABLE).is_file():
         raise DataError(f"{path}: not finished, allowed: a folder with {TABLE}; go on with its run (--resume) first")
     return manifest
 
 
-def _row(part: Mapping[str, Any]) -> Row:
+def _row(part: Part) -> Row:
     """The row of a part; older parts do not describe their columns, whose names say which energies they hold."""
-    cells, descriptions = part["row"], part.get("columns", {})
+    cells, descriptions = part.row, part.columns
     hull = str(cells.get("hull") or "")
     columns = {name: EnergyColumn.from_metadata(descriptions.get(name, {})) for name in cells}
     named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
     return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})
-
-
-def _point(part: Mapping[str, Any], structure: Any) -> SinglePoint | None:
-    """The energy, forces and stress of a part; None in older parts and for structures that were only placed."""
-    if structure is None or "point" not in part:
-        return None
-    forces, stress = (np.array(part["point"][key], dtype=float) for key in ("forces", "stress"))
-    return SinglePoint(float(part["point"]["energy"]), forces.reshape(len(structure), 3), stress.reshape(3, 3))
 
 
 def _info(row: Row) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def judge(
     references: str | Path | None = None,
     below: float | None = None,
     workers: int = 1,
+    trust: bool = False,
 ) -> RunFolder:
     """Ask a second potential about the candidates of a folder, as a run with this second opinion would have done.
 
@@ -34,6 +35,7 @@ def judge(
         references: file of its elemental references, or None for those that ship.
         below: highest energy above hull (eV/atom) of candidates that it is asked about; None for all.
         workers: processes.
+        trust: whether files in the folder may be links that lead out of it.
 
     Returns:
         the folder.
@@ -43,7 +45,7 @@ def judge(
         PropertyError: the potential cannot be loaded, or relaxed the candidates itself.
     """
     check_workers(workers)
-    before = read_manifest(path)
+    before = read_manifest(path, trust=trust)
     check_second(str(before.get("potential")), second)
     tools = Tools(
         potential="",
@@ -62,7 +64,7 @@ def judge(
     settings = SearchSettings()
     bench = tools.load(settings)  # so that a missing package shows before anything is written
     asked = {key: getattr(tools, key) for key in ("second", "second_references", "second_below")}
-    folder = RunFolder(path, before | asked, resume=True, may_change=asked)
+    folder = RunFolder(path, before | asked, resume=True, may_change=asked, trust=trust)
     rows = []
     for row in folder.rows():
         if row.status is not Status.RELAXED or has_opinion(row, second):

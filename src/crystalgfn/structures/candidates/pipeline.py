@@ -29,6 +29,7 @@ def run(
     compare: str | Path | None = None,
     resume: bool = False,
     seconds: float | None = None,
+    trust: bool = False,
 ) -> RunFolder:
     """Find the structures of a crystals table; :mod:`crystalgfn.structures.candidates.folder` says what is written.
 
@@ -42,6 +43,7 @@ def run(
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
+        trust: whether files in the folder of a run to go on with may be links that lead out of it.
 
     Raises:
         CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
@@ -52,7 +54,7 @@ def run(
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, n)
     about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
-    folder = RunFolder(output, about, resume=resume)
+    folder = RunFolder(output, about, resume=resume, trust=trust)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)
     for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench):

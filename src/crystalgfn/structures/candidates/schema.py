@@ -298,7 +298,10 @@ def _cell(name: str, kind: type, value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value) and kind is not float:
         return None
     try:
-        return json.loads(value) if kind is dict else kind(value)
-    except (ValueError, TypeError):
+        found = json.loads(value) if kind is dict else kind(value)
+        if not isinstance(found, kind):
+            raise TypeError
+        return found
+    except (ValueError, TypeError, OverflowError, RecursionError):
         allowed = ", ".join(Status) if kind is Status else kind.__name__
-        raise DataError(f"column {name!r}: found {value!r}, allowed: {allowed}") from None
+        raise DataError(f"column {name!r}: found {str(value)[:60]!r}, allowed: {allowed}") from None

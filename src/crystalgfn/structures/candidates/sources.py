@@ -46,9 +46,7 @@ def read_requests(path: str | Path, n: int | None = None) -> TableRequests:
             sites that contradict their row: iterating over the rows raises the error that names it.
     """
     path = Path(path)
-    table = read_table(path)
-    if n is not None:
-        table = table.slice(0, n)
+    table = read_table(path, n)
     from_table(table.slice(0, 0), path.name)  # the columns alone
     return TableRequests(table, path.name)
 

@@ -14,10 +14,11 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
 
 from crystalgfn.errors import PropertyError
+from crystalgfn.files.trust import safe_path
 from crystalgfn.structures.candidates.candidate import Bench, Candidate, failed
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.search import PlacedRequest
@@ -140,13 +141,24 @@ def _alone(task: Task, tools: Tools, settings: SearchSettings) -> Iterator[Candi
             yield failed(task, DIED)
 
 
+class _SafeProcess(SpawnProcess):
+    def start(self) -> None:
+        with safe_path():
+            super().start()
+
+
+class _SafeContext(SpawnContext):
+    Process = _SafeProcess
+
+
 _bench: Any = None
 
 
 def _executor(tools: Tools, settings: SearchSettings, workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(tools, settings, os.getpid())
-    )
+    with safe_path():  # here the process starts that counts what the others share
+        return ProcessPoolExecutor(
+            workers, mp_context=_SafeContext(), initializer=_start, initargs=(tools, settings, os.getpid())
+        )
 
 
 def _start(tools: Tools, settings: SearchSettings, parent: int) -> None:

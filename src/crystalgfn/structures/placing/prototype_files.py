@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field, FiniteFloat
 
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.tables.files import read_table
 from crystalgfn.errors import DataError, nearest
 from crystalgfn.files.atomic import write_atomically
+from crystalgfn.files.reading import shaped
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.placing.prototypes import Prototype, PrototypeLibrary
 from crystalgfn.structures.placing.recognition import prototype_of
@@ -30,6 +36,18 @@ SCHEMA = pa.schema(
 """Columns: ``numbers`` and ``letters`` have an entry for each orbit, ``lattice`` is in A and degree."""
 
 STRUCTURE_COLUMNS = ("material_id", "numbers", "cell", "fractional")
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: str
+    formula: str
+    space_group: Annotated[int, Field(ge=1, le=230)]
+    numbers: list[Annotated[int, Field(ge=1, lt=len(SYMBOLS))]]
+    letters: str
+    free: list[FiniteFloat]
+    lattice: Annotated[list[Annotated[FiniteFloat, Field(gt=0)]], Field(min_length=6, max_length=6)]
+
 
 BUILTIN = "builtin"
 NONE = "none"
@@ -84,21 +102,21 @@ def read(path: Path) -> PrototypeLibrary:
     Raises:
         DataError: the file is missing, unreadable, or no library of prototypes.
     """
-    table = _table(path, SCHEMA.names)
+    rows = shaped(_table(path, SCHEMA.names).to_pylist(), list[_Row], path.name)
     try:
         prototypes = [
             Prototype(
-                row["id"],
-                row["formula"],
-                row["space_group"],
-                tuple(zip(row["numbers"], row["letters"], strict=True)),
-                tuple(row["free"]),
-                tuple(row["lattice"]),
+                row.id,
+                row.formula,
+                row.space_group,
+                tuple(zip(row.numbers, row.letters, strict=True)),
+                tuple(row.free),
+                tuple(row.lattice),
             )
-            for row in table.to_pylist()
+            for row in rows
         ]
         return PrototypeLibrary(prototypes)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, LookupError, DataError) as error:
         raise DataError(f"{path}: a row is no prototype ({error})") from error
 
 
@@ -134,10 +152,7 @@ def from_structures(path: str | Path, *, symprec: float = 0.05) -> PrototypeLibr
 
 
 def _table(path: Path, columns: tuple[str, ...] | list[str]) -> pa.Table:
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({error})") from error
+    table = read_table(path)
     missing = sorted(set(columns) - set(table.column_names))
     if missing:
         raise DataError(f"{path}: has no column {', '.join(missing)}; needed are {', '.join(columns)}")

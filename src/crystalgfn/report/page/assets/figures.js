@@ -1,5 +1,6 @@
 "use strict";
 // Figures: plotly is unpacked when the first one comes into view, and takes its colours from the theme.
+const nonce = document.currentScript.nonce; // the policy of the page lets no other script run
 const app = { table: null, viewer: null };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -12,6 +13,7 @@ let plotly = null;
 function loadPlotly() {
   plotly ??= unpacked("packed-plotly").then((code) => {
     const script = document.createElement("script");
+    script.nonce = nonce;
     script.textContent = code;
     document.head.append(script);
     return window.Plotly;

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-
-from crystalgfn.errors import PropertyError
+from crystalgfn.errors import PropertyError, TrustError
+from crystalgfn.files.trust import import_named
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 from crystalgfn.structures.relaxing.potentials.references import References
@@ -19,11 +18,13 @@ def ase_potential(name: str, references: References | None = None) -> Calculator
 
     Raises:
         PropertyError: module or factory do not exist, or the factory fails or returns something else.
+        TrustError: a folder that is not trusted names the module.
     """
-    module, _, factory = name.partition(":")
     try:
         with quiet():
-            calculator = getattr(importlib.import_module(module), factory)()
+            calculator = import_named(name)()
+    except TrustError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise PropertyError(f"potential {name!r} cannot be loaded ({type(error).__name__}: {reason})") from error

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crystalgfn.crystallography.elements import SYMBOLS, atomic_number
 from crystalgfn.errors import DataError
+from crystalgfn.files.reading import parse_json, read_text
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -54,9 +54,9 @@ class References:
             DataError: the file is unreadable, an element is unknown, or a value is not a finite number.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path}: references cannot be read ({error})") from None
+            text = read_text(path)
+        except DataError as error:
+            raise DataError(f"references: {error}") from None
         return cls._parse(text, str(path))
 
     @classmethod
@@ -67,7 +67,7 @@ class References:
     @classmethod
     def _parse(cls, text: str, source: str) -> References:
         try:
-            content = json.loads(text)
+            content = parse_json(text, dict[str, Any], source)
             table = {atomic_number(symbol): float(value) for symbol, value in content["references"].items()}
         except (ValueError, TypeError, KeyError, AttributeError, DataError) as error:
             raise DataError(
@@ -78,7 +78,8 @@ class References:
             raise DataError(f"{source}: a reference is not finite, allowed: numbers in eV/atom")
         stated = content.get("error")
         mae = stated.get("mae") if isinstance(stated, dict) else None
-        return cls(table, str(content.get("potential", source)), math.nan if mae is None else float(mae))
+        doubt = float(mae) if isinstance(mae, int | float) else math.nan
+        return cls(table, str(content.get("potential", source)), doubt)
 
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the energy minus the mean reference of its atoms (eV/atom), or the reason why there is none."""
