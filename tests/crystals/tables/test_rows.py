@@ -157,6 +157,7 @@ def test_files_of_another_kind_are_named(tmp_path):
     (tmp_path / "empty.parquet").touch()
     (tmp_path / "folder.parquet").mkdir()
     os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "x.xlsx").write_bytes(b"PK")
     for name, message in (
         ("x.csv", "a parquet file under a .csv name"),
         ("text.parquet", "a file that starts with b'form'"),

@@ -295,7 +295,7 @@ def test_two_writers_of_one_file_do_not_mix(tmp_path):
 def test_damaged_parts_are_named(tmp_path):
     path = tmp_path / "x.parquet"
     for name, content, message in (
-        ("manifest.json", b"{", "is no JSON"),
+        ("manifest.json", b"{", "not readable as JSON"),
         ("part-000000.parquet", b"garbage", "cannot be read"),
     ):
         partial = path.with_name("x.parquet.partial")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_ATOMS = 10_000
 """Most atoms of a structure in a part."""
 
+LEAST_VOLUME = 1e-3
+"""Smallest volume of a cell, A^3."""
+
 Vector = Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)]
 
 
@@ -54,6 +57,8 @@ class PlainStructure(Section):
         """
         from pymatgen.core import Lattice, Structure
 
+        if abs(np.linalg.det(np.array(self.lattice))) < LEAST_VOLUME:
+            raise DataError("not a structure (a cell without a volume)")
         try:
             return Structure(Lattice(self.lattice), [SYMBOLS[z] for z in self.numbers], self.fractional)
         except Exception as error:  # pymatgen raises anything
