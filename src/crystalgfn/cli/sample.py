@@ -225,6 +225,8 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
         f"averages weighted by log_weight are as precise as those of {size:,.0f} crystals drawn from the target itself"
         f"{few}"
     )
+    if groups is None and size < UNEVEN * len(log_weights):
+        echo("under these limits the policy is far from its target: --resample chooses from ten times as many by weight")
     if groups is not None:
         error = share_error(groups, size)
         enough = "enough for shares" if error <= ENOUGH else "not enough for shares: a larger --pool, or --finetune"
@@ -233,6 +235,9 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
 
 FRONT_SHOWN = 20
 """Most samples of a Pareto front that are printed."""
+
+UNEVEN = 0.15
+"""Effective sample size, as a share, below which samples are better chosen by their weights."""
 
 ENOUGH = 0.05
 """Total variation by chance up to which a sample is called large enough for shares of space groups."""
