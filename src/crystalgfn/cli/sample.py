@@ -226,7 +226,7 @@ def _report_weights(log_weights: Any, what: str, groups: int | None = None) -> N
         f"{few}"
     )
     if groups is None and size < UNEVEN * len(log_weights):
-        echo("under these limits the policy is far from its target: --resample chooses from ten times as many by weight")
+        echo("the policy is far from its target here: --resample chooses from ten times as many by weight")
     if groups is not None:
         error = share_error(groups, size)
         enough = "enough for shares" if error <= ENOUGH else "not enough for shares: a larger --pool, or --finetune"
