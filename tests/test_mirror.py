@@ -19,6 +19,7 @@ SPANNING = {
     "test_docs.py": "README and documentation",
     "test_examples.py": "examples/*.py",
     "test_mirror.py": "every file: its place",
+    "test_notebooks.py": "examples/notebooks/*.ipynb",
     "test_pinned.py": "whole presets: what they sample, score and learn",
     "test_recipes.py": "examples/recipes/*.yaml",
     "evaluation/test_presets.py": "samples of whole presets",

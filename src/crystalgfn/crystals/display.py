@@ -115,7 +115,7 @@ def _bars(items: list[tuple[str, float]], left: int, width: int, title: str) -> 
     for place, (name, share) in enumerate(items):
         x, height = left + place * step, (BASE - 20) * share / highest
         parts.append(
-            f'<rect x="{x + 1:.1f}" y="{BASE - height:.1f}" width="{step - 3:.1f}" height="{height:.1f}" fill="#3f74b8">'
+            f'<rect x="{x + 1:.1f}" y="{BASE - height:.1f}" width="{step - 3:.1f}" height="{height:.1f}" fill="#37b">'
             f"<title>{html.escape(name)}: {share:.1%}</title></rect>"
             f'<text x="{x + step / 2:.1f}" y="{BASE + 13}" text-anchor="middle">{html.escape(name)}</text>'
         )

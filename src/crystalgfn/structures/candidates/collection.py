@@ -63,7 +63,10 @@ class Placed:
         return list(self.crystals[index].placements)
 
     def __repr__(self) -> str:
-        placements, none = sum(len(one.placements) for one in self.crystals), sum(not x.placements for x in self.crystals)
+        placements, none = (
+            sum(len(one.placements) for one in self.crystals),
+            sum(not x.placements for x in self.crystals),
+        )
         without = f", {none:,} of them without any" if none else ""
         return f"Placed: {placements:,} placements of {len(self):,} crystals{without}; relax() makes structures of them"
 

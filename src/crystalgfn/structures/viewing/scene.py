@@ -49,7 +49,8 @@ def scene(structure: Structure) -> dict[str, Any]:
     """Return what is drawn of a structure, as JSON values; the middle of the cell is the origin.
 
     Bonds join atoms up to :data:`REACH` times the sum of their covalent radii; two metals only in a structure without
-    other elements, and two cations that share anions only where they touch (P-P, but not Li-P). Polyhedra surround cations, whose neighbours are all non-metals of higher electronegativity.
+    other elements, and two cations that share anions only where they touch (P-P, but not Li-P). Polyhedra surround
+    cations, whose neighbours are all non-metals of higher electronegativity.
 
     Args:
         structure: an ordered structure, best in its conventional cell.
@@ -97,7 +98,7 @@ def appearance(scenes: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, floa
 
 def _images(position: np.ndarray) -> Iterator[tuple[int, int, int]]:
     """Yield the cells in which an atom is shown: its own, and those beyond the faces on which it lies."""
-    for a, b, c in product(*((0, 1) if x < _EDGE else (0,) for x in position)):
+    for a, b, c in product(*((0, 1) if x < _EDGE else (0,) for x in position)):  # noqa: UP028 (three, for the types)
         yield a, b, c
 
 
@@ -115,7 +116,9 @@ def _neighbours(structure: Structure, positions: np.ndarray, symbols: list[str])
     rank = np.array([_RANK[symbol] for symbol in symbols])
     highest = np.zeros(len(symbols), dtype=int)  # of the electronegativities around each site
     np.maximum.at(highest, first[bonded], rank[second[bonded]])
-    cations = (highest[first] > np.maximum(rank[first], rank[second])) & (highest[second] > np.maximum(rank[first], rank[second]))
+    cations = (highest[first] > np.maximum(rank[first], rank[second])) & (
+        highest[second] > np.maximum(rank[first], rank[second])
+    )
     bonded &= ~cations | (lengths <= TOUCH * (radii[first] + radii[second]))
     found: list[list[Atom]] = [[] for _ in symbols]
     for i, j, (a, b, c) in zip(first[bonded], second[bonded], images[bonded].astype(int).tolist(), strict=True):

@@ -71,13 +71,9 @@ class Viewer3D {
   }
 
   orient() { // c upwards, a towards the reader and a little to the left
-    this.view.setView([0, 0, 0, 0, 0, 0, 0, 1]);
-    this.view.rotate(-90, "vx");
-    this.view.rotate(-62, "vy");
-    this.view.rotate(14, "vx");
+    this.view.setView([0, 0, 0, 0, -0.3308, -0.5192, -0.6646, 0.4234]);
     this.view.zoomTo();
     this.view.zoom(0.85);
-    this.view.render();
   }
 
   draw() {
@@ -99,13 +95,14 @@ class Viewer3D {
       model.setStyle({ elem }, { sphere: { radius: 0.16 + 0.26 * radius, color }, stick: { radius: 0.09, color } });
     if (this.shown.polyhedra) for (const [middle, faces] of scene.polyhedra) this.polyhedron(scene, middle, faces);
     const [background, color] = this.colours();
-    view.setBackgroundColor(background);
+    if (background !== this.background) view.setBackgroundColor(background); // each of these calls renders
+    this.background = background;
     const points = corners(scene.cell);
     for (const [i, j] of EDGES) view.addCylinder({ start: xyz(points[i]), end: xyz(points[j]), radius: 0.03, color, fromCap: 1, toCap: 1 });
     for (const [name, at] of [["a", 4], ["b", 2], ["c", 1]]) {
       const along = minus(points[at], points[0]), length = Math.hypot(...along);
       const beyond = points[0].map((x, d) => x + (1 + 1.2 / length) * along[d]);
-      view.addLabel(name, { position: xyz(beyond), showBackground: false, fontColor: color, fontSize: 14, alignment: "center", inFront: true });
+      view.addLabel(name, { position: xyz(beyond), showBackground: false, fontColor: color, fontSize: 18, alignment: "center", inFront: true });
     }
     view.render();
   }
@@ -122,7 +119,7 @@ class Viewer3D {
       for (let k = 0; k < 3; k++) normalArr.push(xyz(normal.map((x) => x / length)));
       faceArr.push(first, first + 1, first + 2);
     }
-    this.view.addCustom({ vertexArr, normalArr, faceArr, color: this.elements[scene.atoms[middle][0]][0], opacity: 0.45 });
+    this.view.addCustom({ vertexArr, normalArr, faceArr, color: this.elements[scene.atoms[middle][0]][0], opacity: 0.6 });
   }
 
   still() { // spheres, the farthest first
