@@ -84,6 +84,7 @@ class Opened:
     def __init__(self, browser, path, *, script="", **options):
         self.context = browser.new_context(**options)
         self.context.add_init_script(script)
+        self.context.set_default_timeout(120_000)  # drawing without a graphics card takes seconds on a busy machine
         self.page = self.context.new_page()
         self.errors, self.requests = [], []
         self.page.on("console", lambda m: self.errors.append(m.text) if _is_fault(m) else None)

@@ -16,11 +16,15 @@ function load3Dmol() {
   return library;
 }
 
-function hasWebGL() {
-  try {
+let webgl = null;
+function hasWebGL() { // asked once: browsers allow few contexts
+  if (webgl === null) {
     const canvas = document.createElement("canvas");
-    return Boolean(canvas.getContext("webgl2") ?? canvas.getContext("webgl"));
-  } catch { return false; }
+    const context = canvas.getContext("webgl2") ?? canvas.getContext("webgl");
+    context?.getExtension("WEBGL_lose_context")?.loseContext();
+    webgl = Boolean(context);
+  }
+  return webgl;
 }
 
 const CORNERS = [0, 1].flatMap((i) => [0, 1].flatMap((j) => [0, 1].map((k) => [i, j, k])));
@@ -54,6 +58,8 @@ class Viewer3D {
 
   async show(scene) {
     this.scene = scene;
+    await new Promise((ready) => setTimeout(ready)); // the rest of the page comes first
+    if (scene !== this.scene) return undefined;
     if (!hasWebGL()) return this.still();
     try {
       const $3Dmol = await load3Dmol();
