@@ -44,6 +44,7 @@ LAYERS = (
 
 LAZY = {
     ("__init__", "crystals"),
+    ("__init__", "report"),
     ("__init__", "runs"),
     ("__main__", "cli"),
 }

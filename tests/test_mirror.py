@@ -20,6 +20,7 @@ SPANNING = {
     "test_examples.py": "examples/*.py",
     "test_exploits.py": "every file that reads, writes or prints what others made",
     "test_mirror.py": "every file: its place",
+    "test_notebooks.py": "examples/notebooks/*.ipynb",
     "test_pinned.py": "whole presets: what they sample, score and learn",
     "test_recipes.py": "examples/recipes/*.yaml",
     "evaluation/test_presets.py": "samples of whole presets",

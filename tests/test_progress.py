@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import types
 
 import pytest
 
@@ -61,3 +62,50 @@ def test_track_yields_everything_and_closes_after_an_error(clock, monkeypatch):
         for _ in track(range(3), None, "failing"):
             clock[0] += 5.0
             _ = 1 / (clock[0] < 10.0)
+
+
+class Handle:
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+
+    def update(self, data: dict[str, str], raw: bool) -> None:
+        self.lines.append(data["text/plain"])
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A kernel, and the lines that it shows under a cell."""
+    lines: list[str] = []
+
+    def display(data, *, raw, display_id):
+        lines.append(data["text/plain"])
+        return Handle(lines)
+
+    shell = types.SimpleNamespace(kernel=object())
+    for name in ("IPython", "IPython.display"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    sys.modules["IPython"].get_ipython = lambda: shell
+    sys.modules["IPython.display"].display = display
+    return lines
+
+
+def test_long_work_in_a_notebook_shows_a_line(clock, notebook):
+    run(clock, seconds=8.0)
+    assert notebook[0].startswith("sampling: 1 of 4 crystals")
+    assert "left" in notebook[0]
+    assert notebook[-1] == "sampling: 4 crystals in 8 s"
+
+
+def test_short_work_in_a_notebook_shows_nothing(clock, notebook):
+    run(clock, seconds=1.9)
+    assert notebook == []
+
+
+def test_a_line_is_written_anew_twice_a_second(clock, notebook):
+    with progress_bar(None, "sampling", "crystals") as bar:
+        clock[0] += 2.0
+        for _ in range(100):
+            clock[0] += 0.01
+            bar.advance()
+    assert len(notebook) <= 5
+    assert "100 crystals in 3 s" in notebook[-1]

@@ -16,13 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.report.summary import best
+    from crystalgfn.report.write import write_report
     from crystalgfn.runs.model import load
 
 __version__ = "0.1.0"
-__all__ = ["Crystals", "__version__", "load"]
+__all__ = ["Crystals", "__version__", "best", "load", "write_report"]
 
 # Imported on first use: importing torch alone takes longer than a user who asks for help wants to wait.
-_HOME = {"Crystals": "crystalgfn.crystals.crystal", "load": "crystalgfn.runs.model"}
+_HOME = {
+    "Crystals": "crystalgfn.crystals.crystal",
+    "best": "crystalgfn.report.summary",
+    "load": "crystalgfn.runs.model",
+    "write_report": "crystalgfn.report.write",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,6 @@
-"""Progress bars with rate and time left: on a terminal, for work longer than two seconds; silence elsewhere."""
+"""Progress bars with rate and time left: on a terminal and in notebooks, for work longer than two seconds; silence
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crystalgfn.terminal import console
 
@@ -18,9 +20,45 @@ T = TypeVar("T")
 DELAY_S = 2.0
 """Seconds of work before a bar appears."""
 
+EVERY_S = 0.5
+"""Seconds between two updates of a line in a notebook."""
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class NotebookLine:
+    """A line of text under a cell that is written anew; the last one stays."""
+
+    def __init__(self) -> None:
+        self.shown = False
+        self._last = 0.0
+        self._handle: Any = None
+
+    def show(self, text: str, *, now: bool = False) -> None:
+        """Show a text, at most every half second unless it is to be shown ``now``."""
+        moment = time.monotonic()
+        if self.shown and not now and moment - self._last < EVERY_S:
+            return
+        from IPython.display import display
+
+        data = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+        self.shown, self._last = True, moment
+
 
 class ProgressBar:
-    """A bar on stderr that appears once the work has taken :data:`DELAY_S` seconds; see :func:`progress_bar`."""
+    """A bar on stderr, or a line under the cell of a notebook; see :func:`progress_bar`.
+
+    It appears once the work has taken :data:`DELAY_S` seconds.
+    """
 
     def __init__(self, total: int | None, description: str, unit: str) -> None:
         self.completed = 0
@@ -30,13 +68,18 @@ class ProgressBar:
         self._start = time.monotonic()
         self._visible = sys.stderr.isatty()
         self._display: tuple[Progress, TaskID] | None = None
+        self._line = None if self._visible or not in_notebook() else NotebookLine()
 
     def advance(self, n: int = 1) -> None:
         """Report that ``n`` more units are done."""
         self.completed += n
-        if not self._visible:
+        if not self._visible and self._line is None:
             return
         elapsed = time.monotonic() - self._start
+        if self._line is not None:
+            if elapsed >= DELAY_S:
+                self._line.show(self._sentence(elapsed))
+            return
         if self._display is None and elapsed >= DELAY_S:
             self._display = self._open()
         if self._display is not None:
@@ -49,6 +92,20 @@ class ProgressBar:
         if self._display is not None:
             self._display[0].stop()
             self._display = None
+        if self._line is not None and self._line.shown:
+            elapsed = time.monotonic() - self._start
+            self._line.show(f"{self._description}: {self.completed:,} {self._unit} in {elapsed:.0f} s", now=True)
+
+    def _sentence(self, elapsed: float) -> str:
+        """What is done, as a line of text."""
+        rate = self.completed / max(elapsed, 1e-9)
+        done = f"{self._description}: {self.completed:,}"
+        if not self._total:
+            return f"{done} {self._unit}, {rate:,.1f}/s"
+        filled = round(20 * min(self.completed / self._total, 1))
+        left = (self._total - self.completed) / rate if rate else 0
+        bar = "█" * filled + "░" * (20 - filled)
+        return f"{done} of {self._total:,} {self._unit} {bar} {rate:,.1f}/s, {left:.0f} s left"
 
     def _open(self) -> tuple[Progress, TaskID]:
         # imported here: rich costs more than many runs that never show a bar

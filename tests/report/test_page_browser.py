@@ -8,10 +8,13 @@ import shutil
 
 import pytest
 
+from candidate_setup import salt
 from crystalgfn.config import parse_config
 from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
 from crystalgfn.report.page.build import report
 from crystalgfn.report.page.document import render
+from crystalgfn.structures.viewing.html import frame
+from crystalgfn.structures.viewing.scene import scene
 from page_setup import samples, write_structures
 
 pytest.importorskip("plotly")
@@ -20,7 +23,13 @@ playwright = pytest.importorskip(
 )
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def chromium():
@@ -56,14 +65,29 @@ def pages(tmp_path_factory):
     return folder
 
 
+def _is_fault(message):
+    """Whether a message is one of the page; drivers without a graphics card complain that they are slow."""
+    return message.type in ("error", "warning") and "GPU stall" not in message.text
+
+
+WITHOUT_WEBGL = """(() => {
+  const real = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+    return kind.startsWith("webgl") ? null : real.call(this, kind, ...rest);
+  };
+})()"""
+
+
 class Opened:
     """A page with what went wrong on it."""
 
-    def __init__(self, browser, path, **options):
+    def __init__(self, browser, path, *, script="", **options):
         self.context = browser.new_context(**options)
+        self.context.add_init_script(script)
+        self.context.set_default_timeout(120_000)  # drawing without a graphics card takes seconds on a busy machine
         self.page = self.context.new_page()
         self.errors, self.requests = [], []
-        self.page.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("console", lambda m: self.errors.append(m.text) if _is_fault(m) else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
@@ -249,11 +273,17 @@ def test_a_phone_scrolls_only_downwards(opened, name):
 
 def test_structures_turn_and_are_saved(opened):
     one = opened("structures")
-    picture = "document.getElementById('viewer').toDataURL()"
-    before = one.page.evaluate(picture)
+    one.page.wait_for_selector("#viewer[data-drawn=webgl]")
+    turned = "JSON.stringify(app.viewer.view.view.getView())"
+    before = one.page.evaluate(turned)
     one.page.focus("#viewer")
     one.page.keyboard.press("ArrowLeft")
-    assert one.page.evaluate(picture) != before
+    assert one.page.evaluate(turned) != before
+    drawn = "app.viewer.view.view.getModel().selectedAtoms({}).length"
+    whole = one.page.evaluate(drawn)
+    assert whole > 27  # rock salt, and the corners of its octahedra
+    one.page.uncheck("#viewer-polyhedra")
+    assert one.page.evaluate(drawn) == 27
     row = one.page.locator("#candidates-table tbody tr", has_text="MgO")
     with one.page.expect_download() as download:
         row.locator("button", has_text="CIF").click()
@@ -263,3 +293,35 @@ def test_structures_turn_and_are_saved(opened):
     text = download.value.path().read_text()
     assert text.count("data_") == 2
     assert one.errors == []
+
+
+def test_without_webgl_there_is_a_still_picture(opened):
+    one = opened("structures", script=WITHOUT_WEBGL)
+    one.page.wait_for_selector("#viewer[data-drawn=still]")
+    assert "still picture" in one.page.inner_text("#viewer")
+    colours = one.page.evaluate(
+        """() => {
+          const canvas = document.querySelector("#viewer canvas");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          return new Set(Array.from({ length: data.length / 4 }, (_, i) => data.slice(4 * i, 4 * i + 4).join())).size;
+        }"""
+    )
+    assert colours > 3
+    one.page.locator("#viewer-list button").nth(1).click()
+    one.page.uncheck("#viewer-bonds")
+    assert one.errors == []
+
+
+def test_the_frame_of_a_notebook_draws_and_asks_for_nothing(browser, tmp_path):
+    path = tmp_path / "frame.html"
+    path.write_text(
+        f"<body data-ready=true>{frame([('MgO', scene(salt('Mg', 'O'))), ('NaCl', scene(salt('Na', 'Cl')))])}"
+    )
+    one = Opened(browser, path)
+    inside = one.page.frame_locator("iframe")
+    inside.locator("#view[data-drawn=webgl]").wait_for()
+    inside.locator("#choice").select_option("1")
+    assert inside.locator("#legend").inner_text().split() == ["Na", "Cl"]
+    assert [url for url in one.requests if not url.startswith(("data:", "about:"))] == one.requests[:1]
+    assert one.errors == []
+    one.context.close()

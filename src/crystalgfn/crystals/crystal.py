@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from crystalgfn.errors import DataError, nearest
 if TYPE_CHECKING:
     import pandas as pd
     from pymatgen.core import Composition, Lattice
+
+ALIASES = {"space_group": "spacegroup"}
+"""Names of attributes under which columns of a table are found, too."""
 
 Index = int | slice | Sequence[int] | Sequence[bool] | np.ndarray | Tensor
 
@@ -90,12 +93,23 @@ class Crystals:
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
 
-    def __getitem__(self, index: Index) -> Crystals:
+    @overload
+    def __getitem__(self, index: str) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: Index) -> Crystals: ...
+
+    def __getitem__(self, index: Index | str) -> Crystals | np.ndarray:
         """Return the crystals at a position, slice, boolean mask (B,) or sequence of positions, as a batch.
 
+        A name returns the column (B,) that a table of the crystals has under it, with or without its unit:
+        ``crystals["formula"]``, ``crystals["density"]``, ``crystals["band_gap"]``.
+
         Raises:
-            DataError: a position outside the batch, or a mask of the wrong length.
+            DataError: a position outside the batch, a mask of the wrong length, or no such column.
         """
+        if isinstance(index, str):
+            return self._named(index)
         rows = self._rows(index)
         on_device = rows.to(self.device)
         on_host = rows.cpu().numpy()
@@ -114,7 +128,11 @@ class Crystals:
         size = len(self)
         if isinstance(index, slice):
             return torch.arange(size)[index] if (index.step or 1) > 0 else torch.tensor(range(size)[index]).long()
-        chosen = torch.as_tensor(index)
+        try:
+            chosen = torch.as_tensor(index)
+        except (TypeError, ValueError, RuntimeError):
+            allowed = "positions, a slice, a mask, or the name of one column; to_dataframe() takes several names"
+            raise DataError(f"crystals[...]: found {str(index)[:60]!r}, allowed: {allowed}") from None
         if chosen.dtype == torch.bool:
             if chosen.shape != (size,):
                 raise DataError(f"mask of shape {tuple(chosen.shape)} for {size} crystals, allowed: {(size,)}")
@@ -234,6 +252,38 @@ class Crystals:
         column = self.column_name(name)
         values = self.columns[column]
         return numbers(values, lambda row: refuse(source, row, column, values[row], "numbers, or empty"))
+
+    def _named(self, name: str) -> np.ndarray:
+        """Return the column (B,) of a name, as a table of the crystals has it."""
+        from crystalgfn.crystals.tables import STANDARD
+
+        if name in self.columns:
+            return self.columns[name]
+        if name == "volume":
+            return self.volume.cpu().numpy()
+        standard = ALIASES.get(name, name)
+        if standard in STANDARD:
+            bare = Crystals(self.elements, self.space_group, self.counts, self.lattice)
+            return bare.to_dataframe()[standard].to_numpy()
+        if any(column.split(" [")[0] == name for column in self.columns):
+            return self.column(name)
+        known = (*STANDARD, "volume", *self.columns)
+        raise DataError(f"no column {name!r}, allowed: {', '.join(known)}{nearest(name, known)}")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        from crystalgfn.crystals.tables import STANDARD
+
+        return [*STANDARD, *self.columns]
+
+    def __repr__(self) -> str:
+        from crystalgfn.crystals.display import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from crystalgfn.crystals.display import page
+
+        return page(self)
 
     def to(self, device: torch.device | str) -> Crystals:
         """Return the crystals with their tensors on ``device``; columns stay numpy arrays on the host."""
@@ -377,6 +427,32 @@ class Crystals:
         from crystalgfn.crystals import tables
 
         tables.write(self, Path(path), kind="parquet")
+
+    def best(self, n: int = 10, *, by: str | None = None, distinct: bool = True) -> Crystals:
+        """Return the best crystals, best first; see :func:`crystalgfn.report.summary.best`.
+
+        Args:
+            n: most crystals to return.
+            by: column to rank by, lowest first, or ``"log_reward"``, highest first; the usual one by default.
+            distinct: keep only the best of each formula and space group.
+
+        Raises:
+            DataError: there is nothing to rank by, or the column holds text.
+        """
+        from crystalgfn import best
+
+        return best(self, n, energy=by, distinct=distinct)
+
+    def write(self, path: str | Path) -> Path:
+        """Write a crystals table (.parquet or .csv), atomically, and return its path; as :meth:`to_file`."""
+        self.to_file(path)
+        return Path(path)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the page of ``crystalgfn report`` and return its path; see :func:`crystalgfn.write_report`."""
+        from crystalgfn import write_report
+
+        return write_report(self, path)
 
     @classmethod
     def from_file(cls, path: str | Path, *, check_convention: bool = True) -> Crystals:

@@ -1,9 +1,7 @@
-"""From parts to one HTML file, with styles, scripts, data and plotly inside, compressed where they are large."""
+"""From parts to one HTML file, with styles, scripts, data, plotly and 3Dmol.js inside, packed where they are large."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import html
 import json
 import secrets
@@ -15,7 +13,9 @@ from typing import Any
 
 from crystalgfn import __version__
 from crystalgfn.errors import DataError
+from crystalgfn.files.packed import packed
 from crystalgfn.report.page.figure import Figure, numbered
+from crystalgfn.structures.viewing.html import library, script
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,13 @@ def render(page: Page) -> str:
         "VERSION": html.escape(__version__),
         "DATA": packed(json.dumps(content, allow_nan=False, separators=(",", ":"))),
         "PLOTLY": packed(_plotly()) if figures else "",
-        "SCRIPT": "\n".join(asset(name) for name in ("figures.js", "table.js", "viewer.js", "page.js")),
+        "3DMOL": library() if page.data.get("atoms") else "",
+        "SCRIPT": "\n".join((asset("figures.js"), script(), *map(asset, ("table.js", "viewer.js", "page.js")))),
     }
     text = asset("page.html")
     for name, value in values.items():
         text = text.replace(f"<!--{name}-->", value)
     return text
-
-
-def packed(text: str) -> str:
-    """Return text compressed and in base64, which HTML leaves unchanged; the page unpacks it."""
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def asset(name: str) -> str:

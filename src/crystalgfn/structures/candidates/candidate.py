@@ -5,6 +5,7 @@ Nothing in this module raises because of a crystal: its :class:`Candidate` says 
 
 from __future__ import annotations
 
+import html
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from crystalgfn.crystals.sites import sites_text
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures import sanity
+from crystalgfn.structures.candidates.display import title, view_of
 from crystalgfn.structures.candidates.opinions import with_opinion
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
@@ -31,6 +33,8 @@ from crystalgfn.structures.export.extxyz import to_atoms
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed, SinglePoint
+from crystalgfn.structures.viewing.html import frame
+from crystalgfn.structures.viewing.scene import MOST_ATOMS
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Candidate:
     """A crystal after placing and relaxation.
 
@@ -73,6 +77,22 @@ class Candidate:
     def ok(self) -> bool:
         """Whether there is a structure."""
         return self.structure is not None
+
+    def __repr__(self) -> str:
+        return f"Candidate({title(self.row)}, {self.row.status}{self._verdict()})"
+
+    def _repr_html_(self) -> str:
+        text = f"<p>{html.escape(title(self.row))}{html.escape(self._verdict())}</p>"
+        if self.structure is None or len(self.structure) > MOST_ATOMS:
+            return text
+        return text + frame([(title(self.row), view_of(self.structure, self.symprec))])
+
+    def _verdict(self) -> str:
+        """The energies above hull, else the reason why there is no structure, and the doubts."""
+        above = {c.potential: e for c, e in self.row.energies.items() if c.quantity is Quantity.ABOVE_HULL}
+        parts = [f"{e:.3f} eV/atom above hull by {name}" for name, e in above.items() if math.isfinite(e)]
+        parts += filter(None, (self.row.reason, self.row.flags))
+        return "".join(f", {part}" for part in parts)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
@@ -17,6 +19,8 @@ from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
+from crystalgfn.structures.candidates.columns import column, names
+from crystalgfn.structures.candidates.display import page, text
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.matching import match_structures
@@ -38,7 +42,7 @@ GIVEN = "given"
 """How a manifest names prototypes that the caller had loaded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Placed:
     """Crystals with the initial placements of their atoms, best first.
 
@@ -57,6 +61,14 @@ class Placed:
 
     def __getitem__(self, index: int) -> list[Placement]:
         return list(self.crystals[index].placements)
+
+    def __repr__(self) -> str:
+        placements, none = (
+            sum(len(one.placements) for one in self.crystals),
+            sum(not x.placements for x in self.crystals),
+        )
+        without = f", {none:,} of them without any" if none else ""
+        return f"Placed: {placements:,} placements of {len(self):,} crystals{without}; relax() makes structures of them"
 
     def relax(
         self,
@@ -137,9 +149,9 @@ class Placed:
         return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), settings_used, reference)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Structures:
-    """The candidates of crystals, one for each.
+    """The candidates of crystals, one for each; in a notebook ten rows, and the best ones in 3D.
 
     Attributes:
         candidates: candidates in the order of the crystals.
@@ -154,8 +166,45 @@ class Structures:
     def __len__(self) -> int:
         return len(self.candidates)
 
-    def __getitem__(self, index: int) -> Candidate:
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Structures: ...
+
+    @overload
+    def __getitem__(self, index: str) -> np.ndarray: ...
+
+    def __getitem__(self, index: int | slice | str) -> Candidate | Structures | np.ndarray:
+        """Return a candidate, some of the candidates, or a column (B,) of their table by name.
+
+        The name of a quantity without its potential is enough: ``structures["e_above_hull"]`` returns the energies
+        above hull (eV/atom) by the relaxing potential, NaN where there is none.
+
+        Raises:
+            DataError: no such column.
+        """
+        if isinstance(index, str):
+            return column(self.table, index)
+        if isinstance(index, slice):
+            return replace(self, candidates=self.candidates[index])
         return self.candidates[index]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return names(self.table)
+
+    def __repr__(self) -> str:
+        return text(self._seen)
+
+    def _repr_html_(self) -> str:
+        structures = {c.row.row: c.structure for c in self.candidates if c.structure is not None}
+        return page(self._seen, structures, {c.row.row: c.symprec for c in self.candidates})
+
+    @property
+    def _seen(self) -> CandidateTable:
+        """The table, without duplicates and novelty unless they have been looked for: a look costs no time."""
+        known: CandidateTable | None = self.__dict__.get("table")
+        return known or CandidateTable(tuple(candidate.row for candidate in self.candidates))
 
     def __iter__(self) -> Iterator[Candidate]:
         return iter(self.candidates)
@@ -169,13 +218,16 @@ class Structures:
         rows = (candidate.row for candidate in self.candidates)
         return CandidateTable(tuple(matches[row.row].fill(row) if row.row in matches else row for row in rows))
 
-    def best(self) -> list[Candidate]:
+    def best(self, n: int | None = None) -> Structures:
         """Return the relaxed candidates by energy above hull, else formation energy, lowest first.
 
         Of each group of duplicates one is returned; doubtful candidates come last.
+
+        Args:
+            n: most candidates to return; None for all.
         """
         by_row = {candidate.row.row: candidate for candidate in self.candidates}
-        return [by_row[row.row] for row in self.table.ranked()]
+        return replace(self, candidates=tuple(by_row[row.row] for row in self.table.ranked()[:n]))
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return the table as a pandas frame with a column for each quantity that was measured."""
@@ -200,6 +252,12 @@ class Structures:
             target.write(candidate)
         target.finish(self.reference)
         return target.path
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write the page of ``crystalgfn report`` and return its path; see :func:`crystalgfn.write_report`."""
+        from crystalgfn import write_report
+
+        return write_report(self, path)
 
 
 def place(

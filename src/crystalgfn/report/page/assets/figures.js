@@ -4,11 +4,6 @@ const nonce = document.currentScript.nonce; // the policy of the page lets no ot
 const app = { table: null, viewer: null };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-async function unpacked(id) {
-  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
-
 let plotly = null;
 function loadPlotly() {
   plotly ??= unpacked("packed-plotly").then((code) => {

@@ -1,0 +1,47 @@
+"""The page about crystals or structures that Python holds, as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.evaluation.inputs import Data, energy_methods, read_data, read_references
+from crystalgfn.files.atomic import write_text
+from crystalgfn.report.page.build import report
+from crystalgfn.report.page.document import render
+from crystalgfn.structures.candidates.collection import Structures
+
+
+def write_report(
+    source: Crystals | Structures,
+    path: str | Path = "report.html",
+    *,
+    name: str = "",
+    reference: Sequence[str | Path] = (),
+    smact: bool = True,
+) -> Path:
+    """Write the page of ``crystalgfn report`` about crystals or structures.
+
+    Args:
+        source: crystals, or structures that were placed or relaxed.
+        path: the file; a file of this name is replaced.
+        name: heading of the page; the kind of the source by default.
+        reference: files or folders of known crystals or structures.
+        smact: whether to test charges with SMACT.
+
+    Returns:
+        the path.
+
+    Raises:
+        DataError: there is nothing to report on, a library of the page is not installed, or the file cannot be written.
+    """
+    if isinstance(source, Crystals):
+        data = Data(name or "crystals", source, provenance={"rows": len(source)}, methods=energy_methods(source))
+    else:
+        with TemporaryDirectory() as folder:  # the page is made from the files that others get
+            data = read_data(source.write(Path(folder) / "structures"), name=name or "structures")
+    path = Path(path)
+    write_text(path, render(report(data, read_references([Path(one) for one in reference]), smact=smact)))
+    return path
