@@ -7,7 +7,7 @@ Imports point one way, from the bottom up:
 3. ``data``: labels, labelled crystals, strained copies, splits, and training rows;
 4. ``checkpoints``, ``training``: the fit of one network, epoch by epoch;
 5. ``phases``: the fits that a recipe consists of; ``ensembles``: members joined to a fitted model;
-6. ``models``: the folder of a model and the property that predicts with it; ``domain``: its training crystals;
+6. ``card_shape``: what a card must hold; ``models``: a folder and what predicts with it; ``domain``: training crystals;
 7. ``correction``: relaxed samples correct a model; ``relaxed``, ``evaluate``: errors; ``refine``: further training;
 8. ``cards``, ``card_text``: the data of a model, its training and its errors;
 9. ``workflow``: from tables to the folder of a model.

@@ -50,5 +50,7 @@ def test_a_new_kind_is_fitted_stored_and_loaded(monkeypatch, tmp_path):
 
 
 def test_unknown_kind_names_the_nearest():
-    with pytest.raises(ConfigError, match=r"unknown network kind 'volum', allowed: .*table1 \(nearest: 'volume'\)"):
+    with pytest.raises(
+        ConfigError, match=r"unknown network kind 'volum', allowed: .*table1, scalar \(nearest: 'volume'\)"
+    ):
         build(NetworkConfig(kind="volum"))

@@ -34,7 +34,7 @@ def test_the_factor_of_each_class():
     [
         ({"oxide": 2.0}, r"unknown class 'oxide', allowed: oxides, .* \(nearest: 'oxides'\)"),
         ({"oxides": 0.0}, "oxides: found 0, allowed: a factor above 0"),
-        ({"halides": float("inf")}, "halides: found inf, allowed: a factor above 0"),
+        ({"halides": float("inf")}, "finite number"),
     ],
 )
 def test_bad_factors_are_refused(factors, message):
