@@ -39,7 +39,7 @@ def main(folder="runs/lithium", iterations="300"):
         "training.batch_size=32",
     ]
     train(load_config("twelve-elements", changes), Path(folder))
-    trained = crystalgfn.load(folder).sample(200, seed=0)
+    trained = crystalgfn.load(folder, trust=True).sample(200, seed=0)
     before = lithium_share(untrained(load_preset("twelve-elements")).sample(200, seed=0))
     after = trained.column("lithium_share")
     print(f"lithium: {float(before.mean()):.0f} wt% untrained, {np.mean(after):.0f} wt% trained")

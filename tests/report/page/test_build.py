@@ -40,7 +40,10 @@ def test_every_figure_has_words_for_who_cannot_see_it():
 def test_structures_have_files_atoms_and_named_failures(tmp_path):
     text = render(report(read_data(write_structures(tmp_path / "s")), smact=False))
     held = content(text)
-    assert sorted(len(scene["atoms"]) for scene in held["atoms"].values()) == [27, 27]  # rock salt with its faces
+    assert sorted(len(scene["atoms"]) for scene in held["atoms"].values()) == [
+        57,
+        57,
+    ]  # rock salt, with bonded neighbours
     assert all(cif.startswith("data_") for cif in held["cif"].values())
     assert "broken.cif" in text
     assert "<script>alert" not in text

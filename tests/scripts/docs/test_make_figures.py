@@ -24,7 +24,8 @@ def table(seed, elements=(3, 8, 12), n=60, **columns):
     counts[:, 0] += 1
     lattice = np.column_stack((rng.uniform(3, 6, (n, 3)), np.full((n, 3), 90.0)))
     groups = torch.tensor(rng.choice([1, 2, 16, 47], n))
-    columns = {name: rng.normal(-2, 0.5, n) for name in columns.values()}
+    oxygen = counts[:, 1] / counts.sum(1)
+    columns = {name: rng.normal(0, 0.05, n) - 5.0 * np.minimum(oxygen, 1 - oxygen) for name in columns.values()}
     return Crystals(elements, groups, torch.tensor(counts), torch.tensor(lattice), columns)
 
 
@@ -78,5 +79,6 @@ def test_errors_are_those_of_rows_that_were_held_out(script, files, monkeypatch)
 
 
 def test_samples_without_energies(script, files, capsys):
-    assert script.main([f"--samples=a={files}/real.parquet", "-o", str(files / "images")]) == 2
+    table(4).to_parquet(files / "bare.parquet")
+    assert script.main([f"--samples=a={files}/bare.parquet", "-o", str(files / "images")]) == 2
     assert "a: no column in eV/atom" in capsys.readouterr().err

@@ -299,7 +299,7 @@ def test_in_python():
     structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax("chgnet", relaxed=1, steps=15)
     assert structures[0].structure.composition.reduced_formula == "MgO"
     assert structures[0].atoms.get_chemical_formula() == "MgO"
-    assert structures.best() == [structures[0]]
+    assert [candidate.row.row for candidate in structures.best()] == [structures[0].row.row]
     assert structures.to_dataframe()["space_group"].tolist() == [225]
 
 
