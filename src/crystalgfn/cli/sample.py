@@ -186,12 +186,12 @@ def _finetuned(model: Model, seconds: float, seed: int) -> Model:
     """Fine-tune a model, and report the effective sample size before and after."""
     import numpy as np
 
-    from crystalgfn.gflownet.weights import effective_sample_size, truncated
+    from crystalgfn.gflownet.weights import effective_share
     from crystalgfn.progress import progress_bar
 
     def relative_size(sampler: Model) -> float:
         log_weights = np.asarray(sampler.sample(2000, seed=seed + 1).columns["log_weight"], dtype=float)
-        return effective_sample_size(truncated(log_weights)) / len(log_weights)
+        return effective_share(log_weights)
 
     before = relative_size(model)
     with progress_bar(100, "fine-tuning", "%") as bar:

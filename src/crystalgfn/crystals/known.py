@@ -93,15 +93,15 @@ class KnownCrystals:
 
     def contains(self, keys: Tensor) -> Tensor:
         """Whether crystals are known: ``(B,)`` bool for site keys ``(B,)``."""
-        return _is_in(keys, self.sites)
+        return is_in(keys, self.sites)
 
     def knows_pattern(self, keys: Tensor) -> Tensor:
         """Whether some known crystal has a pattern: ``(B,)`` bool for pattern keys ``(B,)``."""
-        return _is_in(keys, self.patterns)
+        return is_in(keys, self.patterns)
 
     def knows_formula(self, keys: Tensor) -> Tensor:
         """Whether something of a formula is known: ``(B,)`` bool for formula keys ``(B,)``."""
-        return _is_in(keys, self.formulas)
+        return is_in(keys, self.formulas)
 
     def write(self, path: Path, *, source: str) -> None:
         """Write the keys into a file, atomically, with a line that says where they come from."""
@@ -156,7 +156,8 @@ def _is_missing(text: object) -> bool:
     return text is None or (isinstance(text, float) and np.isnan(text)) or (isinstance(text, str) and not text.strip())
 
 
-def _is_in(keys: Tensor, table: Tensor) -> Tensor:
+def is_in(keys: Tensor, table: Tensor) -> Tensor:
+    """Whether keys of any shape stand in a rising table ``(N,)``: bool of that shape."""
     if not len(table):
         return torch.zeros_like(keys, dtype=torch.bool)
     table = table.to(keys.device)

@@ -115,9 +115,7 @@ def ask_for_network(what: str) -> None:
     Raises:
         TrustError: a folder asks for it.
     """
-    limit = _limit()
-    if limit is not None:
-        raise limit.refusal(f"{what}, which is fetched from a network")
+    _refuse_to_folders(f"{what}, which is fetched from a network")
 
 
 def ask_for_code(spec: str) -> None:
@@ -126,9 +124,13 @@ def ask_for_code(spec: str) -> None:
     Raises:
         TrustError: a folder asks for it.
     """
+    _refuse_to_folders(f"the code {spec!r}")
+
+
+def _refuse_to_folders(what: str) -> None:
     limit = _limit()
     if limit is not None:
-        raise limit.refusal(f"the code {spec!r}")
+        raise limit.refusal(what)
 
 
 def import_named(spec: str) -> Any:

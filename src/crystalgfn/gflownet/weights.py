@@ -47,6 +47,11 @@ def effective_sample_size(log_weights: Floats) -> float:
     return float(1 / np.square(normalised(log_weights)).sum())
 
 
+def effective_share(log_weights: Floats) -> float:
+    """Effective sample size of truncated weights over their number, 0..1."""
+    return effective_sample_size(truncated(log_weights)) / len(log_weights)
+
+
 def resampled(log_weights: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Rows ``(n,)`` drawn in proportion to the truncated weights, in random order, by systematic resampling.
 

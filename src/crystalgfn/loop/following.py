@@ -16,7 +16,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.files.folders import work_folder
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
-from crystalgfn.gflownet.weights import effective_sample_size, truncated
+from crystalgfn.gflownet.weights import effective_share
 from crystalgfn.progress import progress_bar
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
@@ -106,7 +106,7 @@ def follow(
 def evenness(model: Model, *, seed: int) -> float:
     """Return the effective sample size of samples of a model, as a share."""
     samples = model.sample(DRAWN, seed=seed)
-    return effective_sample_size(truncated(np.asarray(samples.column("log_weight"), dtype=float))) / DRAWN
+    return effective_share(np.asarray(samples.column("log_weight"), dtype=float))
 
 
 def objective(terms: Sequence[TermConfig], *, energy: Path, known: Sequence[Path]) -> list[TermConfig]:

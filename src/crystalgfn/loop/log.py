@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.inputs import Data, read_data, read_references, summarised, with_references
 from crystalgfn.files.tensors import read_tensors
-from crystalgfn.gflownet.weights import effective_sample_size, truncated
+from crystalgfn.gflownet.weights import effective_share
 from crystalgfn.loop.following import CPU_SECONDS, SAMPLER, TRAINED, class_shares
 from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, POOL, STRUCTURES, relaxed_before
 from crystalgfn.properties.known import Known
@@ -90,7 +90,7 @@ def row_of(
         **{f"{name}{of}": part[name] for name in own for of, part in (("", own), ("_prior", shares))},
         **_errors(lesson),
         "kl_to_prior": float((log_pf - log_prior).mean()) + log_space,
-        "ess": effective_sample_size(truncated(log_weight)) / len(pool),
+        "ess": effective_share(log_weight),
         "trained": training.get(TRAINED, False),
         "cpu_seconds_training": training.get(CPU_SECONDS, 0.0),
         "cpu_seconds_relaxing": float(sum(row.seconds_cpu or 0.0 for row in table.rows)),

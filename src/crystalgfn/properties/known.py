@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from crystalgfn.crystallography.sites.keys import pattern_keys, site_keys
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.known import KnownCrystals, formula_keys_of
-from crystalgfn.crystals.property import EXACT
+from crystalgfn.crystals.property import EXACT, CheckedProperty
 from crystalgfn.crystals.sites import Sites
 from crystalgfn.errors import DataError, PropertyError
 from crystalgfn.spaces.site_encoding import with_sites
@@ -75,8 +76,8 @@ class KnownFormula:
         table: the known crystals; those that ship if None.
     """
 
-    name = "known_formula"
-    unit = ""
+    name: ClassVar[str] = "known_formula"
+    unit: ClassVar[str] = ""
     source = "reduced formula, in a table of real crystals and of phases of the convex hull"
     error = EXACT
 
@@ -86,6 +87,11 @@ class KnownFormula:
     def __call__(self, crystals: Crystals) -> Tensor:
         """Return 1 or 0 for B crystals, ``(B,)`` float32."""
         return self.table.knows_formula(formula_keys_of(crystals)).float()
+
+
+def known_property(kind: type[Known | KnownFormula], tables: Sequence[str]) -> CheckedProperty:
+    """Return one of these properties by the table that ships and those of files; DataError as for the tables."""
+    return CheckedProperty(kind.name, kind(KnownCrystals.with_tables(tables)), kind.unit)
 
 
 def _sites(name: str, crystals: Crystals) -> Sites:

@@ -61,6 +61,14 @@ def site_config(**changes):
     )
 
 
+def train_posterior(folder, *, iterations, **changes):
+    """Train a prior, and from it a policy to prior x reward: the folders ``prior`` and ``run``."""
+    prior = str(folder / "prior")
+    train(site_config(objective=[{"property": "n_elements", "goal": "maximise"}]), folder / "prior")
+    training = {"objective": "rtb", "prior": prior, "start": prior, "iterations": iterations}
+    train(site_config(training=training, **changes), folder / "run")
+
+
 def test_a_crystal_is_known_whatever_its_origin_and_cell():
     table = KnownCrystals.of(cubic(ROWS[0]))
     crystals = cubic(*ROWS)
@@ -86,17 +94,8 @@ def test_a_formula_is_known_whatever_its_structure(tmp_path):
 
 def test_a_posterior_avoids_known_formulas(tmp_path):
     """Prior x formula in a space small enough to know the answer: the mean factor of the prior's samples is Z."""
-    prior = site_config(objective=[{"property": "n_elements", "goal": "maximise"}])
-    train(prior, tmp_path / "prior")
-    training = {
-        "objective": "rtb",
-        "prior": str(tmp_path / "prior"),
-        "start": str(tmp_path / "prior"),
-        "iterations": 80,
-    }
     policy = {"width": 32, "layers": 2, "recognised_formulas": 50_000}
-    config = site_config(objective=[{"formula": {"factor": 0.05}}], training=training, policy=policy)
-    train(config, tmp_path / "run")
+    train_posterior(tmp_path, iterations=80, objective=[{"formula": {"factor": 0.05}}], policy=policy)
     before = load(tmp_path / "prior").sample(4000, seed=1).columns["known_formula"].mean()
     after = load(tmp_path / "run", trust=True).sample(4000, seed=0).columns["known_formula"].mean()
     wanted = 0.05 * before / (0.05 * before + 1 - before)
@@ -124,16 +123,7 @@ def test_terms_are_factors_of_the_reward(tmp_path):
 
 def test_a_posterior_seeks_what_the_factors_ask_for(tmp_path):
     """From a prior over crystals with sites to prior x novelty x pattern, through folders and narrower limits."""
-    prior = site_config(objective=[{"property": "n_elements", "goal": "maximise"}])
-    train(prior, tmp_path / "prior")
-    training = {
-        "objective": "rtb",
-        "prior": str(tmp_path / "prior"),
-        "start": str(tmp_path / "prior"),
-        "iterations": 60,
-    }
-    config = site_config(objective=[{"novelty": {"factor": 0.02}}, {"pattern": {"factor": 0.1}}], training=training)
-    train(config, tmp_path / "run")
+    train_posterior(tmp_path, iterations=60, objective=[{"novelty": {"factor": 0.02}}, {"pattern": {"factor": 0.1}}])
     found = json.loads((tmp_path / "run" / POSTERIOR).read_text())
     assert found["log_z"] == pytest.approx(found["log_z_of_prior"], abs=4 * found["log_z_of_prior_error"] + 0.05)
     assert found["coverage"] > 0.9

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crystalgfn.crystallography.formula_keys import common_divisor, element_words
 from crystalgfn.crystallography.hashing import POSITIVE, mix
+from crystalgfn.crystals.known import is_in
 
 _UNUSED = torch.iinfo(torch.int64).max
 
@@ -52,6 +53,4 @@ class KnownFormulas(nn.Module):
         divisor = common_divisor(torch.cat((counts, left.unsqueeze(1)), 1)).unsqueeze(1)
         words = element_words(self.numbers[elements], counts // divisor).sum(1, keepdim=True)
         last = element_words(self.numbers[1:], left.unsqueeze(1) // divisor)
-        keys = mix(words + last) & POSITIVE
-        place = torch.searchsorted(self.keys, keys).clamp(max=len(self.keys) - 1)
-        return self.keys[place] == keys
+        return is_in(mix(words + last) & POSITIVE, self.keys)

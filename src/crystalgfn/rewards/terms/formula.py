@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from crystalgfn.crystals.known import KnownCrystals
-from crystalgfn.crystals.property import CheckedProperty
-from crystalgfn.properties.known import KnownFormula
+from crystalgfn.properties.known import KnownFormula, known_property
 from crystalgfn.rewards.terms.factor import FactorTerm
 from crystalgfn.rewards.terms.term import Surroundings, TermConfig
 
@@ -29,7 +28,5 @@ class FormulaConfig(TermConfig):
         Raises:
             DataError: a table cannot be read.
         """
-        if not self.known:
-            return FactorTerm(surroundings.resolve(KnownFormula.name), self.factor, of=1)
-        known = KnownFormula(self.table())
-        return FactorTerm(CheckedProperty(known.name, known, known.unit), self.factor, of=1)
+        prop = known_property(KnownFormula, self.known) if self.known else surroundings.resolve(KnownFormula.name)
+        return FactorTerm(prop, self.factor, of=1)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from crystalgfn.crystals.known import KnownCrystals
-from crystalgfn.crystals.property import CheckedProperty
-from crystalgfn.properties.known import Known
+from crystalgfn.properties.known import Known, known_property
 from crystalgfn.rewards.terms.factor import FactorTerm
 from crystalgfn.rewards.terms.term import Surroundings, TermConfig
 from crystalgfn.section import Name
@@ -26,6 +24,5 @@ class NoveltyConfig(TermConfig):
         Raises:
             DataError: a table cannot be read, or has no sites.
         """
-        known = Known(KnownCrystals.with_tables(self.known)) if self.known else None
-        prop = surroundings.resolve(Known.name) if known is None else CheckedProperty(Known.name, known, Known.unit)
+        prop = known_property(Known, self.known) if self.known else surroundings.resolve(Known.name)
         return FactorTerm(prop, self.factor, of=1)
