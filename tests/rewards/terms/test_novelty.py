@@ -12,33 +12,14 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.known import KnownCrystals
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError, DataError, PropertyError
-from crystalgfn.properties.known import Known, KnownFormula, KnownPattern
+from crystalgfn.properties.known import KnownPattern
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.terms.factor import FactorTerm
 from crystalgfn.rewards.values import Values
 from crystalgfn.runs.build import build_reward
 from crystalgfn.runs.model import load, untrained
 from crystalgfn.runs.training import POSTERIOR, train
-
-ROCK_SALT = '[["{0}", "a", 4], ["{1}", "b", 4]]'
-SHIFTED = '[["{0}", "b", 4], ["{1}", "a", 4]]'  # the same crystal from another origin
-FLUORITE = '[["{0}", "a", 4], ["{1}", "c", 8]]'
-
-
-def cubic(*rows):
-    """Crystals of space group 225 from (metal, anion, sites)."""
-    elements = (3, 8, 9, 11, 17)
-    symbols = dict(zip(("Li", "O", "F", "Na", "Cl"), elements, strict=True))
-    counts = torch.zeros(len(rows), len(elements), dtype=torch.int64)
-    for row, (metal, anion, sites) in enumerate(rows):
-        counts[row, elements.index(symbols[metal])] = 4
-        counts[row, elements.index(symbols[anion])] = 8 if sites == FLUORITE else 4
-    texts = [sites.format(metal, anion) for metal, anion, sites in rows]
-    lattice = torch.tensor([[4.2, 4.2, 4.2, 90.0, 90.0, 90.0]]).expand(len(rows), 6)
-    return Crystals(elements, torch.full((len(rows),), 225), counts, lattice, {"wyckoff": np.array(texts, object)})
-
-
-ROWS = (("Na", "Cl", ROCK_SALT), ("Na", "Cl", SHIFTED), ("Li", "O", ROCK_SALT), ("Li", "F", FLUORITE))
+from cubic_crystals import ROWS, cubic
 
 
 def site_config(**changes):
@@ -69,20 +50,8 @@ def train_posterior(folder, *, iterations, **changes):
     train(site_config(training=training, **changes), folder / "run")
 
 
-def test_a_crystal_is_known_whatever_its_origin_and_cell():
-    table = KnownCrystals.of(cubic(ROWS[0]))
-    crystals = cubic(*ROWS)
-    assert Known(table)(crystals).tolist() == [1, 1, 0, 0]
-    assert KnownPattern(table)(crystals).tolist() == [1, 1, 1, 0]
-    assert resolve("known")(crystals).tolist() == [1, 1, 0, 0]  # in the table that ships: NaCl
-    assert resolve("known_pattern")(crystals).tolist() == [1, 1, 1, 1]
-
-
 def test_a_formula_is_known_whatever_its_structure(tmp_path):
     crystals = cubic(*ROWS)
-    table = KnownCrystals.of(cubic(ROWS[2]))
-    assert KnownFormula(table)(crystals).tolist() == [0, 0, 1, 0]
-    assert resolve("known_formula")(crystals).tolist() == [1, 1, 1, 0]  # NaCl and Li2O2; LiF2 is none
     mine = tmp_path / "mine.parquet"
     cubic(ROWS[3]).to_parquet(mine)
     for keys, known in (({}, [1, 1, 1, 0]), ({"known": [str(mine)]}, [1, 1, 1, 1])):
