@@ -18,6 +18,7 @@ SPANNING = {
     "test_benchmarks_smoke.py": "benchmarks/",
     "test_docs.py": "README and documentation",
     "test_examples.py": "examples/*.py",
+    "test_fuzz.py": "every file that is read",
     "test_exploits.py": "every file that reads, writes or prints what others made",
     "test_mirror.py": "every file: its place",
     "test_notebooks.py": "examples/notebooks/*.ipynb",
