@@ -8,7 +8,8 @@ import pytest
 
 from crystalgfn.config import CONFIG, parse_config, read_config
 from crystalgfn.errors import ConfigError
-from crystalgfn.runs.folder import METRICS, VERSIONS, begin, check_folder, cut_metrics, difference, is_stub
+from crystalgfn.files.folders import difference
+from crystalgfn.runs.folder import METRICS, VERSIONS, begin, check_folder, cut_metrics, is_stub
 from crystalgfn.runs.training import train
 from small_run import small_config
 

@@ -68,7 +68,8 @@ def train(
     import torch
 
     from crystalgfn.files.trust import opened
-    from crystalgfn.proxies.workflow import FitOptions, fit_model
+    from crystalgfn.proxies.options import FitOptions
+    from crystalgfn.proxies.workflow import fit_model
 
     torch.set_num_threads(threads)
     options = FitOptions(

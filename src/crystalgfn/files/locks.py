@@ -51,7 +51,7 @@ class Owner:
 
     @classmethod
     def this_process(cls) -> Owner:
-        """This process, now."""
+        """Return the owner that this process is, now."""
         program, *rest = sys.argv or [""]
         path = Path(program)
         name = path.parent.name if path.name == "__main__.py" else path.name
