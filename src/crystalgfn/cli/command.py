@@ -46,6 +46,7 @@ class Command(TyperCommand):
         for parameter in order:
             if given.get(parameter.name) == "" or "" in _several(given.get(parameter.name)):
                 raise ConfigError(f"{_shown(parameter)}: found '', allowed: a value")
+            _check_whole(given.get(parameter.name), parameter)
         self._given = [*ctx.command_path.split(), *args]
         return super().parse_args(ctx, args)
 
@@ -103,6 +104,17 @@ def _shown(parameter: Any) -> str:
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
     return str(parameter.metavar or parameter.name.upper())
+
+
+def _check_whole(value: Any, parameter: Any) -> None:
+    """Refuse what is no whole number for a parameter that is one, in one line as other mistakes."""
+    if not parameter.type.name.startswith("integer"):
+        return
+    for each in _several(value) or [value]:
+        try:
+            int(each)
+        except ValueError:
+            raise ConfigError(f"{_shown(parameter)}: found {each!r}, allowed: a whole number") from None
 
 
 def _several(value: Any) -> list[Any] | tuple[Any, ...]:

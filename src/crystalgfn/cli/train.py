@@ -148,6 +148,7 @@ def _report(run: Path) -> None:
         n=REPORTED,
         seed=0,
         smact=False,
+        force=True,
         trust=True,
     )
 
