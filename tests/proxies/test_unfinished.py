@@ -25,7 +25,9 @@ OPTIONS = FitOptions(recipe="energy", members=1, epochs=2)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return write(table(80), tmp_path_factory.mktemp("unfinished") / "crystals.parquet")
+    frame = table(80)
+    frame["bulk [GPa]"] = 100 - 150 * frame["formation_energy_per_atom"]
+    return write(frame, tmp_path_factory.mktemp("unfinished") / "crystals.parquet")
 
 
 @contextmanager
@@ -53,7 +55,8 @@ def test_it_goes_on_with_the_same_request_alone(data, tmp_path):
     resumed = replace(OPTIONS, resume=True)
     for changed, options, key in (
         (other, resumed, "data "),
-        (data, replace(resumed, target="band_gap", recipe="gap"), r"target\.name 'formation_energy', found 'band_gap'"),
+        (data, replace(resumed, recipe="table1"), "recipe 'energy', found 'table1'"),
+        (data, replace(resumed, target="bulk", recipe=None), "recipe 'energy', found 'scalar'"),
         (data, replace(resumed, seed=3), "seed 0, found 3"),
         (data, replace(resumed, epochs=3), "epochs 2, found 3"),
         (data, replace(resumed, with_validation=True), "with_validation False, found True"),

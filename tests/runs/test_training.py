@@ -75,9 +75,10 @@ def test_sigterm_to_the_command_keeps_all_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "crystalgfn", "train", str(config), "-o", str(tmp_path / "run"), "--no-report"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / "run" / "metrics.csv").is_file() and time.monotonic() < deadline:
+        while process.poll() is None and not (tmp_path / "run" / "metrics.csv").is_file():
+            assert time.monotonic() < deadline
             time.sleep(0.05)
-        time.sleep(0.3)
+        time.sleep(1.0)  # some rounds
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=120)[1]
     assert process.returncode == 130

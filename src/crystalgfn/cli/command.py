@@ -37,7 +37,7 @@ class Command(TyperCommand):
         """Parse the arguments of the command.
 
         Raises:
-            ConfigError: an option with a single value is repeated, or a value is empty.
+            ConfigError: an option with a single value is repeated, or a value is empty or of another kind.
         """
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, times in Counter(order).items():
@@ -46,9 +46,14 @@ class Command(TyperCommand):
         for parameter in order:
             if given.get(parameter.name) == "" or "" in _several(given.get(parameter.name)):
                 raise ConfigError(f"{_shown(parameter)}: found '', allowed: a value")
-            _check_whole(given.get(parameter.name), parameter)
         self._given = [*ctx.command_path.split(), *args]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if type(error) is not typer.BadParameter or error.param is None:  # nothing was given
+                raise
+            found = given.get(error.param.name)
+            raise ConfigError(f"{_shown(error.param)}: found {found!r}; {error.message.rstrip('.')}") from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command with its values.
@@ -104,17 +109,6 @@ def _shown(parameter: Any) -> str:
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
     return str(parameter.metavar or parameter.name.upper())
-
-
-def _check_whole(value: Any, parameter: Any) -> None:
-    """Refuse what is no whole number for a parameter that is one, in one line as other mistakes."""
-    if not parameter.type.name.startswith("integer"):
-        return
-    for each in _several(value) or [value]:
-        try:
-            int(each)
-        except ValueError:
-            raise ConfigError(f"{_shown(parameter)}: found {each!r}, allowed: a whole number") from None
 
 
 def _several(value: Any) -> list[Any] | tuple[Any, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import is_temporary, sweep, write_json
+from crystalgfn.files.atomic import is_temporary, write_json
 from crystalgfn.files.locks import LOCK
 from crystalgfn.files.reading import read_json
 
@@ -33,8 +33,8 @@ def open_folder(
 ) -> None:
     """Make the folder of a run and write the request, or check that the folder was made for this request.
 
-    A folder that holds nothing but a request, because its run ended before the first result, counts as empty. What
-    killed writers left is removed. The caller holds the lock of the folder (:func:`.locks.in_use`).
+    A folder that holds nothing but a request, because its run ended before the first result, counts as empty; so does
+    one with a lock (:mod:`.locks`), or with what killed writers left.
 
     Args:
         folder: new or empty, or the folder of a run to go on with.
@@ -56,12 +56,10 @@ def open_folder(
             raise DataError(f"{error}; delete the folder to start again") from None
         check_same(folder, before, {key: request[key] for key in request.keys() - set(may_change)})
         if not any(before.get(key) != request[key] for key in may_change):
-            sweep(folder)
             return
     elif not file.is_file() and folder.exists() and (not folder.is_dir() or contents(folder)):
         raise DataError(f"{folder}: holds other files, allowed: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
     write_json(file, dict(request))
 
 

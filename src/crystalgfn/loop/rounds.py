@@ -32,7 +32,7 @@ import pandas as pd
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_text
+from crystalgfn.files.atomic import sweep, write_text
 from crystalgfn.files.folders import open_folder, work_folder
 from crystalgfn.files.locks import in_use
 from crystalgfn.files.reading import read_text
@@ -82,6 +82,7 @@ def loop(
         with opened(folder, trust=trust):
             check_links(folder)
             open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
+            sweep(folder)
         places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
         log = _read_log(folder / LOG)
         for number, where in enumerate(places):

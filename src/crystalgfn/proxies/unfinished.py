@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.atomic import sweep
 from crystalgfn.files.folders import contents, open_folder, work_folder
 from crystalgfn.files.reading import sha256
 from crystalgfn.proxies.data.labels import Label
@@ -63,7 +64,7 @@ class Unfinished:
     """The folder of the checkpoints of a training, opened for its request.
 
     Args:
-        folder: folder of the model.
+        folder: folder of the model; the caller holds its lock.
         request: what the training was asked for.
         resume: whether to go on with the training that the folder holds.
 
@@ -74,6 +75,7 @@ class Unfinished:
     def __init__(self, folder: Path, request: dict[str, Any], *, resume: bool) -> None:
         self._folder = work_folder(folder / PARTIAL)
         open_folder(self._folder, MANIFEST, request, resume=resume)
+        sweep(folder)
 
     def checkpoint(self, phase: str) -> Path:
         """Return the file of the checkpoint of a phase."""

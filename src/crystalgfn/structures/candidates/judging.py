@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystalgfn.errors import DataError
+from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
@@ -67,6 +68,7 @@ def judge(
     asked = {key: getattr(tools, key) for key in ("second", "second_references", "second_below")}
     with in_use(Path(path)):
         folder = RunFolder(path, before | asked, resume=True, may_change=asked, trust=trust)
+        sweep(folder.path)
         rows = []
         for row in folder.rows():
             if row.status is not Status.RELAXED or has_opinion(row, second):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
+from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
@@ -57,6 +58,7 @@ def run(
     about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
     with in_use(Path(output)):
         folder = RunFolder(output, about, resume=resume, trust=trust)
+        sweep(folder.path)
         done = folder.done()
         tasks = _remaining(rows, done, seconds)
         for candidate in candidates(
