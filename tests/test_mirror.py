@@ -95,7 +95,6 @@ ELSEWHERE = {
     "rewards/terms/term.py": "rewards/terms/test_registry.py",
     "runs/build.py": "runs/test_model.py",
     "runs/prior_data.py": "runs/test_prior.py",
-    "runs/training.py": "gflownet/test_trainer.py",
     "spaces/charge_sets.py": "spaces/test_composition.py",
     "spaces/charge_states.py": "spaces/test_composition.py",
     "spaces/composition_tables.py": "spaces/test_composition.py",

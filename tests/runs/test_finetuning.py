@@ -54,7 +54,7 @@ def test_another_request_is_refused_by_its_key(narrow, tmp_path):
 
 def test_a_prior_is_refused(tmp_path):
     content = small_config().model_dump(mode="json")
-    content["training"] |= {"objective": {"likelihood": {"epochs": 2}}, "data": {"path": "x.parquet", "share": 0.0}}
+    content["training"] |= {"objective": {"likelihood": {"epochs": 2}}, "batch_size": 16}
     prior = untrained(parse_config({**content, "objective": []}))
     with pytest.raises(ConfigError, match="found a prior, allowed with a folder"):
         finetune_into(tmp_path / "tuned", prior, iterations=1)
