@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -92,6 +93,16 @@ def test_options_of_a_command_are_not_written(tmp_path):
     command = [sys.executable, "-c", code, "data", "import", "--api-key", "secret"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert json.loads(said)["command"] == "-c data import"
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("crystalgfn.files.locks.Lock._write", full)
+    with pytest.raises(DataError, match=r"cannot write .*\.lock: No space left"), in_use(tmp_path / "run"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_locks_of_the_system_the_folder_is_used(tmp_path, monkeypatch):

@@ -81,9 +81,13 @@ class Lock:
             self._stream = self._opened(folder)
             try:
                 self._check_owner(folder)
-                self._write(Owner.this_process())
             except BaseException:
                 self._stream.close()
+                raise
+            try:
+                self._write(Owner.this_process())
+            except BaseException:
+                self.release()
                 raise
         except OSError as error:
             raise DataError(f"cannot write {self._path}: {error.strerror or error}") from error
