@@ -71,10 +71,12 @@ def fit_model(
     Raises:
         ConfigError: options that do not go together, a folder that holds something else, or a model to begin with that
             may know the test rows.
-        DataError: an unreadable table, or too few rows.
+        DataError: an unreadable table, too few rows, an unfinished training of another request, or another process in
+            the folder.
         CheckpointError: a model that cannot be loaded, or a damaged checkpoint.
     """
-    options = replace(options or FitOptions(), name=(options and options.name) or folder.name)
+    options = options or FitOptions()
+    options = replace(options, name=options.name or folder.name)
     real = folder.resolve()  # a link leads to the folder, and stays
     with in_use(real):
         check_folder(real)
