@@ -8,8 +8,7 @@ Imports point one way, from the bottom up:
 4. ``checkpoints``, ``training``: the fit of one network, epoch by epoch;
 5. ``phases``: the fits that a recipe consists of; ``ensembles``: members joined to a fitted model;
 6. ``card_shape``: what a card must hold; ``models``: a folder and what predicts with it; ``domain``: training crystals;
-   ``unfinished``: a training that goes on;
 7. ``correction``: relaxed samples correct a model; ``relaxed``, ``evaluate``: errors; ``refine``: further training;
-8. ``cards``, ``card_text``: the data of a model, its training and its errors;
+8. ``cards``, ``card_text``: a model's data, training and errors; ``unfinished``: a training that goes on;
 9. ``workflow``: from tables to the folder of a model.
 """
