@@ -54,15 +54,15 @@ def described(model: Model, n: int, seed: int) -> tuple[dict[str, Any], Crystals
     return sizes, crystals, normalised(cut)
 
 
-def compare(model: Model, retrained: Model, pool: int, seconds: float, seed: int) -> dict[str, Any]:
+def compare(model: Model, retrained: Model, pool: int, iterations: int, seed: int) -> dict[str, Any]:
     """Compare every way of sampling a set with the retrained model, whose samples are weighted too."""
     sizes, crystals, weights = described(retrained, pool // 2, seed + 1)
     reference = shares(crystals, weights)
     plain = shares(crystals, np.full(len(crystals), 1 / len(crystals)))
     row: dict[str, Any] = {"retrained": sizes | {"TV of its plain samples": distance(plain, reference)}}
     samplers = {"restricted": model}
-    if seconds:
-        samplers["fine-tuned"] = model.finetuned(seconds=seconds, seed=seed)
+    if iterations:
+        samplers["fine-tuned"] = model.finetuned(iterations=iterations, seed=seed)
     for name, sampler in samplers.items():
         numbers, crystals, weights = described(sampler, pool, seed)
         even = np.full(pool, 1 / pool)
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options_parser.add_argument("model", help="run folder")
     options_parser.add_argument("--retrained", action="append", default=[], help="SET=RUN")
     options_parser.add_argument("--pool", type=int, default=100_000)
-    options_parser.add_argument("--finetune", type=float, default=0.0, help="seconds")
+    options_parser.add_argument("--finetune", type=int, default=0, help="updates")
     options = options_parser.parse_args(arguments)
     model = load(options.model)
     results = []
@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(name)
         for way, numbers in row.items():
             print(f"  {way:<12}" + ", ".join(f"{key} {value}" for key, value in numbers.items()))
-    report("restricted", options, {"model": options.model, "pool": options.pool, "seconds": options.finetune}, results)
+    about = {"model": options.model, "pool": options.pool, "updates": options.finetune}
+    report("restricted", options, about, results)
     return 0
 
 

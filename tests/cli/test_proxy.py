@@ -100,7 +100,7 @@ def test_table1_trains(trained, tmp_path):
             "unknown recipe 'bst', allowed: best, energy, table1 (nearest: 'best')",
         ),
         (("train", "missing.parquet", "-o", "OUT"), "missing.parquet"),
-        (("train", "DATA", "-o", "FOLDER"), "exists and is no model folder"),
+        (("train", "DATA", "-o", "FOLDER"), "holds 'notes.txt' and no model"),
         (("evaluate", "nothing", "DATA"), "no model 'nothing'"),
         (("predict", "formation_energy", "DATA", "-o", "out.xls"), "unknown ending '.xls'"),
         (("predict", "formation_energy", "missing.csv", "-o", "out.csv"), "missing.csv"),
@@ -108,6 +108,7 @@ def test_table1_trains(trained, tmp_path):
 )
 def test_errors_are_one_line(trained, tmp_path, capsys, args, message):
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "notes.txt").write_text("mine")
     places = {"DATA": trained / "data.parquet", "OUT": tmp_path / "out", "FOLDER": tmp_path / "folder"}
     assert run(*(places.get(a, a) for a in args)) == 2
     shown = capsys.readouterr().err

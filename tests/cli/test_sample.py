@@ -134,9 +134,9 @@ def test_resampling_chooses_from_a_pool_by_weight(call, run):
 
 
 def test_fine_tuning_says_what_it_was_good_for(call):
-    code, crystals, out, err = call("--finetune", "1", "--crystal-system", "cubic")
+    code, crystals, out, err = call("--finetune", "12", "--crystal-system", "cubic")
     assert code == 0, err
-    assert re.search(r"fine-tuned for 1 s: effective sample size [\d.]+% before, [\d.]+% after", out)
+    assert re.search(r"fine-tuned by 12 updates: effective sample size [\d.]+% before, [\d.]+% after", out)
     assert broken(crystals, space_groups={"crystal_system": ["cubic"]}) == {}
 
 
@@ -160,7 +160,9 @@ def test_fine_tuning_says_what_it_was_good_for(call):
         (["--oxidation-states", "Xx:1"], "--oxidation-states: unknown element 'Xx'"),
         (["--angles", "80:190"], "allowed: 0 < least < most < 180"),
         (["--lengths", "1e-320:5"], "allowed: from 0.001 to 1e+06"),
-        (["--finetune", "inf"], "--finetune: found inf, allowed: a finite number"),
+        (["--finetune", "inf"], "--finetune: found 'inf'; "),
+        (["--finetune", "1.5"], "--finetune: found '1.5'; "),
+        (["--keep", "tuned"], "--keep: keeps the weights of --finetune, which is not given"),
         (["--stable", "nan"], "--stable: found nan, allowed: a finite number"),
         (["--any-of", "Fe,Ni"], "none of"),
         (["--n-atoms", "a:b"], "--n-atoms: found 'a:b'"),

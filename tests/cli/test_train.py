@@ -67,7 +67,7 @@ def test_after_an_interruption_the_run_goes_on_with_the_same_table(files, call, 
     code, _, err = call("train", config, data, "-o", run, "--no-report", "--seed", "3")
     assert code == 130
     said = next(line for line in err.splitlines() if line.startswith("interrupted"))
-    assert said.endswith(f"crystalgfn train {config} '{data}' -o {run} --set=seed=3 --no-report --resume")
+    assert said.endswith(f"crystalgfn train {config} '{data}' -o {run} --no-report --seed 3 --resume")
     monkeypatch.setattr(runs_prior, "save_prior_checkpoint", save)
     code, out, err = call("train", config, data, "-o", run, "--no-report", "--set=seed=3", "--resume")
     assert code == 0, err

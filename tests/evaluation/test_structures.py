@@ -13,7 +13,7 @@ from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.inputs import evaluate, read_data, read_references
 from crystalgfn.structures.export.cif import write_cif
-from evaluation_data import rocksalt
+from evaluation_data import rocksalt, samples
 
 
 @pytest.fixture
@@ -203,3 +203,15 @@ def test_real_crystals_are_known(tmp_path):
     assert found["stability"]["stable_0.08"]["value"] == pytest.approx((above <= 0.08).mean())
     assert found["stability"]["e_above_hull"]["value"] == pytest.approx(above.median(), abs=2e-3)
     assert found["chemistry"]["oxides_reference"]["n"] == 32_162
+
+
+@pytest.mark.parametrize("kind", ["crystals", "structures"])
+def test_an_empty_reference_is_refused(tmp_path, kind):
+    path = tmp_path / "known.parquet"
+    if kind == "crystals":
+        samples()[:0].to_parquet(path)
+    else:
+        columns = {"material_id": ["x"], "numbers": [[3]], "cell": [[[1.0, 0, 0]] * 3], "fractional": [[[0.0, 0, 0]]]}
+        pd.DataFrame(columns).iloc[:0].to_parquet(path)
+    with pytest.raises(DataError, match=r"known\.parquet: "):
+        read_references([path])

@@ -15,9 +15,10 @@ from crystalgfn.proxies.hyperparameters import ORBITS
 from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.proxies.networks.base import NetworkConfig
 from crystalgfn.proxies.networks.orbits import OrbitNetwork
+from crystalgfn.proxies.options import FitOptions
 from crystalgfn.proxies.relaxed import calibrate, evaluate_formation, evaluate_relaxed
 from crystalgfn.proxies.training import fit_network
-from crystalgfn.proxies.workflow import FitOptions, fit_model
+from crystalgfn.proxies.workflow import fit_model
 from property_data import SYMBOLS_USED, sited, write
 
 SMALL = replace(

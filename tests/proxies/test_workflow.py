@@ -7,7 +7,8 @@ import pytest
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError
 from crystalgfn.proxies.models import ProxyProperty
-from crystalgfn.proxies.workflow import FitOptions, evaluate_file, fit_model, with_prediction
+from crystalgfn.proxies.options import FitOptions
+from crystalgfn.proxies.workflow import evaluate_file, fit_model, with_prediction
 from property_data import table, write
 
 

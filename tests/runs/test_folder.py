@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
 
 from crystalgfn.config import CONFIG, parse_config, read_config
-from crystalgfn.errors import ConfigError
-from crystalgfn.runs.folder import METRICS, VERSIONS, begin, check_folder, cut_metrics, difference, is_stub
+from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.files.folders import difference
+from crystalgfn.runs.folder import METRICS, VERSIONS, begin, check_folder, cut_metrics, is_stub
 from crystalgfn.runs.training import train
 from small_run import small_config
 
@@ -71,3 +73,10 @@ def test_differences():
     assert difference([1, 2], [1]) == ("", "[1, 2]", "[1]")
     assert difference({"a": {}}, {"a": {}}) is None
     assert len(difference("x" * 500, "y")[1]) < 100
+
+
+def test_metrics_that_are_no_file_are_not_read(tmp_path):
+    begin(small_config(), tmp_path)
+    os.mkfifo(tmp_path / METRICS)  # whoever opens it would wait for ever
+    with pytest.raises(DataError, match="not a regular file"):
+        is_stub(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import typer
 from typer.core import TyperCommand
 
 from crystalgfn.errors import ConfigError
+from crystalgfn.terminal import echo
 
+RESUME, RESTART = "--resume", "--restart"
 SEEDS = ("seed", "split_seed")
 """Names of options that are seeds."""
 
@@ -26,14 +29,15 @@ class Command(TyperCommand):
     """A command that refuses what would be lost or misread without a word.
 
     An option that takes one value is given once at most; an option that takes several adds them up. ``~`` at the start
-    of a value is the home folder, quoted or not. Numbers are finite and bounded, and values are not empty.
+    of a value is the home folder, quoted or not. Numbers are finite and bounded, and values are not empty. What goes on
+    after an interruption says by which command.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments of the command.
 
         Raises:
-            ConfigError: an option with a single value is repeated, or a value is empty.
+            ConfigError: an option with a single value is repeated, or a value is empty or of another kind.
         """
         given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, times in Counter(order).items():
@@ -42,7 +46,14 @@ class Command(TyperCommand):
         for parameter in order:
             if given.get(parameter.name) == "" or "" in _several(given.get(parameter.name)):
                 raise ConfigError(f"{_shown(parameter)}: found '', allowed: a value")
-        return super().parse_args(ctx, args)
+        self._given = [*ctx.command_path.split(), *args]
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if type(error) is not typer.BadParameter or error.param is None:  # nothing was given
+                raise
+            found = given.get(error.param.name)
+            raise ConfigError(f"{_shown(error.param)}: found {found!r}; {error.message.rstrip('.')}") from None
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command with its values.
@@ -54,7 +65,21 @@ class Command(TyperCommand):
             name = parameter.name
             if name in ctx.params:
                 ctx.params[name] = _value(ctx.params[name], parameter)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            self._say_how_to_go_on(ctx.params)
+            raise
+
+    def _say_how_to_go_on(self, values: dict[str, Any]) -> None:
+        """Print the command that goes on with what the interrupted one left, if it left anything."""
+        given = [word for word in self._given if word != RESUME]
+        if "resume" in values and values["output"].is_dir():
+            echo(f"interrupted; go on with: {shlex.join([*given, RESUME])}", err=True)
+        elif "restart" in values and not any(parameter.envvar for parameter in self.params):  # those may be secret
+            echo(f"interrupted; go on with the same command: {shlex.join(w for w in given if w != RESTART)}", err=True)
+        elif "restart" in values:
+            echo("interrupted; the same command goes on", err=True)
 
 
 def strict(app: typer.Typer) -> typer.Typer:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.stability.load import hull_choices
 
 app = typer.Typer()
@@ -38,6 +38,7 @@ def compare(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from each model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Write one page with the same numbers and figures for each, side by side."""
@@ -49,6 +50,7 @@ def compare(
     from crystalgfn.evaluation.inputs import read_data, read_references
     from crystalgfn.report.page.build import compare as build
 
+    check_outputs(output, force=force)
     if len(sources) < 2:
         raise DataError(f"compare: found {len(sources)} input, allowed: two or more")
     items = [sampled(s, n, seed, trust=trust) if is_model(s) else read_data(s, trust=trust) for s in sources]

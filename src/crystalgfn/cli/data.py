@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.terminal import echo
 
 app = typer.Typer(no_args_is_help=True, help="Tables to train property models on.")
@@ -30,12 +30,14 @@ def matbench(
     ] = None,
     limit: Limit = None,
     restart: Restart = False,
+    force: Force = False,
 ) -> None:
     """Import matbench_mp_e_form: 132,752 crystals with formation energies (needs crystalgfn[data])."""
     from crystalgfn.datasets import check_output, import_source
     from crystalgfn.datasets.matbench import MatBench
 
     check_output(output)
+    check_outputs(output, force=force)
     echo(import_source(MatBench(folder=folder, limit=limit), output, restart=restart).summary())
 
 
@@ -54,12 +56,14 @@ def mp(
     gnome: Annotated[bool, typer.Option("--gnome", help="Take GNoME's structures too (CC BY-NC 4.0).")] = False,
     limit: Limit = None,
     restart: Restart = False,
+    force: Force = False,
 ) -> None:
     """Import from the Materials Project with your own key (needs crystalgfn[data])."""
     from crystalgfn.datasets import check_output, import_source
     from crystalgfn.datasets.materials_project import MaterialsProject
 
     check_output(output)
+    check_outputs(output, force=force)
     source = MaterialsProject(
         api_key=api_key,
         chemsys=chemsys or (),
@@ -83,12 +87,14 @@ def csv_file(
     ] = None,
     limit: Limit = None,
     restart: Restart = False,
+    force: Force = False,
 ) -> None:
     """Import a CSV file that holds one CIF a row."""
     from crystalgfn.datasets import check_output, import_source
     from crystalgfn.datasets.csv import CsvFile
 
     check_output(output)
+    check_outputs(output, force=force)
     source = CsvFile(path, labels=_pairs(label or []), keep=keep or (), limit=limit)
     echo(import_source(source, output, restart=restart).summary())
 
@@ -102,6 +108,7 @@ def from_structures(
         bool, typer.Option("--flagged", help="Take candidates that the sanity checks doubt as well.")
     ] = False,
     restart: Restart = False,
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Write relaxed candidates as rows to train a property model on, labelled by their potential."""
@@ -109,6 +116,7 @@ def from_structures(
     from crystalgfn.datasets.candidates import VOLUMES, CandidateFolder
 
     check_output(output)
+    check_outputs(output, force=force)
     source = CandidateFolder(folder, volumes=VOLUMES if scaled else (), flagged=flagged, trust=trust)
     echo(import_source(source, output, restart=restart).summary())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.stability.load import hull_choices
 from crystalgfn.terminal import console, echo, one_line
 
@@ -57,6 +57,7 @@ def evaluate(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Measure validity, uniqueness, novelty, stability, diversity and weights; every number names its method."""
@@ -68,6 +69,7 @@ def evaluate(
     from crystalgfn.files.atomic import write_text
     from crystalgfn.runs.model import load
 
+    check_outputs(output, force=force)
     references = read_references(reference or [], hull=hull, trust=trust)
     model = load(data, trust=trust) if is_model(data) else None
     crystals = read_data(data, trust=trust) if model is None else samples_of(model, data, n, seed, trust=trust)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.structures.export.formats import FORMATS
 from crystalgfn.terminal import echo
 
@@ -35,12 +35,14 @@ def export(
             "spreadsheet runs as a formula.",
         ),
     ] = "genbench",
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Write the relaxed structures of a folder, or a table, into one file for other tools."""
     from crystalgfn.errors import DataError, nearest
     from crystalgfn.structures.candidates.folder import RunFolder
 
+    check_outputs(output, force=force)
     if form not in _together():
         raise DataError(f"--format: found {form!r}, allowed: {', '.join(_together())}{nearest(form, _together())}")
     if form == SPREADSHEET:

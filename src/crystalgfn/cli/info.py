@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from typing import Any
 import typer
 
 from crystalgfn import __version__
+from crystalgfn.files.reading import read_json
 from crystalgfn.terminal import console
 
 app = typer.Typer()
@@ -81,7 +81,7 @@ def _weights(folder: Path) -> str:
     from crystalgfn.proxies.models import CARD
 
     card = folder / CARD
-    content = json.loads(card.read_text()) if card.is_file() else {}
+    content = read_json(card, dict[str, Any]) if card.is_file() else {}
     return ", ".join([f"{size / 1e6:.1f} MB", *card_metrics(content)])
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.errors import ConfigError
 from crystalgfn.terminal import console, echo
 
@@ -68,7 +68,8 @@ def train(
     import torch
 
     from crystalgfn.files.trust import opened
-    from crystalgfn.proxies.workflow import FitOptions, fit_model
+    from crystalgfn.proxies.options import FitOptions
+    from crystalgfn.proxies.workflow import fit_model
 
     torch.set_num_threads(threads)
     options = FitOptions(
@@ -102,6 +103,7 @@ def evaluate(
     relaxed: Annotated[Path | None, typer.Option(help="Relaxed samples, for energy_above_hull.")] = None,
     output: Annotated[Path | None, typer.Option("--json", help="Write all numbers here.")] = None,
     top: Annotated[int, typer.Option(min=0, help="Elements and space groups to list.")] = 12,
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Measure the errors of a model."""
@@ -109,6 +111,7 @@ def evaluate(
     from crystalgfn.proxies.models import ProxyProperty
     from crystalgfn.proxies.workflow import evaluate_file
 
+    check_outputs(output, force=force)
     model = ProxyProperty.load(proxy, trust=trust)
     metrics, table = evaluate_file(model, data, strained=strained, relaxed=relaxed)
     if output is not None:
@@ -122,6 +125,7 @@ def predict(
     proxy: Annotated[str, typer.Argument(help="Model folder or name of a shipped model.")],
     crystals: Annotated[Path, typer.Argument(help="Crystals table, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The table with the prediction, .csv or .parquet.")],
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Add a model's prediction and its spread to a table."""
@@ -131,6 +135,7 @@ def predict(
 
     if output.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"{output}: unknown ending {output.suffix!r}, allowed: .csv, .parquet")
+    check_outputs(output, force=force)
     model = ProxyProperty.load(proxy, trust=trust)
     result = with_prediction(model, Crystals.from_file(crystals))
     if output.suffix == ".csv":

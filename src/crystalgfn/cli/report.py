@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.errors import DataError
 from crystalgfn.stability.load import hull_choices
 from crystalgfn.terminal import echo
@@ -61,6 +61,7 @@ def report(
     n: Annotated[int, typer.Option("-n", min=1, help="Crystals to sample from a model.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of these samples.")] = 0,
     smact: Annotated[bool, typer.Option("--smact/--no-smact", help="Test charges with SMACT.")] = True,
+    force: Force = False,
     trust: Trust = False,
 ) -> None:
     """Write one self-contained page: candidates, figures, numbers with methods, provenance."""
@@ -73,6 +74,7 @@ def report(
     from crystalgfn.report.page.build import report as build
     from crystalgfn.runs.folder import METRICS
 
+    check_outputs(output, force=force)
     model = is_model(source)
     curves = Path(source) / METRICS
     data = sampled(source, n, seed, trust=trust) if model else read_data(source, trust=trust)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from crystalgfn.cli.limits import asked_limits, weights, with_limits
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.models import consent
+from crystalgfn.cli.options import Force, Trust, check_outputs
 from crystalgfn.errors import ConfigError
 from crystalgfn.terminal import console, echo
 
@@ -63,11 +64,26 @@ def sample(
         ),
     ] = None,
     finetune: Annotated[
-        float | None,
+        int | None,
         typer.Option(
-            "--finetune", metavar="SECONDS", min=1.0, help="Learn on first, in this space.", rich_help_panel=_TARGET
+            "--finetune",
+            metavar="UPDATES",
+            min=1,
+            help="Learn on first, in this space; the same seed gives the same weights.",
+            rich_help_panel=_TARGET,
         ),
     ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            "--keep",
+            metavar="FOLDER",
+            help="Run folder for the weights of --finetune; the same command takes them from there.",
+            show_default=False,
+            rich_help_panel=_TARGET,
+        ),
+    ] = None,
+    force: Force = False,
     trust: Trust = False,
     **limits: Any,
 ) -> None:
@@ -77,7 +93,10 @@ def sample(
 
     if len({p.resolve() for p in output}) != len(output):
         raise ConfigError("--output: the same file is given twice, allowed: each once")
+    check_outputs(*output, force=force)
     check_device(device)
+    if keep is not None and finetune is None:
+        raise ConfigError("--keep: keeps the weights of --finetune, which is not given")
     if pool is not None and not resample:
         raise ConfigError("--pool: chooses samples for --resample, which is not given")
     loaded = load(model, device=device, trust=trust)
@@ -92,7 +111,7 @@ def sample(
     if stable is not None:
         loaded = loaded.at_most(stable)
     if finetune is not None:
-        loaded = _finetuned(loaded, finetune, seed)
+        loaded = _finetuned(loaded, finetune, seed, keep)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
     manifest |= {"known": known} if known else {}
     manifest |= {"stable": stable} if stable is not None else {}
@@ -182,12 +201,15 @@ def _resample(
     _report_weights(log_weights, "pool", len(drawn.space_group.unique()))
 
 
-def _finetuned(model: Model, seconds: float, seed: int) -> Model:
-    """Fine-tune a model, and report the effective sample size before and after."""
+def _finetuned(model: Model, iterations: int, seed: int, keep: Path | None) -> Model:
+    """Fine-tune a model, into a folder if one is given, and report the effective sample size before and after."""
+    from functools import partial
+
     import numpy as np
 
     from crystalgfn.gflownet.weights import effective_share
     from crystalgfn.progress import progress_bar
+    from crystalgfn.runs.finetuning import finetune_into
 
     def relative_size(sampler: Model) -> float:
         log_weights = np.asarray(sampler.sample(2000, seed=seed + 1).columns["log_weight"], dtype=float)
@@ -195,10 +217,14 @@ def _finetuned(model: Model, seconds: float, seed: int) -> Model:
 
     before = relative_size(model)
     with progress_bar(100, "fine-tuning", "%") as bar:
-        better = model.finetuned(
-            seconds=seconds, seed=seed, report=lambda _, done: bar.advance(int(100 * done) - bar.completed)
+        tune = model.finetuned if keep is None else partial(finetune_into, keep, model)
+        better = tune(
+            iterations=iterations, seed=seed, report=lambda _, done: bar.advance(int(100 * done) - bar.completed)
         )
-    echo(f"fine-tuned for {seconds:g} s: effective sample size {before:.1%} before, {relative_size(better):.1%} after")
+    sizes = f"effective sample size {before:.1%} before, {relative_size(better):.1%} after"
+    echo(f"fine-tuned by {iterations:,} updates: {sizes}")
+    if keep is not None:
+        echo(f"the weights are kept: crystalgfn sample {keep} -o more.parquet{consent(keep)}")
     return better
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +44,7 @@ def train(
 
     from crystalgfn.cli.device import check_device
     from crystalgfn.cli.models import consent
-    from crystalgfn.config import CONFIG, load_config, run_folder
+    from crystalgfn.config import load_config, run_folder
     from crystalgfn.errors import ConfigError
     from crystalgfn.files.trust import opened
     from crystalgfn.runs.build import POLICY
@@ -66,15 +65,8 @@ def train(
             else:
                 _train(resolved, output, resume=resume, device=device, tensorboard=tensorboard, trust=trust)
     except KeyboardInterrupt:
-        if (output / CONFIG).is_file():
-            again = ["crystalgfn", "train", config, *([str(data)] if data is not None else []), "-o", str(output)]
-            again += [f"--set={key}" for key in changes]
-            again += [f"--device={device}"] * (device != "cpu") + ["--tensorboard"] * tensorboard
-            again += [f"--threads={threads}"] * (threads is not None) + ["--no-report"] * (not report)
-            again += ["--trust"] * trust
-            echo(f"interrupted; go on after the last checkpoint: {shlex.join(again)} --resume", err=True)
-            if report and (output / POLICY).is_file():
-                _report(output)
+        if report and (output / POLICY).is_file():
+            _report(output)
         raise
     if report:
         _report(output)
@@ -98,7 +90,14 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
             last[:] = [progress]
 
         trainer = run_training(
-            config, output, resume=resume, device=device, tensorboard=tensorboard, trust=trust, on_iteration=after
+            config,
+            output,
+            resume=resume,
+            device=device,
+            tensorboard=tensorboard,
+            trust=trust,
+            on_iteration=after,
+            on_interrupt=lambda: echo("interrupted: writing a checkpoint; once more to stop without it", err=True),
         )
     if last:
         echo(
@@ -149,6 +148,7 @@ def _report(run: Path) -> None:
         n=REPORTED,
         seed=0,
         smact=False,
+        force=True,
         trust=True,
     )
 

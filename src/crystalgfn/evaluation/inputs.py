@@ -123,7 +123,7 @@ def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = No
         trust: whether files of a folder may be links that lead out of it.
 
     Raises:
-        DataError: a reference or the hull is unreadable, or there are two references of one kind.
+        DataError: a reference or the hull is unreadable, or empty, or there are two references of one kind.
     """
     crystals: Crystals | None = None
     known: KnownStructures | None = None
@@ -138,6 +138,8 @@ def read_references(paths: Sequence[str | Path], *, hull: str | Path | None = No
             names = set(read_table(path).column_names)
             structures = KnownStructures(path) if {"numbers", "fractional"} <= names else None
             table = None if structures is not None else Crystals.from_file(path)
+        if not structures and not table:
+            raise DataError(f"{path}: holds no crystals, allowed: a reference with one or more")
         if (structures is not None and known is not None) or (table is not None and crystals is not None):
             raise DataError(
                 f"{path}: a second reference of its kind, allowed: one table of crystals, one of structures"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +52,40 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
     """Write a value as JSON, whole or not at all; see :func:`write_atomically`."""
     write_text(path, json.dumps(value, indent=indent))
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write files of a folder that belong together, in place of earlier ones, so that no mixture is taken for whole.
+
+    All are on disk before the first gets its name. The first of ``contents``, without which the others are nothing, is
+    removed before, and gets its name last.
+
+    Raises:
+        DataError: see :func:`write_atomically`; all files are then as they were.
+    """
+    with contextlib.ExitStack() as stack:  # which leaves the contexts in the opposite order
+        for name, content in contents.items():
+            stream = stack.enter_context(write_atomically(folder / name))
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        (folder / next(iter(contents))).unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is what a killed :func:`write_atomically` leaves: nothing that was ever complete."""
+    return _TEMPORARY.fullmatch(path.name) is not None and stat.S_ISREG(path.lstat().st_mode)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder and in the folders in it; the caller holds its lock."""
+    for path in (*folder.glob(".*.tmp"), *folder.glob("*/.*.tmp")):
+        with contextlib.suppress(OSError):
+            if is_temporary(path) and not path.parent.is_symlink():
+                path.unlink()
+
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp", re.DOTALL)
 
 
 def _umask() -> int:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_json
+from crystalgfn.files.atomic import is_temporary, write_json
+from crystalgfn.files.locks import LOCK
 from crystalgfn.files.reading import read_json
 
 
@@ -32,7 +33,8 @@ def open_folder(
 ) -> None:
     """Make the folder of a run and write the request, or check that the folder was made for this request.
 
-    A folder that holds nothing but a request, because its run ended before the first result, counts as empty.
+    A folder that holds nothing but a request, because its run ended before the first result, counts as empty; so does
+    one with a lock (:mod:`.locks`), or with what killed writers left.
 
     Args:
         folder: new or empty, or the folder of a run to go on with.
@@ -52,20 +54,65 @@ def open_folder(
             before = read_json(file, dict[str, Any])
         except DataError as error:
             raise DataError(f"{error}; delete the folder to start again") from None
-        for key in request.keys() - set(may_change):
-            if before.get(key) != request[key]:
-                raise DataError(
-                    f"{folder}: was started with {key} {before.get(key)!r}, found {request[key]!r}; allowed: the same "
-                    "settings, or another folder"
-                )
+        check_same(folder, before, {key: request[key] for key in request.keys() - set(may_change)})
         if not any(before.get(key) != request[key] for key in may_change):
             return
-    elif not file.is_file() and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    elif not file.is_file() and folder.exists() and (not folder.is_dir() or contents(folder)):
         raise DataError(f"{folder}: holds other files, allowed: a new or empty folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(file, dict(request))
 
 
+def check_same(place: Path, before: Mapping[str, Any], request: Mapping[str, Any]) -> None:
+    """Refuse a request that differs from that of the run to go on with.
+
+    Args:
+        place: what the run is named by in the message.
+        before: the request of the run.
+        request: the request of now, in the same JSON values; keys that it lacks may have been anything.
+
+    Raises:
+        DataError: names the first key that differs, dotted, with both values.
+    """
+    for key in sorted(request):
+        changed = difference(before.get(key), request[key], key)
+        if changed is not None:
+            name, then, now = changed
+            raise DataError(
+                f"{place}: was started with {name} {then}, found {now}; allowed: the same settings, or another folder"
+            )
+
+
+def contents(folder: Path) -> set[str]:
+    """Names of what a folder holds besides its lock and what killed writers left."""
+    return {path.name for path in folder.iterdir() if path.name != LOCK and not is_temporary(path)}
+
+
+def difference(before: Any, now: Any, key: str = "") -> tuple[str, str, str] | None:
+    """The first key at which two contents differ, dotted, with both values as text; None if they are equal."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in [*before, *(name for name in now if name not in before)]:
+            inner = difference(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
+            if inner is not None:
+                return inner
+        return None
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return next((d for i, (a, b) in pairs if (d := difference(a, b, f"{key}[{i}]")) is not None), None)
+    return None if before == now else (key, _short(before), _short(now))
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+LONGEST = 80
+"""Characters of a value in a message."""
+
+
 def _is_stub(folder: Path, manifest: str) -> bool:
-    """Whether a folder holds no other file than the manifest, at any depth."""
-    return all(path.is_dir() and not path.is_symlink() for path in folder.rglob("*") if path != folder / manifest)
+    """Whether a folder holds no result: no other file than the manifest and the lock, at any depth."""
+    own = (folder / manifest, folder / LOCK)
+    others = (path for path in folder.rglob("*") if path not in own)
+    return all(is_temporary(path) or (path.is_dir() and not path.is_symlink()) for path in others)

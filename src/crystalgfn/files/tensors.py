@@ -25,10 +25,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     Raises:
         DataError: the disk is full, or the folder is missing.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save(plain, metadata={"header": json.dumps(dict(header))})
+    content = serialised(tensors, header)
     with write_atomically(path) as stream:
         stream.write(content)
+
+
+def serialised(tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> bytes:
+    """Return the content of the file that :func:`write_tensors` writes."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return save(plain, metadata={"header": json.dumps(dict(header))})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,9 +1,8 @@
-"""Fine-tuning: a trained policy is trained on in a narrower space, for a time or a number of updates."""
+"""Fine-tuning: a trained policy is trained on in a narrower space."""
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -30,12 +29,11 @@ def finetune(
     target: Target,
     recipe: TrainingRecipe,
     *,
-    seconds: float | None = None,
-    iterations: int | None = None,
+    iterations: int,
     seed: int = 0,
     prior: FrozenPolicy | None = None,
     report: Callable[[Progress, float], None] | None = None,
-) -> tuple[CrystalPolicy, int]:
+) -> CrystalPolicy:
     """Continue the training of a policy in a copy.
 
     Args:
@@ -44,41 +42,34 @@ def finetune(
         target: reward over that space.
         recipe: hyperparameters of the training; learning rate, schedule, exploration and shares of replay and data
             are replaced.
-        seconds: wall time to stop after; the number of updates then depends on the machine.
-        iterations: number of updates to stop after; the result then depends on the seed alone.
+        iterations: number of updates.
         seed: seed of every draw.
         prior: the prior of the training, if there was one.
-        report: called after every tenth update with the progress and the share of the time or updates so far.
+        report: called after every tenth update with the progress and the share of the updates so far.
 
     Returns:
-        the averaged policy, and the number of updates.
+        the averaged policy; the same for the same seed.
 
     Raises:
-        ConfigError: neither or both of ``seconds`` and ``iterations`` are given, or the limit is not positive.
+        ConfigError: ``iterations`` is below 1.
     """
-    if (seconds is None) == (iterations is None):
-        raise ConfigError("finetune: allowed: either seconds or iterations")
-    limit = seconds if seconds is not None else iterations
-    if limit is None or limit <= 0:
-        raise ConfigError(f"finetune: found {limit}, allowed: above 0")
+    if iterations < 1:
+        raise ConfigError(f"finetune: found {iterations} iterations, allowed: 1 or more")
     rate, epsilon = (LEARNING_RATE, EPSILON) if prior is None else (LEARNING_RATE_FROM_PRIOR, EPSILON_FROM_PRIOR)
     tuning = replace(
         recipe,
-        iterations=iterations if iterations is not None else 1_000_000_000,
+        iterations=iterations,
         lr=rate,
-        schedule="cosine" if iterations is not None else "constant",
+        schedule="cosine",
         epsilon=epsilon,
-        epsilon_final=0.0 if iterations is not None else epsilon,
+        epsilon_final=0.0,
         replay_share=0.0,
         data_share=0.0,
     )
     learner = copy.deepcopy(policy).requires_grad_(True)
     trainer = Trainer(learner, space, target, tuning, seed=seed, prior=prior)
-    start, share = time.monotonic(), 0.0
-    while share < 1:
+    while trainer.iteration < iterations:
         progress = trainer.step(measure=report is not None and trainer.iteration % 10 == 9)
-        spent = trainer.iteration if iterations is not None else time.monotonic() - start
-        share = spent / limit
         if report is not None and progress is not None:
-            report(progress, min(1.0, share))
-    return trainer.sampling_policy, trainer.iteration
+            report(progress, trainer.iteration / iterations)
+    return trainer.sampling_policy

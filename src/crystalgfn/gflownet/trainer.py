@@ -133,9 +133,23 @@ class Trainer:
         self._round: list[Batch] = []
         self._rollout: Rollout | None = None
 
-    def run(self, until: int, report: Callable[[Progress], None] | None = None, *, every: int = 1) -> None:
-        """Train up to iteration ``until``, calling ``report`` after each ``every`` iterations and after the last."""
-        while self.iteration < until:
+    def run(
+        self,
+        until: int,
+        report: Callable[[Progress], None] | None = None,
+        *,
+        every: int = 1,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train up to an iteration.
+
+        Args:
+            until: the iteration.
+            report: called after each ``every`` iterations and after the last.
+            every: see ``report``.
+            stop: asked between rounds of batches, where a checkpoint holds all; training ends early if it is True.
+        """
+        while self.iteration < until and (self._round or not stop()):
             measure = report is not None and ((self.iteration + 1) % every == 0 or self.iteration + 1 == until)
             progress = self.step(measure=measure)
             if report is not None and progress is not None:

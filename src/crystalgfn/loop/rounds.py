@@ -32,8 +32,9 @@ import pandas as pd
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_text
+from crystalgfn.files.atomic import sweep, write_text
 from crystalgfn.files.folders import open_folder, work_folder
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.reading import read_text
 from crystalgfn.files.trust import LOOP, check_links, opened
 from crystalgfn.loop.following import follow
@@ -51,7 +52,7 @@ MANIFEST, LOG, LABELS = LOOP, "rounds.csv", "labels.parquet"
 
 def loop(
     plan: Plan,
-    folder: Path,
+    folder: str | Path,
     *,
     workers: int = 2,
     resume: bool = False,
@@ -72,47 +73,52 @@ def loop(
         the rows of ``rounds.csv``.
 
     Raises:
-        CrystalGFNError: an input cannot be used, or the folder holds something else.
+        CrystalGFNError: an input cannot be used, the folder holds something else, or another process works in it.
         TrustError: a folder that is not trusted asks for something; names it.
     """
     whole, model = first_models(plan, trust=trust)
-    with opened(folder, trust=trust):
-        check_links(folder)
-        open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
-    places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
-    log = _read_log(folder / LOG)
-    for number, where in enumerate(places):
-        work_folder(where)
-        earlier, lesson = [place / ROWS for place in places[:number]], None
-        if number:
-            say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}")
-            newest = len(Crystals.from_file(earlier[-1]))
-            lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest, trust=trust)
-            if number > 1 and not lesson.helps:
-                say(f"stopped before round {number}: {lesson}")
-                break
-            say(f"round {number}: {lesson}; training the sampler on")
-            model = follow(
-                model,
-                where,
-                whole=whole.config,
-                energy=where / MODEL,
-                known=earlier,
-                wanted=prior_in_space(Crystals.from_file(places[0] / CRYSTALS))[0],
-                iterations=plan.iterations,
-                seed=plan.seed + number,
-                trust=trust,
-            )
-        draw(model, where, candidates=plan.candidates, earlier=earlier, seed=plan.seed + number)
-        say(f"round {number}: relaxing {len(Crystals.from_file(where / CANDIDATES)):,} samples")
-        _relax(plan, where, workers)
-        label(where, earlier=earlier, together=folder / LABELS)
-        if len(log) == number:
-            first = places[0] / CRYSTALS
-            log.append(
-                row_of(number, where, first=first, earlier=earlier, hull=plan.hull, compare=plan.compare, lesson=lesson)
-            )
-            write_text(folder / LOG, pd.DataFrame(log).to_csv(index=False))
+    folder = Path(folder)
+    with in_use(folder):
+        with opened(folder, trust=trust):
+            check_links(folder)
+            open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
+            sweep(folder)
+        places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
+        log = _read_log(folder / LOG)
+        for number, where in enumerate(places):
+            work_folder(where)
+            earlier, lesson = [place / ROWS for place in places[:number]], None
+            if number:
+                say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}")
+                newest = len(Crystals.from_file(earlier[-1]))
+                lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest, trust=trust)
+                if number > 1 and not lesson.helps:
+                    say(f"stopped before round {number}: {lesson}")
+                    break
+                say(f"round {number}: {lesson}; training the sampler on")
+                model = follow(
+                    model,
+                    where,
+                    whole=whole.config,
+                    energy=where / MODEL,
+                    known=earlier,
+                    wanted=prior_in_space(Crystals.from_file(places[0] / CRYSTALS))[0],
+                    iterations=plan.iterations,
+                    seed=plan.seed + number,
+                    trust=trust,
+                )
+            draw(model, where, candidates=plan.candidates, earlier=earlier, seed=plan.seed + number)
+            say(f"round {number}: relaxing {len(Crystals.from_file(where / CANDIDATES)):,} samples")
+            _relax(plan, where, workers)
+            label(where, earlier=earlier, together=folder / LABELS)
+            if len(log) == number:
+                first = places[0] / CRYSTALS
+                log.append(
+                    row_of(
+                        number, where, first=first, earlier=earlier, hull=plan.hull, compare=plan.compare, lesson=lesson
+                    )
+                )
+                write_text(folder / LOG, pd.DataFrame(log).to_csv(index=False))
     return log
 
 

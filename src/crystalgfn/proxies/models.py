@@ -8,8 +8,6 @@ data, metrics) and ``card.md`` (the same card for people).
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
@@ -21,8 +19,9 @@ from torch import Tensor
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import KnownElements
 from crystalgfn.errors import CheckpointError, DataError, PropertyError, nearest
+from crystalgfn.files.atomic import write_together
 from crystalgfn.files.reading import read_json, shaped
-from crystalgfn.files.tensors import read_tensors, write_tensors
+from crystalgfn.files.tensors import read_tensors, serialised
 from crystalgfn.files.trust import opened
 from crystalgfn.proxies.card_shape import CardShape
 from crystalgfn.proxies.networks.base import NetworkConfig, ProxyNetwork
@@ -33,6 +32,8 @@ WEIGHTS = "weights.safetensors"
 DOMAIN = "domain.safetensors"
 CARD = "card.json"
 CARD_TEXT = "card.md"
+FILES = (CARD, CARD_TEXT, WEIGHTS, DOMAIN)
+"""What the folder of a model holds."""
 FORMAT = 1
 CHUNK = 256
 
@@ -230,7 +231,7 @@ def save_model(
     half: bool = True,
     domain: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write a model folder; it appears complete, in place of an older one, or not at all.
+    """Write the files of a model, complete and in place of those of an older one, or none; other files stay.
 
     Args:
         folder: where to write.
@@ -239,6 +240,9 @@ def save_model(
         text: the card for people, markdown.
         half: store learned weights in half precision; tables and scaling keep single precision.
         domain: fields of a :class:`~crystalgfn.proxies.domain.TrainingDomain`.
+
+    Raises:
+        DataError: the folder cannot be written, or the disk is full.
     """
     card = {
         "format": FORMAT,
@@ -248,20 +252,13 @@ def save_model(
     }
     learned = {name for name, _ in network.named_parameters()}
     tensors = {k: v.half() if half and k in learned else v for k, v in network.state_dict().items()}
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    temporary.mkdir(parents=True)
-    try:
-        write_tensors(temporary / WEIGHTS, tensors, {})
-        if domain is not None:
-            write_tensors(temporary / DOMAIN, domain, {})
-        (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-        (temporary / CARD_TEXT).write_text(text, encoding="utf-8")
-        if folder.exists():
-            old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-            os.replace(folder, old)
-            os.replace(temporary, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    parts = {
+        CARD: f"{json.dumps(card, indent=1)}\n".encode(),
+        CARD_TEXT: text.encode(),
+        WEIGHTS: serialised(tensors, {}),
+        **({DOMAIN: serialised(domain, {})} if domain is not None else {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_together(folder, parts)
+    if domain is None:
+        (folder / DOMAIN).unlink(missing_ok=True)

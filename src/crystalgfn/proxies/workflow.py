@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -19,13 +20,13 @@ import torch
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.tables.schema import PREDICTED, name_with_unit
 from crystalgfn.errors import ConfigError, DataError, nearest
+from crystalgfn.files.locks import in_use
 from crystalgfn.proxies.card_text import card_text
 from crystalgfn.proxies.cards import make_card
 from crystalgfn.proxies.correction import correct
 from crystalgfn.proxies.data.labelled import LabelledCrystals, file_hash, read_labelled
 from crystalgfn.proxies.data.labels import (
     ENERGY_ABOVE_HULL,
-    FORMATION_ENERGY,
     LABELS,
     Label,
     label_of_card,
@@ -37,61 +38,22 @@ from crystalgfn.proxies.domain import TrainingDomain
 from crystalgfn.proxies.ensembles import append
 from crystalgfn.proxies.evaluate import evaluate_model
 from crystalgfn.proxies.hyperparameters import for_rows
-from crystalgfn.proxies.models import CARD, ProxyProperty, save_model
+from crystalgfn.proxies.models import ProxyProperty, save_model
 from crystalgfn.proxies.networks.base import ProxyNetwork
 from crystalgfn.proxies.networks.orbits import OrbitNetwork
 from crystalgfn.proxies.networks.sets import SetNetwork
 from crystalgfn.proxies.networks.volume import VolumeNetwork
+from crystalgfn.proxies.options import FitOptions, command
 from crystalgfn.proxies.phases import Phase, capped, fit_phases, phases_of
 from crystalgfn.proxies.relaxed import calibrate
 from crystalgfn.proxies.training import Epoch
+from crystalgfn.proxies.unfinished import Unfinished, check_folder, request_of
 
 Report = Callable[[str, Epoch], None]
 """Called after each epoch with the name of the phase and the epoch."""
 
 Progress = Callable[[Sequence[Phase], str], AbstractContextManager[Report]]
 """Makes a context manager from the phases and the unit of the label; it yields a report while the phases run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """How a model is fitted; the options of ``crystalgfn proxy train``.
-
-    Attributes:
-        target: name of the label, or of any column of numbers.
-        unit: unit of such a column; by default the one in its name.
-        transformation: how such a column is learned, ``"none"``, ``"log"`` or ``"classes"``; by default guessed.
-        recipe: name of the recipe; by default the label's first recipe.
-        strained: table of strained copies.
-        relaxed: table of relaxed samples, for the energy above the hull.
-        hull: table of entries of the convex hull, a floor under unknown compositions.
-        base: model to begin with, by name or folder, which saves the first phase.
-        append: model to which the members fitted here are added.
-        members: size of the ensemble; by default that of the recipe.
-        seed: seed of weights and order, and of the split.
-        split_seed: seed of the split, where it differs; with ``append``, by default that of the first model.
-        epochs: cap on the epochs of each phase.
-        with_validation: fit the validation rows too and keep the last epoch.
-        resume: continue from the last epoch of an interrupted fit.
-        name: name of the model in its card; by default that of the folder.
-    """
-
-    target: str = FORMATION_ENERGY.name
-    unit: str | None = None
-    transformation: str | None = None
-    recipe: str | None = None
-    strained: Path | None = None
-    relaxed: Path | None = None
-    hull: Path | None = None
-    base: str | None = None
-    append: str | None = None
-    members: int | None = None
-    seed: int = 0
-    split_seed: int | None = None
-    epochs: int | None = None
-    with_validation: bool = False
-    resume: bool = False
-    name: str | None = None
 
 
 def fit_model(
@@ -101,20 +63,29 @@ def fit_model(
 
     Args:
         data: crystals table with the column of the label.
-        folder: folder of the model; it appears complete, in place of an older model, or not at all. Checkpoints of the
-            phases stand beside it until then.
+        folder: folder of the model, which appears complete, in place of an older model, or not at all; other files
+            stay. Until then it holds the checkpoints of the phases (:mod:`.unfinished`).
         options: how the model is fitted; the defaults of :class:`FitOptions` if None.
         progress: shows the epochs.
 
     Raises:
         ConfigError: options that do not go together, a folder that holds something else, or a model to begin with that
             may know the test rows.
-        DataError: an unreadable table, or too few rows.
-        CheckpointError: a model that cannot be loaded, or a checkpoint of other options.
+        DataError: an unreadable table, too few rows, an unfinished training of another request, or another process in
+            the folder.
+        CheckpointError: a model that cannot be loaded, or a damaged checkpoint.
     """
     options = options or FitOptions()
+    options = replace(options, name=options.name or folder.name)
+    real = folder.resolve()  # a link leads to the folder, and stays
+    with in_use(real):
+        check_folder(real)
+        return _fit(data, real, options, progress)
+
+
+def _fit(data: Path, folder: Path, options: FitOptions, progress: Progress | None) -> dict[str, Any]:
     label = _label(data, options)
-    recipe = _recipe(options, label, folder)
+    recipe = _recipe(options, label)
     first = ProxyProperty.load(options.append) if options.append is not None else None
     phases = phases_of(
         recipe,
@@ -124,9 +95,6 @@ def fit_model(
         epochs=options.epochs,
         members=options.members,
     )
-    checkpoints = {p.name: folder.with_name(f".{folder.name}.{p.name}.training.safetensors") for p in phases}
-    if not options.resume:
-        _remove(checkpoints)
     table = read_labelled(data, label)
     strained = read_labelled(options.strained, checked=False) if options.strained is not None else None
     relaxed = within_elements(read_relaxed(options.relaxed), table) if options.relaxed is not None else None
@@ -138,7 +106,7 @@ def fit_model(
     split = _split(data, table, seed=split_by, with_validation=options.with_validation)
     if label.is_of_user:
         phases = _phases_for_rows(phases, label, int(split.train.sum()), options.epochs)
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Unfinished(folder, request_of(data, options, label, recipe, split_by), resume=options.resume)
     with progress(phases, label.unit) if progress is not None else nullcontext() as report:
         network, histories = fit_phases(
             phases,
@@ -149,20 +117,27 @@ def fit_model(
             relaxed=relaxed,
             hull=options.hull,
             base=base.network if base is not None else None,
-            checkpoint=checkpoints.__getitem__,
+            checkpoint=unfinished.checkpoint,
             resume=options.resume,
             report=report,
         )
     if first is not None:
         network = _appended(first, network, recipe)
     card = make_card(
-        options.name or folder.name,
+        str(options.name),
         table,
         recipe,
         phases,
         histories,
         seed=options.seed,
-        command=_command(data, folder, options, label=label, recipe=recipe, base=base, first=first),
+        command=command(
+            data,
+            options,
+            label=label,
+            recipe=recipe,
+            base=base.name if base is not None else None,
+            first=first.name if first is not None else None,
+        ),
         with_validation=options.with_validation,
         strained=strained,
         relaxed=relaxed,
@@ -176,12 +151,11 @@ def fit_model(
         correct(network, relaxed[~held_back(relaxed.crystals.formulas)], real=few_orbits(unseen))
         calibrate(network, relaxed)
     domain = TrainingDomain.fit(table.crystals[split.train]).tensors()
-    save_model(folder, network, card, "", domain=domain)
-    # the stored model is evaluated, half precision included;
-    # loaded by its full path, since a folder may have the name of a shipped model
-    card["metrics"] = evaluate_model(ProxyProperty.load(folder.absolute()), table, strained, relaxed)
+    with TemporaryDirectory() as stored:  # the model is evaluated as it is stored, half precision included
+        save_model(Path(stored), network, card, "", domain=domain)
+        card["metrics"] = evaluate_model(ProxyProperty.load(stored), table, strained, relaxed)
     save_model(folder, network, card, card_text(card), domain=domain)
-    _remove(checkpoints)
+    unfinished.remove()
     return card
 
 
@@ -242,15 +216,13 @@ def _phases_for_rows(phases: list[Phase], label: Label, rows: int, epochs: int |
     return fitted if epochs is None else [capped(phase, epochs) for phase in fitted]
 
 
-def _recipe(options: FitOptions, label: Label, folder: Path) -> str:
+def _recipe(options: FitOptions, label: Label) -> str:
     """Return the name of the recipe; raise where the options do not go together."""
     recipe = options.recipe
     if recipe is not None and recipe not in label.recipes:
         allowed = ", ".join(label.recipes)
         raise ConfigError(f"unknown recipe {recipe!r}, allowed: {allowed}{nearest(recipe, label.recipes)}")
     recipe = recipe or label.recipes[0]
-    if folder.exists() and not (folder / CARD).is_file():
-        raise ConfigError(f"{folder}: exists and is no model folder, so it is not replaced; name another")
     if options.base is not None and recipe != "best":
         raise ConfigError(f"recipe {recipe!r} goes on from no --base, allowed: best")
     if options.hull is not None and label.energy is None:
@@ -284,36 +256,3 @@ def _appended(first: ProxyProperty, network: ProxyNetwork, recipe: str) -> Proxy
     if not isinstance(network, SetNetwork):
         raise ConfigError(f"--append: recipe {recipe!r} makes no members that join others, allowed: best")
     return append(first.network, network)
-
-
-def _command(
-    data: Path,
-    folder: Path,
-    options: FitOptions,
-    *,
-    label: Label,
-    recipe: str,
-    base: ProxyProperty | None,
-    first: ProxyProperty | None,
-) -> str:
-    """Return the command that makes the model, with names in place of paths."""
-    words = ["crystalgfn proxy train", data.name, "-o", options.name or folder.name]
-    words += ["--recipe", recipe] if label is FORMATION_ENERGY else ["--target", label.name]
-    if label.is_of_user:
-        words += ["--unit", label.unit] if label.unit else []
-        words += ["--transformation", label.transformation]
-    words += ["--strained", options.strained.name] if options.strained is not None else []
-    words += ["--relaxed", options.relaxed.name] if options.relaxed is not None else []
-    words += ["--base", base.name] if base is not None else []
-    words += ["--append", first.name] if first is not None else []
-    words += ["--members", str(options.members)] if options.members is not None else []
-    words += ["--hull", options.hull.name] if options.hull is not None else []
-    words += ["--with-validation"] if options.with_validation else []
-    words += ["--seed", str(options.seed)] + (["--epochs", str(options.epochs)] if options.epochs is not None else [])
-    words += ["--split-seed", str(options.split_seed)] if options.split_seed is not None and first is None else []
-    return " ".join(words)
-
-
-def _remove(checkpoints: dict[str, Path]) -> None:
-    for path in checkpoints.values():
-        path.unlink(missing_ok=True)

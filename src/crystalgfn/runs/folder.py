@@ -12,8 +12,9 @@ import torch
 from crystalgfn import __version__
 from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
-from crystalgfn.files.atomic import write_json, write_text
-from crystalgfn.files.reading import read_text
+from crystalgfn.files.atomic import sweep, write_json, write_text
+from crystalgfn.files.folders import contents, difference
+from crystalgfn.files.reading import read_bytes, read_text
 from crystalgfn.files.trust import opened
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
@@ -57,7 +58,7 @@ def check_folder(config: Config, folder: Path, *, resume: bool, trust: bool = Fa
             )
     elif resume:
         raise ConfigError(f"{folder}: holds no run to go on with")
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and contents(folder):
         raise ConfigError(f"{folder}: not empty, allowed: a new or empty folder")
 
 
@@ -65,37 +66,15 @@ def is_stub(folder: Path) -> bool:
     """Whether a folder holds only what a run writes before its first result, and nothing that could be lost."""
     if not (folder / CONFIG).is_file():
         return False
-    names = {path.name for path in folder.iterdir()}
-    metrics = (folder / METRICS).read_text(encoding="utf-8", errors="replace") if METRICS in names else ""
-    return names <= {CONFIG, VERSIONS, METRICS, EVENTS} and metrics.count("\n") < 2
-
-
-def difference(before: Any, now: Any, key: str = "") -> tuple[str, str, str] | None:
-    """The first key at which two contents differ, dotted, with both values as text; None if they are equal."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in [*before, *(name for name in now if name not in before)]:
-            inner = difference(before.get(name), now.get(name), f"{key}.{name}" if key else str(name))
-            if inner is not None:
-                return inner
-        return None
-    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        pairs = enumerate(zip(before, now, strict=True))
-        return next((d for i, (a, b) in pairs if (d := difference(a, b, f"{key}[{i}]")) is not None), None)
-    return None if before == now else (key, _short(before), _short(now))
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-LONGEST = 80
-"""Characters of a value in a message."""
+    names = contents(folder)
+    metrics = read_bytes(folder / METRICS, most=MOST_METRICS) if METRICS in names else b""
+    return names <= {CONFIG, VERSIONS, METRICS, EVENTS} and metrics.count(b"\n") < 2
 
 
 def begin(config: Config, folder: Path) -> None:
-    """Make the folder of a run, with its configuration and the versions of this process."""
+    """Make the folder of a run, with its configuration and the versions of this process; the caller holds its lock."""
     folder.mkdir(parents=True, exist_ok=True)
+    sweep(folder)
     if not (folder / CONFIG).is_file() or is_stub(folder):
         write_text(folder / CONFIG, config.to_yaml())
     write_json(folder / VERSIONS, versions(), indent=2)

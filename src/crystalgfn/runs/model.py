@@ -322,8 +322,7 @@ class Model:
     def finetuned(
         self,
         *,
-        seconds: float | None = None,
-        iterations: int | None = None,
+        iterations: int,
         seed: int = 0,
         report: Callable[[Progress, float], None] | None = None,
     ) -> Model:
@@ -339,18 +338,21 @@ class Model:
         recipe = build_recipe(self.config.training)
         if self.config.is_prior:
             recipe = replace(recipe, objective=RelativeTrajectoryBalance())
-        policy, updates = finetune(
+        policy = finetune(
             self.policy,
             self.space,
             self.target,
             recipe,
-            seconds=seconds,
             iterations=iterations,
             seed=seed,
             prior=self.prior,
             report=report,
         )
-        fingerprint = f"{self.fingerprint}, {updates} more updates with seed {seed}"
+        return self.tuned(policy, iterations, seed)
+
+    def tuned(self, policy: CrystalPolicy, iterations: int, seed: int) -> Model:
+        """The model with a policy that :meth:`finetuned` trained, and a fingerprint that says so."""
+        fingerprint = f"{self.fingerprint}, {iterations} more updates with seed {seed}"
         return self._but(policy=policy, fingerprint=fingerprint)
 
 

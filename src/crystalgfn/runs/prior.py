@@ -16,6 +16,7 @@ from crystalgfn import __version__
 from crystalgfn.config import Config
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_text
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, load_prior_checkpoint, save_policy, save_prior_checkpoint
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
@@ -55,7 +56,7 @@ def build_prior_trainer(config: Config, *, device: str = "cpu") -> tuple[PriorTr
 
 def train_prior(
     config: Config,
-    folder: Path,
+    folder: str | Path,
     *,
     resume: bool = False,
     device: str = "cpu",
@@ -78,37 +79,39 @@ def train_prior(
         ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration; or see
             :func:`build_prior_trainer`.
         CheckpointError: the checkpoint cannot be read, or the table has changed since.
-        DataError: the table cannot be used, or the disk is full.
+        DataError: the table cannot be used, the disk is full, or another process works in the folder.
     """
-    start = time.process_time()
-    check_folder(config, folder, resume=resume, trust=trust)
-    trainer, data = build_prior_trainer(config, device=device)  # an error here leaves no folder behind
-    header = {"crystalgfn": __version__, "data": data.sha256}
-    if resume and (folder / CHECKPOINT).is_file():
-        with opened(folder, trust=trust):
-            found = load_prior_checkpoint(folder / CHECKPOINT, trainer)
-        check_version(folder, found)
-        if found.get("data") != data.sha256:
-            raise CheckpointError(f"{data.path}: has changed since the run began, allowed: the same table")
-    begin(config, folder)
-    names = ["epoch", "updates", "lr", "train", "validation", "best", "nonfinite", *trainer.policy.stages]
-    cut_metrics(folder / METRICS, ",".join(names), trainer.epoch)
-    if on_start is not None:
-        on_start(data)
-    trainer.cpu_seconds += time.process_time() - start
+    folder = Path(folder)
+    with in_use(folder):
+        start = time.process_time()
+        check_folder(config, folder, resume=resume, trust=trust)
+        trainer, data = build_prior_trainer(config, device=device)  # an error here leaves no folder behind
+        header = {"crystalgfn": __version__, "data": data.sha256}
+        if resume and (folder / CHECKPOINT).is_file():
+            with opened(folder, trust=trust):
+                found = load_prior_checkpoint(folder / CHECKPOINT, trainer)
+            check_version(folder, found)
+            if found.get("data") != data.sha256:
+                raise CheckpointError(f"{data.path}: has changed since the run began, allowed: the same table")
+        begin(config, folder)
+        names = ["epoch", "updates", "lr", "train", "validation", "best", "nonfinite", *trainer.policy.stages]
+        cut_metrics(folder / METRICS, ",".join(names), trainer.epoch)
+        if on_start is not None:
+            on_start(data)
+        trainer.cpu_seconds += time.process_time() - start
 
-    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+        with (folder / METRICS).open("a", encoding="utf-8") as metrics:
 
-        def after(epoch: Epoch) -> None:
-            numbers = [getattr(epoch, name) for name in names[: -len(epoch.by_stage)]]
-            metrics.write(",".join(f"{float(value):.7g}" for value in (*numbers, *epoch.by_stage.values())) + "\n")
-            metrics.flush()
-            if epoch.best:
-                save_policy(folder / POLICY, trainer.best_policy(), {**header, "epoch": epoch.epoch})
-            write_text(folder / CARD, card_text(config, data, trainer))
-            save_prior_checkpoint(folder / CHECKPOINT, trainer, header)
-            if on_epoch is not None:
-                on_epoch(epoch)
+            def after(epoch: Epoch) -> None:
+                numbers = [getattr(epoch, name) for name in names[: -len(epoch.by_stage)]]
+                metrics.write(",".join(f"{float(value):.7g}" for value in (*numbers, *epoch.by_stage.values())) + "\n")
+                metrics.flush()
+                if epoch.best:
+                    save_policy(folder / POLICY, trainer.best_policy(), {**header, "epoch": epoch.epoch})
+                write_text(folder / CARD, card_text(config, data, trainer))
+                save_prior_checkpoint(folder / CHECKPOINT, trainer, header)
+                if on_epoch is not None:
+                    on_epoch(epoch)
 
-        trainer.run(report=after)
-    return trainer
+            trainer.run(report=after)
+        return trainer

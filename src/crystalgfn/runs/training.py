@@ -18,10 +18,12 @@ from crystalgfn.config import Config
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_json
 from crystalgfn.files.folders import work_folder
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
+from crystalgfn.interruption import deferred
 from crystalgfn.runs.build import POLICY, build_trainer
 from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
 
@@ -45,15 +47,18 @@ _HEADER = ",".join(f.name for f in fields(Progress))
 
 def train(
     config: Config,
-    folder: Path,
+    folder: str | Path,
     *,
     resume: bool = False,
     device: str = "cpu",
     tensorboard: bool = False,
     trust: bool = False,
     on_iteration: Callable[[Progress], None] | None = None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> Trainer:
     """Train into a run folder.
+
+    Ctrl-C, and in commands SIGTERM, ends the round of updates and writes a checkpoint first; a second one ends at once.
 
     Args:
         config: configuration of the run.
@@ -63,50 +68,59 @@ def train(
         tensorboard: whether to write events for TensorBoard as well.
         trust: whether the files of a run to go on with may be links that lead out of its folder.
         on_iteration: called every few iterations with their statistics.
+        on_interrupt: called when an interruption has been noted.
 
     Raises:
         ConfigError: the folder holds a run but ``resume`` is False, or holds a run of another configuration.
         CheckpointError: the checkpoint cannot be read.
-        DataError: the disk is full.
+        DataError: the disk is full, or another process works in the folder.
+        KeyboardInterrupt: training was interrupted; ``resume`` goes on from there.
     """
     if config.is_prior:
         raise ConfigError(
             "training.objective: found likelihood, allowed here: an objective that learns from the reward"
         )
-    check_folder(config, folder, resume=resume, trust=trust)
-    events = _tensorboard() if tensorboard else None
-    trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
-    if resume and (folder / CHECKPOINT).is_file():
-        with opened(folder, trust=trust):
-            check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
-    begin(config, folder)
-    cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
-    until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
-    every = -(-config.training.checkpoint_every // updates) * updates
-    writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
+    folder = Path(folder)
+    with in_use(folder):
+        check_folder(config, folder, resume=resume, trust=trust)
+        events = _tensorboard() if tensorboard else None
+        trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
+        if resume and (folder / CHECKPOINT).is_file():
+            with opened(folder, trust=trust):
+                check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
+        begin(config, folder)
+        cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
+        until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
+        every = -(-config.training.checkpoint_every // updates) * updates
+        writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
 
-    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+        with (folder / METRICS).open("a", encoding="utf-8") as metrics:
 
-        def after(progress: Progress) -> None:
-            last = progress.iteration == until
-            if progress.iteration % config.training.log_every == 0 or last:
-                metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
-                if writer is not None:
-                    for name in SHOWN:
-                        if not math.isnan(value := getattr(progress, name)):
-                            writer.add_scalar(name, value, progress.iteration)
-            if progress.iteration % every == 0 or last:
-                _save(folder, trainer, metrics)
-            if on_iteration is not None:
-                on_iteration(progress)
+            def after(progress: Progress) -> None:
+                last = progress.iteration == until
+                if progress.iteration % config.training.log_every == 0 or last:
+                    metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
+                    if writer is not None:
+                        for name in SHOWN:
+                            if not math.isnan(value := getattr(progress, name)):
+                                writer.add_scalar(name, value, progress.iteration)
+                if progress.iteration % every == 0 or last:
+                    _save(folder, trainer, metrics)
+                if on_iteration is not None:
+                    on_iteration(progress)
 
-        trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10))
-    if writer is not None:
-        writer.close()
-    if trainer.prior is not None:
-        found = compare(trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed)
-        write_json(folder / POSTERIOR, asdict(found), indent=2)
-    return trainer
+            with deferred(on_interrupt) as asked:
+                trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10), stop=asked)
+                if asked():
+                    _save(folder, trainer, metrics)
+        if writer is not None:
+            writer.close()
+        if trainer.prior is not None:
+            found = compare(
+                trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed
+            )
+            write_json(folder / POSTERIOR, asdict(found), indent=2)
+        return trainer
 
 
 def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:

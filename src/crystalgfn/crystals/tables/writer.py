@@ -7,9 +7,7 @@ file per call of ``write``, each put in place atomically. A run with the same ma
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +21,7 @@ from crystalgfn.crystals.tables.schema import Batch, to_table
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically, write_json
 from crystalgfn.files.folders import work_folder
+from crystalgfn.files.locks import Lock
 from crystalgfn.files.reading import check_file, parse_json, read_json
 
 ROW_GROUP = 65_536
@@ -67,7 +66,7 @@ class PartWriter:
             if not self.path.parent.is_dir():
                 raise DataError(f"{self.path}: there is no folder {str(self.path.parent)!r}, allowed: an existing one")
             work_folder(self.partial)
-            self._lock = _lock(self.partial)
+            self._lock = Lock(self.partial, "lock")
         try:
             if restart:
                 self._remove_parts()
@@ -187,14 +186,15 @@ class PartWriter:
                 path.unlink(missing_ok=True)
 
     def _close(self, *, discard: bool = False) -> None:
-        if self._lock.closed:
+        if self._lock.released:
             return
         if discard:
             with contextlib.suppress(OSError):
                 self._remove_parts()
-                (self.partial / "lock").unlink(missing_ok=True)
+        self._lock.release()
+        if discard:
+            with contextlib.suppress(OSError):
                 self.partial.rmdir()
-        self._lock.close()
 
 
 class TableWriter(PartWriter):
@@ -230,25 +230,6 @@ def _read_footer(part: Path) -> tuple[pa.Schema, int]:
         return footer.schema.to_arrow_schema(), footer.num_rows
     except (pa.ArrowException, ValueError, OSError, DataError) as error:
         raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
-
-
-def _lock(folder: Path) -> io.FileIO:
-    """Hold the folder against a second process; on systems without fcntl there is no guard."""
-    path = folder / "lock"
-    if path.is_symlink():
-        raise DataError(f"{path}: a link, allowed: a file; nothing is written through links")
-    # neither followed nor cut to nothing: what stands there may be another file
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
-    stream = os.fdopen(handle, "r+b", buffering=0)
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            stream.close()
-            raise DataError(f"{folder} is in use: another process is writing the same table") from None
-    return stream
 
 
 @contextlib.contextmanager

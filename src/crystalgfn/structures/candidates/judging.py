@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystalgfn.errors import DataError
+from crystalgfn.files.atomic import sweep
+from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
 from crystalgfn.structures.candidates.opinions import has_opinion, unasked
@@ -41,7 +43,7 @@ def judge(
         the folder.
 
     Raises:
-        DataError: no finished folder, or one with another second opinion.
+        DataError: no finished folder, one with another second opinion, or one in which another process works.
         PropertyError: the potential cannot be loaded, or relaxed the candidates itself.
     """
     check_workers(workers)
@@ -64,18 +66,20 @@ def judge(
     settings = SearchSettings()
     bench = tools.load(settings)  # so that a missing package shows before anything is written
     asked = {key: getattr(tools, key) for key in ("second", "second_references", "second_below")}
-    folder = RunFolder(path, before | asked, resume=True, may_change=asked, trust=trust)
-    rows = []
-    for row in folder.rows():
-        if row.status is not Status.RELAXED or has_opinion(row, second):
-            continue
-        if reason := unasked(row, second, below=below):
-            folder.update(replace(row, second_opinion=reason))
-        else:
-            rows.append(row.row)
-    with progress_bar(len(rows), f"asking {second}", "structures") as bar:
-        for candidate in work(map(folder.read, rows), tools, settings, workers=workers, bench=bench):
-            folder.update(candidate.row)
-            bar.advance()
-    folder.rewrite()
+    with in_use(Path(path)):
+        folder = RunFolder(path, before | asked, resume=True, may_change=asked, trust=trust)
+        sweep(folder.path)
+        rows = []
+        for row in folder.rows():
+            if row.status is not Status.RELAXED or has_opinion(row, second):
+                continue
+            if reason := unasked(row, second, below=below):
+                folder.update(replace(row, second_opinion=reason))
+            else:
+                rows.append(row.row)
+        with progress_bar(len(rows), f"asking {second}", "structures") as bar:
+            for candidate in work(map(folder.read, rows), tools, settings, workers=workers, bench=bench):
+                folder.update(candidate.row)
+                bar.advance()
+        folder.rewrite()
     return folder

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
+from crystalgfn.files.atomic import sweep
+from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
@@ -54,12 +56,16 @@ def run(
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, n)
     about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
-    folder = RunFolder(output, about, resume=resume, trust=trust)
-    done = folder.done()
-    tasks = _remaining(rows, done, seconds)
-    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench):
-        folder.write(candidate)
-    folder.finish(reference)
+    with in_use(Path(output)):
+        folder = RunFolder(output, about, resume=resume, trust=trust)
+        sweep(folder.path)
+        done = folder.done()
+        tasks = _remaining(rows, done, seconds)
+        for candidate in candidates(
+            tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench
+        ):
+            folder.write(candidate)
+        folder.finish(reference)
     return folder
 
 
