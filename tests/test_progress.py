@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal after two seconds, silence elsewhere."""
+"""Progress bars: on a terminal after two seconds, a line a minute elsewhere."""
 
 from __future__ import annotations
 

@@ -23,7 +23,20 @@ from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPoten
 pytest.importorskip("chgnet")
 
 HELPERS = Path(__file__).parents[2] / "helpers"
-QUICK = ["--starts", "3", "--relaxed", "1", "--steps", "15", "--hull", "builtin", "--library", "none"]
+QUICK = [
+    "--starts",
+    "3",
+    "--relaxed",
+    "1",
+    "--steps",
+    "15",
+    "--free-steps",
+    "500",
+    "--hull",
+    "builtin",
+    "--library",
+    "none",
+]
 
 
 def cubic(elements, rows):
@@ -278,7 +291,7 @@ def same_files(one, other):
 
 def test_python_writes_what_the_command_writes(salts, finished, tmp_path):
     placed = place(Crystals.from_file(salts), seed=0, placements=3, library=None)
-    structures = placed.relax("chgnet", relaxed=1, steps=15)
+    structures = placed.relax("chgnet", relaxed=1, steps=15, free_steps=500)
     names = same_files(structures.write(tmp_path / "out"), finished[0])
     assert {"manifest.json", "all.extxyz", "structures.parquet", "structures.csv", "parts/00000000.json"} <= set(names)
     written = pd.read_parquet(tmp_path / "out" / "structures.parquet")
@@ -296,7 +309,9 @@ def test_loaded_tools_are_not_shared_among_processes(salts):
 
 
 def test_in_python():
-    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax("chgnet", relaxed=1, steps=15)
+    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax(
+        "chgnet", relaxed=1, steps=15, free_steps=500
+    )
     assert structures[0].structure.composition.reduced_formula == "MgO"
     assert structures[0].atoms.get_chemical_formula() == "MgO"
     assert [candidate.row.row for candidate in structures.best()] == [structures[0].row.row]
