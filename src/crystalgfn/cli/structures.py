@@ -165,14 +165,14 @@ def report(folder: Path, best: int) -> None:
     """Print the best candidates of a folder, and the number of candidates by status."""
     from collections import Counter
 
-    from crystalgfn.report.candidates import candidates_table, resting_on
+    from crystalgfn.report.candidates import candidates_table, headline, resting_on
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
     candidates = CandidateTable.read(folder / TABLE)
     table = candidates_table(candidates, best) if best else None
     if table is not None:
         console().print(table)
-    if resting := resting_on(candidates):
-        echo(resting)
+    for line in filter(None, (headline(candidates), resting_on(candidates))):
+        echo(line)
     counts = Counter(row.status for row in candidates.rows)
     echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

@@ -222,9 +222,10 @@ class Structures:
         return CandidateTable(tuple(matches[row.row].fill(row) if row.row in matches else row for row in rows))
 
     def best(self, n: int | None = None) -> Structures:
-        """Return the relaxed candidates by energy above hull, else formation energy, lowest first.
+        """Return the relaxed candidates, best first, one of each group of duplicates; doubtful ones come last.
 
-        Of each group of duplicates one is returned; doubtful candidates come last.
+        They are ranked by the reward that was asked for where the crystals have a column ``log_reward`` or ``reward``,
+        else by energy above hull, else by formation energy.
 
         Args:
             n: most candidates to return; None for all.
