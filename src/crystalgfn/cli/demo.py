@@ -68,7 +68,7 @@ def demo(
     where, tools = output / "structures", Tools(hull=hull)
     if where.is_symlink():
         work_folder(where)
-    folder = run(table, where, tools, settings, n=None, workers=workers, resume=resume, trust=trust)
+    folder = run(table, where, tools, settings, workers=workers, resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")

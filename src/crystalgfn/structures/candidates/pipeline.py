@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import sweep
@@ -15,9 +14,16 @@ from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.folder import RunFolder
-from crystalgfn.structures.candidates.requests import Request, SearchSettings, digest
-from crystalgfn.structures.candidates.sources import read_requests
+from crystalgfn.structures.candidates.manifest import manifest, may_change, read_earlier
+from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
+
+TABLES_S = 60.0
+"""Seconds between two writings of the tables during a run."""
+
+TABLES_SHARE = 0.05
+"""Largest share of a run's time that these writings take."""
 
 
 def run(
@@ -26,7 +32,7 @@ def run(
     tools: Tools,
     settings: SearchSettings,
     *,
-    n: int | None = None,
+    choice: Choice | None = None,
     workers: int = 2,
     compare: str | Path | None = None,
     resume: bool = False,
@@ -40,7 +46,7 @@ def run(
         output: folder to write.
         tools: potential, hull and prototypes.
         settings: settings of the search for the structure of each crystal.
-        n: number of rows to work on, from the first; None for all.
+        choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
         workers: processes. Their number changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
@@ -54,19 +60,36 @@ def run(
     check_workers(workers)
     reference = Reference(compare) if compare is not None else None
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
-    rows = read_requests(table, n)
-    about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
+    rows = read_requests(table, choice)
     with in_use(Path(output)):
-        folder = RunFolder(output, about, resume=resume, trust=trust)
+        before = read_earlier(output, trust=trust) if resume else {}
+        # reads every row, so that wrong sites show before the first
+        about = manifest(rows, len(rows), tools, settings, choice=choice, compare=compare, before=before)
+        folder = RunFolder(output, about, resume=resume, may_change=may_change(before, about), trust=trust)
         sweep(folder.path)
         done = folder.done()
         tasks = _remaining(rows, done, seconds)
-        for candidate in candidates(
-            tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench
-        ):
-            folder.write(candidate)
-        folder.finish(reference)
+        found = candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench)
+        try:
+            with closing(found):  # its processes end before the tables are written
+                _keep(found, folder)
+            folder.finish(reference)
+        except KeyboardInterrupt:
+            folder.write_meanwhile()
+            raise
     return folder
+
+
+def _keep(found: Iterable[Candidate], folder: RunFolder) -> None:
+    """Write each candidate, and the tables so far every minute, or more seldom where that takes long."""
+    due = time.monotonic() + TABLES_S
+    for candidate in found:
+        folder.write(candidate)
+        start = time.monotonic()
+        if start >= due:
+            folder.write_meanwhile()
+            end = time.monotonic()
+            due = end + max(TABLES_S, (end - start) / TABLES_SHARE)
 
 
 def candidates(
@@ -78,7 +101,7 @@ def candidates(
     bench: Bench,
     done: int = 0,
     workers: int = 1,
-) -> Iterator[Candidate]:
+) -> Generator[Candidate, None, None]:
     """Yield the candidates of crystals, in the order in which they are finished.
 
     Args:
@@ -90,16 +113,12 @@ def candidates(
         done: number of crystals that an earlier run finished.
         workers: number of processes.
     """
-    with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
-        bar.advance(done)
-        for candidate in work(tasks, tools, settings, workers=workers, bench=bench):
+    what = "placing and relaxing" if tools.potential else "placing"
+    found = work(tasks, tools, settings, workers=workers, bench=bench)
+    with progress_bar(total, what, "crystals", done=done) as bar, closing(found):
+        for candidate in found:
             yield candidate
             bar.advance()
-
-
-def manifest(tasks: Iterable[Request], n: int, tools: Tools, settings: SearchSettings) -> dict[str, Any]:
-    """Return crystals, tools and settings of a run as JSON values; a run goes on only if none of them has changed."""
-    return {"table": digest(tasks), "n": n, **asdict(tools), **asdict(settings)}
 
 
 def check_workers(workers: int) -> None:

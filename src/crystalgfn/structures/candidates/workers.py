@@ -2,17 +2,19 @@
 
 Each process has one thread and its own potential and hull. If a process dies (out of memory, a crash in a library),
 only the crystals in work are lost: each is tried once more, alone, and fails with a reason if that kills a process
-again.
+again. An interruption (Ctrl-C, SIGTERM) ends the processes at once, with what they work on.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
@@ -86,7 +88,7 @@ def check_second(potential: str, second: str) -> None:
 
 def work(
     tasks: Iterable[Task], tools: Tools, settings: SearchSettings, *, workers: int, bench: Bench
-) -> Iterator[Candidate]:
+) -> Generator[Candidate, None, None]:
     """Yield a candidate for every crystal, in the order in which they are finished.
 
     Args:
@@ -116,7 +118,7 @@ def _pool(
     """Yield candidates until the source is empty or a process dies; return the crystals in work at that moment."""
     pending: dict[Future[Candidate], Task] = {}
     task: Task | None = None
-    with _executor(tools, settings, workers) as pool:
+    with _processes(tools, settings, workers) as pool:
         try:
             while True:
                 while len(pending) < workers + 1 and (task := next(source, None)) is not None:
@@ -134,7 +136,7 @@ def _pool(
 
 
 def _alone(task: Task, tools: Tools, settings: SearchSettings) -> Iterator[Candidate]:
-    with _executor(tools, settings, 1) as pool:
+    with _processes(tools, settings, 1) as pool:
         try:
             yield pool.submit(_do, task).result()
         except BrokenProcessPool:
@@ -142,23 +144,56 @@ def _alone(task: Task, tools: Tools, settings: SearchSettings) -> Iterator[Candi
 
 
 class _SafeProcess(SpawnProcess):
+    """A process that ignores Ctrl-C, which a terminal sends to all processes: its parent ends it."""
+
     def start(self) -> None:
-        with safe_path():
+        with safe_path(), _ignored(signal.SIGINT):
             super().start()
 
 
+@contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    """Ignore a signal; in the main thread alone, where Python allows it. A process that starts meanwhile goes on so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 class _SafeContext(SpawnContext):
-    Process = _SafeProcess
+    """Starts processes, and remembers them."""
+
+    def __init__(self) -> None:
+        self.started: list[_SafeProcess] = []
+
+    def Process(self, *args: Any, **more: Any) -> _SafeProcess:  # type: ignore[override]
+        process = _SafeProcess(*args, **more)
+        self.started.append(process)
+        return process
 
 
 _bench: Any = None
 
 
-def _executor(tools: Tools, settings: SearchSettings, workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def _processes(tools: Tools, settings: SearchSettings, workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have loaded the tools; where the block is left early, they are ended amid their work."""
+    context = _SafeContext()
     with safe_path():  # here the process starts that counts what the others share
-        return ProcessPoolExecutor(
-            workers, mp_context=_SafeContext(), initializer=_start, initargs=(tools, settings, os.getpid())
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start, initargs=(tools, settings, os.getpid())
         )
+    with pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in context.started:
+                process.kill()
+            raise
 
 
 def _start(tools: Tools, settings: SearchSettings, parent: int) -> None:
