@@ -137,7 +137,8 @@ def _check_ranks(path: Path, header: dict[str, Any], ranks: Ranks) -> None:
     """Refuse a checkpoint of another number of processes, whose draws would not go on."""
     before = header.get("ranks", 1)
     if before != ranks.size:
-        raise CheckpointError(f"{path}: found {ranks.size} processes, allowed: {before}, as when the run began")
+        found = "1 process" if ranks.size == 1 else f"{ranks.size} processes"
+        raise CheckpointError(f"{path}: found {found}, allowed: {before}, as when the run began")
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
