@@ -17,6 +17,7 @@ CALLS = {
     "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],
     "masks": ["--presets", "twelve-elements", "--batch", "8", *TINY, *SMALL_SPACE],
     "proxy": ["--property", "volume_per_atom", "--batch", "4,8", *TINY, *SMALL_SPACE],
+    "ranks": ["--preset", "twelve-elements", "--batch", "4", "--rounds", "1", *TINY, *SMALL_SPACE],
     "memory": ["-n", "8", *TINY, *SMALL_SPACE],
 }
 

@@ -42,7 +42,10 @@ def train(
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder, at the end or on Ctrl-C.")
     ] = True,
 ) -> None:
-    """Train a sampler from a preset or a configuration file."""
+    """Train a sampler from a preset or a configuration file.
+
+    On several processes: torchrun --standalone --nproc-per-node 2 -m crystalgfn train CONFIG -o RUN
+    """
     import torch
 
     from crystalgfn.cli.device import check_device
