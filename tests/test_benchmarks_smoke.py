@@ -17,7 +17,6 @@ CALLS = {
     "throughput": ["--batch", "4,8", *TINY, *SMALL_SPACE],
     "masks": ["--presets", "twelve-elements", "--batch", "8", *TINY, *SMALL_SPACE],
     "proxy": ["--property", "volume_per_atom", "--batch", "4,8", *TINY, *SMALL_SPACE],
-    "ranks": ["--preset", "twelve-elements", "--batch", "4", "--rounds", "1", *TINY, *SMALL_SPACE],
     "memory": ["-n", "8", *TINY, *SMALL_SPACE],
 }
 
@@ -116,6 +115,16 @@ def test_masks_with_sites_are_measured_for_few_and_for_all_elements(tmp_path):
     few, all_ = json.loads(path.read_text())["results"]
     assert (few["elements"], all_["elements"], few["times_few"]) == (12, 88, 1.0)
     assert all_["units"] == 8
+
+
+def test_iterations_on_several_processes_are_timed_in_turn_with_those_of_one(tmp_path):
+    path = tmp_path / "results.jsonl"
+    small = ["--preset", "twelve-elements", "--batch", "4", "--rounds", "1", *TINY, *SMALL_SPACE]
+    done = run("ranks", *small, "--json", path)  # one process, alone
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(path.read_text())["results"]
+    assert result["times_as_fast"] == pytest.approx(result["one_s"] / result["1_s"])
+    assert result["batch"] == 4
 
 
 def test_random_sets_of_constraints_on_the_default_space_hold_for_every_sample(tmp_path):
