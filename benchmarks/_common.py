@@ -20,6 +20,7 @@ import torch
 import crystalgfn
 from crystalgfn.config import Config, load_config
 from crystalgfn.gflownet.objectives.registry import WRITTEN_OBJECTIVE
+from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
@@ -161,11 +162,11 @@ class Setup:
     policy: CrystalPolicy
     target: CrystalTarget
 
-    def trainer(self, batch_size: int) -> Trainer:
+    def trainer(self, batch_size: int, ranks: Ranks = ALONE) -> Trainer:
         """Return a trainer with the configuration's recipe and another batch size."""
         recipe = build_recipe(self.config.training.model_copy(update={"batch_size": batch_size}))
         prior = load_prior(self.config, self.space)
-        return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed, prior=prior)
+        return Trainer(self.policy, self.space, self.target, recipe, seed=self.config.seed, prior=prior, ranks=ranks)
 
 
 def setup(where: str, overrides: Sequence[str] = (), *, seed: int = 0) -> Setup:

@@ -117,6 +117,16 @@ def test_masks_with_sites_are_measured_for_few_and_for_all_elements(tmp_path):
     assert all_["units"] == 8
 
 
+def test_iterations_on_several_processes_are_timed_in_turn_with_those_of_one(tmp_path):
+    path = tmp_path / "results.jsonl"
+    small = ["--preset", "twelve-elements", "--batch", "4", "--rounds", "1", *TINY, *SMALL_SPACE]
+    done = run("ranks", *small, "--json", path)  # one process, alone
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads(path.read_text())["results"]
+    assert result["times_as_fast"] == pytest.approx(result["one_s"] / result["1_s"])
+    assert result["batch"] == 4
+
+
 def test_random_sets_of_constraints_on_the_default_space_hold_for_every_sample(tmp_path):
     path = tmp_path / "results.jsonl"
     small = ["--set", "policy.width=32", "--set", "policy.layers=2", "--random"]

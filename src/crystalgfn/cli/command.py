@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from crystalgfn.cli.processes import launcher
 from crystalgfn.errors import ConfigError
 from crystalgfn.terminal import echo
 
@@ -46,7 +47,7 @@ class Command(TyperCommand):
         for parameter in order:
             if given.get(parameter.name) == "" or "" in _several(given.get(parameter.name)):
                 raise ConfigError(f"{_shown(parameter)}: found '', allowed: a value")
-        self._given = [*ctx.command_path.split(), *args]
+        self._given = [*launcher(), *ctx.command_path.split()[1:], *args]
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:

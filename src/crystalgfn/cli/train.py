@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crystalgfn.cli.options import Trust
+from crystalgfn.cli.processes import training_processes
 from crystalgfn.terminal import echo
 
 if TYPE_CHECKING:
     from crystalgfn.config import Config
+    from crystalgfn.gflownet.ranks import Ranks
 
 app = typer.Typer()
 
@@ -39,7 +41,10 @@ def train(
         bool, typer.Option("--report/--no-report", help="Write report.html into the folder, at the end or on Ctrl-C.")
     ] = True,
 ) -> None:
-    """Train a sampler from a preset or a configuration file."""
+    """Train a sampler from a preset or a configuration file.
+
+    On several processes: torchrun --standalone --nproc-per-node 2 -m crystalgfn train CONFIG -o RUN
+    """
     import torch
 
     from crystalgfn.cli.device import check_device
@@ -49,31 +54,35 @@ def train(
     from crystalgfn.files.trust import opened
     from crystalgfn.runs.build import POLICY
 
-    check_device(device)
-    if threads is not None:
-        torch.set_num_threads(threads)
-    changes = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
-    paths = [f"training.data.path={json.dumps(str(data))}"] if data is not None else []
-    resolved = load_config(config, [*changes, *paths], trust=trust)
-    if resolved.is_prior and tensorboard:
-        raise ConfigError("--tensorboard: not written for priors; metrics.csv has a row for every epoch")
-    given = [output, *([data] if data is not None else [])]
-    try:
-        with opened(run_folder(config), trust=trust, also=given):
-            if resolved.is_prior:
-                _train_prior(resolved, output, resume=resume, device=device, trust=trust)
-            else:
-                _train(resolved, output, resume=resume, device=device, tensorboard=tensorboard, trust=trust)
-    except KeyboardInterrupt:
-        if report and (output / POLICY).is_file():
-            _report(output)
-        raise
+    with training_processes(device) as ranks:
+        check_device(device)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        changes = [*(overrides or ()), *([f"seed={seed}"] if seed is not None else ())]
+        paths = [f"training.data.path={json.dumps(str(data))}"] if data is not None else []
+        resolved = load_config(config, [*changes, *paths], trust=trust)
+        if resolved.is_prior and tensorboard:
+            raise ConfigError("--tensorboard: not written for priors; metrics.csv has a row for every epoch")
+        given = [output, *([data] if data is not None else [])]
+        how: dict[str, Any] = {"resume": resume, "device": device, "trust": trust, "ranks": ranks}
+        try:
+            with opened(run_folder(config), trust=trust, also=given):
+                if resolved.is_prior:
+                    _train_prior(resolved, output, **how)
+                else:
+                    _train(resolved, output, tensorboard=tensorboard, **how)
+        except KeyboardInterrupt:
+            if report and ranks.size == 1 and (output / POLICY).is_file():  # torchrun waits for no page
+                _report(output)
+            raise
+    if not ranks.first:
+        return
     if report:
         _report(output)
     echo(f"sample it with: crystalgfn sample {output} -n 10000 -o crystals.parquet{consent(output)}")
 
 
-def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboard: bool, trust: bool) -> None:
+def _train(config: Config, output: Path, *, ranks: Ranks, **how: Any) -> None:
     """Train on a reward, and show progress and result."""
     from crystalgfn.cli.training_view import TrainingView
     from crystalgfn.files.reading import read_json
@@ -92,13 +101,13 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
         trainer = run_training(
             config,
             output,
-            resume=resume,
-            device=device,
-            tensorboard=tensorboard,
-            trust=trust,
+            ranks=ranks,
             on_iteration=after,
             on_interrupt=lambda: echo("interrupted: writing a checkpoint; once more to stop without it", err=True),
+            **how,
         )
+    if not ranks.first:
+        return
     if last:
         echo(
             f"{trainer.trajectories} trajectories, log Z {last[0].log_z:.2f} (one batch), loss {last[0].loss:.3g}, "
@@ -108,7 +117,7 @@ def _train(config: Config, output: Path, *, resume: bool, device: str, tensorboa
         echo(str(read_json(output / POSTERIOR, Posterior)))
 
 
-def _train_prior(config: Config, output: Path, *, resume: bool, device: str, trust: bool) -> None:
+def _train_prior(config: Config, output: Path, *, ranks: Ranks, **how: Any) -> None:
     """Train on real crystals, with a line for the data and for every epoch on stderr, and show the result."""
     from crystalgfn.gflownet.prior import Epoch
     from crystalgfn.runs.prior import train_prior
@@ -122,7 +131,9 @@ def _train_prior(config: Config, output: Path, *, resume: bool, device: str, tru
         held_out = f", held out {epoch.validation:.3f} nats ({parts})" if epoch.validation == epoch.validation else ""
         echo(f"epoch {epoch.epoch}: training {epoch.train:.3f}{held_out}{', best' * epoch.best}", err=True)
 
-    trainer = train_prior(config, output, resume=resume, device=device, trust=trust, on_start=before, on_epoch=after)
+    trainer = train_prior(config, output, ranks=ranks, on_start=before, on_epoch=after, **how)
+    if not ranks.first:
+        return
     held_out = f", {sum(trainer.best_nats.values()):.3f} nats a held-out crystal" if len(trainer.held_out) else ""
     echo(
         f"weights of epoch {trainer.best_epoch} of {trainer.epoch}{held_out}; {trainer.cpu_seconds:,.0f} CPU seconds; "

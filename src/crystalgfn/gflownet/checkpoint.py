@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from crystalgfn.errors import CheckpointError
 from crystalgfn.files.tensors import read_tensors, write_tensors
 from crystalgfn.gflownet.prior import PriorTrainer
+from crystalgfn.gflownet.ranks import Ranks
 from crystalgfn.gflownet.trainer import Trainer
 from crystalgfn.policy.policy import CrystalPolicy
 
@@ -106,22 +107,49 @@ def _complete(path: Path) -> Iterator[None]:
 
 
 def save_checkpoint(path: Path, trainer: Trainer, header: dict[str, Any]) -> None:
-    """Write everything a killed run needs to go on to the same result."""
-    tensors = _policies(trainer) | {"log_z": trainer.log_z, "generator": trainer.generator.get_state()}
-    tensors |= _moments(trainer.optimizer)
+    """Write everything a killed run needs to go on to the same result.
+
+    All processes that train together call this; the first one writes, with what is different on each of them.
+    """
+    own = {"generator": trainer.generator.get_state()}
     if trainer.replay is not None:
-        tensors |= {f"replay.{k}": v for k, v in trainer.replay.state_dict().items()}
+        own |= {f"replay.{k}": v for k, v in trainer.replay.state_dict().items()}
+    of_ranks = {f"{_rank(r)}{k}": v for k, values in own.items() for r, v in enumerate(trainer.ranks.gather(values))}
+    if not trainer.ranks.first:
+        return
+    tensors = _policies(trainer) | {"log_z": trainer.log_z} | _moments(trainer.optimizer) | of_ranks
     counters = {"iteration": trainer.iteration, "trajectories": trainer.trajectories, "nonfinite": trainer.nonfinite}
-    write_tensors(path, tensors, {**header, **counters})
+    write_tensors(path, tensors, {**header, **counters, "ranks": trainer.ranks.size})
+
+
+def _rank(number: int) -> str:
+    """What the names of tensors that differ between processes begin with; nothing for the first process."""
+    return f"rank{number}." if number else ""
+
+
+def _seen_by(number: int, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under the names that one process gives them."""
+    own = _rank(number)
+    return tensors | {k.removeprefix(own): v for k, v in tensors.items() if own and k.startswith(own)}
+
+
+def _check_ranks(path: Path, header: dict[str, Any], ranks: Ranks) -> None:
+    """Refuse a checkpoint of another number of processes, whose draws would not go on."""
+    before = header.get("ranks", 1)
+    if before != ranks.size:
+        found = "1 process" if ranks.size == 1 else f"{ranks.size} processes"
+        raise CheckpointError(f"{path}: found {found}, allowed: {before}, as when the run began")
 
 
 def load_checkpoint(path: Path, trainer: Trainer) -> dict[str, Any]:
     """Restore a trainer to the state that :func:`save_checkpoint` wrote, and return the header.
 
     Raises:
-        CheckpointError: the file is unreadable or of another configuration.
+        CheckpointError: the file is unreadable, or of another configuration or number of processes.
     """
     tensors, header = read_tensors(path)
+    _check_ranks(path, header, trainer.ranks)
+    tensors = _seen_by(trainer.ranks.rank, tensors)
     parts = _parts(tensors)
     with _complete(path):
         _fill_policies(trainer, parts, path)
@@ -139,16 +167,17 @@ def save_prior_checkpoint(path: Path, trainer: PriorTrainer, header: dict[str, A
     """Write everything that a killed training by likelihood needs to go on to the same result."""
     tensors = _policies(trainer) | _moments(trainer.optimizer) | {"best": trainer.best}
     counters = {name: getattr(trainer, name) for name in PRIOR_COUNTERS}
-    write_tensors(path, tensors, {**header, **counters})
+    write_tensors(path, tensors, {**header, **counters, "ranks": trainer.ranks.size})
 
 
 def load_prior_checkpoint(path: Path, trainer: PriorTrainer) -> dict[str, Any]:
     """Restore a trainer to the state that :func:`save_prior_checkpoint` wrote, and return the header.
 
     Raises:
-        CheckpointError: the file is unreadable or of another configuration.
+        CheckpointError: the file is unreadable, or of another configuration or number of processes.
     """
     tensors, header = read_tensors(path)
+    _check_ranks(path, header, trainer.ranks)
     parts = _parts(tensors)
     with _complete(path):
         _fill_policies(trainer, parts, path)

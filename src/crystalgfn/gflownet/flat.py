@@ -37,9 +37,9 @@ class FlatWeights:
         self.vector.grad = self._gradient
         return self._gradient
 
-    def clipped_gradient(self, limit: float | None) -> float:
-        """Collect the gradients, scale them down to a norm of at most ``limit``, and return their norm before that."""
-        gradient = self.collect()
+    def clip_gradient(self, limit: float | None) -> float:
+        """Scale the collected gradient down to a norm of at most ``limit``, and return its norm before that."""
+        gradient = self._gradient
         norm = float(gradient.norm())
         if limit is not None and norm > limit:
             gradient *= limit / norm

@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from crystalgfn.errors import CrystalGFNError
+from crystalgfn.errors import ConfigError, CrystalGFNError
 from crystalgfn.gflownet.flat import FlatWeights
 from crystalgfn.gflownet.likelihood import nats_by_stage
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.objectives.objective import ScoredBatch
+from crystalgfn.gflownet.ranks import ALONE, Ranks, derived_seed
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.trainer import MAX_NONFINITE_IN_A_ROW
 from crystalgfn.policy.policy import CrystalPolicy
@@ -93,6 +93,10 @@ class PriorTrainer:
         objective: number of epochs, warm-up and weight decay.
         held_out: crystals that choose the epoch whose weights are kept; none keeps the last epoch.
         seed: seed of every draw.
+        ranks: processes that train together, each on its share of every batch; all numbers are those of all.
+
+    Raises:
+        ConfigError: there are more processes than crystals in a batch.
 
     Attributes:
         sampling_policy: policy with the exponential moving average of the weights.
@@ -112,10 +116,14 @@ class PriorTrainer:
         *,
         held_out: CrystalStates,
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.policy, self.space, self.recipe, self.objective = policy, space, recipe, objective
-        self.seed, self.device = seed, space.device
+        self.seed, self.device, self.ranks = seed, space.device, ranks
         self.crystals, self.held_out = Ways(states, space), Ways(held_out, space)
+        least = len(states) // self.batches
+        if least < ranks.size:
+            raise ConfigError(f"training.batch_size: found {ranks.size} processes for a batch, allowed: up to {least}")
         self.sampling_policy = copy.deepcopy(policy).eval().requires_grad_(False)
         self._weights, self._averaged = FlatWeights(policy), FlatWeights(self.sampling_policy)
         self.optimizer = torch.optim.AdamW(
@@ -147,7 +155,7 @@ class PriorTrainer:
             CrystalGFNError: too many updates in a row were not finite.
         """
         start = time.process_time()
-        loss = self._pass(_seed(self.seed, self.epoch + 1))
+        loss = self._pass(derived_seed(self.seed, self.epoch + 1))
         self.epoch += 1
         parts = self._nats()
         validation = sum(parts.values()) if len(self.held_out) else math.nan
@@ -155,7 +163,9 @@ class PriorTrainer:
         if best:
             self.best.copy_(self._averaged.vector.detach())
             self.best_epoch, self.best_nats = self.epoch, parts
-        self.cpu_seconds += time.process_time() - start
+        spent = torch.tensor(time.process_time() - start, dtype=torch.float64, device=self.device)
+        self.ranks.add_up(spent)
+        self.cpu_seconds += float(spent)
         lr = float(self.optimizer.param_groups[0]["lr"])
         return Epoch(self.epoch, self.updates, lr, loss, validation, best, self.nonfinite, parts)
 
@@ -178,7 +188,7 @@ class PriorTrainer:
         """Mean over the held-out crystals under the averaged weights, nats a crystal by stage; NaN without crystals."""
         if not len(self.held_out):
             return dict.fromkeys(self.policy.stages, math.nan)
-        generator = Generator(device=self.device).manual_seed(_seed(self.seed, 0))
+        generator = Generator(device=self.device).manual_seed(derived_seed(self.seed, 0))
         policy = self._finished(self._averaged.vector.detach())
         parts = nats_by_stage(policy, self.held_out.draw(policy, generator=generator), self.space)
         return {name: float(part.mean()) for name, part in parts.items()}
@@ -188,22 +198,27 @@ class PriorTrainer:
         generator = Generator(device=self.device).manual_seed(seed)
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)  # dropout draws from the global generator
+            torch.manual_seed(self.ranks.seed(seed))  # dropout draws from the global generator
             order = torch.randperm(len(self.crystals), generator=generator, device=self.device)
+            if not self.ranks.first:  # the order is that of all processes, ways back are not
+                generator.manual_seed(self.ranks.seed(seed))
             for rows in order.tensor_split(self.batches):
-                batch = self.crystals.draw(self.policy, rows, generator=generator)
-                total += self._update(batch) * len(rows)
+                own = rows.tensor_split(self.ranks.size)[self.ranks.rank]
+                batch = self.crystals.draw(self.policy, own, generator=generator)
+                total += self._update(batch, share=len(own) / len(rows)) * len(own)
         self.policy.eval()
+        self.ranks.add_up(total)
         return float(total) / len(self.crystals)
 
-    def _update(self, batch: Trajectories) -> Tensor:
-        """One update of the weights; returns the loss before it."""
+    def _update(self, batch: Trajectories, *, share: float) -> Tensor:
+        """One update of the weights from a batch of which this process has a share; returns the loss before it."""
         self.policy.train()
         scores = self.policy.score(batch, self.space)
         none = scores.log_pf.new_zeros(len(batch))
-        loss = self.objective.loss(ScoredBatch(batch, scores, none, drawn=0, from_data=len(batch)), none.sum())
-        loss.backward()
-        norm = self._weights.clipped_gradient(self.recipe.clip)
+        loss = self.objective.loss(ScoredBatch(scores, none, drawn=0, from_data=len(batch)), none.sum())
+        (loss * share).backward()
+        self.ranks.add_up(self._weights.collect())
+        norm = self._weights.clip_gradient(self.recipe.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * self._lr_factor()
         self.updates += 1
@@ -225,7 +240,3 @@ class PriorTrainer:
         """Factor of the learning rate: up over the warm-up, then down by the schedule of the recipe."""
         rise = min(1.0, (self.updates + 1) / (self.objective.warm_up + 1))
         return rise * self.recipe.lr_factor(self.updates / (self.objective.epochs * self.batches))
-
-
-def _seed(seed: int, epoch: int) -> int:
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from crystalgfn.errors import ConfigError
 from crystalgfn.gflownet.objectives.backward import BackwardObjective, TrajectoryLikelihood
 from crystalgfn.gflownet.objectives.log_partition_variance import LogPartitionVariance
 from crystalgfn.gflownet.objectives.objective import Objective
@@ -36,6 +37,23 @@ class TrainingRecipe:
     replay_capacity: int = 10_000
     replay_start: int = 1_000
     data_share: float = 0.0
+
+    def share(self, ranks: int) -> TrainingRecipe:
+        """The recipe of each of several processes that train together: its part of a batch and of the replay buffer.
+
+        Raises:
+            ConfigError: a batch cannot be divided evenly.
+        """
+        each, rest = divmod(self.batch_size, ranks)
+        if rest:
+            above = self.batch_size + ranks - rest
+            below = f"{self.batch_size - rest} or " if each else ""
+            raise ConfigError(
+                f"training.batch_size: found {self.batch_size} for {ranks} processes, allowed: a multiple of {ranks}, "
+                f"such as {below}{above}"
+            )
+        capacity, start = (-(-number // ranks) for number in (self.replay_capacity, self.replay_start))
+        return replace(self, batch_size=each, replay_capacity=capacity, replay_start=start)
 
     def lr_factor(self, share: float) -> float:
         """Factor of the learning rate after this share of the iterations; cosine decay ends at 1 %."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from crystalgfn.gflownet.ranks import Ranks
 from crystalgfn.gflownet.target import CrystalTarget, Target
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.rewards.goals import Goal
@@ -27,6 +28,11 @@ class Rollout:
     space_group: Tensor
     values: Tensor | None = None
     goal: Goal | None = None
+
+    def of_all(self, ranks: Ranks) -> Rollout:
+        """The samples of all processes that train together."""
+        values = None if self.values is None else ranks.joined(self.values)
+        return replace(self, space_group=ranks.joined(self.space_group), values=values)
 
     @property
     def n_space_groups(self) -> int:

@@ -14,10 +14,12 @@ from crystalgfn.errors import CrystalGFNError
 from crystalgfn.gflownet.flat import FlatWeights
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
 from crystalgfn.gflownet.objectives.objective import ScoredBatch
+from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.recipe import TrainingRecipe
 from crystalgfn.gflownet.replay import ReplayBuffer
 from crystalgfn.gflownet.rollout import Rollout, query
 from crystalgfn.gflownet.target import Target
+from crystalgfn.gflownet.whole import whole_batch
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.spaces.crystal import CrystalSpace
@@ -94,6 +96,7 @@ class Trainer:
         seed: seed of every draw.
         data: states of real crystals as a further source of backward trajectories, or None.
         prior: the prior, where the target is prior x reward, or None.
+        ranks: processes that train together, each with its share of every batch; all numbers are those of all.
 
     Attributes:
         log_z: weights whose sum is log Z; none where the objective learns no log Z.
@@ -110,12 +113,13 @@ class Trainer:
         seed: int,
         data: CrystalStates | None = None,
         prior: FrozenPolicy | None = None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.prior = prior
+        self.prior, self.ranks, self._own_recipe = prior, ranks, recipe.share(ranks.size)
         self.policy, self.space, self.target, self.recipe, self.data = policy, space, target, recipe, data
         policy.eval()  # with dropout, trajectories would not be scored under the policy that drew them
         self.device = space.device
-        self.generator = Generator(device=self.device).manual_seed(seed)
+        self.generator = Generator(device=self.device).manual_seed(ranks.seed(seed))
         log_z = recipe.objective.log_z_parameters()
         self.log_z = nn.Parameter(torch.zeros(log_z.weights if log_z else 0, device=self.device))
         self.sampling_policy = copy.deepcopy(policy).requires_grad_(False)
@@ -125,7 +129,9 @@ class Trainer:
             groups.append({"params": [self.log_z], "lr": log_z.lr, "peak": log_z.lr})
         self._estimates_log_z = log_z is not None and log_z.start == "batch"
         self.optimizer = torch.optim.Adam(groups, fused=True)
-        self.replay = ReplayBuffer(recipe.replay_capacity, space.state_type) if recipe.replay_share > 0 else None
+        self.replay = (
+            ReplayBuffer(self._own_recipe.replay_capacity, space.state_type) if recipe.replay_share > 0 else None
+        )
         self.iteration = 0
         self.trajectories = 0
         self.nonfinite = 0
@@ -178,7 +184,8 @@ class Trainer:
         loss = self._loss(scored)
         self.log_z.grad = None
         loss.backward()
-        norm = self._weights.clipped_gradient(recipe.clip)
+        self._add_up_gradients()
+        norm = self._weights.clip_gradient(recipe.clip)
         self.iteration += 1
         if math.isfinite(norm):
             self.optimizer.step()
@@ -199,7 +206,7 @@ class Trainer:
 
         One large rollout costs less than several small ones, and any distribution of trajectories has the same optimum.
         """
-        recipe = self.recipe
+        recipe = self._own_recipe
         n_data = round(recipe.batch_size * recipe.data_share) if self.data is not None else 0
         n_replay = round(recipe.batch_size * recipe.replay_share)
         if self.replay is None or len(self.replay) < recipe.replay_start:
@@ -212,8 +219,9 @@ class Trainer:
             condition=self._conditions(batches, drawn),
             generator=self.generator,
         )
-        log_reward, self._rollout = query(self.target, forward)
-        self.trajectories += len(forward)
+        log_reward, rollout = query(self.target, forward)
+        self._rollout = rollout.of_all(self.ranks)
+        self.trajectories += len(forward) * self.ranks.size
         sources = [(forward, log_reward, drawn)]
         if n_replay and self.replay is not None:
             states, rewards = self.replay.sample(n_replay * batches, generator=self.generator)
@@ -238,11 +246,12 @@ class Trainer:
         if not self.policy.conditions:
             return None
         conditions = torch.rand(batches, self.policy.conditions, generator=self.generator, device=self.device)
-        return conditions.repeat_interleave(drawn, 0)
+        return self.ranks.of_first(conditions).repeat_interleave(drawn, 0)
 
     def _scored(self, batch: Batch) -> ScoredBatch:
         scores = self.policy.score(batch.trajectories, self.space)
-        return ScoredBatch(batch.trajectories, scores, batch.log_reward, batch.drawn, batch.from_data, batch.log_prior)
+        own = ScoredBatch(scores, batch.log_reward, batch.drawn, batch.from_data, batch.log_prior)
+        return whole_batch(own, self.ranks)
 
     def _loss(self, batch: ScoredBatch) -> Tensor:
         objective, backward = self.recipe.objective, self.recipe.backward
@@ -251,6 +260,12 @@ class Trainer:
             return objective.loss(batch, log_z)
         backward_loss = backward.loss(batch)
         return objective.loss(batch.with_fixed_backward_policy(), log_z) + backward_loss
+
+    def _add_up_gradients(self) -> None:
+        """Give the weights the gradient of all ranks; that of log Z is whole on each, and made the same bits."""
+        self.ranks.add_up(self._weights.collect())
+        if self.log_z.grad is not None:
+            self.log_z.grad = self.ranks.of_first(self.log_z.grad)
 
     def _start_log_z(self, batch: ScoredBatch) -> None:
         """Begin log Z with its estimate from a batch."""

@@ -24,6 +24,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.gflownet.checkpoint import load_policy
 from crystalgfn.gflownet.frozen_policy import FrozenPolicy
+from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.recipe import TrainingRecipe, usual_rollout
 from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Trainer
@@ -199,7 +200,7 @@ def known_formulas(config: Config, space: CrystalSpace) -> Tensor | None:
     return terms[0].table().formulas.to(space.device) if terms else None
 
 
-def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
+def build_trainer(config: Config, *, device: str = "cpu", ranks: Ranks = ALONE) -> Trainer:
     """A trainer with space, policy, prior, target and data, ready to run."""
     space = build_space(config.constraints).to(device)
     policy = build_policy(config, space)
@@ -210,4 +211,5 @@ def build_trainer(config: Config, *, device: str = "cpu") -> Trainer:
     prior = load_prior(config, space)
     if prior is not None:
         policy.recognise(data, known_formulas(config, space))
-    return Trainer(policy, space, target, build_recipe(config.training), seed=config.seed, data=data, prior=prior)
+    recipe = build_recipe(config.training)
+    return Trainer(policy, space, target, recipe, seed=config.seed, data=data, prior=prior, ranks=ranks)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, load_prior_checkpoint, save_policy, save_prior_checkpoint
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.prior import Epoch, PriorTrainer
+from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.runs.build import POLICY, build_policy, build_recipe, build_space, weights_of
 from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics
 from crystalgfn.runs.prior_card import card_text
@@ -30,7 +32,7 @@ CARD = "prior.md"
 """Name of the card of a prior in its run folder."""
 
 
-def build_prior_trainer(config: Config, *, device: str = "cpu") -> tuple[PriorTrainer, PriorData]:
+def build_prior_trainer(config: Config, *, device: str = "cpu", ranks: Ranks = ALONE) -> tuple[PriorTrainer, PriorData]:
     """A trainer for the prior of a configuration, ready to run, and its crystals.
 
     Raises:
@@ -51,7 +53,8 @@ def build_prior_trainer(config: Config, *, device: str = "cpu") -> tuple[PriorTr
     out = torch.from_numpy(data.held_out).to(space.device)
     learned, held_out = data.states[~out], data.states[out]
     recipe = build_recipe(training)
-    return PriorTrainer(policy, space, learned, recipe, objective, held_out=held_out, seed=config.seed), data
+    trainer = PriorTrainer(policy, space, learned, recipe, objective, held_out=held_out, seed=config.seed, ranks=ranks)
+    return trainer, data
 
 
 def train_prior(
@@ -61,6 +64,7 @@ def train_prior(
     resume: bool = False,
     device: str = "cpu",
     trust: bool = False,
+    ranks: Ranks = ALONE,
     on_start: Callable[[PriorData], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> PriorTrainer:
@@ -72,6 +76,7 @@ def train_prior(
         resume: whether to go on after the last epoch.
         device: "cpu" or "cuda".
         trust: whether the files of a run to go on with may be links that lead out of its folder.
+        ranks: processes that train together; the first one writes, and calls ``on_start`` and ``on_epoch``.
         on_start: called with the crystals before training.
         on_epoch: called after every epoch.
 
@@ -82,10 +87,10 @@ def train_prior(
         DataError: the table cannot be used, the disk is full, or another process works in the folder.
     """
     folder = Path(folder)
-    with in_use(folder):
+    with in_use(folder) if ranks.first else nullcontext():
         start = time.process_time()
         check_folder(config, folder, resume=resume, trust=trust)
-        trainer, data = build_prior_trainer(config, device=device)  # an error here leaves no folder behind
+        trainer, data = build_prior_trainer(config, device=device, ranks=ranks)  # an error here leaves no folder behind
         header = {"crystalgfn": __version__, "data": data.sha256}
         if resume and (folder / CHECKPOINT).is_file():
             with opened(folder, trust=trust):
@@ -93,6 +98,10 @@ def train_prior(
             check_version(folder, found)
             if found.get("data") != data.sha256:
                 raise CheckpointError(f"{data.path}: has changed since the run began, allowed: the same table")
+        ranks.wait()  # the others have read what the first one is about to change
+        if not ranks.first:
+            trainer.run()
+            return trainer
         begin(config, folder)
         names = ["epoch", "updates", "lr", "train", "validation", "best", "nonfinite", *trainer.policy.stages]
         cut_metrics(folder / METRICS, ",".join(names), trainer.epoch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +23,7 @@ from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.posterior import compare
+from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.interruption import deferred
 from crystalgfn.runs.build import POLICY, build_trainer
@@ -53,6 +55,7 @@ def train(
     device: str = "cpu",
     tensorboard: bool = False,
     trust: bool = False,
+    ranks: Ranks = ALONE,
     on_iteration: Callable[[Progress], None] | None = None,
     on_interrupt: Callable[[], None] = lambda: None,
 ) -> Trainer:
@@ -67,6 +70,7 @@ def train(
         device: "cpu" or "cuda".
         tensorboard: whether to write events for TensorBoard as well.
         trust: whether the files of a run to go on with may be links that lead out of its folder.
+        ranks: processes that train together; the first one writes, and calls ``on_iteration``.
         on_iteration: called every few iterations with their statistics.
         on_interrupt: called when an interruption has been noted.
 
@@ -81,36 +85,49 @@ def train(
             "training.objective: found likelihood, allowed here: an objective that learns from the reward"
         )
     folder = Path(folder)
-    with in_use(folder):
+    with in_use(folder) if ranks.first else nullcontext():
         check_folder(config, folder, resume=resume, trust=trust)
         events = _tensorboard() if tensorboard else None
-        trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
+        trainer = build_trainer(config, device=device, ranks=ranks)  # an error here leaves no folder behind
         if resume and (folder / CHECKPOINT).is_file():
             with opened(folder, trust=trust):
                 check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
-        begin(config, folder)
-        cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
+        ranks.wait()  # the others have read what the first one is about to change
         until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
         every = -(-config.training.checkpoint_every // updates) * updates
+        shown = math.gcd(math.gcd(every, config.training.log_every), 10)
+
+        def due(progress: Progress) -> bool:
+            return progress.iteration % every == 0 or progress.iteration == until
+
+        def hand_over(progress: Progress) -> None:
+            if due(progress):
+                save_checkpoint(folder / CHECKPOINT, trainer, {})
+
+        if not ranks.first:
+            trainer.run(until, hand_over, every=shown)
+            return trainer
+        begin(config, folder)
+        cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
         writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
 
         with (folder / METRICS).open("a", encoding="utf-8") as metrics:
 
             def after(progress: Progress) -> None:
-                last = progress.iteration == until
-                if progress.iteration % config.training.log_every == 0 or last:
+                if progress.iteration % config.training.log_every == 0 or progress.iteration == until:
                     metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
                     if writer is not None:
                         for name in SHOWN:
                             if not math.isnan(value := getattr(progress, name)):
                                 writer.add_scalar(name, value, progress.iteration)
-                if progress.iteration % every == 0 or last:
+                if due(progress):
                     _save(folder, trainer, metrics)
                 if on_iteration is not None:
                     on_iteration(progress)
 
-            with deferred(on_interrupt) as asked:
-                trainer.run(until, after, every=math.gcd(math.gcd(every, config.training.log_every), 10), stop=asked)
+            # several processes end at once: none of them can write a checkpoint without the others
+            with deferred(on_interrupt) if ranks.size == 1 else nullcontext(lambda: False) as asked:
+                trainer.run(until, after, every=shown, stop=asked)
                 if asked():
                     _save(folder, trainer, metrics)
         if writer is not None:

@@ -25,7 +25,7 @@ def scores(seed=0, batch=5, steps=6):
 
 def batch(scores, log_reward, drawn=5):
     """A batch of which objectives only see the scores and the rewards."""
-    return ScoredBatch(None, scores, log_reward, drawn)
+    return ScoredBatch(scores, log_reward, drawn)
 
 
 def test_trajectory_balance_and_variance_vanish_when_balanced():

@@ -9,17 +9,16 @@ from pydantic import Field
 from torch import Tensor
 
 from crystalgfn.policy.policy import Scores
-from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.section import Section
 
 
 @dataclass(frozen=True)
 class ScoredBatch:
-    """Trajectories of one update, with their log-probabilities under the policies in training.
+    """What is known of the trajectories of one update, with their log-probabilities under the policies in training.
 
     Attributes:
-        trajectories: first trajectories of P_F, then trajectories drawn backward from replayed states, then from data.
-        scores: log-probabilities of the B trajectories.
+        scores: log-probabilities of the B trajectories: first trajectories of P_F, then trajectories drawn backward
+            from replayed states, then from data.
         log_reward: ``(B,)``.
         drawn: number of trajectories drawn from P_F.
         from_data: number of trajectories drawn backward from data.
@@ -27,7 +26,6 @@ class ScoredBatch:
             prior.
     """
 
-    trajectories: Trajectories
     scores: Scores
     log_reward: Tensor
     drawn: int
