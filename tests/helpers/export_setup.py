@@ -1,8 +1,8 @@
 """Relaxed candidates to export: a magnetic oxide, a duplicate, a doubtful one, a formula that reads as a number."""
 
 import numpy as np
-from candidate_setup import salt
 
+from candidate_setup import salt
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.collection import Structures
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
@@ -19,8 +19,9 @@ def relaxed(row, structure, above, flags=""):
     energies = {ABOVE: above, FORMATION: above - 3}
     formula = structure.composition.reduced_formula
     cells = Row(row, formula, Status.RELAXED, space_group=225, energies=energies, hull="builtin", flags=flags)
-    point = SinglePoint(-10.0 - row, np.zeros((len(structure), 3)), np.eye(3) / 100)
-    return Candidate(cells, structure.get_primitive_structure(), point=point)
+    primitive = structure.get_primitive_structure()
+    point = SinglePoint(-10.0 - row, np.zeros((len(primitive), 3)), np.eye(3) / 100)
+    return Candidate(cells, primitive, point=point)
 
 
 def structures():

@@ -1,10 +1,10 @@
 """Which candidates are exported: the best ones, each once, and none that is doubtful unless it is asked for."""
 
 import pytest
-from export_setup import RANKED, structures
 
 from crystalgfn.errors import DataError
 from crystalgfn.structures.candidates.exporting import chosen, exported
+from export_setup import RANKED, structures
 
 STRUCTURES = structures()
 

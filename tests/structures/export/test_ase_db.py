@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from ase.db import connect
-from export_setup import RANKED, structures
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from crystalgfn.errors import DataError
+from export_setup import RANKED, structures
 
 STRUCTURES = structures()
 

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from export_setup import RANKED, structures
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.io.optimade import OptimadeStructureAdapter
 
 from crystalgfn.crystallography.symmetry.standard import symmetrise
 from crystalgfn.structures.export.optimade import VERSION
+from export_setup import RANKED, structures
 
 STRUCTURES = structures()
 

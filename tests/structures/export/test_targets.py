@@ -3,16 +3,16 @@
 import csv
 
 import pytest
-from candidate_setup import salt
-from command_line import is_one_line
-from export_setup import RANKED, relaxed, structures
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
+from candidate_setup import salt
+from command_line import is_one_line
 from crystalgfn.cli import main
 from crystalgfn.errors import ConfigError
 from crystalgfn.structures.candidates.collection import Structures
 from crystalgfn.structures.export.targets import targets, write
+from export_setup import RANKED, relaxed, structures
 
 STRUCTURES = structures()
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from candidate_setup import salt
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import SETTINGS
 from pymatgen.io.vasp import Incar, Kpoints, Poscar, VaspInput
 from pymatgen.io.vasp.sets import MPRelaxSet, MPStaticSet
 
+from candidate_setup import salt
 from crystalgfn.crystallography.symmetry.standard import symmetrise
 from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.structures.export.vasp import LIBRARY, RELAX, SETS, STATIC, readme, vasp_files
@@ -66,7 +66,7 @@ def test_what_cannot_be_written(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="found no folder"):
         readme(potcar=True)
     monkeypatch.setitem(SETTINGS, LIBRARY, str(tmp_path))  # a library without the files
-    with pytest.raises(DataError, match="MPRelaxSet: .*Fe_pv"):
+    with pytest.raises(DataError, match=r"MPRelaxSet: .*Fe_pv"):
         vasp_files(FEO, potcar=True)
 
 
@@ -74,11 +74,11 @@ def test_potcar_comes_from_the_library(monkeypatch, tmp_path):
     folder = tmp_path / "POT_GGA_PAW_PBE"
     folder.mkdir()
     for symbol in ("Fe_pv", "O"):
-        (folder / f"POTCAR.{symbol}").write_text(f"  PAW_PBE {symbol} 01Jan2000\n 8.0\n parameters from PSCTR are:\n")
+        (folder / f"POTCAR.{symbol}").write_text(f"  PAW_PBE {symbol} 01Jan2000\n 8.0\n   TITEL  = PAW_PBE {symbol}\n")
     monkeypatch.setitem(SETTINGS, LIBRARY, str(tmp_path))
     files = vasp_files(FEO, input_set="MPStaticSet", potcar=True)
     assert sorted(files) == ["INCAR", "KPOINTS", "POSCAR", "POTCAR"]
-    assert [line.split()[1] for line in files["POTCAR"].splitlines() if "PAW_PBE" in line] == ["Fe_pv", "O"]
+    assert [line.split()[-1] for line in files["POTCAR"].splitlines() if "TITEL" in line] == ["Fe_pv", "O"]
 
 
 def test_readme_says_what_to_do():

@@ -117,6 +117,6 @@ def _calculation(structure: Structure, name: str, potcar: bool) -> dict[str, str
             raise DataError(f"{name} has no POTCAR of {', '.join(missing)}")
         try:
             files = inputs.get_input_set(potcar_spec=not potcar)
-        except (OSError, ValueError) as error:  # pymatgen finds no file of an element in the library
+        except (OSError, ValueError, LookupError) as error:  # the library has no file of an element, or a damaged one
             raise DataError(f"{name}: {' '.join(str(error).split())[:200]}") from None
         return {file: f"{content}".rstrip("\n") + "\n" for file, content in files.items() if content}
