@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from crystalgfn.proxies.data.dataset import read_dataset
 from pymatgen.core import Composition
 
 from candidate_setup import salt
@@ -15,6 +14,7 @@ from crystalgfn.cli import main
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.vasp import ENERGY, VaspRuns
 from crystalgfn.errors import DataError
+from crystalgfn.proxies.data.labelled import read_labelled
 from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.relaxing.potentials.references import References
 from export_setup import structures
@@ -109,11 +109,17 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path):
     assert entry.load().composition == Composition("FeO")
 
 
-@pytest.fixture
-def exported(tmp_path):
-    """Inputs of the best three candidates, of which two have run: FeO did, MgO did not converge."""
-    folder = tmp_path / "dft"
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs") / "dft"
     structures().export("vasp", folder, n=3)
+    return folder
+
+
+@pytest.fixture
+def exported(inputs, tmp_path):
+    """Inputs of the best three candidates, of which two have run: FeO did, MgO did not converge."""
+    folder = shutil.copytree(inputs, tmp_path / "dft")
     feo, mgo = folder / "00000003_FeO_225", folder / "00000001_MgO_225"
     write_vasprun(feo / "01-relax", vasprun(FEO, -13.9, POTCARS, hubbards=U, nsw=99, ionic_steps=5))
     write_vasprun(feo / "02-static", GOOD)
@@ -139,7 +145,7 @@ def test_from_inputs_to_labels_of_the_candidates(exported, tmp_path, capsys):
 
     crystals = Crystals.from_file(output)
     assert crystals.formulas == ["FeO"]
-    assert len(read_dataset(output, target="formation_energy_per_atom")) == 1  # what proxy train reads
+    assert len(read_labelled(output).crystals) == 1  # what proxy train reads
 
 
 def test_without_an_index_all_runs_are_found(exported, tmp_path):

@@ -73,8 +73,11 @@ def test_what_cannot_be_written(monkeypatch, tmp_path):
 def test_potcar_comes_from_the_library(monkeypatch, tmp_path):
     folder = tmp_path / "POT_GGA_PAW_PBE"
     folder.mkdir()
+    header = "  PAW_PBE {0}\n 8.0\n parameters from PSCTR are:\n   TITEL  = PAW_PBE {0}\n"
+    header += "   POMASS =   55.847; ZVAL   =    8.000    mass and valenz\n"
+    header += "END of PSCTR-controll parameters\n local part\n 0.5 1.0\n"
     for symbol in ("Fe_pv", "O"):
-        (folder / f"POTCAR.{symbol}").write_text(f"  PAW_PBE {symbol} 01Jan2000\n 8.0\n   TITEL  = PAW_PBE {symbol}\n")
+        (folder / f"POTCAR.{symbol}").write_text(header.format(symbol))
     monkeypatch.setitem(SETTINGS, LIBRARY, str(tmp_path))
     files = vasp_files(FEO, input_set="MPStaticSet", potcar=True)
     assert sorted(files) == ["INCAR", "KPOINTS", "POSCAR", "POTCAR"]
