@@ -43,7 +43,7 @@ def test_each_candidate_is_relaxed_twice_and_ends_with_a_static_calculation(call
 
     monkeypatch.chdir(tmp_path)
     flow = relax_flow(STRUCTURES.best(2))
-    responses = run_locally(flow, create_folders=True, ensure_success=True, log=False)
+    responses = run_locally(flow, create_folders=True, ensure_success=True)
     assert len(responses) == len(calls) == 6
     steps = [(structure.composition.reduced_formula, incar["NSW"]) for structure, incar in calls]
     assert sorted(steps) == sorted([("NaN", 99), ("NaN", 99), ("NaN", 0), ("FeO", 99), ("FeO", 99), ("FeO", 0)])
