@@ -27,7 +27,8 @@ def calls(monkeypatch):
     def document(path, **_):
         structure = made[-1][0].copy()
         structure.scale_lattice(structure.volume * 1.01)
-        return TaskDoc(structure=structure, output={"structure": structure, "energy": -1.0}, dir_name=str(path))
+        result = {"structure": structure, "energy": -1.0}
+        return TaskDoc(structure=structure, output=result, dir_name=str(path), calcs_reversed=[])
 
     monkeypatch.setattr(base, "write_vasp_input_set", write)
     monkeypatch.setattr(base, "run_vasp", lambda **_: None)
@@ -43,7 +44,7 @@ def test_each_candidate_is_relaxed_twice_and_ends_with_a_static_calculation(call
 
     monkeypatch.chdir(tmp_path)
     flow = relax_flow(STRUCTURES.best(2))
-    responses = run_locally(flow, create_folders=True, ensure_success=True)
+    responses = run_locally(flow, create_folders=True, raise_immediately=True)
     assert len(responses) == len(calls) == 6
     steps = [(structure.composition.reduced_formula, incar["NSW"]) for structure, incar in calls]
     assert sorted(steps) == sorted([("NaN", 99), ("NaN", 99), ("NaN", 0), ("FeO", 99), ("FeO", 99), ("FeO", 0)])
