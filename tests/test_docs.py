@@ -19,6 +19,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NOT_RUN = {
     "properties.md:fit_model": "training for minutes; tests/proxies/test_workflow.py runs it on small data",
     "quickstart.md:def lithium_share": "an excerpt of examples/own_property.py, which tests/test_examples.py runs",
+    "dft.md:structures.export": "relaxations for an hour; tests/structures/export runs it on candidates made by hand",
+    "dft.md:run_locally": "needs VASP; tests/structures/export/test_workflows.py runs it without",
     "data.md:with TableWriter": "a frame around a sampler and a hash of the reader's own",
 }
 """Blocks of Python that are read and not run, by page and by the text that tells them, with the reason."""

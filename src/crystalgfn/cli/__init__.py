@@ -28,7 +28,7 @@ VERBS = {
     "sample": "Sample crystals from a trained model into a table.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
     "judge": "Ask a second potential about relaxed structures.",
-    "export": "Write relaxed structures into one file for other tools.",
+    "export": "Write the best structures for other programs: VASP, pw.x, ASE.",
     "evaluate": "Measure crystals or structures: every number with its method.",
     "report": "Write a page about crystals, a run or structures.",
     "compare": "Write a page that shows several of them side by side.",
@@ -36,7 +36,7 @@ VERBS = {
     "demo": "Sample, place, relax and rank in one go.",
     "proxy": "Train, evaluate and apply property models.",
     "properties": "List properties with unit, error, elements and source.",
-    "data": "Import real crystals from MatBench, the Materials Project or CSV files.",
+    "data": "Import real crystals: MatBench, the Materials Project, CSV, VASP runs.",
     "config": "Show or check a configuration.",
     "info": "Print versions, hardware, presets and property models.",
 }

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from crystalgfn.cli.options import Force, Trust, check_outputs
+from crystalgfn.stability.load import BUILTIN, hull_choices
 from crystalgfn.terminal import echo
 
 app = typer.Typer(no_args_is_help=True, help="Tables to train property models on.")
@@ -118,6 +119,49 @@ def from_structures(
     check_output(output)
     check_outputs(output, force=force)
     source = CandidateFolder(folder, volumes=VOLUMES if scaled else (), flagged=flagged, trust=trust)
+    echo(import_source(source, output, restart=restart).summary())
+
+
+@app.command("from-vasp")
+def from_vasp(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders with finished runs, at any depth.", show_default=False)
+    ],
+    output: Output,
+    hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices('none')}.")] = BUILTIN,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            help='Energies of the elements as JSON, {"references": {"O": -4.95, ...}} in eV/atom; by default those '
+            "that ship, on the Materials Project's scale.",
+            show_default=False,
+        ),
+    ] = None,
+    corrections: Annotated[
+        bool, typer.Option(help="Apply the Materials Project's 2020 corrections (GGA and GGA+U).")
+    ] = True,
+    restart: Restart = False,
+    force: Force = False,
+    trust: Trust = False,
+) -> None:
+    """Write converged VASP runs as rows with DFT labels; the others are listed with the reason.
+
+    A folder that crystalgfn export --to vasp wrote is read by its index, so that the column row names the candidate.
+    """
+    from crystalgfn.datasets import check_output, import_source
+    from crystalgfn.datasets.vasp import VaspRuns
+    from crystalgfn.stability.load import load_hull
+    from crystalgfn.structures.relaxing.potentials.references import References
+
+    check_output(output)
+    check_outputs(output, force=force)
+    source = VaspRuns(
+        folders,
+        hull=None if hull == "none" else load_hull(hull),
+        references=None if references is None else References.from_file(references),
+        corrected=corrections,
+        trust=trust,
+    )
     echo(import_source(source, output, restart=restart).summary())
 
 

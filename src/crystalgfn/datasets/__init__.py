@@ -1,4 +1,4 @@
-"""Import of real crystals: MatBench, the Materials Project and CSV files become one kind of table.
+"""Import of real crystals: MatBench, the Materials Project, CSV files and VASP runs become one kind of table.
 
 An import reads a :class:`~crystalgfn.datasets.schema.Source` entry by entry, finds each crystal's conventional cell and
 writes it; entries that fail are counted and named, and never stop the import. It streams, and continues after a kill.
@@ -12,7 +12,7 @@ import json
 import logging
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
         DataError: the table cannot be written, an interrupted import of something else is in the way, or not one
             entry could be imported.
     """
+    methods: Mapping[str, str] = getattr(source, "methods", {})
     manifest = {**source.identity(), "entries": len(source), "chunk": chunk, "tolerances_A": list(SYMPREC_A)}
     manifest["versions"] = {"crystalgfn": __version__, "moyopy": symmetry_search.VERSION}
     with _quiet(), PartWriter(path, manifest=manifest, restart=restart) as writer:
@@ -102,7 +103,7 @@ def import_source(source: Source, path: Path, *, restart: bool = False, chunk: i
             while batch := list(itertools.islice(entries, chunk)):
                 failures: list[tuple[str, str]] = []
                 cells = list(_cells(batch, failures))
-                table = _to_table(cells, source.extra_labels)
+                table = _to_table(cells, source.extra_labels, methods)
                 if isinstance(source, CheckedSource):
                     positions = {id(entry): start + i for i, entry in enumerate(batch)}
                     source.check(table, [positions[id(entry)] for entry, _ in cells])
@@ -134,7 +135,9 @@ def _cells(batch: list[Entry], failures: list[tuple[str, str]]) -> Iterator[tupl
             failures.append((entry.material_id, f"{type(error).__name__}: {reason}"))
 
 
-def _to_table(cells: list[tuple[Entry, ConventionalCell]], extra_labels: tuple[str, ...]) -> pa.Table:
+def _to_table(
+    cells: list[tuple[Entry, ConventionalCell]], extra_labels: tuple[str, ...], methods: Mapping[str, str]
+) -> pa.Table:
     elements = sorted({z for _, cell in cells for z in cell.counts})
     counts = [[cell.counts.get(z, 0) for z in elements] for _, cell in cells]
     crystals = Crystals(
@@ -158,7 +161,7 @@ def _to_table(cells: list[tuple[Entry, ConventionalCell]], extra_labels: tuple[s
         "wyckoff": [json.dumps(cell.wyckoff) for _, cell in cells],
         **{name: _label(cells, name) for name in (*LABELS, *extra_labels)},
     }
-    schema = table_schema(extra_labels)
+    schema = table_schema(extra_labels, methods)
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 

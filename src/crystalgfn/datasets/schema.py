@@ -18,8 +18,13 @@ LABELS = {"formation_energy_per_atom": "eV/atom", "e_above_hull": "eV/atom", "ba
 """Labels that every imported table has, with their units; missing where the source has none."""
 
 
-def table_schema(extra_labels: tuple[str, ...] = ()) -> pa.Schema:
-    """Return the columns of an imported table, in order, followed by the ``extra_labels`` (numbers)."""
+def table_schema(extra_labels: tuple[str, ...] = (), methods: Mapping[str, str] | None = None) -> pa.Schema:
+    """Return the columns of an imported table, in order, followed by the ``extra_labels`` (numbers).
+
+    Args:
+        extra_labels: names of further labels.
+        methods: how the numbers of a label were made, for the metadata of its field.
+    """
     text, whole, number = pa.string(), pa.int64(), pa.float64()
     fields = [
         *((name, text, "") for name in ("material_id", "source", "formula", "elements")),
@@ -33,7 +38,14 @@ def table_schema(extra_labels: tuple[str, ...] = ()) -> pa.Schema:
         *((name, number, unit) for name, unit in LABELS.items()),
         *((name, number, unit_of(name)) for name in extra_labels),
     ]
-    return pa.schema([pa.field(name, kind, metadata={"unit": unit} if unit else None) for name, kind, unit in fields])
+    known = methods or {}
+    metadata = [
+        {**({"unit": unit} if unit else {}), **({"method": known[name]} if name in known else {})}
+        for name, _, unit in fields
+    ]
+    return pa.schema(
+        [pa.field(name, kind, metadata=meta or None) for (name, kind, _), meta in zip(fields, metadata, strict=True)]
+    )
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
-"""Folders of long runs: made once, and continued only with the same request."""
+"""Folders: new ones, whole or not at all, and those of long runs, which are continued only with the same request."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,32 @@ def work_folder(path: Path) -> Path:
     except OSError as error:
         raise DataError(f"{path}: cannot be made ({error.strerror or error})") from None
     return path
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a folder to write into, which appears under its name only when the block has ended without an error.
+
+    Raises:
+        DataError: there are files under that name already, the folder that it shall lie in is missing, or it cannot
+            be written.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+        raise DataError(f"{path}: exists already, allowed: a new or empty folder")
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {str(path.parent)!r}, allowed: an existing one")
+    temporary = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        made = temporary / path.name  # a folder with the usual permissions
+        made.mkdir()
+        yield made
+        made.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def open_folder(

@@ -22,6 +22,7 @@ from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.columns import column, names
 from crystalgfn.structures.candidates.display import page, text
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.exporting import export
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.manifest import manifest
 from crystalgfn.structures.candidates.matching import match_structures
@@ -30,6 +31,7 @@ from crystalgfn.structures.candidates.requests import SearchSettings, phase_step
 from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.workers import Tools, check_second
+from crystalgfn.structures.export.formats import Written
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.placing.prototype_files import load_library
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
@@ -256,6 +258,10 @@ class Structures:
             target.write(candidate)
         target.finish(self.reference)
         return target.path
+
+    def export(self, to: str, path: str | Path, **options: Any) -> Written:
+        """Write the best candidates for other programs; see :mod:`crystalgfn.structures.candidates.exporting`."""
+        return export(self.table, {c.row.row: c for c in self.candidates}.__getitem__, to, path, **options)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the page of ``crystalgfn report`` and return its path; see :func:`crystalgfn.write_report`."""

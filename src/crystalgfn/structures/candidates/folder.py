@@ -9,7 +9,6 @@ DIR/all.extxyz             a frame for each structure; written last, so that a f
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
@@ -17,18 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_atomically, write_json, write_text
+from crystalgfn.files.atomic import write_json, write_text
 from crystalgfn.files.folders import open_folder, work_folder
 from crystalgfn.files.reading import read_json
 from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.exporting import export, exported
 from crystalgfn.structures.candidates.manifest import MANIFEST
 from crystalgfn.structures.candidates.matching import match_structures
 from crystalgfn.structures.candidates.parts import Part, PlainPoint, PlainStructure
-from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, Row
+from crystalgfn.structures.candidates.schema import EnergyColumn, Row
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_tables
-from crystalgfn.structures.export.formats import FORMATS, Exported
+from crystalgfn.structures.export.formats import FORMATS, Written, write_together
 from crystalgfn.structures.quiet import quiet
 
 PARTS, LAST = "parts", "all.extxyz"
@@ -84,7 +84,7 @@ class RunFolder:
             for suffix, form in FORMATS.items():
                 if not form.together:
                     with quiet():
-                        text = form.text(Exported(structure, candidate.symprec, _info(row), candidate.point))
+                        text = form.text(exported(replace(candidate, row=row)))
                     write_text(self.path / suffix / f"{name}.{suffix}", text)
             stages = {name: PlainStructure.of(other) for name, other in candidate.intermediates.items()}
             point = None if candidate.point is None else PlainPoint.of(candidate.point)
@@ -181,27 +181,14 @@ class RunFolder:
         write_tables(self.path, lambda: map(fill, self.rows()))
         for name, form in FORMATS.items():
             if form.together and form.in_folders:
-                self.export(name, self.path / f"all.{name}")
+                items = (exported(candidate) for candidate in self.candidates() if candidate.ok)
+                write_together(self.path / f"all.{name}", items, form=form)
 
-    def export(self, name: str, path: Path) -> int:
-        """Write all structures into one file, atomically, and return their number.
-
-        Args:
-            name: one of :data:`~crystalgfn.structures.export.formats.FORMATS` that puts structures together.
-            path: the file.
-
-        Raises:
-            DataError: the file cannot be written.
-        """
-        form, written = FORMATS[name], 0
-        with write_atomically(path) as stream:
-            stream.write(form.head.encode())
-            for candidate in self.candidates():
-                if candidate.structure is not None:
-                    exported = Exported(candidate.structure, candidate.symprec, _info(candidate.row), candidate.point)
-                    stream.write(form.text(exported).encode())
-                    written += 1
-        return written
+    def export(self, to: str, path: str | Path, **options: Any) -> Written:
+        """Write the best candidates for other programs; see :mod:`crystalgfn.structures.candidates.exporting`."""
+        with opened(self.path, trust=self._trust):
+            table = CandidateTable.read(self.path / TABLE)
+        return export(table, self.read, to, path, **options)
 
     def _structure(self, row: int) -> Any:
         return self.read(row).structure
@@ -240,25 +227,3 @@ def _row(part: Part) -> Row:
     columns = {name: EnergyColumn.from_metadata(descriptions.get(name, {})) for name in cells}
     named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
     return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})
-
-
-def _info(row: Row) -> dict[str, Any]:
-    """Numbers and words about a structure for its frame; keys of an extXYZ comment line have no blanks or brackets."""
-    suffix = f" [{UNIT}]"
-    inputs = {f"{INPUT}{name}": value for name, value in row.inputs.items() if name.endswith(suffix)}
-    energies = {column.name: value for column, value in row.energies.items()}
-    info = {
-        "row": row.row,
-        "formula": row.formula,
-        **inputs,
-        "space_group": row.space_group,
-        **energies,
-        "flags": row.flags,
-        "status": str(row.status),
-    }
-    named = {name.replace(suffix, "_per_atom").replace(" ", "_"): value for name, value in info.items()}
-    return {
-        name: value
-        for name, value in named.items()
-        if value not in ("", None) and not (isinstance(value, float) and math.isnan(value))
-    }
