@@ -278,6 +278,15 @@ class Model:
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 
+    def indifferent_to_known(self) -> Model:
+        """The model whose reward asks neither whether a crystal nor whether its formula is known.
+
+        The policy stays as it is: ``log_reward`` and ``log_weight`` change. A reward of nothing else stays as well.
+        """
+        terms = [term for term in self.config.objective if not isinstance(term, NoveltyConfig | FormulaConfig)]
+        config = self.config.model_copy(update={"objective": terms or self.config.objective})
+        return self._but(config=config, target=build_target(config, self.space))
+
     def at_most(self, above_hull: float) -> Model:
         """The model whose samples are all predicted to lie at most so far above the hull, eV/atom.
 
