@@ -19,6 +19,8 @@ from crystalgfn.files.trust import opened
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 EVENTS = "tensorboard"
 """Folder of the events for TensorBoard."""
+INPUTS = "inputs"
+"""Folder of copies of what the configuration names (:mod:`~.inputs`)."""
 MOST_METRICS = 256 << 20
 """Largest size of a table of metrics, bytes."""
 
@@ -67,7 +69,7 @@ def is_stub(folder: Path) -> bool:
         return False
     names = {path.name for path in folder.iterdir()}
     metrics = (folder / METRICS).read_text(encoding="utf-8", errors="replace") if METRICS in names else ""
-    return names <= {CONFIG, VERSIONS, METRICS, EVENTS} and metrics.count("\n") < 2
+    return names <= {CONFIG, VERSIONS, METRICS, EVENTS, INPUTS} and metrics.count("\n") < 2
 
 
 def difference(before: Any, now: Any, key: str = "") -> tuple[str, str, str] | None:

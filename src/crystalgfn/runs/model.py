@@ -31,6 +31,7 @@ from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
+from crystalgfn.runs.inputs import with_inputs
 from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
@@ -379,7 +380,7 @@ def load(where: str | Path, *, device: str = "cpu", trust: bool = False) -> Mode
     """
     weights = weights_of(where)
     with opened(weights.parent, trust=trust):
-        config = read_config(weights.parent / CONFIG)
+        config = with_inputs(read_config(weights.parent / CONFIG), weights.parent)
         space = build_space(config.constraints).to(device)
         policy = build_policy(config, space)
         load_policy(weights, policy)

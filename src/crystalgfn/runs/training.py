@@ -1,8 +1,9 @@
 """Training into run folders, which goes on after a kill to the result of an uninterrupted run.
 
 A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (all that is needed to go on),
-policy.safetensors (weights to sample from) and versions.json; where there is a prior, at the end also posterior.json
-(how close the policy is to prior x reward).
+policy.safetensors (weights to sample from), versions.json and copies of what the configuration names
+(:mod:`crystalgfn.runs.inputs`); where there is a prior, at the end also posterior.json (how close the policy is to
+prior x reward).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
 from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.inputs import keep_inputs, with_inputs
 
 POSTERIOR = "posterior.json"
 """Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
@@ -75,11 +77,15 @@ def train(
         )
     check_folder(config, folder, resume=resume, trust=trust)
     events = _tensorboard() if tensorboard else None
-    trainer = build_trainer(config, device=device)  # an error here leaves no folder behind
+    trainer = build_trainer(
+        with_inputs(config, folder) if resume else config, device=device
+    )  # an error here leaves no folder behind
     if resume and (folder / CHECKPOINT).is_file():
         with opened(folder, trust=trust):
             check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
     begin(config, folder)
+    if not (resume and (folder / CHECKPOINT).is_file()):
+        keep_inputs(config, folder)
     cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
     every = -(-config.training.checkpoint_every // updates) * updates
