@@ -1,6 +1,6 @@
 """Files that a run needs for sampling, kept in its folder: property models, hulls, known crystals, a prior.
 
-DIR/inputs/inputs.json      by the names in config.yaml, which stay as the user wrote them
+DIR/inputs/inputs.json      by the names in config.yaml, which stays as it was
 DIR/inputs/0-gap, ...       the copies
 
 So a run can be moved, sampled from any folder, and opened by others without trust in anything outside of it. Code is
