@@ -30,7 +30,7 @@ def here(tmp_path, monkeypatch):
 
 
 def config(**changes):
-    content = small_config(iterations=4, checkpoint_every=2).model_dump(mode="json")
+    content = small_config(iterations=10, checkpoint_every=5).model_dump(mode="json")
     terms = [{"property": "models/energy", "goal": "minimise"}, {"stability": {"hull": "phases.csv"}}]
     return parse_config({**content, "objective": terms, **changes})
 
@@ -52,7 +52,7 @@ def test_a_resumed_run_goes_on_with_its_copies(here):
     stop = iter(range(2))
 
     def killed(progress):
-        if progress.iteration >= 2 and next(stop, None) is not None:
+        if progress.iteration >= 6 and next(stop, None) is not None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
