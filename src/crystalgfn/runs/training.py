@@ -24,8 +24,8 @@ from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, sav
 from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.runs.build import POLICY, build_trainer
-from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
-from crystalgfn.runs.inputs import keep_inputs, with_inputs
+from crystalgfn.runs.folder import CHECKPOINT, EVENTS, INPUTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.inputs import INDEX, keep_inputs, with_inputs
 
 POSTERIOR = "posterior.json"
 """Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
@@ -84,7 +84,7 @@ def train(
         with opened(folder, trust=trust):
             check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
     begin(config, folder)
-    if not (resume and (folder / CHECKPOINT).is_file()):
+    if not (resume and (folder / INPUTS / INDEX).is_file()):
         keep_inputs(config, folder)
     cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
     until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
