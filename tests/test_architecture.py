@@ -39,6 +39,7 @@ LAYERS = (
     "evaluation",
     "loop",
     "report",
+    "wishes",
     "cli",
 )
 """From the bottom to the top: a layer imports from itself and from those before it, at the top of a file or within."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -165,9 +165,16 @@ def progress_bar(total: int | None, description: str, unit: str = "it", *, done:
         bar.close()
 
 
-def track(iterable: Iterable[T], total: int | None, description: str, unit: str = "it") -> Iterator[T]:
-    """Yield from ``iterable`` while showing progress, one unit an item."""
+def track(
+    iterable: Iterable[T],
+    total: int | None,
+    description: str,
+    unit: str = "it",
+    *,
+    size: Callable[[T], int] = lambda item: 1,
+) -> Iterator[T]:
+    """Yield from ``iterable`` while showing progress; an item is ``size(item)`` units, by default one."""
     with progress_bar(total, description, unit) as bar:
         for item in iterable:
             yield item
-            bar.advance()
+            bar.advance(size(item))

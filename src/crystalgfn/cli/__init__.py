@@ -25,6 +25,7 @@ from crystalgfn.terminal import echo, one_line
 
 VERBS = {
     "train": "Train a sampler from a preset or a configuration file.",
+    "design": "From a wish (elements, a formula, a structure type) to ranked structures.",
     "sample": "Sample crystals from a trained model into a table.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
     "judge": "Ask a second potential about relaxed structures.",

@@ -43,6 +43,7 @@ def demo(
     """Sample, place, relax, judge: writes crystals.csv and .parquet, CIF files, the table of candidates, a page."""
     from crystalgfn.files.folders import work_folder
     from crystalgfn.report.demo import classes_table, judged_table, verdict
+    from crystalgfn.report.write import write_folder_page
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
     from crystalgfn.structures.candidates.pipeline import run
@@ -72,7 +73,8 @@ def demo(
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")
-    echo(f"tables and CIF files: {folder.path}{_page(folder.path, output / 'report.html')}")
+    page = write_folder_page(folder.path, output / "report.html", name=output.name)
+    echo(f"tables and CIF files: {folder.path}; {page}")
 
 
 def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:
@@ -92,18 +94,3 @@ def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -
     judged = assorted(drawn, round(JUDGED * n), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     others = assorted(crystals, n - len(judged), max_atoms=MAX_ATOMS, max_free=MAX_FREE)
     return Crystals.concatenate([others, judged])
-
-
-def _page(folder: Path, page: Path) -> str:
-    """Write a page about the candidates where its libraries are installed; returns what to say of it."""
-    from importlib.util import find_spec
-
-    if not all(map(find_spec, ("plotly", "matplotlib", "smact"))):
-        return '; with pip install ".[report]" there would be a page to look at as well'
-    from crystalgfn.evaluation.inputs import read_data
-    from crystalgfn.files.atomic import write_text
-    from crystalgfn.report.page.build import report
-    from crystalgfn.report.page.document import render
-
-    write_text(page, render(report(read_data(folder, name=folder.parent.name), smact=False)))
-    return f"; a page to look at: {page}"

@@ -183,15 +183,10 @@ def _resample(
     from crystalgfn.crystals.crystal import Crystals
     from crystalgfn.crystals.tables import TableWriter
     from crystalgfn.gflownet.weights import resampled
-    from crystalgfn.progress import progress_bar
+    from crystalgfn.progress import track
     from crystalgfn.report.pareto import pareto_front
 
-    parts = []
-    with progress_bar(pool, "sampling", "crystals") as bar:
-        for crystals in model.chunks(pool, seed=seed):
-            parts.append(crystals)
-            bar.advance(len(crystals))
-    drawn = Crystals.concatenate(parts)
+    drawn = Crystals.concatenate(list(track(model.chunks(pool, seed=seed), pool, "sampling", "crystals", size=len)))
     log_weights = np.asarray(drawn.columns["log_weight"], dtype=float)
     chosen = drawn[resampled(log_weights, n, np.random.default_rng(seed))].with_columns(log_weight=np.zeros(n))
     for path in output:

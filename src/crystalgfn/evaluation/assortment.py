@@ -1,10 +1,12 @@
-"""Some of many crystals, of every chemical class in turn."""
+"""Some of many crystals: the first of each kind in an order, or of every chemical class in turn."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
@@ -17,6 +19,21 @@ PRIOR = "log_prior"
 
 REST = "others"
 """The class of all crystals that are in no other class, which are few and of many kinds."""
+
+
+def first_of_each(keys: NDArray[Any], scores: NDArray[np.float64], wanted: NDArray[np.bool_]) -> list[int]:
+    """Return the rows of wanted crystals, the highest score first, and of each key only the first.
+
+    Args:
+        keys: ``(B,)`` equal for crystals that count as one.
+        scores: ``(B,)``; equal scores stay in the order of the rows.
+        wanted: ``(B,)`` which crystals may be returned.
+    """
+    order = np.argsort(-scores, kind="stable")
+    order = order[wanted[order]]
+    _, first = np.unique(keys[order], return_index=True)
+    rows: list[int] = order[np.sort(first)].tolist()
+    return rows
 
 
 def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_free: int | None = None) -> Crystals:
@@ -43,13 +60,10 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_fr
     if max_free is not None and crystals.sites is not None:
         wanted &= free_coordinates(crystals.space_group, crystals.sites.letters).numpy() <= max_free
     queues: dict[str, list[int]] = defaultdict(list)
-    seen: set[str] = set()
-    kinds, formulas = classes_of(crystals), crystals.formulas
+    kinds = classes_of(crystals)
     probable = crystals.columns.get(PRIOR, np.zeros(len(crystals))).astype(float)
-    for row in np.argsort(-probable, kind="stable").tolist():
-        if wanted[row] and formulas[row] not in seen:
-            seen.add(formulas[row])
-            queues[kinds[row]].append(row)
+    for row in first_of_each(np.array(crystals.formulas), probable, wanted):
+        queues[kinds[row]].append(row)
     rest = queues.pop(REST, [])
     chosen: list[int] = []
     while len(chosen) < n and any(queues.values()):

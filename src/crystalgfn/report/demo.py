@@ -90,8 +90,8 @@ def verdict(candidates: CandidateTable, elements: Sequence[str]) -> str:
     kept = sum(bool(row.group_kept) for row in relaxed)
     converged, kinds = sum(bool(row.converged) for row in relaxed), len({_class_of(row) for row in relaxed})
     lines = [
-        f"{len(relaxed)} of {len(candidates)} relaxed, of {kinds} chemical classes: {converged} converged, {kept} kept "
-        f"their space group, {len(good)} are symmetric (not P1) and without doubts",
+        f"{len(relaxed)} of {len(candidates)} relaxed, of {kinds} chemical class{'es' * (kinds != 1)}: {converged} "
+        f"converged, {kept} kept their space group, {len(good)} are symmetric (not P1) and without doubts",
         resting_on(candidates) or "no hull judged any",
         f"{len(stable)} are symmetric, without doubts and within {STABLE} eV/atom of the hull"
         + (f": {by_kind(CandidateTable(tuple(stable)))}" if stable else ""),

@@ -1,8 +1,9 @@
-"""The page about crystals or structures that Python holds, as a file."""
+"""The page about crystals or structures that Python holds, or about a folder of structures, as a file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,3 +46,20 @@ def write_report(
     path = Path(path)
     write_text(path, render(report(data, read_references([Path(one) for one in reference]), smact=smact)))
     return path
+
+
+def write_folder_page(folder: Path, path: Path, *, name: str) -> str:
+    """Write the page about a folder of structures, where the libraries of pages are installed.
+
+    Args:
+        folder: as ``crystalgfn structures`` writes it.
+        path: the file.
+        name: heading of the page.
+
+    Returns:
+        what to say of the page: where it is, or what it needs.
+    """
+    if not all(map(find_spec, ("plotly", "matplotlib", "smact"))):
+        return 'with pip install ".[report]" there would be a page to look at as well'
+    write_text(path, render(report(read_data(folder, name=name), smact=False)))
+    return f"a page to look at: {path}"

@@ -20,6 +20,8 @@ from crystalgfn.files.trust import opened
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 EVENTS = "tensorboard"
 """Folder of the events for TensorBoard."""
+INPUTS = "inputs"
+"""Folder of copies of what the configuration names (:mod:`~.inputs`)."""
 MOST_METRICS = 256 << 20
 """Largest size of a table of metrics, bytes."""
 
@@ -68,7 +70,7 @@ def is_stub(folder: Path) -> bool:
         return False
     names = contents(folder)
     metrics = read_bytes(folder / METRICS, most=MOST_METRICS) if METRICS in names else b""
-    return names <= {CONFIG, VERSIONS, METRICS, EVENTS} and metrics.count(b"\n") < 2
+    return names <= {CONFIG, VERSIONS, METRICS, EVENTS, INPUTS} and metrics.count(b"\n") < 2
 
 
 def begin(config: Config, folder: Path) -> None:

@@ -31,6 +31,7 @@ from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
+from crystalgfn.runs.inputs import with_inputs
 from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
@@ -278,6 +279,15 @@ class Model:
         config = self.config.model_copy(update={"objective": terms})
         return self._but(config=config, target=build_target(config, self.space))
 
+    def indifferent_to_known(self) -> Model:
+        """The model whose reward asks neither whether a crystal nor whether its formula is known.
+
+        The policy stays as it is: ``log_reward`` and ``log_weight`` change. A reward of nothing else stays as well.
+        """
+        terms = [term for term in self.config.objective if not isinstance(term, NoveltyConfig | FormulaConfig)]
+        config = self.config.model_copy(update={"objective": terms or self.config.objective})
+        return self._but(config=config, target=build_target(config, self.space))
+
     def at_most(self, above_hull: float) -> Model:
         """The model whose samples are all predicted to lie at most so far above the hull, eV/atom.
 
@@ -372,7 +382,7 @@ def load(where: str | Path, *, device: str = "cpu", trust: bool = False) -> Mode
     """
     weights = weights_of(where)
     with opened(weights.parent, trust=trust):
-        config = read_config(weights.parent / CONFIG)
+        config = with_inputs(read_config(weights.parent / CONFIG), weights.parent)
         space = build_space(config.constraints).to(device)
         policy = build_policy(config, space)
         load_policy(weights, policy)

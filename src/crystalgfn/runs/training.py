@@ -1,8 +1,9 @@
 """Training into run folders, which goes on after a kill to the result of an uninterrupted run.
 
 A run folder holds config.yaml (resolved), metrics.csv, checkpoint.safetensors (all that is needed to go on),
-policy.safetensors (weights to sample from) and versions.json; where there is a prior, at the end also posterior.json
-(how close the policy is to prior x reward).
+policy.safetensors (weights to sample from), versions.json and copies of what the configuration names
+(:mod:`crystalgfn.runs.inputs`); where there is a prior, at the end also posterior.json (how close the policy is to
+prior x reward).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.interruption import deferred
 from crystalgfn.runs.build import POLICY, build_trainer
-from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.folder import CHECKPOINT, EVENTS, INPUTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.inputs import INDEX, keep_inputs, with_inputs
 
 POSTERIOR = "posterior.json"
 """Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
@@ -88,7 +90,8 @@ def train(
     with in_use(folder) if ranks.first else nullcontext():
         check_folder(config, folder, resume=resume, trust=trust)
         events = _tensorboard() if tensorboard else None
-        trainer = build_trainer(config, device=device, ranks=ranks)  # an error here leaves no folder behind
+        known = with_inputs(config, folder) if resume else config
+        trainer = build_trainer(known, device=device, ranks=ranks)  # an error here leaves no folder behind
         if resume and (folder / CHECKPOINT).is_file():
             with opened(folder, trust=trust):
                 check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
@@ -108,6 +111,8 @@ def train(
             trainer.run(until, hand_over, every=shown)
             return trainer
         begin(config, folder)
+        if not (resume and (folder / INPUTS / INDEX).is_file()):
+            keep_inputs(config, folder)
         cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
         writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
 

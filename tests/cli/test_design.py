@@ -1,0 +1,57 @@
+"""``crystalgfn design``: a wish in one line, a folder with everything, and its best on the terminal."""
+
+import pandas as pd
+import pytest
+
+from crystalgfn.crystals.crystal import Crystals
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_wish_becomes_relaxed_structures_in_a_folder_of_its_name(call, here):
+    pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+    wish = ["--chemsys", "Li-F", "--n-atoms-primitive", "2:4", "--with-known", "-n", "2", "--samples", "40"]
+    code, out, err = call("design", *wish, "--workers", "1")
+    assert code == 0, err
+    folder = here / "Li-F"
+    table = pd.read_csv(folder / "structures" / "structures.csv")
+    assert set(table["status"]) == {"relaxed"}
+    for name in table["cif"]:
+        assert (folder / "structures" / name).is_file()
+    assert set(table["formula"]) == set(Crystals.from_file(folder / "crystals.parquet").formulas)
+    assert (folder / "report.html").read_text().lower().startswith("<!doctype html>")
+    best = table.sort_values("e_above_hull_chgnet [eV/atom]").iloc[0]
+    assert out.index("2 chosen from 40 samples") < out.index(best["formula"]) < out.index("2 of 2 relaxed")
+    assert "crystalgfn judge Li-F/structures" in out
+
+
+def test_atoms_can_be_placed_alone_and_what_is_there_is_not_replaced(call, here):
+    wish = ["--formula", "MgF2", "--n-atoms-primitive", ":6", "-n", "2", "--samples", "20", "--relax", "none"]
+    assert call("design", *wish, "--workers", "1")[0] == 0
+    placed = pd.read_csv(here / "MgF2" / "structures" / "structures.csv")
+    assert set(placed["status"]) == {"placed"}
+    assert set(placed["formula"]) == {"MgF2"}
+    code, _, err = call("design", *wish, "--workers", "1")
+    assert code == 2
+    assert err == "error: MgF2: holds a run already; give --resume to go on with it, or another folder\n"
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        (["--formula", "ABO3"], "elements left open"),
+        (["--formula", "MgO", "--stoichiometry", "AB"], "found beside stoichiometry"),
+        (["--like", "spinel.cif"], "spinel.cif: no such file"),
+        (["--formula", "Li10GeP2S12"], "the constraints leave no crystal"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line_and_leaves_nothing(call, here, wish, message):
+    code, _, err = call("design", *wish)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not any(here.iterdir())
