@@ -16,6 +16,7 @@ LONG = 100
 SPANNING = {
     "test_architecture.py": "every file: its imports, and the page that draws them",
     "test_benchmarks_smoke.py": "benchmarks/",
+    "test_columns_page.py": "docs/columns.md",
     "test_docs.py": "README and documentation",
     "test_examples.py": "examples/*.py",
     "test_exploits.py": "every file that reads, writes or prints what others made",
