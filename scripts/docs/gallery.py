@@ -4,27 +4,25 @@
     python scripts/docs/gallery.py demo
 
 Chosen by rule, not by eye: from each class of the demo the two candidates that rank first, by energy above the hull,
-doubtful ones last. Needs playwright and Chromium on the path (or its path in the variable CHROMIUM).
+doubtful ones last. Needs playwright and Chromium (scripts/docs/browser.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import html
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from browser import chromium
 from one_line_errors import one_line_errors
 
 from crystalgfn.crystallography.chemical_classes import class_of
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import DataError
 from crystalgfn.report.pages import fill
 from crystalgfn.structures.candidates.display import title, view_of
 from crystalgfn.structures.candidates.folder import RunFolder
@@ -37,6 +35,9 @@ WIDTH, HEIGHT = 380, 375
 """Of a picture, in points of the screen; HEIGHT is the viewer's and a line of colours."""
 
 PAGE = "body { margin: 0; background: #fff }"
+CLOSER = 4
+"""Steps by which a picture is nearer than the viewer begins, which leaves room for a structure to turn."""
+
 INSIDE = "select, label { display: none } .legend { margin: 4px !important }"
 """What leaves of the viewer's frame the picture and its line of colours."""
 
@@ -53,14 +54,8 @@ def chosen(table: CandidateTable) -> Iterator[Row]:
 
 def draw(candidates: RunFolder, rows: Sequence[Row], images: Path) -> None:
     """Write a picture of each row, as the viewer of pages draws it."""
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        raise DataError("no Chromium on the path, nor its path in the variable CHROMIUM")
     images.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--enable-unsafe-swiftshader"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.5)
         for row in rows:
             one = candidates.read(row.row)
@@ -68,8 +63,9 @@ def draw(candidates: RunFolder, rows: Sequence[Row], images: Path) -> None:
             inside = page.frames[-1]
             inside.add_style_tag(content=INSIDE)
             inside.wait_for_selector("#view[data-drawn=webgl]")
+            for _ in range(CLOSER):
+                inside.press("#view", "+")
             page.screenshot(path=images / _picture(row), type="jpeg", quality=80)
-        browser.close()
 
 
 def figures(rows: Sequence[Row], table: CandidateTable, types: Sequence[str]) -> str:
