@@ -24,6 +24,7 @@ SPANNING = {
     "test_notebooks.py": "examples/notebooks/*.ipynb",
     "test_pinned.py": "whole presets: what they sample, score and learn",
     "test_recipes.py": "examples/recipes/*.yaml",
+    "test_site.py": "mkdocs.yml",
     "evaluation/test_presets.py": "samples of whole presets",
     "evaluation/test_training_target.py": "training, judged by targets whose answers are known",
     "policy/test_conditional.py": "policies with conditions, through rewards, training and sampling",
