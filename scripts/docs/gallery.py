@@ -38,7 +38,7 @@ PAGE = "body { margin: 0; background: #fff }"
 CLOSER = 4
 """Steps by which a picture is nearer than the viewer begins, which leaves room for a structure to turn."""
 
-INSIDE = "select, label { display: none } .legend { margin: 4px !important }"
+INSIDE = "select, label { display: none } .legend { margin: 4px !important } #view { outline: none !important }"
 """What leaves of the viewer's frame the picture and its line of colours."""
 
 
@@ -86,7 +86,7 @@ def figures(rows: Sequence[Row], table: CandidateTable, types: Sequence[str]) ->
             f'<figure><img src="images/gallery/{_picture(row)}" width="{WIDTH}" height="{HEIGHT}" loading="lazy" '
             f'alt="Atoms of {row.formula} in the conventional cell, with bonds and polyhedra">\n'
             f"<figcaption><b>{formula}</b>, {kind}<br>{group}{kept}<br><code>{types[row.row].split(':')[0]}</code><br>"
-            f"above the hull: predicted {predicted:.3f}, relaxed {found:.3f} eV/atom<br>"
+            f"eV/atom above the hull: predicted {predicted:.3f}, relaxed {found:.3f}<br>"
             f"doubts: {html.escape(row.flags or '') or 'none'}</figcaption></figure>\n"
         )
     return "".join([*parts, "</div>\n"])
