@@ -16,6 +16,7 @@ LONG = 100
 SPANNING = {
     "test_architecture.py": "every file: its imports, and the page that draws them",
     "test_benchmarks_smoke.py": "benchmarks/",
+    "test_columns_page.py": "docs/columns.md",
     "test_docs.py": "README and documentation",
     "test_examples.py": "examples/*.py",
     "test_fuzz.py": "every file that is read",
@@ -25,6 +26,7 @@ SPANNING = {
     "test_pinned.py": "whole presets: what they sample, score and learn",
     "test_recipes.py": "examples/recipes/*.yaml",
     "cli/test_one_process.py": "commands that work in a folder: who holds it, and how they go on",
+    "test_site.py": "mkdocs.yml",
     "evaluation/test_presets.py": "samples of whole presets",
     "evaluation/test_training_target.py": "training, judged by targets whose answers are known",
     "policy/test_conditional.py": "policies with conditions, through rewards, training and sampling",

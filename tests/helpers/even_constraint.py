@@ -1,4 +1,4 @@
-"""A constraint that a reader could add: the example of docs/wishes.md."""
+"""A constraint that a reader could add: the example of docs/extending.md."""
 
 from __future__ import annotations
 

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import os
 import re
-import shutil
 
 import pytest
 
 from candidate_setup import candidate, salt, write_candidates
+from chromium import open_browser
 from crystalgfn.config import parse_config
 from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
 from crystalgfn.report.page.build import report
@@ -18,33 +17,12 @@ from crystalgfn.structures.viewing.scene import scene
 from page_setup import samples, write_structures
 
 pytest.importorskip("plotly")
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="browser test: skipped, no playwright (pip install 'crystalgfn[browser]')"
-)
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-QUIET = [
-    "--disable-gpu",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def chromium():
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="module")
 def browser():
-    path = chromium()
-    if path is None:
-        pytest.skip("browser test: skipped, no Chromium on PATH, nor its path in the variable CHROMIUM")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox", *QUIET])
+    with open_browser() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,15 @@ from crystalgfn.terminal import console
 app = typer.Typer()
 
 PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "pydantic", "safetensors", "pymatgen", "moyopy")
-OPTIONAL = {"matminer": "data", "mp-api": "data", "chgnet": "strain", "tensorboard": "tensorboard"}
+OPTIONAL = {
+    "chgnet": "structures",
+    "ase": "structures",
+    "plotly": "report",
+    "sevenn": "second-opinion",
+    "matminer": "data",
+    "mp-api": "data",
+    "tensorboard": "tensorboard",
+}
 """Optional packages, each with the extra that installs it."""
 
 
