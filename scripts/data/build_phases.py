@@ -2,7 +2,8 @@
 
     python scripts/data/build_phases.py --work FOLDER --candidates RUN --phases TABLE --samples SAMPLES.parquet \
         --budget 2700 -o src/crystalgfn/stability/data/phases-chgnet.parquet
-    python scripts/data/build_phases.py --work FOLDER --potential 7net-0 --ranked-by chgnet --relaxed 2 \
+    python scripts/data/build_phases.py --work FOLDER --potential 7net-0 --relaxed 2 \
+        --like src/crystalgfn/stability/data/phases-chgnet.parquet \
         -o src/crystalgfn/stability/data/phases-7net-0.parquet
 
 Phases come from four sources:
@@ -11,9 +12,9 @@ Phases come from four sources:
   without flags count;
 - ``--phases``: tables of phases by the same potential, such as the one that ships;
 - elements: every elemental prototype of the shipped library, and what the preset ``prior`` gives for the element
-  alone, ranked by energy at several volumes, with ``--ranked-by`` by the energy of a cheaper potential; the best are
-  relaxed. Formation energies are relative to fitted references, so the ground state of an element by the potential
-  lies off 0 by up to 0.16 eV/atom: there the hull has to end;
+  alone, ranked by energy at several volumes; the best are relaxed. With ``--like``, the prototypes that are lowest in a
+  table of phases by a cheaper potential are relaxed instead. Formation energies are relative to fitted references, so
+  the ground state of an element by the potential lies off 0 by up to 0.16 eV/atom: there the hull has to end;
 - binary and ternary systems, those of the most crystals of SAMPLES.parquet (samples of ``default``) first: the formulas
   that the prior gives most often, each in the structure that it gives most often.
 
@@ -57,7 +58,6 @@ from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.placing.exchange import scaled_to
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
 from crystalgfn.structures.relaxing.potentials.references import References
-from crystalgfn.structures.relaxing.potentials.registry import load_potential
 from crystalgfn.structures.relaxing.volumes import scaled
 
 KEPT = 0.1
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of the results so far")
     parser.add_argument("--potential", default="chgnet", help="relaxes, and gives the energies")
-    parser.add_argument("--ranked-by", help="potential that ranks structures of an element; by default --potential")
+    parser.add_argument("--like", type=Path, help="table of phases whose lowest structures of each element are tried")
     parser.add_argument("--relaxed", type=int, default=4, help="structures of an element that are relaxed")
     parser.add_argument("--candidates", type=Path, nargs="*", default=[], help="folders of relaxed crystals")
     parser.add_argument("--phases", type=Path, help="table of phases by the same potential")
@@ -104,8 +104,8 @@ def main() -> None:
         from crystalgfn.structures.candidates.workers import Tools
 
         bench, prior = Tools(options.potential, hull="").load(SETTINGS), load("prior")
-        ranking = load_potential(options.ranked_by) if options.ranked_by else bench.potential
-        for name, task in tasks(replace(bench, potential=ranking), prior, options.samples, results, options.relaxed):
+        like = [] if options.like is None else pq.read_table(options.like).to_pylist()
+        for name, task in tasks(bench, prior, options.samples, results, like=like, relaxed=options.relaxed):
             if time.process_time() > options.budget:
                 break
             results.add(name, bench(task))
@@ -176,20 +176,28 @@ def collect(folder: Path, results: Results) -> None:
 
 
 def tasks(
-    bench: Bench, prior: Model, samples: Path | None, results: Results, relaxed: int
+    bench: Bench,
+    prior: Model,
+    samples: Path | None,
+    results: Results,
+    *,
+    like: Sequence[dict[str, Any]],
+    relaxed: int,
 ) -> Iterator[tuple[str, Request | PlacedRequest]]:
     """Yield what is to be relaxed, each with a name: elements, then systems; without what was done before.
 
     Args:
-        bench: prototypes, and the potential that ranks structures of elements.
+        bench: potential and prototypes.
         prior: the preset.
         samples: samples of ``default``, or None for elements alone.
         results: the results so far.
+        like: phases whose lowest structures of each element are taken; empty to rank them anew.
         relaxed: structures of an element.
     """
     for z in prior.space.elements:
         if not any(name.startswith(SYMBOLS[z] + ALONE) for name in results.done):
-            for number, placed in enumerate(structures_of(z, bench, prior)[:relaxed]):
+            found = lowest_in(like, z, bench.library) if like else structures_of(z, bench, prior)
+            for number, placed in enumerate(found[:relaxed]):
                 yield f"{SYMBOLS[z]}{ALONE}{number}", placed
     if samples is None:
         return
@@ -218,6 +226,17 @@ def structures_of(z: int, bench: Bench, prior: Model) -> list[PlacedRequest]:
     for i in np.argsort(energies, kind="stable"):
         found.setdefault(round(float(energies[i]), 3), replace(trials[i][0], placements=(trials[i][1],)))
     return list(found.values())
+
+
+def lowest_in(phases: Sequence[dict[str, Any]], z: int, library: PrototypeLibrary) -> list[Request]:
+    """Return the elemental prototypes that a table of phases has for an element, lowest first."""
+    found: dict[str, Request] = {}
+    for request in elemental(z, library):
+        label = protostructure_label(request.space_group, [(SYMBOLS[z], letter) for _, letter in request.sites.sites])
+        found.setdefault(label, request)
+    alone = [row for row in phases if row["elements"] == json.dumps({SYMBOLS[z]: 1})]
+    lowest = sorted(alone, key=lambda row: row["formation_energy_per_atom"])
+    return [found[label] for label in dict.fromkeys(row["protostructure"] for row in lowest) if label in found]
 
 
 def elemental(z: int, library: PrototypeLibrary) -> Iterator[Request]:

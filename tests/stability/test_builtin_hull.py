@@ -15,6 +15,7 @@ from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import load_hull
 from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
+from crystalgfn.structures.placing.prototype_files import load_library
 from crystalgfn.structures.relaxing.potentials.references import References
 from script_files import load_script
 
@@ -30,6 +31,25 @@ def test_every_element_of_default_is_in_it_at_its_own_ground_state():
         assert BUILTIN.energy_above_hull({symbol: 2}, energy).value == pytest.approx(0, abs=1e-9)
     # CHGNet's energies of silicon, aluminium and iron lie above the fitted references
     assert all(0.05 < grounds[symbol] < 0.15 for symbol in ("Si", "Al", "Fe"))
+
+
+@pytest.mark.parametrize("potential", sorted(SHIPPED))
+def test_each_potential_has_its_own_ground_states(potential):
+    hull, grounds = load_hull("builtin", potential=potential), ground_states(read_phases(SHIPPED[potential]))
+    assert set(hull.elements) == set(BUILTIN.elements) == grounds.keys()
+    assert hull.potential == potential
+    for symbol in ("Si", "Cu", "O"):
+        assert hull.energy_above_hull({symbol: 1}, 0.5).hull == pytest.approx(grounds[symbol])
+    assert load_hull("builtin").for_potential(potential) is hull
+
+
+def test_a_potential_without_phases_is_measured_from_the_estimate_alone():
+    hull = load_hull("builtin", potential="my:potential")
+    assert hull.elements == BUILTIN.elements
+    assert {hull.energy_above_hull({symbol: 1}, 0.0).value for symbol in hull.elements} == {0.0}
+    quartz = {"Si": 1, "O": 2}  # CHGNet's phases lie below the estimate here
+    assert BUILTIN.energy_above_hull(quartz, 0.0).kind is HullKind.PHASES
+    assert hull.energy_above_hull(quartz, 0.0).kind is HullKind.ESTIMATE
 
 
 def test_phases_are_plausible_and_near_the_hull_of_phases():
@@ -130,6 +150,20 @@ def test_results_that_were_cut_go_on_and_become_a_table(tmp_path):
         (0.04, "element"),
         (-2.05, "sample"),
     ]
+
+
+def test_the_lowest_structures_of_another_potential_are_tried_in_their_order():
+    script = load_script("data/build_phases.py")
+    labels = ["A_cF4_225_a:Cu", "A_cI2_229_a:Cu", "A_hP2_194_c:Cu", "A_cF4_225_a:Cu", "A_xx1_1_zz:Cu"]
+    energies = [0.02, 0.0, 0.01, 0.05, -1.0]
+    rows = [
+        {"elements": '{"Cu": 1}', "protostructure": label, "formation_energy_per_atom": energy}
+        for label, energy in zip(labels, energies, strict=True)
+    ]
+    rows.append({"elements": '{"Ag": 1}', "protostructure": "A_cF8_227_a:Cu", "formation_energy_per_atom": -2.0})
+    found = script.lowest_in(rows, 29, load_library("builtin"))
+    assert [request.space_group for request in found] == [229, 194, 225]
+    assert found[0].counts == {29: 2}
 
 
 def test_the_script_of_the_estimate_sorts_batches_and_calibrates():
