@@ -8,10 +8,10 @@
 
 DATA.parquet is a crystals table with formation_energy_per_atom and e_above_hull (eV/atom, density functional theory),
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional
-coordinates. With ``--number``, crystals are drawn at random, whatever their size, and the errors are of these;
-``--at-least`` adds further crystals, in random order, of elements that too few of them hold. Energies are computed
-once, in chunks that stay in the folder given by ``--work``, so that a second call continues. Only the references, one
-number for each element, and their error are written.
+coordinates. With ``--number``, crystals are drawn at random, of any size or up to ``--most-atoms``, and the errors are
+of these; ``--at-least`` adds further crystals, in random order, of elements that too few of them hold. Energies are
+computed once, in chunks that stay in the folder given by ``--work``, so that a second call continues. Only the
+references, one number for each element, and their error are written.
 """
 
 from __future__ import annotations
@@ -52,9 +52,13 @@ def main() -> None:
     parser.add_argument("--potential", default="chgnet")
     parser.add_argument("-n", "--number", type=int, help="crystals, drawn at random; all by default")
     parser.add_argument("--at-least", type=int, default=0, help="further crystals: so many of each element")
+    parser.add_argument(
+        "--most-atoms", type=float, default=np.inf, help="most atoms in a primitive cell; any by default"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     table = pd.read_parquet(options.data).merge(pd.read_parquet(options.structures), on="material_id")
+    table = table[table["n_atoms_primitive"] <= options.most_atoms]
     table, drawn = chosen(table, options.number or len(table), options.at_least, options.seed)
     energies = compute(table, load_potential(options.potential), options.work)
     labels = table["formation_energy_per_atom"].to_numpy(float)
