@@ -1,21 +1,26 @@
-"""Make the phases of the hull that ships: crystals of our own sampler, relaxed with our own pipeline and CHGNet.
+"""Make the phases of a hull that ships: crystals of our own sampler, relaxed with our own pipeline and a potential.
 
     python scripts/data/build_phases.py --work FOLDER --candidates RUN --phases TABLE --samples SAMPLES.parquet \
-        --budget 2700 -o src/crystalgfn/stability/data/phases.parquet
+        --budget 2700 -o src/crystalgfn/stability/data/phases-chgnet.parquet
+    python scripts/data/build_phases.py --work FOLDER --potential 7net-0 --relaxed 2 \
+        --like src/crystalgfn/stability/data/phases-chgnet.parquet \
+        -o src/crystalgfn/stability/data/phases-7net-0.parquet
 
 Phases come from four sources:
 
-- ``--candidates``: folders that ``crystalgfn structures`` wrote, of which converged crystals without flags count;
+- ``--candidates``: folders that ``crystalgfn structures`` wrote with this potential, of which converged crystals
+  without flags count;
 - ``--phases``: tables of phases by the same potential, such as the one that ships;
 - elements: every elemental prototype of the shipped library, and what the preset ``prior`` gives for the element
-  alone, ranked by energy at several volumes; the best are relaxed. Formation energies are relative to fitted
-  references, so the ground state of an element by the potential lies off 0 by up to 0.16 eV/atom: there the hull has
-  to end;
+  alone, ranked by energy at several volumes; the best are relaxed. With ``--like``, the prototypes that are lowest in a
+  table of phases by a cheaper potential are relaxed instead. Formation energies are relative to fitted references, so
+  the ground state of an element by the potential lies off 0 by up to 0.16 eV/atom: there the hull has to end;
 - binary and ternary systems, those of the most crystals of SAMPLES.parquet (samples of ``default``) first: the formulas
   that the prior gives most often, each in the structure that it gives most often.
 
-Each result is appended to FOLDER/results.jsonl as soon as it is known; a second call with the same folder does what is
-missing. When ``--budget``, CPU seconds of the process, is spent, the table is written from what there is.
+Each result is appended to FOLDER/results.jsonl as soon as it is known, with its total energy, so that references which
+are fitted anew need no new relaxation; a second call with the same folder does what is missing. When ``--budget``, CPU
+seconds of the process, is spent, the table is written from what there is.
 """
 
 from __future__ import annotations
@@ -52,19 +57,20 @@ from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.placing.exchange import scaled_to
 from crystalgfn.structures.placing.prototypes import PrototypeLibrary
+from crystalgfn.structures.relaxing.potentials.references import References
 from crystalgfn.structures.relaxing.volumes import scaled
 
 KEPT = 0.1
 """Phases up to this far above the finished hull (eV/atom) are written: other phases change no value."""
 
-SETTINGS = SearchSettings(placements=12, tried=2, relaxed=1, time_limit_s=40.0)
+SETTINGS = SearchSettings(placements=12, tried=2, relaxed=1, time_limit_s=200.0)
 """How each crystal is placed and relaxed."""
 
 VOLUMES = (0.8, 1.0, 1.3, 1.7, 2.2)
 """Volumes, over the estimate, at which structures of an element are ranked; alkali metals and molecules are large."""
 
-RELAXED, BEST_PLACEMENTS = 4, 2
-"""Structures of an element that are relaxed; placements of each structure that are ranked."""
+OFTEN, BEST_PLACEMENTS = 4, 2
+"""Structures of an element that are taken from the prior; placements of each structure that are ranked."""
 
 MAX_ATOMS, MAX_OWN_ATOMS = 12, 34
 """Most atoms in the primitive cell; most in a prototype of the element itself."""
@@ -81,6 +87,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of the results so far")
+    parser.add_argument("--potential", default="chgnet", help="relaxes, and gives the energies")
+    parser.add_argument("--like", type=Path, help="table of phases whose lowest structures of each element are tried")
+    parser.add_argument("--relaxed", type=int, default=4, help="structures of an element that are relaxed")
     parser.add_argument("--candidates", type=Path, nargs="*", default=[], help="folders of relaxed crystals")
     parser.add_argument("--phases", type=Path, help="table of phases by the same potential")
     parser.add_argument("--samples", type=Path, help="samples of default")
@@ -94,13 +103,14 @@ def main() -> None:
     if options.budget > 0:
         from crystalgfn.structures.candidates.workers import Tools
 
-        bench, prior = Tools(hull="").load(SETTINGS), load("prior")
-        for name, task in tasks(bench, prior, options.samples, results):
+        bench, prior = Tools(options.potential, hull="").load(SETTINGS), load("prior")
+        like = [] if options.like is None else pq.read_table(options.like).to_pylist()
+        for name, task in tasks(bench, prior, options.samples, results, like=like, relaxed=options.relaxed):
             if time.process_time() > options.budget:
                 break
             results.add(name, bench(task))
     given = [] if options.phases is None else pq.read_table(options.phases).to_pylist()
-    write(options.output, [*given, *results.phases()])
+    write(options.output, [*given, *results.phases(References.builtin(options.potential))], options.potential)
 
 
 class Results:
@@ -121,19 +131,23 @@ class Results:
         self.rows.append(row)
         self.done.add(name)
 
-    def phases(self) -> list[dict[str, Any]]:
-        """Those of the results that became phases."""
-        return [
-            {**row, "source": "element" if ALONE in row["name"] else "sample"}
-            for row in self.rows
-            if "formation_energy_per_atom" in row
-        ]
+    def phases(self, references: References) -> list[dict[str, Any]]:
+        """Those of the results that became phases, with formation energies relative to references."""
+        found = []
+        for row in self.rows:
+            if "energy_per_atom" in row:
+                counts = {atomic_number(symbol): n for symbol, n in json.loads(row["elements"]).items()}
+                elements = sum(n * references.energies[z] for z, n in counts.items()) / sum(counts.values())
+                energy = round(row["energy_per_atom"] - elements, 5)
+                source = "element" if ALONE in row["name"] else "sample"
+                found.append({**row, "formation_energy_per_atom": energy, "source": source})
+        return found
 
 
 def phase_of(candidate: Candidate) -> dict[str, Any]:
     """Return the cells of a relaxed crystal as a phase, or why it is none."""
     row, structure = candidate.row, candidate.structure
-    energy = row.energy(CandidateTable((row,)).energy(Quantity.FORMATION))
+    energy = row.energy(CandidateTable((row,)).energy(Quantity.TOTAL))
     alone = len(row.counts or {}) == 1  # the range of volumes over the estimate is that of compounds
     if structure is None or not isfinite(energy) or not row.converged or (row.flags and not alone):
         return {"reason": row.reason or row.flags or "not converged"}
@@ -146,7 +160,7 @@ def phase_of(candidate: Candidate) -> dict[str, Any]:
     counts = {SYMBOLS[z]: n // divisor for z, n in sorted(cell.counts.items())}
     return {
         "elements": json.dumps(counts),
-        "formation_energy_per_atom": round(energy, 5),
+        "energy_per_atom": round(energy, 5),
         "spacegroup": cell.space_group,
         "protostructure": label,
     }
@@ -162,12 +176,28 @@ def collect(folder: Path, results: Results) -> None:
 
 
 def tasks(
-    bench: Bench, prior: Model, samples: Path | None, results: Results
+    bench: Bench,
+    prior: Model,
+    samples: Path | None,
+    results: Results,
+    *,
+    like: Sequence[dict[str, Any]],
+    relaxed: int,
 ) -> Iterator[tuple[str, Request | PlacedRequest]]:
-    """Yield what is to be relaxed, each with a name: elements, then systems; without what was done before."""
+    """Yield what is to be relaxed, each with a name: elements, then systems; without what was done before.
+
+    Args:
+        bench: potential and prototypes.
+        prior: the preset.
+        samples: samples of ``default``, or None for elements alone.
+        results: the results so far.
+        like: phases whose lowest structures of each element are taken; empty to rank them anew.
+        relaxed: structures of an element.
+    """
     for z in prior.space.elements:
         if not any(name.startswith(SYMBOLS[z] + ALONE) for name in results.done):
-            for number, placed in enumerate(structures_of(z, bench, prior)):
+            found = lowest_in(like, z, bench.library) if like else structures_of(z, bench, prior)
+            for number, placed in enumerate(found[:relaxed]):
                 yield f"{SYMBOLS[z]}{ALONE}{number}", placed
     if samples is None:
         return
@@ -185,7 +215,7 @@ def tasks(
 def structures_of(z: int, bench: Bench, prior: Model) -> list[PlacedRequest]:
     """Return the structures of an element that are lowest in energy before relaxing, in one placement each."""
     drawn = prior.restricted(chemsys=SYMBOLS[z], n_atoms_primitive=(1, MAX_ATOMS // 2)).sample(100, seed=0)
-    often = Counter(drawn.columns[LABEL].tolist()).most_common(RELAXED)
+    often = Counter(drawn.columns[LABEL].tolist()).most_common(OFTEN)
     own = [next(requests(drawn[[list(drawn.columns[LABEL]).index(label)]])) for label, _ in often]
     placed = [place_request(request, SETTINGS, bench.library) for request in [*elemental(z, bench.library), *own]]
     trials = [(one, placement) for one in placed for placement in one.placements[:BEST_PLACEMENTS]]
@@ -195,7 +225,18 @@ def structures_of(z: int, bench: Bench, prior: Model) -> list[PlacedRequest]:
     found: dict[float, PlacedRequest] = {}
     for i in np.argsort(energies, kind="stable"):
         found.setdefault(round(float(energies[i]), 3), replace(trials[i][0], placements=(trials[i][1],)))
-    return list(found.values())[:RELAXED]
+    return list(found.values())
+
+
+def lowest_in(phases: Sequence[dict[str, Any]], z: int, library: PrototypeLibrary) -> list[Request]:
+    """Return the elemental prototypes that a table of phases has for an element, lowest first."""
+    found: dict[str, Request] = {}
+    for request in elemental(z, library):
+        label = protostructure_label(request.space_group, [(SYMBOLS[z], letter) for _, letter in request.sites.sites])
+        found.setdefault(label, request)
+    alone = [row for row in phases if row["elements"] == json.dumps({SYMBOLS[z]: 1})]
+    lowest = sorted(alone, key=lambda row: row["formation_energy_per_atom"])
+    return [found[label] for label in dict.fromkeys(row["protostructure"] for row in lowest) if label in found]
 
 
 def elemental(z: int, library: PrototypeLibrary) -> Iterator[Request]:
@@ -238,8 +279,8 @@ def by_system(crystals: Crystals) -> dict[frozenset[str], list[tuple[int, int]]]
     return found
 
 
-def write(path: Path, phases: Sequence[dict[str, Any]]) -> None:
-    """Write the phases on the hull and a little above it, of each structure the lowest, and all elements."""
+def write(path: Path, phases: Sequence[dict[str, Any]], potential: str) -> None:
+    """Write the phases on a potential's hull and a little above it, of each structure the lowest, and all elements."""
     energies = [(json.loads(row["elements"]), row["formation_energy_per_atom"]) for row in phases]
     grounds = ground_states(energies)
     hull = Hull(energies, elements=grounds)
@@ -255,7 +296,7 @@ def write(path: Path, phases: Sequence[dict[str, Any]]) -> None:
         return len(symbols), sorted(map(atomic_number, symbols)), row["elements"], row["formation_energy_per_atom"]
 
     rows = sorted(lowest.values(), key=order)
-    write_phases(path, rows)
+    write_phases(path, rows, potential)
     print(f"{len(rows)} of {len(phases)} phases written, {len(grounds)} elements")
 
 

@@ -1,12 +1,17 @@
-"""Fit the elemental references of CHGNet: formation energy = energy - sum of fraction times reference.
+"""Fit the elemental references of a potential: formation energy = energy - sum of fraction times reference.
 
-    python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet \
-        -o src/crystalgfn/structures/relaxing/data/chgnet.json
+    python scripts/data/above_hull.py crystals.parquet --hull hull_entries.parquet -o DATA.parquet
+    python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet --work work/chgnet \
+        -o src/crystalgfn/structures/relaxing/potentials/data/chgnet.json
+    python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet --work work/7net-0 --potential 7net-0 \
+        -n 1500 --at-least 12 -o src/crystalgfn/structures/relaxing/potentials/data/7net-0.json
 
-DATA.parquet is a crystals table with formation_energy_per_atom (eV/atom, density functional theory) and
+DATA.parquet is a crystals table with formation_energy_per_atom and e_above_hull (eV/atom, density functional theory),
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional
-coordinates. Energies are computed once, in chunks that stay in the folder given by ``--work``, so that a
-second call continues. Only the references, one number for each element, and their error are written.
+coordinates. With ``--number``, crystals are drawn at random, of any size or up to ``--most-atoms``, and the errors are
+of these; ``--at-least`` adds further crystals, in random order, of elements that too few of them hold. Energies are
+computed once, in chunks that stay in the folder given by ``--work``, so that a second call continues. Only the
+references, one number for each element, and their error are written.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +32,14 @@ from crystalgfn.files.atomic import write_atomically
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
-CHUNK = 1000
+CHUNK = 100
 RIDGE = 1e-4
 ROUNDS = 30
 FLOOR = 0.01
 FOLDS = 5
+
+NEAR, OFF = 0.05, 0.1
+"""Energies above the hull (eV/atom): errors are given for crystals up to the first, and above the second."""
 
 
 def main() -> None:
@@ -42,17 +51,22 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder for the energies of this run")
     parser.add_argument("--potential", default="chgnet")
     parser.add_argument("-n", "--number", type=int, help="crystals, drawn at random; all by default")
+    parser.add_argument("--at-least", type=int, default=0, help="further crystals: so many of each element")
+    parser.add_argument(
+        "--most-atoms", type=float, default=np.inf, help="most atoms in a primitive cell; any by default"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     table = pd.read_parquet(options.data).merge(pd.read_parquet(options.structures), on="material_id")
-    table = table.sample(n=min(options.number or len(table), len(table)), random_state=options.seed)
-    table = table.reset_index(drop=True)
+    table = table[table["n_atoms_primitive"] <= options.most_atoms]
+    table, drawn = chosen(table, options.number or len(table), options.at_least, options.seed)
     energies = compute(table, load_potential(options.potential), options.work)
     labels = table["formation_energy_per_atom"].to_numpy(float)
     fractions = np.stack([composition(numbers) for numbers in table["numbers"]])
     usable = np.isfinite(energies) & np.isfinite(labels)
     fractions, target = fractions[usable], (energies - labels)[usable]
-    held_out = cross_validated(fractions, target, options.seed)
+    errors = np.abs(cross_validated(fractions, target, options.seed))[: usable[:drawn].sum()]
+    above = table["e_above_hull"].to_numpy(float)[usable][: len(errors)]
     references = fit(fractions, target)
     present = (fractions > 0).sum(axis=0)
     content = {
@@ -62,18 +76,42 @@ def main() -> None:
         "crystals": int(usable.sum()),
         "error": {
             "what": f"formation energy against DFT, {FOLDS}-fold held out, eV/atom",
-            "mae": round(float(np.abs(held_out).mean()), 4),
-            "median": round(float(np.median(np.abs(held_out))), 4),
-            "p95": round(float(np.quantile(np.abs(held_out), 0.95)), 4),
+            "crystals": len(errors),
+            "mae": rounded(errors.mean()),
+            "median": rounded(np.median(errors)),
+            "p95": rounded(np.quantile(errors, 0.95)),
+            f"mae up to {NEAR} eV/atom above the hull": rounded(errors[above <= NEAR].mean()),
+            f"mae more than {OFF} eV/atom above the hull": rounded(errors[above > OFF].mean()),
         },
-        "mae_by_source": by_source(table["source"].to_numpy(str)[usable], np.abs(held_out)),
-        "references": {SYMBOLS[z]: round(float(references[z]), 4) for z in range(1, 119) if present[z]},
+        "mae_by_source": by_source(table["source"].to_numpy(str)[usable][: len(errors)], errors),
+        "references": {SYMBOLS[z]: rounded(references[z]) for z in range(1, 119) if present[z]},
     }
     with write_atomically(options.output) as stream:
         stream.write((json.dumps(content, indent=1) + "\n").encode())
     print(json.dumps({key: value for key, value in content.items() if key != "references"}, indent=1))
     few = {SYMBOLS[z]: int(present[z]) for z in range(1, 119) if 0 < present[z] < 20}
     print(f"{len(content['references'])} elements; fewer than 20 crystals: {few}")
+
+
+def chosen(table: pd.DataFrame, number: int, least: int, seed: int) -> tuple[pd.DataFrame, int]:
+    """Return crystals drawn at random, followed by further ones of elements that they lack, and how many were drawn.
+
+    Args:
+        table: all crystals.
+        number: most crystals that are drawn.
+        least: with the further ones, so many crystals hold each element, or all crystals that hold it.
+        seed: seed of the order.
+    """
+    table = table.sample(frac=1, random_state=seed).reset_index(drop=True)
+    elements = [np.unique(numbers) for numbers in table["numbers"]]
+    count = Counter(z for held in elements[:number] for z in held.tolist())
+    further = []
+    for row, held in enumerate(elements[number:], start=number):
+        if any(count[z] < least for z in held.tolist()):
+            count.update(held.tolist())
+            further.append(row)
+    drawn = min(number, len(table))
+    return table.iloc[[*range(drawn), *further]].reset_index(drop=True), drawn
 
 
 def compute(table: pd.DataFrame, potential: Potential, work: Path) -> np.ndarray[Any, Any]:
@@ -100,7 +138,12 @@ def compute(table: pd.DataFrame, potential: Potential, work: Path) -> np.ndarray
 def by_source(sources: np.ndarray[Any, Any], errors: np.ndarray[Any, Any]) -> dict[str, float]:
     """Return the mean error (eV/atom) by family of sources, the part of a name before ``_``."""
     families = np.array([source.split("_")[0] for source in sources])
-    return {str(name): round(float(errors[families == name].mean()), 4) for name in np.unique(families)}
+    return {str(name): rounded(errors[families == name].mean()) for name in np.unique(families)}
+
+
+def rounded(energy: Any) -> float:
+    """Return an energy (eV/atom) with four decimals."""
+    return round(float(energy), 4)
 
 
 def composition(numbers: Any) -> np.ndarray[Any, Any]:

@@ -134,6 +134,11 @@ def test_energies_above_a_hull_replace_others():
     assert other.table.rows[3].hull_reason == "the hull 'one salt' has no entry with Li, Br"
 
 
+def test_a_hull_of_another_potential_is_refused():
+    with pytest.raises(DataError, match="its phases are by 7net-0, found energies by chgnet"):
+        with_hull(candidates_of(ROWS, STRUCTURES), Hull([({"K": 1, "Cl": 1}, -1.0)], potential="7net-0"))
+
+
 def test_candidates_without_formation_energies_are_refused():
     with pytest.raises(DataError, match="no formation energies to compare with the hull four salts"):
         with_hull(candidates_of([replace(ROWS[0], energies={})], STRUCTURES), HULL)

@@ -15,6 +15,8 @@ from crystalgfn.stability.facets import Facets
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import load_hull
 from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
+from crystalgfn.structures.placing.prototype_files import load_library
+from crystalgfn.structures.relaxing.potentials.references import References
 from script_files import load_script
 
 BUILTIN = load_hull("builtin")
@@ -23,7 +25,7 @@ ELEMENTS = load_config("default").constraints.elements.allowed
 
 def test_every_element_of_default_is_in_it_at_its_own_ground_state():
     assert set(ELEMENTS) <= set(BUILTIN.elements)
-    grounds = ground_states(read_phases(SHIPPED))
+    grounds = ground_states(read_phases(SHIPPED["chgnet"]))
     assert grounds.keys() == set(BUILTIN.elements)
     for symbol, energy in grounds.items():
         assert BUILTIN.energy_above_hull({symbol: 2}, energy).value == pytest.approx(0, abs=1e-9)
@@ -31,11 +33,30 @@ def test_every_element_of_default_is_in_it_at_its_own_ground_state():
     assert all(0.05 < grounds[symbol] < 0.15 for symbol in ("Si", "Al", "Fe"))
 
 
+@pytest.mark.parametrize("potential", sorted(SHIPPED))
+def test_each_potential_has_its_own_ground_states(potential):
+    hull, grounds = load_hull("builtin", potential=potential), ground_states(read_phases(SHIPPED[potential]))
+    assert set(hull.elements) == set(BUILTIN.elements) == grounds.keys()
+    assert hull.potential == potential
+    for symbol in ("Si", "Cu", "O"):
+        assert hull.energy_above_hull({symbol: 1}, 0.5).hull == pytest.approx(grounds[symbol])
+    assert load_hull("builtin").for_potential(potential) is hull
+
+
+def test_a_potential_without_phases_is_measured_from_the_estimate_alone():
+    hull = load_hull("builtin", potential="my:potential")
+    assert hull.elements == BUILTIN.elements
+    assert {hull.energy_above_hull({symbol: 1}, 0.0).value for symbol in hull.elements} == {0.0}
+    quartz = {"Si": 1, "O": 2}  # CHGNet's phases lie below the estimate here
+    assert BUILTIN.energy_above_hull(quartz, 0.0).kind is HullKind.PHASES
+    assert hull.energy_above_hull(quartz, 0.0).kind is HullKind.ESTIMATE
+
+
 def test_phases_are_plausible_and_near_the_hull_of_phases():
-    phases = read_phases(SHIPPED)
+    phases = read_phases(SHIPPED["chgnet"])
     hull = Hull(phases, elements=ground_states(phases))
     assert len(phases) > 1500
-    for (counts, energy), group in zip(phases, read_table(SHIPPED)["spacegroup"].to_pylist(), strict=True):
+    for (counts, energy), group in zip(phases, read_table(SHIPPED["chgnet"])["spacegroup"].to_pylist(), strict=True):
         assert 1 <= group <= 230
         assert -5 < energy < 0.4
         assert -1e-6 <= hull.energy_above_hull(counts, energy).value <= 0.1 + 1e-6
@@ -111,23 +132,38 @@ def test_results_that_were_cut_go_on_and_become_a_table(tmp_path):
     script = load_script("data/build_phases.py")
     salt = {"elements": '{"Na": 1, "Cl": 1}', "spacegroup": 225, "protostructure": "AB_cF8_225_a_b:Cl-Na"}
     rows = [
-        {"name": "Na alone 0", "elements": '{"Na": 1}', "formation_energy_per_atom": 0.04, "spacegroup": 229},
-        {"name": "c9 0", **salt, "formation_energy_per_atom": -2.0},
-        {"name": "c9 1", **salt, "formation_energy_per_atom": -2.05},
+        {"name": "Na alone 0", "elements": '{"Na": 1}', "energy_per_atom": -0.96, "spacegroup": 229},
+        {"name": "c9 0", **salt, "energy_per_atom": -4.0},
+        {"name": "c9 1", **salt, "energy_per_atom": -4.05},
         {"name": "c9 2", "reason": "not converged"},
-        {"name": "c9 3", **salt, "elements": '{"Na": 3, "Cl": 1}', "formation_energy_per_atom": 0.5},
+        {"name": "c9 3", **salt, "elements": '{"Na": 3, "Cl": 1}', "energy_per_atom": -1.0},
     ]
     rows = [{"protostructure": f"{row['name']}", **row} for row in rows]
     log = tmp_path / "results.jsonl"
     log.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"name": "c9')
     results = script.Results(log)
     assert results.done == {"Na alone 0", "c9 0", "c9 1", "c9 2", "c9 3"}
-    script.write(tmp_path / "phases.parquet", results.phases())
+    phases = results.phases(References({11: -1.0, 17: -3.0}, "emt"))
+    script.write(tmp_path / "phases.parquet", phases, "emt")
     table = read_table(tmp_path / "phases.parquet").to_pylist()
     assert [(row["formation_energy_per_atom"], row["source"]) for row in table] == [
         (0.04, "element"),
         (-2.05, "sample"),
     ]
+
+
+def test_the_lowest_structures_of_another_potential_are_tried_in_their_order():
+    script = load_script("data/build_phases.py")
+    labels = ["A_cF4_225_a:Cu", "A_cI2_229_a:Cu", "A_hP2_194_c:Cu", "A_cF4_225_a:Cu", "A_xx1_1_zz:Cu"]
+    energies = [0.02, 0.0, 0.01, 0.05, -1.0]
+    rows = [
+        {"elements": '{"Cu": 1}', "protostructure": label, "formation_energy_per_atom": energy}
+        for label, energy in zip(labels, energies, strict=True)
+    ]
+    rows.append({"elements": '{"Ag": 1}', "protostructure": "A_cF8_227_a:Cu", "formation_energy_per_atom": -2.0})
+    found = script.lowest_in(rows, 29, load_library("builtin"))
+    assert [request.space_group for request in found] == [229, 194, 225]
+    assert found[0].counts == {29: 2}
 
 
 def test_the_script_of_the_estimate_sorts_batches_and_calibrates():

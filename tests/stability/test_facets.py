@@ -19,7 +19,7 @@ from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
 
 PHASES = [
     (counts, energy)
-    for counts, energy in read_phases(SHIPPED)
+    for counts, energy in read_phases(SHIPPED["chgnet"])
     if set(counts) <= {"H", "Li", "C", "N", "O", "F", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Fe"}
 ]
 SHIPPED_PHASES = Hull(PHASES, elements=ground_states(PHASES))

@@ -8,6 +8,7 @@ from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.stability import load
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import HULLS, HullSource, hull_choices, load_hull
+from crystalgfn.stability.phases import write_phases
 
 
 @pytest.fixture
@@ -34,3 +35,19 @@ def test_the_command_line_lists_the_registry():
 
 def test_each_source_says_what_it_holds():
     assert all(source.about for source in HULLS.values())
+
+
+def test_a_table_of_one_potential_is_no_hull_for_another(tmp_path):
+    path = tmp_path / "mine.parquet"
+    write_phases(path, [{"elements": '{"Mg": 1, "O": 1}', "formation_energy_per_atom": -3.0}], "7net-0")
+    assert load_hull(path).potential == load_hull(path, potential="7net-0").potential == "7net-0"
+    with pytest.raises(DataError, match=r"hull 'mine.parquet': its phases are by 7net-0, found energies by chgnet"):
+        load_hull(path, potential="chgnet")
+
+
+def test_a_table_that_names_no_potential_serves_all(tmp_path):
+    path = tmp_path / "dft.csv"
+    path.write_text('elements,formation_energy_per_atom\n"{""Mg"": 1, ""O"": 1}",-3.0\n')
+    for potential in ("chgnet", "my:potential"):
+        hull = load_hull(path, potential=potential)
+        assert hull.energy_above_hull({"Mg": 1, "O": 1}, -2.5).value == pytest.approx(0.5)

@@ -6,7 +6,7 @@ import pytest
 
 from crystalgfn.errors import DataError
 from crystalgfn.stability.hull import Hull
-from crystalgfn.stability.phases import ground_states, read_phases, write_phases
+from crystalgfn.stability.phases import ground_states, read_phase_table, read_phases, write_phases
 
 ROWS = [
     {"elements": '{"Si": 1}', "formation_energy_per_atom": 0.15, "spacegroup": 194, "source": "element"},
@@ -17,7 +17,8 @@ ROWS = [
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    write_phases(tmp_path / "phases.parquet", ROWS)
+    write_phases(tmp_path / "phases.parquet", ROWS, "emt")
+    assert read_phase_table(tmp_path / "phases.parquet").potential == "emt"
     phases = read_phases(tmp_path / "phases.parquet")
     assert phases == [({"Si": 1.0}, 0.15), ({"Si": 1.0}, 0.1), ({"O": 1.0}, -0.02), ({"Si": 1.0, "O": 2.0}, -3.2)]
     assert ground_states(phases) == {"Si": 0.1, "O": -0.02}

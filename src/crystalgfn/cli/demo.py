@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crystalgfn.cli.options import Trust
-from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.stability.answer import BUILTIN
+from crystalgfn.stability.load import hull_choices
 from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import typer
 
 from crystalgfn.cli.limits import asked_limits, with_limits
 from crystalgfn.cli.options import Trust
-from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.stability.answer import BUILTIN
+from crystalgfn.stability.load import hull_choices
 from crystalgfn.terminal import console, echo
 
 app = typer.Typer()

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from crystalgfn.cli.options import Trust
-from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.stability.answer import BUILTIN
+from crystalgfn.stability.load import hull_choices
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 

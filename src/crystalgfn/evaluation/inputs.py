@@ -19,8 +19,9 @@ from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.evaluation.structures import compared, evaluate_structures
 from crystalgfn.evaluation.sun import with_hull
 from crystalgfn.files.reading import sha256
+from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.hull import Hull
-from crystalgfn.stability.load import BUILTIN, load_hull
+from crystalgfn.stability.load import load_hull
 from crystalgfn.structures.candidates.schema import INPUT, Quantity
 
 
@@ -166,11 +167,11 @@ def with_references(data: Data, references: References) -> tuple[Data, Reference
     """Compare data with references, where there are atoms: with known structures, and with the hull.
 
     Returns:
-        the data, with novelty and energies above the hull; and the references, with the hull that ships where the
-        energies were measured from it and no other hull is given.
+        the data, with novelty and energies above the hull; and the references, with the hull of the potential that
+        relaxed, which is the one that ships where the energies were measured from it and no other is given.
 
     Raises:
-        DataError: a hull, but no structures or no formation energies to compare with it.
+        DataError: a hull, but no structures or no formation energies to compare with it, or one of another potential.
     """
     candidates = data.candidates
     if candidates is None:
@@ -179,17 +180,21 @@ def with_references(data: Data, references: References) -> tuple[Data, Reference
         return data, references
     if references.known is not None:
         candidates = compared(candidates, references.known)
-    if references.hull is None:
-        shipped = candidates.table.hull == BUILTIN  # its phases are at hand for the corrections of S.U.N.
-        return replace(data, candidates=candidates), replace(references, hull=load_hull(BUILTIN) if shipped else None)
-    candidates = with_hull(candidates, references.hull)
+    formation, hull = candidates.table.formation, references.hull
+    if hull is None:
+        if candidates.table.hull == BUILTIN and formation is not None:  # for the corrections of S.U.N.
+            references = replace(references, hull=load_hull(BUILTIN, potential=formation.potential))
+        return replace(data, candidates=candidates), references
+    candidates = with_hull(candidates, hull)
+    if formation is not None:
+        references = replace(references, hull=hull.for_potential(formation.potential))
     crystals, rows = candidates.crystals()
     judged = replace(
         data,
         candidates=candidates,
         crystals=crystals,
         rows=tuple(rows),
-        provenance={**data.provenance, "evaluated with the hull": references.hull.name},
+        provenance={**data.provenance, "evaluated with the hull": hull.name},
         methods=energy_methods(crystals, candidates),
     )
     return judged, references

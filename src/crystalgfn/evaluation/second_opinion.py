@@ -1,7 +1,7 @@
 """What a second potential says of relaxed structures: S.U.N. by each and by both, and how far they agree, by class.
 
-Energies above hull are measured from one hull, so they differ by as much as formation energies do. A structure that the
-second potential was not asked about is no success by its verdict.
+The energy above hull is measured from the hull of each potential. A structure that the second potential was not asked
+about is no success by its verdict.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Verdicts:
         return cls(first, second, both)
 
     def difference(self, row: Row) -> float:
-        """Second minus first formation energy, which is the difference above hull too; NaN where one is missing."""
+        """Second minus first formation energy; NaN where one is missing."""
         one, two = (row.energy(EnergyColumn(Quantity.FORMATION, name)) for name in (self.first, self.second))
         return two - one
 
@@ -95,7 +95,7 @@ def _of_scope(
     judged = [row for row in rows if has_opinion(row, verdicts.second)]
     differences = np.array([verdicts.difference(row) for row in judged])
     differences = differences[np.isfinite(differences)]
-    by = f"{verdicts.second} minus {verdicts.first} in energy above hull, of structures relaxed by the latter (eV/atom)"
+    by = f"{verdicts.second} minus {verdicts.first} in formation energy, of structures relaxed by the latter (eV/atom)"
     numbers = {
         f"judged{suffix}": measured(len(judged), f"{what} that {verdicts.second} was asked about", n),
         f"difference{suffix}": measured(_mean(differences), f"mean of {by}", len(differences)),

@@ -43,12 +43,21 @@ NEEDS_ENERGY = "not measured: no energy above hull in the table"
 def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
     """Return the candidates with energies above this hull, from their formation energies, in place of any others.
 
+    Args:
+        candidates: candidates.
+        hull: the hull; the energies of each potential are measured from the hull for that potential.
+
     Raises:
-        DataError: no candidate has a formation energy.
+        DataError: no candidate has a formation energy, or the hull is one of another potential.
     """
     formation = candidates.table.formation
     if formation is None:
         raise DataError(f"{candidates.name}: no formation energies to compare with the hull {hull.name}")
+    hulls = {
+        c.potential: hull.for_potential(c.potential)
+        for c in candidates.table.columns
+        if c.quantity is Quantity.FORMATION
+    }
     rows = []
     for row in candidates.rows:
         if not math.isfinite(row.energy(formation)):
@@ -56,11 +65,11 @@ def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
             rows.append(replace(row, energies=others))
             continue
         counts, energy = counts_of(row, candidates), row.energy(formation)
-        by_hull = judged(row, counts, energy, potential=formation.potential, hull=hull)
-        column = EnergyColumn(Quantity.ABOVE_HULL, formation.potential, hull.name)
-        height = energy - by_hull.energy(column)  # of the hull at the composition, for energies by any potential
+        by_hull = judged(row, counts, energy, potential=formation.potential, hull=hulls[formation.potential])
         others = {
-            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): other - height
+            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): hulls[c.potential]
+            .energy_above_hull(counts, other)
+            .value
             for c, other in row.energies.items()
             if c.quantity is Quantity.FORMATION and c.potential != formation.potential
         }

@@ -14,6 +14,7 @@ from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.runs.model import Model, load
 from crystalgfn.spaces.constraints.elements import usable
 from crystalgfn.stability.load import load_hull
+from crystalgfn.structures.candidates.workers import Tools
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def first_models(plan: Plan, *, trust: bool = False) -> tuple[Model, Model]:
             f"loop: found {plan.start}, {wrong}, allowed: a model trained to prior x reward, such as default"
         )
     model = whole.restricted(**plan.limits) if plan.limits else whole
-    missing = load_hull(plan.hull).missing(usable(model.config.constraints.elements.model_dump()))
+    missing = load_hull(plan.hull, potential=Tools.potential).missing(
+        usable(model.config.constraints.elements.model_dump())
+    )
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
     return whole, model

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+BUILTIN = "builtin"
+"""Name of the hulls that ship."""
+
 
 class HullKind(StrEnum):
     """What the energy of a hull at a composition rests on."""

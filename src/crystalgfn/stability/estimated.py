@@ -21,7 +21,7 @@ class EstimatedHull(Hull):
     Pure elements rest on their phases alone. The phases are those of our own sampler, known to nobody else.
 
     Args:
-        phases, name, elements: see :class:`~crystalgfn.stability.hull.Hull`.
+        phases, name, elements, potential: see :class:`~crystalgfn.stability.hull.Hull`.
         estimate: estimate of hull energies.
     """
 
@@ -34,8 +34,9 @@ class EstimatedHull(Hull):
         *,
         name: str = "hull",
         elements: Mapping[str, float] | None = None,
+        potential: str = "",
     ) -> None:
-        super().__init__(phases, name=name, elements=elements)
+        super().__init__(phases, name=name, elements=elements, potential=potential)
         self._estimate = estimate
 
     def energy_above_hull(self, counts: Mapping[str, float], formation_energy: float) -> HullEnergy:

@@ -44,6 +44,7 @@ class Hull:
         phases: counts by symbol and formation energy (eV/atom).
         name: name for reports, such as ``"builtin"``.
         elements: energies of the pure elements (eV/atom) by symbol, above or below 0; 0 for others.
+        potential: name of the potential that the energies are by; empty for density functional theory, or unsaid.
 
     Raises:
         DataError: an unknown element, a count or an energy that is not a finite number.
@@ -53,15 +54,35 @@ class Hull:
     """Whether the phases are crystals that are known to exist or were published, so that one alike is not new."""
 
     def __init__(
-        self, phases: Iterable[Phase], *, name: str = "hull", elements: Mapping[str, float] | None = None
+        self,
+        phases: Iterable[Phase],
+        *,
+        name: str = "hull",
+        elements: Mapping[str, float] | None = None,
+        potential: str = "",
     ) -> None:
-        self.name = name
+        self.name, self.potential = name, potential
         self._elements = {atomic_number(symbol): float(energy) for symbol, energy in (elements or {}).items()}
         self._systems: dict[System, dict[Key, float]] = defaultdict(dict)
         self._given: dict[Key, list[Phase]] = defaultdict(list)
         for counts, energy in phases:
             self._add(counts, energy)
         self._columns = lru_cache(maxsize=_CACHED_SYSTEMS)(self._build)
+
+    def for_potential(self, potential: str) -> Hull:
+        """Return the hull to measure a potential's energies from: this one.
+
+        Phases of density functional theory serve every potential whose formation energies are on their scale.
+
+        Raises:
+            DataError: the phases are by another potential.
+        """
+        if self.potential and self.potential != potential:
+            raise DataError(
+                f"hull {self.name!r}: its phases are by {self.potential}, found energies by {potential}, whose errors "
+                f"are others; allowed: builtin, or a table of phases by {potential} or by density functional theory"
+            )
+        return self
 
     @property
     def elements(self) -> tuple[str, ...]:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from crystalgfn.errors import DataError, nearest
 from crystalgfn.files.trust import ask_for_network
+from crystalgfn.stability.answer import BUILTIN
 
 if TYPE_CHECKING:
     from crystalgfn.stability.hull import Hull
-
-BUILTIN = "builtin"
 
 
 @dataclass(frozen=True)
@@ -33,15 +32,25 @@ class HullSource:
     load: Callable[[str | None], Hull]
 
 
-def load_hull(source: str | Path, *, api_key: str | None = None) -> Hull:
+def load_hull(source: str | Path, *, api_key: str | None = None, potential: str = "") -> Hull:
     """Return a hull by its name in :data:`HULLS`, or the hull of a table file.
 
+    Args:
+        source: name, or file.
+        api_key: the user's key for the Materials Project.
+        potential: name of the potential whose energies are to be measured from the hull; empty where there is none:
+            then the builtin hull is that of its default potential, and a table may be by any.
+
     Raises:
-        DataError: an unknown name, an unreadable file, a missing column, no key, or mp-api is not installed.
+        DataError: an unknown name, an unreadable file, a missing column, no key, mp-api is not installed, or the
+            phases are by another potential.
         TrustError: a folder that is not trusted names the Materials Project, or a file outside the folder.
     """
-    if str(source) in HULLS:
-        return HULLS[str(source)].load(api_key)
+    hull = HULLS[str(source)].load(api_key) if str(source) in HULLS else _of_file(source)
+    return hull.for_potential(potential) if potential else hull
+
+
+def _of_file(source: str | Path) -> Hull:
     if not Path(source).suffix:
         near = nearest(str(source), HULLS)
         raise DataError(f"unknown hull {str(source)!r}{near}, allowed: {', '.join(HULLS)}, or a table (.parquet, .csv)")
@@ -62,20 +71,17 @@ def hull_of_table(path: str | Path) -> Hull:
         DataError: unreadable file, missing column, or an impossible row, by number.
     """
     from crystalgfn.stability.hull import Hull
-    from crystalgfn.stability.phases import read_phases
+    from crystalgfn.stability.phases import read_phase_table
 
     path = Path(path)
-    return Hull(read_phases(path), name=path.name)
+    table = read_phase_table(path)
+    return Hull(table.phases(), name=path.name, potential=table.potential)
 
 
 def _builtin(_: str | None) -> Hull:
-    """Return the hull that ships: our own phases by CHGNet, and a learned estimate where it lies below them."""
-    from crystalgfn.stability.estimate import LearnedEstimate
-    from crystalgfn.stability.estimated import EstimatedHull
-    from crystalgfn.stability.phases import SHIPPED, ground_states, read_phases
+    from crystalgfn.stability.builtin import builtin_hull
 
-    phases = read_phases(SHIPPED, checked=False)
-    return EstimatedHull(phases, LearnedEstimate.load(), name=BUILTIN, elements=ground_states(phases))
+    return builtin_hull()
 
 
 def _materials_project(api_key: str | None) -> Hull:
@@ -86,7 +92,7 @@ def _materials_project(api_key: str | None) -> Hull:
 
 
 HULLS: dict[str, HullSource] = {
-    BUILTIN: HullSource("phases by CHGNet and a learned estimate, 88 elements", _builtin),
+    BUILTIN: HullSource("phases by the potential and a learned estimate, 88 elements", _builtin),
     "mp": HullSource("the Materials Project, with the user's key in MP_API_KEY", _materials_project),
 }
 """Hulls by name."""

@@ -25,8 +25,11 @@ from crystalgfn.files.atomic import write_atomically
 from crystalgfn.stability.hull import Phase
 from crystalgfn.stability.plausibility import Rows, check_energies, far_below
 
-SHIPPED = Path(str(files("crystalgfn.stability") / "data" / "phases.parquet"))
-"""The phases that ship, made by ``scripts/data/build_phases.py``."""
+SHIPPED = {
+    path.stem.removeprefix("phases-"): path
+    for path in sorted(Path(str(files("crystalgfn.stability") / "data")).glob("phases-*.parquet"))
+}
+"""The phases that ship, by the potential that relaxed them; made by ``scripts/data/build_phases.py``."""
 
 COLUMNS = ("elements", "formation_energy_per_atom")
 """Columns that a table of phases needs: JSON counts, and eV/atom."""
@@ -43,13 +46,17 @@ PHASES = pa.schema(
         ("source", pa.string()),
     ]
 )
-"""Columns of the table that ships; ``source`` says what each phase came from."""
+"""Columns of the tables that ship; ``source`` says what each phase came from."""
 
 ABOUT = {
     "source": "samples of crystalgfn's presets prior and default, and prototypes (Mehl et al., "
-    "doi:10.1016/j.commatsci.2017.01.017), relaxed with CHGNet 0.3.0; scripts/data/build_phases.py",
-    "energies": "formation energies, eV/atom, relative to the elemental references of chgnet.json",
+    "doi:10.1016/j.commatsci.2017.01.017), relaxed with the potential; scripts/data/build_phases.py",
+    "energies": "formation energies, eV/atom, relative to the potential's elemental references that ship",
 }
+"""What the metadata of the tables that ship say."""
+
+POTENTIAL = b"potential"
+"""Key of the potential in the metadata of the column of formation energies."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,25 @@ class PhaseTable:
         energies: (N,) formation energies, eV/atom.
         hull: (N,) energies of the full hull at the compositions, eV/atom: the formation energy less ``e_above_hull``;
             the formation energy itself where that is missing.
+        potential: name of the potential that the energies are by; empty for density functional theory, or unsaid.
     """
 
     elements: tuple[int, ...]
     counts: NDArray[np.float64]
     energies: NDArray[np.float64]
     hull: NDArray[np.float64]
+    potential: str = ""
+
+    def phases(self) -> list[Phase]:
+        """Return the entries as phases, and the points of the full hull below them as phases of their own."""
+        # the implied point is never above the entry itself: both are kept, and the lower one makes the hull
+        lowest = np.minimum(self.hull, self.energies)
+        phases: list[Phase] = []
+        symbols = [SYMBOLS[z] for z in self.elements]
+        for row, energy, implied in zip(self.counts, self.energies.tolist(), lowest.tolist(), strict=True):
+            counts = {symbols[column]: float(row[column]) for column in np.flatnonzero(row)}
+            phases += [(counts, each) for each in sorted({energy, implied})]
+        return phases
 
 
 def read_phase_table(path: Path, *, checked: bool = True) -> PhaseTable:
@@ -115,7 +135,9 @@ def read_phase_table(path: Path, *, checked: bool = True) -> PhaseTable:
         if above_name:
             check_energies(rows, above_name, above, Energy.ABOVE_HULL)
             _check_implied(rows, above_name, energies, above)
-    return PhaseTable(elements, counts, energies, energies - np.nan_to_num(above))
+    metadata = table.schema.field(names[1]).metadata or {}
+    potential = metadata.get(POTENTIAL, b"").decode("utf-8", errors="replace")
+    return PhaseTable(elements, counts, energies, energies - np.nan_to_num(above), potential)
 
 
 def read_phases(path: Path, *, checked: bool = True) -> list[Phase]:
@@ -128,15 +150,7 @@ def read_phases(path: Path, *, checked: bool = True) -> list[Phase]:
     Raises:
         DataError: as for the table.
     """
-    table = read_phase_table(path, checked=checked)
-    # the implied point is never above the entry itself: both are kept, and the lower one makes the hull
-    lowest = np.minimum(table.hull, table.energies)
-    phases: list[Phase] = []
-    symbols = [SYMBOLS[z] for z in table.elements]
-    for row, energy, implied in zip(table.counts, table.energies.tolist(), lowest.tolist(), strict=True):
-        counts = {symbols[column]: float(row[column]) for column in np.flatnonzero(row)}
-        phases += [(counts, each) for each in sorted({energy, implied})]
-    return phases
+    return read_phase_table(path, checked=checked).phases()
 
 
 def _check_implied(rows: Rows, name: str, energies: NDArray[np.float64], above: NDArray[np.float64]) -> None:
@@ -168,11 +182,17 @@ def _column(path: Path, table: pa.Table, name: str, *, needed: bool = True) -> s
     return column
 
 
-def write_phases(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table with the columns :data:`PHASES`, atomically."""
-    table = pa.Table.from_pylist([dict(row) for row in rows], schema=PHASES)
+def write_phases(path: Path, rows: Iterable[Mapping[str, Any]], potential: str) -> None:
+    """Write a table with the columns :data:`PHASES`, and the potential of its energies in the metadata, atomically."""
+    place = PHASES.get_field_index(COLUMNS[1])
+    schema = PHASES.set(place, PHASES.field(place).with_metadata({"unit": UNIT, POTENTIAL: potential}))
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     with write_atomically(path) as stream:
-        pq.write_table(table.replace_schema_metadata({"about": json.dumps(ABOUT)}), stream, compression="zstd")
+        pq.write_table(
+            table.replace_schema_metadata({"about": json.dumps(ABOUT)}),
+            stream,
+            compression="zstd",
+        )
 
 
 def ground_states(phases: Iterable[Phase]) -> dict[str, float]:

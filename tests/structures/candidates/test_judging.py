@@ -10,10 +10,14 @@ from ase.calculators.emt import EMT
 from crystalgfn.cli import main
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError, PropertyError
+from crystalgfn.stability.hull import Hull
+from crystalgfn.stability.phases import write_phases
 from crystalgfn.structures import place
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.judging import judge
 from crystalgfn.structures.candidates.opinions import AGREES, has_opinion
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.workers import Tools
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 from crystalgfn.structures.relaxing.potentials.references import References
 from crystalgfn.structures.relaxing.potentials.registry import POTENTIALS
@@ -177,3 +181,38 @@ def test_a_process_that_dies_costs_one_opinion_and_no_structure(registered, hull
     assert lost.ok
     assert lost.row.second_opinion == "died"
     assert lost.row.energies == candidate.row.energies
+
+
+class ByPotential(Hull):
+    """A hull of copper and gold that lies 0.2 eV/atom lower for the potential ``second``."""
+
+    def for_potential(self, potential):
+        ground = -0.2 if potential == "second" else 0.0
+        return Hull([({"Cu": 1}, ground), ({"Au": 1}, ground)], elements={"Cu": ground, "Au": ground})
+
+
+def test_each_potential_is_measured_from_its_own_hull(registered, tmp_path):
+    frame = cells(made(tmp_path / "out", ByPotential(()), second_opinion="second"))
+    for name, ground in (("first", 0.0), ("second", -0.2)):
+        above, formation = (frame[f"{quantity}_{name} [eV/atom]"] for quantity in ("e_above_hull", "formation_energy"))
+        assert (above - formation)[1:3].tolist() == pytest.approx([-ground, -ground])
+
+
+def test_a_later_opinion_is_measured_from_the_builtin_hull_of_its_potential(registered, tmp_path, monkeypatch):
+    at_once = made(tmp_path / "at_once", "builtin", second_opinion="second")
+    later = made(tmp_path / "later", "builtin")
+    judge(later, "second")
+    pd.testing.assert_frame_equal(cells(later), cells(at_once))
+    gold = cells(later).iloc[2]
+    assert gold["e_above_hull_second [eV/atom]"] == pytest.approx(gold["formation_energy_second [eV/atom]"])
+
+
+def test_the_hull_of_the_first_potential_is_none_for_the_second(registered, tmp_path):
+    table = tmp_path / "first.parquet"
+    rows = [{"elements": f'{{"{symbol}": 1}}', "formation_energy_per_atom": 0.0} for symbol in ("Cu", "Au")]
+    write_phases(table, rows, "first")
+    assert cells(made(tmp_path / "out", table))["e_above_hull_first [eV/atom]"].notna().all()
+    with pytest.raises(DataError, match="its phases are by first, found energies by second"):
+        made(tmp_path / "refused", table, second_opinion="second")
+    with pytest.raises(DataError, match="its phases are by first, found energies by chgnet"):
+        Tools(hull=str(table)).load(SearchSettings())

@@ -14,8 +14,9 @@ from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
 from crystalgfn.section import Name
+from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.facets import Facets
-from crystalgfn.stability.load import BUILTIN, load_hull
+from crystalgfn.stability.load import load_hull
 
 ABOVE_HULL = Criterion(EnergyAboveHull.name, EnergyAboveHull.unit, Minimise())
 """The criterion of the term."""

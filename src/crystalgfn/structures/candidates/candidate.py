@@ -106,6 +106,7 @@ class Bench:
         library: prototypes by which atoms are placed.
         second: another potential that judges the relaxed structure; a disagreement becomes a flag.
         second_below: highest energy above hull (eV/atom) of a structure that is judged; None for any.
+        second_hull: hull of the second potential; None where it is the hull of the first.
     """
 
     settings: SearchSettings
@@ -114,6 +115,7 @@ class Bench:
     library: PrototypeLibrary | None = None
     second: Potential | None = None
     second_below: float | None = None
+    second_hull: Hull | None = None
 
     def __call__(self, task: Request | PlacedRequest | Candidate) -> Candidate:
         """Return the candidate of a crystal; what is placed or relaxed already is taken from there."""
@@ -127,7 +129,9 @@ class Bench:
         """The candidate with the second potential's opinion of its structure, if there is a potential to ask."""
         if self.second is None or candidate.structure is None:
             return candidate
-        row = with_opinion(candidate.row, candidate.structure, self.second, below=self.second_below)
+        row = with_opinion(
+            candidate.row, candidate.structure, self.second, hull=self.second_hull, below=self.second_below
+        )
         return replace(candidate, row=row)
 
     def _candidate(self, task: Request | PlacedRequest) -> Candidate:

@@ -30,7 +30,7 @@ from crystalgfn.structures.candidates.pipeline import candidates, check_workers
 from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps, requests
 from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
-from crystalgfn.structures.candidates.workers import Tools, check_second
+from crystalgfn.structures.candidates.workers import Tools, check_second, hull_of_second
 from crystalgfn.structures.export.formats import Written
 from crystalgfn.structures.placing.placements import Placement
 from crystalgfn.structures.placing.prototype_files import load_library
@@ -111,7 +111,8 @@ class Placed:
 
         Raises:
             PropertyError: a potential cannot be loaded.
-            DataError: hull or known structures cannot be read, or several workers would have to share a loaded object.
+            DataError: hull or known structures cannot be read, the hull is one of another potential, or several workers
+                would have to share a loaded object.
         """
         check_workers(workers)
         reference = Reference(compare) if isinstance(compare, str | Path) else compare
@@ -137,15 +138,18 @@ class Placed:
             second_below=second_below,
         )
         check_second(tools.potential, tools.second)
+        hull = load_hull(hull) if isinstance(hull, str | Path) else hull
+        hull = None if hull is None else hull.for_potential(tools.potential)
         bench = Bench(
             settings,
             load_potential(potential, references=references) if isinstance(potential, str) else potential,
-            load_hull(hull) if isinstance(hull, str | Path) else hull,
+            hull,
             None,  # the atoms are placed already
             load_potential(second_opinion, references=second_references)
             if isinstance(second_opinion, str)
             else second_opinion,
             second_below,
+            hull_of_second(hull, tools.potential, tools.second),
         )
         done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, bench=bench)
         asked = (placed.request for placed in self.crystals)

@@ -9,6 +9,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
+from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
 from crystalgfn.structures.candidates.opinions import has_opinion, unasked
 from crystalgfn.structures.candidates.pipeline import check_workers
@@ -51,7 +52,7 @@ def judge(
     check_second(str(before.get("potential")), second)
     tools = Tools(
         potential="",
-        hull="",
+        hull=BUILTIN if before.get("hull") == BUILTIN else "",  # other hulls are the same for every potential
         library="",
         second=second,
         second_references=None if references is None else str(references),

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.second_opinion import THRESHOLD, opinion
@@ -17,16 +18,19 @@ AGREES = f"agrees within {THRESHOLD:g} eV/atom"
 """Cell of ``second_opinion`` where the potentials agree."""
 
 
-def with_opinion(row: Row, structure: Structure, second: Potential, *, below: float | None = None) -> Row:
+def with_opinion(
+    row: Row, structure: Structure, second: Potential, *, hull: Hull | None = None, below: float | None = None
+) -> Row:
     """Return a relaxed row with the opinion of a second potential, or with the reason why it was not asked.
 
-    Added are its formation energy; its energy above the same hull, which differs from the first by as much as the
-    formation energies do; the cell ``second_opinion``; and a flag where the potentials disagree.
+    Added are its formation energy; its energy above its own hull, or above the same hull, which differs from the first
+    by as much as the formation energies do; the cell ``second_opinion``; and a flag where the potentials disagree.
 
     Args:
         row: row with the formation energy of the potential that relaxed its structure.
         structure: the structure.
         second: another potential.
+        hull: hull of the second potential, for rows with an energy above a hull of that name; None for the same hull.
         below: see :func:`unasked`.
     """
     if reason := unasked(row, second.name, below=below):
@@ -35,7 +39,11 @@ def with_opinion(row: Row, structure: Structure, second: Potential, *, below: fl
     view = opinion(second, structure, row.energy(first))
     energies = {**row.energies, EnergyColumn(Quantity.FORMATION, second.name): view.formation_energy}
     if above is not None:
-        energies[EnergyColumn(Quantity.ABOVE_HULL, second.name, above.hull)] = row.energy(above) + view.difference
+        energies[EnergyColumn(Quantity.ABOVE_HULL, second.name, above.hull)] = (
+            row.energy(above) + view.difference
+            if hull is None
+            else hull.energy_above_hull(structure.composition.get_el_amt_dict(), view.formation_energy).value
+        )
     flags = "; ".join(filter(None, (row.flags, view.reason if view.flagged else "")))
     return replace(row, energies=energies, second_opinion=view.reason or AGREES, flags=flags)
 

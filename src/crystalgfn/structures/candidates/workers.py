@@ -21,6 +21,7 @@ from typing import Any
 
 from crystalgfn.errors import PropertyError
 from crystalgfn.files.trust import safe_path
+from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.candidate import Bench, Candidate, failed
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.search import PlacedRequest
@@ -58,22 +59,39 @@ class Tools:
         """Load all tools.
 
         Raises:
-            CrystalGFNError: a potential, hull or library is missing, or one potential is to relax and to judge.
+            CrystalGFNError: a potential, hull or library is missing, one potential is to relax and to judge, or the
+                hull is one of another potential.
         """
         from crystalgfn.stability.load import load_hull
         from crystalgfn.structures.placing.prototype_files import load_library
         from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
         check_second(self.potential, self.second)
-        potential = load_potential(self.potential, references=self.references) if self.potential else None
+        hull = load_hull(self.hull, potential=self.potential) if self.hull else None
         return Bench(
             settings,
-            potential,
-            load_hull(self.hull) if self.hull and potential is not None else None,
+            load_potential(self.potential, references=self.references) if self.potential else None,
+            hull,
             load_library(self.library) if self.library else None,
             load_potential(self.second, references=self.second_references) if self.second else None,
             self.second_below,
+            hull_of_second(hull, self.potential, self.second),
         )
+
+
+def hull_of_second(hull: Hull | None, potential: str, second: str) -> Hull | None:
+    """Return the hull of a second potential; None where it is the hull of the first, or there is none.
+
+    Args:
+        hull: hull of the first potential.
+        potential: name of the first potential; empty where it has relaxed already.
+        second: name of the second potential; empty for none.
+
+    Raises:
+        DataError: the phases of the hull are by the first potential alone.
+    """
+    own = hull.for_potential(second) if hull is not None and second else None
+    return None if own is hull and potential else own
 
 
 def check_second(potential: str, second: str) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase.calculators.emt import EMT
 from pymatgen.core import Lattice, Structure
@@ -12,6 +13,7 @@ from crystalgfn.errors import DataError, PropertyError
 from crystalgfn.structures.relaxing.potentials.chgnet import CHGNetPotential
 from crystalgfn.structures.relaxing.potentials.references import References
 from crystalgfn.structures.relaxing.potentials.registry import load_potential
+from script_files import load_script
 
 COPPER = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0, 0, 0]]).get_primitive_structure()
 SALT = Structure.from_spacegroup("Pm-3m", Lattice.cubic(3.5), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
@@ -57,10 +59,24 @@ def test_formation_energy_of_salt(chgnet):
     assert found.reason == ""
 
 
-def test_shipped_references_cover_the_elements_and_say_their_error():
-    references = References.builtin("chgnet")
+@pytest.mark.parametrize("name", ["chgnet", "7net-0"])
+def test_shipped_references_cover_the_elements_and_say_their_error(name):
+    references = References.builtin(name)
+    assert references.potential == name
     assert len(references.energies) >= 88
     assert 0 < references.error < 0.05
+
+
+def test_rare_elements_are_added_to_crystals_drawn_at_random():
+    script = load_script("data/fit_references.py")
+    table = pd.DataFrame({"numbers": [[11, 17]] * 50 + [[2]] * 3 + [[10, 10]] * 9})
+    chosen, drawn = script.chosen(table, 20, 4, 0)
+    held = [set(numbers) for numbers in chosen["numbers"]]
+    assert drawn == 20
+    assert [sum(z in one for one in held) for z in (2, 10)] == [3, max(4, sum(10 in one for one in held[:20]))]
+    assert all(17 not in one for one in held[20:])
+    everything, drawn = script.chosen(table, 100, 4, 0)
+    assert len(everything) == drawn == 62
 
 
 def test_reasons_instead_of_formation_energies():

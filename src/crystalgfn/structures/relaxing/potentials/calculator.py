@@ -71,5 +71,5 @@ class CalculatorPotential:
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the formation energy (eV/atom), or the reason why there is none."""
         if self._references is None:
-            return FormationEnergy(math.nan, f"no elemental references for {self.name}: give a references file")
+            return FormationEnergy(math.nan, f"no elemental references for {self.name}: give --references FILE")
         return self._references.formation_energy(structure, energy)

@@ -1,8 +1,7 @@
 """SevenNet (Park et al., J. Chem. Theory Comput. 20, 4857 (2024), arXiv:2402.03789), whose weights are in its wheel.
 
-It gives raw DFT energies. With pymatgen's MaterialsProject2020Compatibility they are on the scale of CHGNet's energies
-and of the Materials Project's hull, so that one set of elemental references serves both potentials and energies can be
-compared.
+It gives raw DFT energies. With pymatgen's MaterialsProject2020Compatibility they are on the scale of the Materials
+Project's hull.
 """
 
 from __future__ import annotations
@@ -24,8 +23,9 @@ from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxation, Re
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MODELS = ("7net-l3i5", "7net-0")
-"""Weights in the wheel: l3i5 is the more accurate, 7net-0 about 2.5 times as fast."""
+MODELS = {"7net-l3i5": "chgnet", "7net-0": "7net-0"}
+"""Weights in the wheel, and the shipped elemental references of each; l3i5 is the more accurate, 7net-0 about twice as
+fast. Both are on CHGNet's scale, so that CHGNet's references, fitted to DFT on many more crystals, serve l3i5."""
 
 
 class SevenNetPotential:
@@ -36,7 +36,7 @@ class SevenNetPotential:
 
     Args:
         model: one of :data:`MODELS`.
-        references: elemental references; CHGNet's shipped ones by default.
+        references: elemental references; those in :data:`MODELS` by default.
 
     Raises:
         PropertyError: the model is unknown, or sevenn is not installed.
@@ -79,7 +79,7 @@ class SevenNetPotential:
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the formation energy (eV/atom) of a corrected energy (eV/atom)."""
         if self._references is None:
-            self._references = References.builtin("chgnet")
+            self._references = References.builtin(MODELS[self.name])
         return self._references.formation_energy(structure, energy)
 
 
