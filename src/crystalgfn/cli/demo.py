@@ -45,6 +45,7 @@ def demo(
     from crystalgfn.report.demo import classes_table, judged_table, verdict
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
+    from crystalgfn.structures.candidates.engines.local import LocalEngine
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
@@ -68,7 +69,7 @@ def demo(
     where, tools = output / "structures", Tools(hull=hull)
     if where.is_symlink():
         work_folder(where)
-    folder = run(table, where, tools, settings, n=None, workers=workers, resume=resume, trust=trust)
+    folder = run(table, where, tools, settings, n=None, engine=LocalEngine(workers), resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")

@@ -9,10 +9,12 @@ import typer
 
 from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
 app = typer.Typer()
+_CLUSTER = "Clusters"
 
 
 @app.command()
@@ -71,7 +73,33 @@ def structures(
     ] = 500,
     time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; 2, with ray as many as fit.", show_default=False),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", help=f"Where they run: {', '.join(ENGINES)}.", rich_help_panel=_CLUSTER),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="Of the Ray cluster: auto, HOST:PORT, or local for one that starts and ends with the command.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            "--gpus-per-worker",
+            min=0.0,
+            help="GPUs, or a fraction of one, for each process on Ray.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
     trust: Trust = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
@@ -109,7 +137,8 @@ def structures(
         time_limit_s=time_limit,
         seed=seed,
     )
-    folder = run(crystals, output, tools, settings, n=n, workers=workers, compare=compare, resume=resume, trust=trust)
+    where = load_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    folder = run(crystals, output, tools, settings, n=n, engine=where, compare=compare, resume=resume, trust=trust)
     report(folder.path, best)
 
 

@@ -41,6 +41,7 @@ from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, ROWS, STRUCTURES, draw,
 from crystalgfn.loop.learning import MODEL, learn_round
 from crystalgfn.loop.log import prior_in_space, row_of
 from crystalgfn.loop.plan import Plan, energy_model, first_models
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.table import TABLE
@@ -123,7 +124,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> None:
             where / STRUCTURES,
             Tools(hull=plan.hull),
             SearchSettings(seed=plan.seed),
-            workers=workers,
+            engine=LocalEngine(workers),
             compare=plan.compare or None,
             resume=work_folder(where / STRUCTURES).is_dir(),
         )

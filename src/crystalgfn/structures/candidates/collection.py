@@ -22,9 +22,10 @@ from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.columns import column, names
 from crystalgfn.structures.candidates.display import page, text
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.matching import match_structures
-from crystalgfn.structures.candidates.pipeline import candidates, check_workers, manifest
+from crystalgfn.structures.candidates.pipeline import candidates, manifest
 from crystalgfn.structures.candidates.requests import SearchSettings, requests
 from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
@@ -109,7 +110,7 @@ class Placed:
             PropertyError: a potential cannot be loaded.
             DataError: hull or known structures cannot be read, or several workers would have to share a loaded object.
         """
-        check_workers(workers)
+        engine = LocalEngine(workers)
         reference = Reference(compare) if isinstance(compare, str | Path) else compare
         settings = replace(
             self.settings,
@@ -144,7 +145,7 @@ class Placed:
             else second_opinion,
             second_below,
         )
-        done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, bench=bench)
+        done = candidates(self.crystals, tools, settings, total=len(self), engine=engine, bench=bench)
         settings_used = manifest((placed.request for placed in self.crystals), len(self), tools, settings)
         return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), settings_used, reference)
 

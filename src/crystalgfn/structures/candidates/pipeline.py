@@ -8,14 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from crystalgfn.errors import DataError
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.engines.engine import Engine
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.requests import Request, SearchSettings, digest
 from crystalgfn.structures.candidates.sources import read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
+
+POOL = LocalEngine()
+"""Two processes on this machine."""
 
 
 def run(
@@ -25,7 +29,7 @@ def run(
     settings: SearchSettings,
     *,
     n: int | None = None,
-    workers: int = 2,
+    engine: Engine = POOL,
     compare: str | Path | None = None,
     resume: bool = False,
     seconds: float | None = None,
@@ -39,7 +43,7 @@ def run(
         tools: potential, hull and prototypes.
         settings: settings of the search for the structure of each crystal.
         n: number of rows to work on, from the first; None for all.
-        workers: processes. Their number changes nothing but the time.
+        engine: where the work is done; it changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
@@ -49,7 +53,6 @@ def run(
         CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
             other bad row never raises.
     """
-    check_workers(workers)
     reference = Reference(compare) if compare is not None else None
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, n)
@@ -57,7 +60,7 @@ def run(
     folder = RunFolder(output, about, resume=resume, trust=trust)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)
-    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench):
+    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), engine=engine, bench=bench):
         folder.write(candidate)
     folder.finish(reference)
     return folder
@@ -69,9 +72,9 @@ def candidates(
     settings: SearchSettings,
     *,
     total: int,
+    engine: Engine,
     bench: Bench,
     done: int = 0,
-    workers: int = 1,
 ) -> Iterator[Candidate]:
     """Yield the candidates of crystals, in the order in which they are finished.
 
@@ -80,13 +83,13 @@ def candidates(
         tools: tools that each process loads.
         settings: settings of the search.
         total: number of crystals, for the progress bar.
+        engine: where the work is done.
         bench: the loaded tools of this process.
         done: number of crystals that an earlier run finished.
-        workers: number of processes.
     """
     with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
         bar.advance(done)
-        for candidate in work(tasks, tools, settings, workers=workers, bench=bench):
+        for candidate in work(tasks, tools, settings, engine=engine, bench=bench):
             yield candidate
             bar.advance()
 
@@ -94,16 +97,6 @@ def candidates(
 def manifest(tasks: Iterable[Request], n: int, tools: Tools, settings: SearchSettings) -> dict[str, Any]:
     """Return crystals, tools and settings of a run as JSON values; a run goes on only if none of them has changed."""
     return {"table": digest(tasks), "n": n, **asdict(tools), **asdict(settings)}
-
-
-def check_workers(workers: int) -> None:
-    """Refuse fewer than one process.
-
-    Raises:
-        DataError: ``workers`` is below 1.
-    """
-    if workers < 1:
-        raise DataError(f"workers: found {workers}, allowed: 1 or more")
 
 
 def _remaining(tasks: Iterable[Request], done: set[int], seconds: float | None) -> Iterator[Request]:
