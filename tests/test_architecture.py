@@ -17,6 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = (
     "errors",
+    "interruption",
     "terminal",
     "progress",
     "section",

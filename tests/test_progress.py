@@ -1,4 +1,4 @@
-"""Progress bars: on a terminal after two seconds, silence elsewhere."""
+"""Progress bars: on a terminal after two seconds, a line a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -45,13 +45,35 @@ def test_long_work_on_a_terminal_shows_rate(clock, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("stream", "seconds"), [(Terminal(), 1.9), (io.StringIO(), 60.0)], ids=["short", "no terminal"]
+    ("stream", "seconds"), [(Terminal(), 1.9), (io.StringIO(), 59.0)], ids=["short", "no terminal"]
 )
 def test_silence(stream, seconds, clock, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", stream)
     run(clock, seconds)
     assert stream.getvalue() == ""
     assert capsys.readouterr().out == ""
+
+
+def test_a_log_gets_a_line_a_minute(clock, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    with progress_bar(100, "relaxing", "crystals", done=40) as bar:
+        for _ in range(30):  # six a minute; what an earlier run did says nothing of the speed
+            clock[0] += 10.0
+            bar.advance()
+    assert log.getvalue().splitlines() == [
+        f"relaxing: {40 + 6 * minute} of 100 crystals, 6.0 a minute, 0:{10 - minute:02d}:00 left"
+        for minute in range(1, 6)
+    ]
+
+
+def test_a_log_of_unknown_length_says_no_time_left(clock, monkeypatch):
+    log = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", log)
+    with progress_bar(None, "reading", "rows") as bar:
+        clock[0] += 60.0
+        bar.advance(120)
+    assert log.getvalue() == "reading: 120 rows, 120.0 a minute\n"
 
 
 def test_track_yields_everything_and_closes_after_an_error(clock, monkeypatch):

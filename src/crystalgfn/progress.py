@@ -1,5 +1,5 @@
-"""Progress bars with rate and time left: on a terminal and in notebooks, for work longer than two seconds; silence
-elsewhere.
+"""Progress bars with rate and time left: on a terminal and in notebooks, for work longer than two seconds; elsewhere,
+as in the log of a cluster, a line a minute.
 """
 
 from __future__ import annotations
@@ -8,14 +8,18 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crystalgfn.terminal import console
+from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
+
+LINE_S = 60.0
+"""Seconds between two lines in a file or a pipe."""
 
 DELAY_S = 2.0
 """Seconds of work before a bar appears."""
@@ -55,17 +59,18 @@ class NotebookLine:
 
 
 class ProgressBar:
-    """A bar on stderr, or a line under the cell of a notebook; see :func:`progress_bar`.
+    """A bar on stderr, or a line under the cell of a notebook, or lines in a file; see :func:`progress_bar`.
 
-    It appears once the work has taken :data:`DELAY_S` seconds.
+    It appears once the work has taken :data:`DELAY_S` seconds, lines every :data:`LINE_S` seconds.
     """
 
-    def __init__(self, total: int | None, description: str, unit: str) -> None:
-        self.completed = 0
+    def __init__(self, total: int | None, description: str, unit: str, done: int = 0) -> None:
+        self.completed = done
+        self._before = done
         self._total = total
         self._description = description
         self._unit = unit
-        self._start = time.monotonic()
+        self._start = self._last_line = time.monotonic()
         self._visible = sys.stderr.isatty()
         self._display: tuple[Progress, TaskID] | None = None
         self._line = None if self._visible or not in_notebook() else NotebookLine()
@@ -73,19 +78,17 @@ class ProgressBar:
     def advance(self, n: int = 1) -> None:
         """Report that ``n`` more units are done."""
         self.completed += n
-        if not self._visible and self._line is None:
-            return
-        elapsed = time.monotonic() - self._start
+        now = time.monotonic()
+        elapsed = now - self._start
         if self._line is not None:
             if elapsed >= DELAY_S:
                 self._line.show(self._sentence(elapsed))
-            return
-        if self._display is None and elapsed >= DELAY_S:
-            self._display = self._open()
-        if self._display is not None:
-            progress, task = self._display
-            rate = f"{self.completed / max(elapsed, 1e-9):,.0f} {self._unit}/s"
-            progress.update(task, completed=self.completed, rate=rate)
+        elif not self._visible:
+            if now - self._last_line >= LINE_S:
+                self._last_line = now
+                echo(self._log_line(elapsed), err=True)
+        else:
+            self._draw(elapsed)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -96,9 +99,29 @@ class ProgressBar:
             elapsed = time.monotonic() - self._start
             self._line.show(f"{self._description}: {self.completed:,} {self._unit} in {elapsed:.0f} s", now=True)
 
+    def _draw(self, elapsed: float) -> None:
+        if self._display is None and elapsed >= DELAY_S:
+            self._display = self._open()
+        if self._display is not None:
+            progress, task = self._display
+            progress.update(task, completed=self.completed, rate=f"{self._rate(elapsed):,.0f} {self._unit}/s")
+
+    def _rate(self, elapsed: float) -> float:
+        """Units a second since the bar was made."""
+        return (self.completed - self._before) / max(elapsed, 1e-9)
+
+    def _log_line(self, elapsed: float) -> str:
+        """What is done, as a line of a log."""
+        rate = self._rate(elapsed)
+        speed = f"{60 * rate:,.1f} a minute"
+        if not self._total:
+            return f"{self._description}: {self.completed:,} {self._unit}, {speed}"
+        left = timedelta(seconds=round((self._total - self.completed) / rate)) if rate else "unknown time"
+        return f"{self._description}: {self.completed:,} of {self._total:,} {self._unit}, {speed}, {left} left"
+
     def _sentence(self, elapsed: float) -> str:
-        """What is done, as a line of text."""
-        rate = self.completed / max(elapsed, 1e-9)
+        """What is done, as a line under a cell."""
+        rate = self._rate(elapsed)
         done = f"{self._description}: {self.completed:,}"
         if not self._total:
             return f"{done} {self._unit}, {rate:,.1f}/s"
@@ -120,14 +143,14 @@ class ProgressBar:
             console=console(stderr=True),
             transient=True,
         )
-        task = progress.add_task(self._description, total=self._total, rate="")
+        task = progress.add_task(self._description, total=self._total, completed=self._before, rate="")
         progress.start()
         return progress, task
 
 
 @contextmanager
-def progress_bar(total: int | None, description: str, unit: str = "it") -> Iterator[ProgressBar]:
-    """Show progress through ``total`` units (``None``: unknown) while the block runs.
+def progress_bar(total: int | None, description: str, unit: str = "it", *, done: int = 0) -> Iterator[ProgressBar]:
+    """Show progress through ``total`` units (``None``: unknown), ``done`` of them earlier, while the block runs.
 
     Example::
 
@@ -135,7 +158,7 @@ def progress_bar(total: int | None, description: str, unit: str = "it") -> Itera
             for batch in batches:
                 bar.advance(len(batch))
     """
-    bar = ProgressBar(total, description, unit)
+    bar = ProgressBar(total, description, unit, done)
     try:
         yield bar
     finally:

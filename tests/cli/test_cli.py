@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import typer
@@ -15,15 +18,24 @@ from crystalgfn.cli import info
 from crystalgfn.errors import DataError
 
 
-def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Let ``crystalgfn info`` end in an error."""
+def doing(monkeypatch: pytest.MonkeyPatch, work: Callable[[], None]) -> None:
+    """Let ``crystalgfn info`` do something else."""
     app = typer.Typer()
 
     @app.command()
     def info_() -> None:
-        raise error
+        work()
 
     monkeypatch.setattr(info, "app", app)
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let ``crystalgfn info`` end in an error."""
+
+    def work() -> None:
+        raise error
+
+    doing(monkeypatch, work)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +59,13 @@ def test_errors_are_one_line(error, code, said, call, monkeypatch):
 
 def test_interruption_has_its_own_code(call, monkeypatch):
     raising(monkeypatch, KeyboardInterrupt())
+    code, _, err = call("info")
+    assert code == 130
+    assert "Traceback" not in err
+
+
+def test_termination_is_an_interruption(call, monkeypatch):
+    doing(monkeypatch, lambda: os.kill(os.getpid(), signal.SIGTERM))
     code, _, err = call("info")
     assert code == 130
     assert "Traceback" not in err

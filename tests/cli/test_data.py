@@ -23,7 +23,7 @@ def test_import_errors_are_one_line(tmp_path, call, monkeypatch):
         (["csv", str(tmp_path / "y.csv"), "-o", good], "no such file (nearest: 'x.csv')"),
         (["csv", str(tmp_path / "pickle.csv"), "-o", good], "pickle.csv: "),
         (["csv", str(tmp_path), "-o", good], "unknown kind of table"),
-        (["mp", "-o", good], "set MP_API_KEY or give --api-key"),
+        (["mp", "-o", good], "set MP_API_KEY in the environment"),
     ):
         code, out, err = call("data", "import", *args)
         assert code == 2, args

@@ -89,7 +89,7 @@ def test_a_material_that_is_gone_is_a_failure_of_its_own(tmp_path):
 
 
 def test_materials_project_without_key_client_or_answer(monkeypatch):
-    with pytest.raises(DataError, match="set MP_API_KEY or give --api-key"):
+    with pytest.raises(DataError, match="set MP_API_KEY in the environment"):
         MaterialsProject()
     silent = SimpleNamespace(materials=SimpleNamespace(summary=SimpleNamespace(search=lambda **_: 1 / 0)))
     with pytest.raises(DataError, match=r"did not answer \(ZeroDivisionError"):

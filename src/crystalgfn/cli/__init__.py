@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 from crystalgfn import __version__
 from crystalgfn.cli.command import strict
 from crystalgfn.errors import CrystalGFNError
+from crystalgfn.interruption import terminable
 from crystalgfn.terminal import echo, one_line
 
 VERBS = {
@@ -105,14 +106,16 @@ def run() -> NoReturn:
 
 
 def main(args: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 after success, 2 for an error that the user can correct, 130 for Ctrl-C.
+    """Run the command line and exit: 0 after success, 2 for an error that the user can correct, 130 for Ctrl-C
+    and SIGTERM.
 
     Args:
         args: arguments after the program's name; by default the arguments of the process.
     """
     command = typer.main.get_command(app)
     try:
-        command.main(args=None if args is None else list(args), prog_name="crystalgfn")
+        with terminable():
+            command.main(args=None if args is None else list(args), prog_name="crystalgfn")
     except CrystalGFNError as error:
         _fail(str(error), EXIT_ERROR)
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ MOST = 1_000_000_000
 
 LARGEST = {**dict.fromkeys(SEEDS, 2**63 - 1), "workers": 1_024, "threads": 1_024}
 """Largest values of options that have others, by the name of the option."""
+
+
+ARGUMENTS = "crystalgfn.arguments"
+"""Where the context of a command keeps its arguments as they were given."""
 
 
 class Command(TyperCommand):
@@ -42,6 +47,7 @@ class Command(TyperCommand):
         for parameter in order:
             if given.get(parameter.name) == "" or "" in _several(given.get(parameter.name)):
                 raise ConfigError(f"{_shown(parameter)}: found '', allowed: a value")
+        ctx.meta[ARGUMENTS] = tuple(args)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -55,6 +61,12 @@ class Command(TyperCommand):
             if name in ctx.params:
                 ctx.params[name] = _value(ctx.params[name], parameter)
         return super().invoke(ctx)
+
+
+def resuming(ctx: typer.Context) -> str:
+    """The command line of a command, as a shell takes it, with ``--resume``."""
+    given = [each for each in ctx.meta[ARGUMENTS] if each != "--resume"]
+    return shlex.join([*ctx.command_path.split(), *given, "--resume"])
 
 
 def strict(app: typer.Typer) -> typer.Typer:

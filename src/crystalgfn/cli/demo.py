@@ -69,7 +69,7 @@ def demo(
     where, tools = output / "structures", Tools(hull=hull)
     if where.is_symlink():
         work_folder(where)
-    folder = run(table, where, tools, settings, n=None, engine=LocalEngine(workers), resume=resume, trust=trust)
+    folder = run(table, where, tools, settings, engine=LocalEngine(workers), resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")

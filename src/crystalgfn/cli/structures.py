@@ -19,9 +19,25 @@ _CLUSTER = "Clusters"
 
 @app.command()
 def structures(
+    ctx: typer.Context,
     crystals: Annotated[Path, typer.Argument(help="A crystals table, .parquet or .csv.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write.", show_default=False)],
-    n: Annotated[int, typer.Option("-n", min=1, help="Rows to work on, from the first.")] = 100,
+    n: Annotated[
+        int, typer.Option("-n", min=1, help="Rows to work on, from the first; with --order-by the best so many.")
+    ] = 100,
+    order_by: Annotated[
+        str | None,
+        typer.Option(
+            "--order-by",
+            metavar="COLUMN[:desc]",
+            help="Rank the rows by a column of numbers before -n of them are taken: lowest first, with :desc highest "
+            "first, as reward:desc or e_above_hull.",
+            show_default=False,
+        ),
+    ] = None,
+    one_per_formula: Annotated[
+        bool, typer.Option("--one-per-formula", help="Take only the first row of each reduced formula, in this order.")
+    ] = False,
     placements: Annotated[
         int,
         typer.Option(
@@ -67,10 +83,24 @@ def structures(
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", min=0, help="Most steps with the symmetry kept.")] = 100,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps",
+            min=0,
+            help="Most steps of each phase of relaxation, with the symmetry kept and without; by default 100 and 500.",
+            show_default=False,
+        ),
+    ] = None,
     free_steps: Annotated[
-        int, typer.Option("--free-steps", min=0, help="Most steps without symmetry after that; 0 for none.")
-    ] = 500,
+        int | None,
+        typer.Option(
+            "--free-steps",
+            min=0,
+            help="For experts: most steps without symmetry, where --steps is not to say it; 0 for none.",
+            show_default=False,
+        ),
+    ] = None,
     time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
     workers: Annotated[
@@ -100,7 +130,7 @@ def structures(
             rich_help_panel=_CLUSTER,
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run, also to a greater -n.")] = False,
     trust: Trust = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
 ) -> None:
@@ -108,10 +138,13 @@ def structures(
 
     Rows with a text in the column wyckoff have their atoms placed on these sites, and on no others.
     """
+    from crystalgfn.cli.command import resuming
     from crystalgfn.cli.models import is_model
     from crystalgfn.errors import DataError
+    from crystalgfn.structures.candidates.manifest import MANIFEST
     from crystalgfn.structures.candidates.pipeline import run
-    from crystalgfn.structures.candidates.requests import SearchSettings
+    from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps
+    from crystalgfn.structures.candidates.sources import Choice
     from crystalgfn.structures.candidates.workers import Tools
 
     if is_model(crystals):
@@ -132,13 +165,28 @@ def structures(
         placements=placements,
         tried=tried,
         relaxed=relaxed,
-        steps=steps,
-        free_steps=free_steps,
         time_limit_s=time_limit,
         seed=seed,
+        **phase_steps(steps, free_steps),
     )
     where = load_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
-    folder = run(crystals, output, tools, settings, n=n, engine=where, compare=compare, resume=resume, trust=trust)
+    choice = Choice(n, order_by, one_per_formula)
+    try:
+        folder = run(
+            crystals,
+            output,
+            tools,
+            settings,
+            choice=choice,
+            engine=where,
+            compare=compare,
+            resume=resume,
+            trust=trust,
+        )
+    except KeyboardInterrupt:
+        if (output / MANIFEST).is_file():
+            echo(f"interrupted; what is done is in {output}; go on with: {resuming(ctx)}", err=True)
+        raise
     report(folder.path, best)
 
 
@@ -146,14 +194,14 @@ def report(folder: Path, best: int) -> None:
     """Print the best candidates of a folder, and the number of candidates by status."""
     from collections import Counter
 
-    from crystalgfn.report.candidates import candidates_table, resting_on
+    from crystalgfn.report.candidates import candidates_table, headline, resting_on
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 
     candidates = CandidateTable.read(folder / TABLE)
     table = candidates_table(candidates, best) if best else None
     if table is not None:
         console().print(table)
-    if resting := resting_on(candidates):
-        echo(resting)
+    for line in filter(None, (headline(candidates), resting_on(candidates))):
+        echo(line)
     counts = Counter(row.status for row in candidates.rows)
     echo(f"{', '.join(f'{n} {status}' for status, n in sorted(counts.items()))}; written to {folder}")

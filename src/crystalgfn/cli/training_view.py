@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crystalgfn.config import Config
 from crystalgfn.crystallography.elements import atomic_number
 from crystalgfn.gflownet.trainer import Progress
-from crystalgfn.progress import DELAY_S
+from crystalgfn.progress import DELAY_S, LINE_S
 from crystalgfn.rewards.terms.term import Criterion
 from crystalgfn.runs.build import build_reward
 from crystalgfn.terminal import console, echo, plain
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 REDRAW_S = 0.5
 """Seconds between two updates of the display on a terminal."""
-
-LINE_S = 60.0
-"""Seconds between two lines in a file or a pipe."""
 
 
 class TrainingView:

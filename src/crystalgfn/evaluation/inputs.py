@@ -47,6 +47,14 @@ class Data:
     methods: dict[str, str] = field(default_factory=dict)
     constraints: dict[str, Any] | None = None
 
+    @property
+    def doubts(self) -> list[str]:
+        """(B,) why each crystal is doubtful; empty where it is not."""
+        if self.candidates is None:
+            return [""] * len(self.crystals)
+        flags = {row.row: row.flags or "" for row in self.candidates.rows}
+        return [flags[row] for row in self.rows]
+
 
 @dataclass(frozen=True)
 class References:

@@ -31,7 +31,7 @@ from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.duplicates import Formula
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
-from crystalgfn.structures.candidates.tally import THRESHOLDS, tally
+from crystalgfn.structures.candidates.tally import THRESHOLDS, near_hull, tally
 from crystalgfn.structures.quiet import quiet
 
 MATCHER = "pymatgen StructureMatcher, default tolerances"
@@ -159,10 +159,13 @@ def _energies(candidates: Candidates, summary: Mapping[str, float]) -> Numbers:
     why = f"; most often: {reasons[0][0]}" if column and reasons else ""
     on_phases = table.resting_on().get(HullKind.PHASES, 0)
     others = n - len(without) - on_phases
+    near = {threshold: near_hull(table, threshold)[0] for threshold in THRESHOLDS}
+    sure = f"crystals without flags, with {above} of at most"
     rests = f"candidates whose hull energy rests on phases; that of the other {others} is an estimate"
     return {
         "e_above_hull": measured(summary["e_above_hull"], f"median {above}, eV/atom", n - len(without)),
         "resting_on_phases": measured(on_phases, rests, n - len(without)),
+        **{f"n_unflagged_{t:g}": measured(k if column else None, f"{sure} {t:g} eV/atom", n) for t, k in near.items()},
         "without_energy": measured(len(without), f"crystals without an energy above hull, counted as failures{why}", n),
     }
 

@@ -42,9 +42,9 @@ from crystalgfn.loop.learning import MODEL, learn_round
 from crystalgfn.loop.log import prior_in_space, row_of
 from crystalgfn.loop.plan import Plan, energy_model, first_models
 from crystalgfn.structures.candidates.engines.local import LocalEngine
+from crystalgfn.structures.candidates.folder import is_finished
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
-from crystalgfn.structures.candidates.table import TABLE
 from crystalgfn.structures.candidates.workers import Tools
 
 MANIFEST, LOG, LABELS = LOOP, "rounds.csv", "labels.parquet"
@@ -118,7 +118,7 @@ def loop(
 
 
 def _relax(plan: Plan, where: Path, workers: int) -> None:
-    if not (where / STRUCTURES / TABLE).is_file():
+    if not is_finished(where / STRUCTURES):
         run(
             where / CANDIDATES,
             where / STRUCTURES,

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.tally import near_hull
 from crystalgfn.structures.sanity import FAR_BELOW_HULL, check_above_hull
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
+NEAR = 0.1
+"""Energy above hull (eV/atom) up to which a headline counts a candidate as near the hull."""
+
+
 def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
-    """Return the ``n`` candidates of lowest energy above hull, one of each duplicate group; None without energies.
+    """Return the ``n`` best candidates, one of each duplicate group; None without energies.
 
     Args:
         candidates: the whole table.
@@ -28,8 +33,8 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
     if formation is None:
         return None
     table = Table(
-        title=f"The best {min(n, len(best))} of {len(candidates)} crystals: "
-        f"energies by {formation.potential}, above the {ranked.hull or 'no'} hull\n"
+        title=f"The best {min(n, len(best))} of {len(candidates)} crystals by {candidates.ranked_by}, "
+        f"doubtful ones last: energies by {formation.potential}, above the {ranked.hull or 'no'} hull\n"
         "(phases that it lacks would put them higher; an estimate errs to both sides)",
         title_justify="left",
         box=None,
@@ -57,6 +62,25 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
         table.caption = "* doubtful: see the column 'flags' of structures.csv; CIF files begin with the row"
         table.caption_justify = "left"
     return table
+
+
+def headline(candidates: CandidateTable) -> str:
+    """Return how many candidates lie on the hull and near it, in a line; empty where no hull judged any candidate.
+
+    Doubtful candidates, which carry flags, do not count; how many there would be with them stands beside.
+    """
+    if candidates.above_hull is None:
+        return ""
+    n, parts = len(candidates), []
+    for place, threshold in (("on the hull", 0.0), (f"within {NEAR:g} eV/atom of it", NEAR)):
+        sure, all_of_them = near_hull(candidates, threshold)
+        parts.append(f"{place} {sure} of {n}" + doubtful_too(sure, all_of_them))
+    return ", ".join(parts)
+
+
+def doubtful_too(sure: int, all_of_them: int) -> str:
+    """Return what a number without doubtful candidates would be with them; empty where it is the same."""
+    return f" ({all_of_them} with doubtful ones)" if all_of_them != sure else ""
 
 
 def resting_on(candidates: CandidateTable) -> str:

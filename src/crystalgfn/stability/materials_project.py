@@ -22,7 +22,7 @@ class MaterialsProjectHull(Hull):
     """A hull whose chemical systems come from the Materials Project, each fetched once.
 
     Args:
-        api_key: the user's key; the environment's ``MP_API_KEY`` by default.
+        api_key: the user's key; see :func:`open_client`.
         client: an open ``mp_api.client.MPRester``; by default one is opened with the key.
 
     Raises:
@@ -31,7 +31,7 @@ class MaterialsProjectHull(Hull):
 
     def __init__(self, *, api_key: str | None = None, client: Any = None) -> None:
         super().__init__((), name="mp")
-        self._client = client if client is not None else open_client(api_key or os.environ.get("MP_API_KEY"))
+        self._client = client if client is not None else open_client(api_key)
         self._fetched: set[System] = set()
 
     def missing(self, symbols: Iterable[str]) -> list[str]:
@@ -67,11 +67,21 @@ class MaterialsProjectHull(Hull):
 def open_client(api_key: str | None) -> Any:
     """Return mp-api's client.
 
+    Args:
+        api_key: the user's key; by default ``MP_API_KEY`` of the environment, else ``PMG_MAPI_KEY`` of pymatgen's
+            configuration file.
+
     Raises:
         DataError: no key, mp-api is not installed, or the Materials Project refuses.
     """
+    from pymatgen.core import SETTINGS
+
+    api_key = api_key or os.environ.get("MP_API_KEY") or SETTINGS.get("PMG_MAPI_KEY")
     if not api_key:
-        raise DataError("no key for the Materials Project: set MP_API_KEY or give --api-key")
+        raise DataError(
+            "no key for the Materials Project: set MP_API_KEY in the environment, or PMG_MAPI_KEY in pymatgen's "
+            "configuration file (pmg config --add PMG_MAPI_KEY KEY); you get one at materialsproject.org/api"
+        )
     try:
         from mp_api.client import MPRester
     except ImportError:

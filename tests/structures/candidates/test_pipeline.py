@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +18,29 @@ from crystalgfn.cli import main
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.structures import place
-from crystalgfn.structures.candidates.folder import RunFolder
+from crystalgfn.structures.candidates import pipeline
+from crystalgfn.structures.candidates.folder import RunFolder, is_finished
+from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.workers import Tools
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 
 pytest.importorskip("chgnet")
 
 HELPERS = Path(__file__).parents[2] / "helpers"
-QUICK = ["--starts", "3", "--relaxed", "1", "--steps", "15", "--hull", "builtin", "--library", "none"]
+QUICK = [
+    "--starts",
+    "3",
+    "--relaxed",
+    "1",
+    "--steps",
+    "15",
+    "--free-steps",
+    "500",
+    "--hull",
+    "builtin",
+    "--library",
+    "none",
+]
 
 
 def cubic(elements, rows):
@@ -278,7 +295,7 @@ def same_files(one, other):
 
 def test_python_writes_what_the_command_writes(salts, finished, tmp_path):
     placed = place(Crystals.from_file(salts), seed=0, placements=3, library=None)
-    structures = placed.relax("chgnet", relaxed=1, steps=15)
+    structures = placed.relax("chgnet", relaxed=1, steps=15, free_steps=500)
     names = same_files(structures.write(tmp_path / "out"), finished[0])
     assert {"manifest.json", "all.extxyz", "structures.parquet", "structures.csv", "parts/00000000.json"} <= set(names)
     written = pd.read_parquet(tmp_path / "out" / "structures.parquet")
@@ -296,7 +313,9 @@ def test_loaded_tools_are_not_shared_among_processes(salts):
 
 
 def test_in_python():
-    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax("chgnet", relaxed=1, steps=15)
+    structures = place(cubic(*SALTS)[[0]], seed=0, placements=3, library=None).relax(
+        "chgnet", relaxed=1, steps=15, free_steps=500
+    )
     assert structures[0].structure.composition.reduced_formula == "MgO"
     assert structures[0].atoms.get_chemical_formula() == "MgO"
     assert [candidate.row.row for candidate in structures.best()] == [structures[0].row.row]
@@ -331,3 +350,119 @@ def test_a_folder_without_results_is_refused(tmp_path, capsys):
         main(["data", "from-structures", str(tmp_path), "-o", str(tmp_path / "rows.parquet")])
     assert ended.value.code == 2
     assert "no folder of candidates" in capsys.readouterr().err
+
+
+SLOW = r"""
+import os, time
+from pathlib import Path
+from ase.calculators.lj import LennardJones
+
+class Slow(LennardJones):
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        if 3 in atoms.numbers:
+            Path(f"begun-{os.getpid()}").touch()
+            time.sleep(600)
+        super().calculate(atoms, properties, system_changes)
+
+def make():
+    return Slow(sigma=1.9, epsilon=0.5, rc=8.0)
+"""
+
+
+def test_sigterm_keeps_what_is_done_and_says_how_to_go_on(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    elements, (magnesia, lithium, _) = SALTS
+    cubic(elements, [magnesia, lithium, lithium]).to_parquet(tmp_path / "rows.parquet")
+    options = ("--relax", "slow:make", "--starts", 1, "--steps", 1, "--hull", "none", "--library", "none")
+    process = subprocess.Popen(
+        command("structures", "rows.parquet", "-o", "out put", "--workers", 2, *options),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])},
+    )
+    deadline = time.monotonic() + 300
+    first = tmp_path / "out put" / "parts" / "00000000.json"
+    while not (len(list(tmp_path.glob("begun-*"))) == 2 and first.exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [int(path.name.removeprefix("begun-")) for path in tmp_path.glob("begun-*")]
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "crystalgfn structures rows.parquet -o 'out put' --workers 2 --relax slow:make" in said
+    assert said.strip().splitlines()[0].endswith("--library none --resume")
+    assert "Traceback" not in said
+    assert len(workers) == 2
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    rows = pd.read_parquet(tmp_path / "out put" / "structures.parquet")
+    assert rows["row"].tolist() == [0]
+    assert "match_group" not in rows
+    with pytest.raises(DataError, match="not finished"):
+        RunFolder.existing(tmp_path / "out put")
+
+
+def test_tables_grow_during_the_run(salts, tmp_path, monkeypatch):
+    seen = []
+    write = RunFolder.write_meanwhile
+
+    def writing(folder):
+        write(folder)
+        seen.append(pd.read_parquet(folder.path / "structures.parquet"))
+        assert not is_finished(folder.path)
+
+    monkeypatch.setattr(RunFolder, "write_meanwhile", writing)
+    monkeypatch.setattr(pipeline, "TABLES_S", 0.0)
+    monkeypatch.setattr(pipeline, "TABLES_SHARE", 1e9)
+    tools = Tools(potential="", hull="", library="")
+    folder = pipeline.run(salts, tmp_path / "out", tools, SearchSettings(placements=1), workers=1)
+    assert [list(rows["row"]) for rows in seen] == [[0], [0, 1], [0, 1, 2]]
+    assert all("match_group" not in rows for rows in seen)
+    assert results(folder.path)["match_group"].tolist() == [0, 1, 2]
+    assert is_finished(folder.path)
+
+
+def test_writing_takes_a_small_share_of_the_time(monkeypatch):
+    now, written = [0.0], []
+    monkeypatch.setattr(pipeline.time, "monotonic", lambda: now[0])
+
+    class Folder:
+        def write(self, candidate):
+            now[0] += 20.0
+
+        def write_meanwhile(self):
+            written.append(now[0])
+            now[0] += 10.0
+
+    pipeline._keep(range(60), Folder())
+    assert written[0] == 60.0  # then every 200 s: a writing takes 10 s, which may be 5 % of the time
+    assert [round(b - a) for a, b in pairwise(written)] == [210] * (len(written) - 1)
+    assert len(written) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], (100, 500)),
+        (["--steps", "7"], (7, 7)),
+        (["--free-steps", "0"], (100, 0)),
+        (["--steps", "7", "--free-steps", "9"], (7, 9)),
+    ],
+)
+def test_one_option_for_the_steps_of_both_phases(salts, tmp_path, given, wanted):
+    with pytest.raises(SystemExit):
+        main(["structures", str(salts), "-o", str(tmp_path / "out"), "-n", "1", "--relax", "none", *given])
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (manifest["steps"], manifest["free_steps"]) == wanted
+
+
+def test_the_best_rows_by_a_column(salts, tmp_path):
+    crystals = Crystals.from_file(salts).with_columns(**{"band_gap [eV]": [1.0, 3.0, 2.0]})
+    crystals.to_parquet(tmp_path / "rows.parquet")
+    arguments = ["structures", str(tmp_path / "rows.parquet"), "-o", str(tmp_path / "out"), "--relax", "none"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "-n", "2", "--order-by", "band_gap:desc"])
+    assert ended.value.code == 0
+    assert results(tmp_path / "out")["input band_gap [eV]"].tolist() == [3.0, 2.0]
+    assert results(tmp_path / "out")["row"].tolist() == [1, 2]
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["order_by"] == "band_gap:desc"

@@ -10,8 +10,8 @@ from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import sites_text
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates.requests import digest, requests
-from crystalgfn.structures.candidates.sources import read_requests
+from crystalgfn.structures.candidates.requests import digests, requests
+from crystalgfn.structures.candidates.sources import Choice, read_requests
 
 SALT = [["Mg", "a", 4], ["O", "b", 4]]
 
@@ -40,7 +40,7 @@ def test_tables_without_sites_have_none():
     bare = Crystals(crystals.elements, crystals.space_group, crystals.counts, crystals.lattice)
     for table in (bare, bare.with_columns(wyckoff=np.array([np.nan]))):
         assert next(requests(table)).sites is None
-    assert digest(requests(bare)) != digest(requests(crystals))
+    assert digests(requests(bare)) != digests(requests(crystals))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_wrong_sites_name_their_row(tmp_path, text, message):
     crystals.to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(DataError, match=r"rows.parquet: row 3, column 'wyckoff': "):
         list(read_requests(tmp_path / "rows.parquet"))
-    assert len(list(read_requests(tmp_path / "rows.parquet", 2))) == 2
+    assert len(list(read_requests(tmp_path / "rows.parquet", Choice(2)))) == 2
 
 
 def test_a_column_of_numbers_holds_no_sites():

@@ -54,7 +54,7 @@ def report(
     summary = summarised(data, references, smact=smact)
     if not len(data.crystals):
         raise DataError(f"{data.name}: no crystal that could be read, allowed: 1 or more")
-    series = [Series(data.name, data.crystals, data.methods)]
+    series = [Series(data.name, data.crystals, data.methods, data.doubts)]
     if references.crystals is not None:
         series.append(Series(references.name, references.crystals))
     if baseline is not None:
@@ -150,7 +150,9 @@ def _lead(data: Data, summary: Mapping[str, Any]) -> str:
         potential = data.provenance.get("potential")
         how = f"relaxed with {potential}" if potential else "as their files give them"
         of = f"shares are of all {len(data.candidates):,} handed in"
-        return f"{len(data.crystals):,} structures {how}, best first; {of}."
+        by = data.candidates.table.ranked_by
+        order = f"best first by {by}, doubtful ones (*) last" if by else "in their order"
+        return f"{len(data.crystals):,} structures {how}, {order}; {of}."
     energy = next(iter(data.methods.values()), None)
     source = f" Energies: {energy}." if energy else ""
     return f"{len(data.crystals):,} crystals: space group, composition and cell; no atoms are placed yet.{source}"

@@ -153,7 +153,7 @@ def _scatter(
         "name": series.name,
         "x": rounded(left, 4),
         "y": rounded(right, 4),
-        "text": [f"{f} ({g})" for f, g in zip(chosen.formulas, chosen.space_group.tolist(), strict=True)],
+        "text": series.labels(rows.tolist()),
         "marker": {"size": 6, "opacity": 0.7},
         "hovertemplate": "%{text}<br>%{x}, %{y} eV/atom<extra></extra>",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,10 @@ from crystalgfn.crystals.crystal import Crystals
 Floats = NDArray[np.float64]
 
 BINS = 60
+"""Most bins of a histogram."""
+
+FEWEST_BINS = 8
+
 POINTS = 1_500
 """Most points in a scatter plot: more points hide each other, and a page should open at once."""
 
@@ -34,11 +38,19 @@ class Series:
         name: name in legends.
         crystals: B crystals.
         methods: source of the numbers, by column of energies.
+        doubts: (B,) why each crystal is doubtful, or empty text; nothing where none is.
     """
 
     name: str
     crystals: Crystals
     methods: Mapping[str, str] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
+
+    def labels(self, rows: Iterable[int]) -> list[str]:
+        """Return what stands beside the points of crystals: formula, space group, and doubts."""
+        formulas, groups = self.crystals.formulas, self.crystals.space_group.tolist()
+        doubts = self.doubts or [""] * len(self.crystals)
+        return [f"{formulas[i]} ({groups[i]})" + (f", doubtful: {doubts[i]}" if doubts[i] else "") for i in rows]
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,7 @@ def histogram(
     if integers:
         edges = np.arange(np.floor(low) - 0.5, np.ceil(high) + 1.0)
     else:
-        edges = np.linspace(low, high, BINS + 1)
+        edges = np.linspace(low, high, bins(max(len(numbers) for _, numbers in finite)) + 1)
     centres = (edges[:-1] + edges[1:]) / 2
     traces, words, outside = [], [], 0.0
     for name, numbers in finite:
@@ -162,6 +174,11 @@ def histogram(
     beyond = f" Up to {100 * outside:.1f} % lie outside the axis." if outside > 0.0005 else ""
     alt = f"Distribution of {label}. {'; '.join(words)}."
     return Figure(key, title, caption + beyond, alt, traces, layout, small=small)
+
+
+def bins(n: int) -> int:
+    """Return the number of bins for n numbers: their square root, so that few numbers are no comb."""
+    return int(np.clip(np.ceil(np.sqrt(n)), FEWEST_BINS, BINS))
 
 
 def spread(samples: Sequence[Floats], most: float | None = None) -> tuple[float, float]:

@@ -67,15 +67,23 @@ def _structure_tiles(summary: Summary) -> list[tuple[str, str, str]]:
         near = stability["stable_0.1"]["method"].removeprefix("share: ").split(" energy")[0]
         judged = stability["e_above_hull"]["n"]
         only = "" if judged == n else f"; {judged:,} of {n:,} could be judged"
-        out.append(
-            ("Within 0.1 eV/atom of the hull", percent(value(summary, "stability.stable_0.1")), f"by {near}{only}")
-        )
-        out.append(("On the hull", percent(value(summary, "stability.stable_0")), f"by {near}, not DFT"))
-    if (sun := value(summary, "stability.sun_0.1")) is not None:
+        out.append(_near_hull(summary, "Within 0.1 eV/atom of the hull", "0.1", f"by {near}{only}"))
+        out.append(_near_hull(summary, "On the hull", "0", f"by {near}, not DFT"))
+    if (sun := value(summary, "stability.sun_flagged_excluded_0.1")) is not None:
+        with_doubts = percent(value(summary, "stability.sun_0.1"))
         strict = value(summary, "stability.sun_unknown_formula_only_0.1")
         rest = "" if strict is None else f"; {percent(strict)} of unknown formulas"
-        out.append(("S.U.N. at 0.1 eV/atom", percent(sun), f"stable, unique, novel; of all handed in{rest}"))
+        out.append(
+            ("S.U.N. at 0.1 eV/atom", percent(sun), f"stable, unique, novel; {with_doubts} with doubtful ones{rest}")
+        )
     return out
+
+
+def _near_hull(summary: Summary, label: str, threshold: str, note: str) -> tuple[str, str, str]:
+    """Return the tile of candidates without doubts up to an energy above hull, with doubtful ones beside."""
+    n, sure = value(summary, "outcome.submitted"), value(summary, f"stability.n_unflagged_{threshold}")
+    all_of_them = round((value(summary, f"stability.stable_{threshold}") or 0) * (n or 0))
+    return label, f"{sure:,} of {n:,}", f"{note}; {all_of_them:,} with doubtful ones"
 
 
 def numbers(summaries: Mapping[str, Summary]) -> str:

@@ -66,22 +66,23 @@ def table(data: Data) -> dict[str, Any]:
 
 
 def ranking(data: Data) -> np.ndarray:
-    """Return the positions of the crystals, best first: by energy above hull, else formation energy, else log reward.
+    """Return the positions of the crystals, best first.
 
-    Doubtful candidates come last.
+    Structures are ranked as on a terminal (:meth:`.CandidateTable.score`), doubtful ones last; crystals by energy above
+    hull, else formation energy, else log reward.
     """
     crystals = data.crystals
     by = hull_column(Series("", crystals)) or find_energy(crystals)
-    if by is not None:
+    if data.candidates is not None and data.candidates.table.ranked_by:
+        scores = {row.row: data.candidates.table.score(row) for row in data.candidates.rows}
+        values = np.array([scores[row] for row in data.rows], dtype=float)
+    elif by is not None:
         values = energies(crystals, by)
     elif "log_reward" in crystals.columns:
         values = -crystals.numbers("log_reward")
     else:
         values = np.arange(len(crystals), dtype=float)
-    doubtful = np.zeros(len(crystals), dtype=bool)
-    if data.candidates is not None:
-        flags = {row.row: bool(row.flags) for row in data.candidates.rows}
-        doubtful = np.array([flags.get(row, False) for row in data.rows], dtype=bool)
+    doubtful = np.array([bool(doubt) for doubt in data.doubts], dtype=bool)
     return np.lexsort((np.arange(len(values)), np.where(np.isfinite(values), values, np.inf), doubtful))
 
 

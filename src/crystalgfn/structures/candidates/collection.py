@@ -24,9 +24,10 @@ from crystalgfn.structures.candidates.display import page, text
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
+from crystalgfn.structures.candidates.manifest import manifest
 from crystalgfn.structures.candidates.matching import match_structures
-from crystalgfn.structures.candidates.pipeline import candidates, manifest
-from crystalgfn.structures.candidates.requests import SearchSettings, requests
+from crystalgfn.structures.candidates.pipeline import candidates
+from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps, requests
 from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.workers import Tools, check_second
@@ -83,8 +84,8 @@ class Placed:
         compare: str | Path | Reference | None = None,
         tried: int = 8,
         relaxed: int = 2,
-        steps: int = 100,
-        free_steps: int = 500,
+        steps: int | None = None,
+        free_steps: int | None = None,
         time_limit_s: float = 300.0,
         workers: int = 1,
     ) -> Structures:
@@ -102,7 +103,8 @@ class Placed:
             compare: known structures, for novelty: a table with material_id, numbers, cell and fractional.
             tried: placements of each crystal to relax for a few steps.
             relaxed: placements of each crystal to relax to the end, those of lowest energy so far.
-            steps, free_steps: most steps with the symmetry kept, and without.
+            steps: most steps with the symmetry kept, and again without; by default 100 and 500.
+            free_steps: most steps without symmetry where they are not to be ``steps``; 0 for none.
             time_limit_s: wall seconds for each relaxation.
             workers: processes; several need everything by name. Their number changes nothing but the time.
 
@@ -116,9 +118,8 @@ class Placed:
             self.settings,
             tried=tried,
             relaxed=relaxed,
-            steps=steps,
-            free_steps=free_steps,
             time_limit_s=time_limit_s,
+            **phase_steps(steps, free_steps),
         )
         if potential is None:
             hull = second_opinion = None
@@ -146,7 +147,9 @@ class Placed:
             second_below,
         )
         done = candidates(self.crystals, tools, settings, total=len(self), engine=engine, bench=bench)
-        settings_used = manifest((placed.request for placed in self.crystals), len(self), tools, settings)
+        asked = (placed.request for placed in self.crystals)
+        known = reference.path if reference is not None else None
+        settings_used = manifest(asked, len(self), tools, settings, compare=known)
         return Structures(tuple(sorted(done, key=lambda candidate: candidate.row.row)), settings_used, reference)
 
 
@@ -220,9 +223,10 @@ class Structures:
         return CandidateTable(tuple(matches[row.row].fill(row) if row.row in matches else row for row in rows))
 
     def best(self, n: int | None = None) -> Structures:
-        """Return the relaxed candidates by energy above hull, else formation energy, lowest first.
+        """Return the relaxed candidates, best first, one of each group of duplicates; doubtful ones come last.
 
-        Of each group of duplicates one is returned; doubtful candidates come last.
+        They are ranked by the reward that was asked for where the crystals have a column ``log_reward`` or ``reward``,
+        else by energy above hull, else by formation energy.
 
         Args:
             n: most candidates to return; None for all.

@@ -103,11 +103,11 @@ class Reference:
     def __init__(self, path: str | Path, *, tolerances: Tolerances | None = None) -> None:
         from crystalgfn.crystals.tables.files import read_table
 
-        self._path = Path(path)
-        table = read_table(self._path)
+        self.path = Path(path)
+        table = read_table(self.path)
         missing = [name for name in COLUMNS if name not in table.column_names]
         if missing:
-            raise DataError(f"{self._path.name}: no column {missing[0]!r}, allowed: {', '.join(COLUMNS)}")
+            raise DataError(f"{self.path.name}: no column {missing[0]!r}, allowed: {', '.join(COLUMNS)}")
         self._table = table.select(COLUMNS).combine_chunks()
         self._rows: dict[Formula, list[int]] = defaultdict(list)
         lists = self._table["numbers"].combine_chunks()
@@ -115,7 +115,7 @@ class Reference:
             values = lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64)
             ends = np.cumsum(lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False))
         except (AttributeError, TypeError, ValueError):
-            raise DataError(f"{self._path.name}: column 'numbers', allowed: lists of atomic numbers") from None
+            raise DataError(f"{self.path.name}: column 'numbers', allowed: lists of atomic numbers") from None
         start = 0
         for row, end in enumerate(ends.tolist()):
             self._rows[reduced_formula(values[start:end])].append(row)
@@ -152,7 +152,7 @@ class Reference:
                 matrix, positions = np.reshape(cell, (3, 3)), np.reshape(fractional, (-1, 3))
                 out.append((str(name), Structure(matrix, [SYMBOLS[z] for z in numbers], positions)))
             except (ValueError, TypeError, IndexError) as error:
-                raise DataError(f"{self._path.name}: row {row}: not a structure ({error})") from None
+                raise DataError(f"{self.path.name}: row {row}: not a structure ({error})") from None
         return out
 
 

@@ -3,7 +3,8 @@
 DIR/manifest.json          crystals, tools and settings of the run; it cannot go on with others
 DIR/parts/00000012.json    the candidate of row 12, written whole or not at all
 DIR/cif/00000012_MgO_225.cif
-DIR/structures.parquet, structures.csv, all.extxyz     a row, and a frame, for each candidate; written at the end
+DIR/structures.parquet, structures.csv     a row for each candidate; written now and then, and at the end
+DIR/all.extxyz             a frame for each structure; written last, so that a folder with it is finished
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from crystalgfn.files.reading import read_json
 from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.manifest import MANIFEST
 from crystalgfn.structures.candidates.matching import match_structures
 from crystalgfn.structures.candidates.parts import Part, PlainPoint, PlainStructure
 from crystalgfn.structures.candidates.schema import INPUT, UNIT, EnergyColumn, Row
@@ -29,7 +31,7 @@ from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_
 from crystalgfn.structures.export.formats import FORMATS, Exported
 from crystalgfn.structures.quiet import quiet
 
-PARTS, MANIFEST = "parts", "manifest.json"
+PARTS, LAST = "parts", "all.extxyz"
 
 _PART = re.compile(r"[0-9]{8,18}\.json")
 
@@ -153,6 +155,12 @@ class RunFolder:
         matches = match_structures(formulas, self._structure, reference)
         self._finish(lambda row: matches[row.row].fill(row) if row.row in matches else row)
 
+    def write_meanwhile(self) -> None:
+        """Write the tables of the candidates so far, if any, without duplicates and novelty: the run goes on."""
+        (self.path / LAST).unlink(missing_ok=True)
+        if self.done():
+            write_tables(self.path, self.rows)
+
     def rewrite(self) -> None:
         """Write these files again after rows have changed, with the duplicates and the novelty that the table holds.
 
@@ -170,10 +178,10 @@ class RunFolder:
 
     def _finish(self, fill: Callable[[Row], Row]) -> None:
         """Write the files about all candidates; ``fill`` adds the cells that compare a row with others."""
+        write_tables(self.path, lambda: map(fill, self.rows()))
         for name, form in FORMATS.items():
             if form.together and form.in_folders:
                 self.export(name, self.path / f"all.{name}")
-        write_tables(self.path, lambda: map(fill, self.rows()))
 
     def export(self, name: str, path: Path) -> int:
         """Write all structures into one file, atomically, and return their number.
@@ -215,9 +223,14 @@ def read_manifest(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
             manifest = read_json(path / MANIFEST, dict[str, Any])
     except DataError as error:
         raise DataError(f"{path}: no folder of crystalgfn structures ({error})") from None
-    if not (path / TABLE).is_file():
-        raise DataError(f"{path}: not finished, allowed: a folder with {TABLE}; go on with its run (--resume) first")
+    if not is_finished(path):
+        raise DataError(f"{path}: not finished, allowed: a folder with {LAST}; go on with its run (--resume) first")
     return manifest
+
+
+def is_finished(path: Path) -> bool:
+    """Whether the folder of a run holds what is written at its end."""
+    return (path / TABLE).is_file() and (path / LAST).is_file()
 
 
 def _row(part: Part) -> Row:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
@@ -14,12 +13,19 @@ from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.engines.engine import Engine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
-from crystalgfn.structures.candidates.requests import Request, SearchSettings, digest
-from crystalgfn.structures.candidates.sources import read_requests
+from crystalgfn.structures.candidates.manifest import manifest, may_change, read_earlier
+from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
 
 POOL = LocalEngine()
 """Two processes on this machine."""
+
+TABLES_S = 60.0
+"""Seconds between two writings of the tables during a run."""
+
+TABLES_SHARE = 0.05
+"""Largest share of a run's time that these writings take."""
 
 
 def run(
@@ -28,7 +34,7 @@ def run(
     tools: Tools,
     settings: SearchSettings,
     *,
-    n: int | None = None,
+    choice: Choice | None = None,
     engine: Engine = POOL,
     compare: str | Path | None = None,
     resume: bool = False,
@@ -42,7 +48,7 @@ def run(
         output: folder to write.
         tools: potential, hull and prototypes.
         settings: settings of the search for the structure of each crystal.
-        n: number of rows to work on, from the first; None for all.
+        choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
         engine: where the work is done; it changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
@@ -55,15 +61,34 @@ def run(
     """
     reference = Reference(compare) if compare is not None else None
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
-    rows = read_requests(table, n)
-    about = manifest(rows, len(rows), tools, settings)  # reads every row, so that wrong sites show before the first
-    folder = RunFolder(output, about, resume=resume, trust=trust)
+    rows = read_requests(table, choice)
+    before = read_earlier(output, trust=trust) if resume else {}
+    # reads every row, so that wrong sites show before the first
+    about = manifest(rows, len(rows), tools, settings, choice=choice, compare=compare, before=before)
+    folder = RunFolder(output, about, resume=resume, may_change=may_change(before, about), trust=trust)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)
-    for candidate in candidates(tasks, tools, settings, total=len(rows), done=len(done), engine=engine, bench=bench):
-        folder.write(candidate)
-    folder.finish(reference)
+    found = candidates(tasks, tools, settings, total=len(rows), done=len(done), engine=engine, bench=bench)
+    try:
+        with closing(found):  # its processes end before the tables are written
+            _keep(found, folder)
+        folder.finish(reference)
+    except KeyboardInterrupt:
+        folder.write_meanwhile()
+        raise
     return folder
+
+
+def _keep(found: Iterable[Candidate], folder: RunFolder) -> None:
+    """Write each candidate, and the tables so far every minute, or more seldom where that takes long."""
+    due = time.monotonic() + TABLES_S
+    for candidate in found:
+        folder.write(candidate)
+        start = time.monotonic()
+        if start >= due:
+            folder.write_meanwhile()
+            end = time.monotonic()
+            due = end + max(TABLES_S, (end - start) / TABLES_SHARE)
 
 
 def candidates(
@@ -75,7 +100,7 @@ def candidates(
     engine: Engine,
     bench: Bench,
     done: int = 0,
-) -> Iterator[Candidate]:
+) -> Generator[Candidate, None, None]:
     """Yield the candidates of crystals, in the order in which they are finished.
 
     Args:
@@ -87,16 +112,12 @@ def candidates(
         bench: the loaded tools of this process.
         done: number of crystals that an earlier run finished.
     """
-    with progress_bar(total, "placing and relaxing" if tools.potential else "placing", "crystals") as bar:
-        bar.advance(done)
-        for candidate in work(tasks, tools, settings, engine=engine, bench=bench):
+    what = "placing and relaxing" if tools.potential else "placing"
+    found = work(tasks, tools, settings, engine=engine, bench=bench)
+    with progress_bar(total, what, "crystals", done=done) as bar, closing(found):
+        for candidate in found:
             yield candidate
             bar.advance()
-
-
-def manifest(tasks: Iterable[Request], n: int, tools: Tools, settings: SearchSettings) -> dict[str, Any]:
-    """Return crystals, tools and settings of a run as JSON values; a run goes on only if none of them has changed."""
-    return {"table": digest(tasks), "n": n, **asdict(tools), **asdict(settings)}
 
 
 def _remaining(tasks: Iterable[Request], done: set[int], seconds: float | None) -> Iterator[Request]:

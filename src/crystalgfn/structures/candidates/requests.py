@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -39,6 +39,17 @@ class SearchSettings:
     seed: int = 0
 
 
+def phase_steps(steps: int | None, free_steps: int | None) -> dict[str, int]:
+    """Return the most steps of both phases of relaxation as keys of :class:`SearchSettings`.
+
+    Args:
+        steps: most steps of each phase; None for the default of each.
+        free_steps: most steps without symmetry where they are not to be ``steps``; 0 for none.
+    """
+    both = {} if steps is None else {"steps": steps, "free_steps": steps}
+    return both if free_steps is None else both | {"free_steps": free_steps}
+
+
 @dataclass(frozen=True)
 class Request:
     """One row of a crystals table.
@@ -64,43 +75,44 @@ class Request:
     failure: str = ""
 
 
-def requests(crystals: Crystals, *, first: int = 0, source: str = "crystals") -> Iterator[Request]:
+def requests(crystals: Crystals, *, rows: Sequence[int] | None = None, source: str = "crystals") -> Iterator[Request]:
     """Yield the rows of a batch of crystals.
 
     Args:
         crystals: B crystals. Sites are read from the text column ``wyckoff``
             (:mod:`crystalgfn.crystals.sites`), where it exists and a row has a text in it.
-        first: number of the first row.
+        rows: number of each row, from 0; by default its position.
         source: name of the table, for messages.
 
     Raises:
         DataError: sites that contradict the space group or the counts of their row, or cannot be read.
     """
+    rows = range(len(crystals)) if rows is None else rows
     symbols = list(crystals.elements)
     formulas, groups = crystals.formulas, crystals.space_group.tolist()
     counts, lattices = crystals.counts.tolist(), crystals.lattice.tolist()
     numeric = {name: values for name, values in crystals.columns.items() if values.dtype.kind == "f"}
-    texts = _texts_of_sites(crystals, first, source)
+    texts = _texts_of_sites(crystals, rows, source)
     for i in range(len(crystals)):
         held = {z: n for z, n in zip(symbols, counts[i], strict=True) if n}
         yield Request(
-            row=first + i,
+            row=rows[i],
             formula=formulas[i],
             space_group=groups[i],
             counts=held,
             lattice=tuple(lattices[i]),
-            sites=_sites(texts[i], groups[i], held, row=first + i, source=source),
+            sites=_sites(texts[i], groups[i], held, row=rows[i], source=source),
             inputs={name: float(values[i]) for name, values in numeric.items()},
         )
 
 
-def _texts_of_sites(crystals: Crystals, first: int, source: str) -> list[str | None]:
+def _texts_of_sites(crystals: Crystals, rows: Sequence[int], source: str) -> list[str | None]:
     """Cells (B,) of the column of sites; None where there is none."""
     values = crystals.columns.get(COLUMN)
     if values is None or (values.dtype.kind == "f" and np.isnan(values).all()):
         return [None] * len(crystals)
     if values.dtype != object:
-        refuse(source, first, COLUMN, values.tolist()[0], "text, or an empty cell")
+        refuse(source, rows[0], COLUMN, values.tolist()[0], "text, or an empty cell")
     return list(values)
 
 
@@ -115,9 +127,20 @@ def _sites(text: str | None, space_group: int, counts: dict[int, int], *, row: i
     return assignment
 
 
-def digest(tasks: Iterable[Request]) -> str:
-    """Return the SHA-256 of crystals, which is the same for a table in any format and for crystals in memory."""
+def digests(tasks: Iterable[Request], first: int = 0) -> tuple[str, str]:
+    """Return the SHA-256 of crystals, which is the same for a table in any format and for crystals in memory.
+
+    Args:
+        tasks: crystals, in order.
+        first: number of crystals.
+
+    Returns:
+        the digest of all crystals, and that of the first so many, which ``tasks`` of these alone would have.
+    """
     sha = hashlib.sha256()
-    for request in tasks:
+    before = sha.hexdigest()
+    for number, request in enumerate(tasks, 1):
         sha.update(json.dumps(asdict(request), sort_keys=True).encode())
-    return sha.hexdigest()
+        if number == first:
+            before = sha.hexdigest()
+    return sha.hexdigest(), before

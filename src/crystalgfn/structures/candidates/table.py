@@ -22,6 +22,9 @@ from crystalgfn.structures.candidates.schema import EnergyColumn, Header, Quanti
 TABLE, CSV_TABLE = "structures.parquet", "structures.csv"
 """Files of a table of candidates in the folder of a run."""
 
+REWARDS = ("log_reward", "reward")
+"""Columns of the crystals table that say how well a crystal does what was asked for; the highest is the best."""
+
 REQUIRED = ("row", "formula", "status")
 
 CHUNK = 5_000
@@ -70,12 +73,12 @@ class CandidateTable:
             None,
         )
 
-    @property
+    @cached_property
     def above_hull(self) -> EnergyColumn | None:
         """The column of energies above hull; None where no candidate has one."""
         return self.energy(Quantity.ABOVE_HULL)
 
-    @property
+    @cached_property
     def formation(self) -> EnergyColumn | None:
         """The column of formation energies; None where no candidate has one."""
         return self.energy(Quantity.FORMATION)
@@ -92,19 +95,42 @@ class CandidateTable:
         """
         return dict(sorted(Counter(row.hull_kind for row in self.rows if row.hull_kind).items(), reverse=True))
 
+    @cached_property
+    def _reward(self) -> str | None:
+        """The reward that was asked for, where the crystals table had it."""
+        return next((name for name in REWARDS if any(math.isfinite(_input(row, name)) for row in self.rows)), None)
+
+    @property
+    def ranked_by(self) -> str:
+        """What candidates are ranked by, in words; empty where there is nothing."""
+        if self._reward is not None:
+            return self._reward.replace("_", " ")
+        return "energy above hull" if self.above_hull else "formation energy" if self.formation else ""
+
+    def score(self, row: Row) -> float:
+        """Return the number that a row is ranked by, lowest first; NaN where there is none.
+
+        It is the negative reward that was asked for where the crystals table had one (:data:`REWARDS`), else the energy
+        above hull, else the formation energy, eV/atom.
+        """
+        if self._reward is not None:
+            return -_input(row, self._reward)
+        return row.energy(self.above_hull or self.formation)
+
     def ranked(self) -> list[Row]:
-        """Return the relaxed rows by energy above hull, else formation energy, lowest first and doubtful ones last.
+        """Return the relaxed rows, best first by :meth:`score`, and doubtful ones last.
 
         Of each group of duplicates the best row is returned.
         """
-        column = self.above_hull or self.formation
-        if column is None:
-            return []
-        relaxed = [row for row in self.rows if row.status is Status.RELAXED and math.isfinite(row.energy(column))]
+        relaxed = [row for row in self.rows if row.status is Status.RELAXED and not math.isnan(self.score(row))]
         best: dict[int, Row] = {}
-        for row in sorted(relaxed, key=lambda row: (bool(row.flags), row.energy(column), row.row)):
+        for row in sorted(relaxed, key=lambda row: (bool(row.flags), self.score(row), row.row)):
             best.setdefault(row.row if row.match_group is None else row.match_group, row)
         return list(best.values())
+
+
+def _input(row: Row, name: str) -> float:
+    return row.inputs.get(name, math.nan)
 
 
 def write_tables(folder: Path, rows: Callable[[], Iterable[Row]]) -> None:

@@ -75,6 +75,12 @@ def succeeded(row: Row, column: EnergyColumn | None, threshold: float, *, lowest
     return near and row.match_group == row.row and row.novel is not False
 
 
+def near_hull(table: CandidateTable, threshold: float) -> tuple[int, int]:
+    """Return the number of candidates up to an energy (eV/atom) above hull: of those without doubts, and of all."""
+    near = [row for row in table.rows if row.status is Status.RELAXED and row.energy(table.above_hull) <= threshold]
+    return sum(not row.flags for row in near), len(near)
+
+
 def _median(values: Iterable[float | None]) -> float:
     finite = [value for value in values if value is not None and math.isfinite(value)]
     return float(np.median(finite)) if finite else math.nan

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,7 +74,7 @@ def check_second(potential: str, second: str) -> None:
 
 def work(
     tasks: Iterable[Task], tools: Tools, settings: SearchSettings, *, engine: Engine, bench: Bench
-) -> Iterator[Candidate]:
+) -> Generator[Candidate, None, None]:
     """Yield a candidate for every crystal, in the order in which they are finished.
 
     Results depend neither on the engine, nor on the number of its processes, nor on the order.
@@ -85,5 +86,6 @@ def work(
         engine: where the work is done.
         bench: the loaded tools of this process.
     """
-    for task, result in engine.map(tasks, partial(tools.load, settings), bench):
-        yield failed(task, result.reason) if isinstance(result, Death) else result
+    with closing(engine.map(tasks, partial(tools.load, settings), bench)) as results:
+        for task, result in results:
+            yield failed(task, result.reason) if isinstance(result, Death) else result

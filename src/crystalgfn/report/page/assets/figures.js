@@ -4,6 +4,8 @@ const nonce = document.currentScript.nonce; // the policy of the page lets no ot
 const app = { table: null, viewer: null };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+const PAPER = 620; // width of a figure on paper, in pixels: A4 between its margins holds it
+
 let plotly = null;
 function loadPlotly() {
   plotly ??= unpacked("packed-plotly").then((code) => {
@@ -105,6 +107,27 @@ function watchFigures(specs) {
     }
   }, { rootMargin: "300px" });
   for (const id of waiting.keys()) observer.observe(document.getElementById(id));
+  // the rest when the reader does nothing, so that all are there when the page is printed
+  const idle = window.requestIdleCallback ?? ((call) => setTimeout(call, 2000));
+  idle(() => { for (const spec of specs) if (!drawn.has(spec.key)) later(spec); });
 }
+
+// Paper has another width, and what is folded cannot be opened on it.
+let folded = [];
+function sizeFigures(width) {
+  for (const key of drawn.keys()) {
+    const element = document.getElementById(`plot-${key}`);
+    window.Plotly.relayout(element, width ? { width, height: 300 } : { width: undefined, height: undefined, autosize: true });
+  }
+}
+window.addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const each of folded) each.open = true;
+  sizeFigures(PAPER);
+});
+window.addEventListener("afterprint", () => {
+  for (const each of folded) each.open = false;
+  sizeFigures(null);
+});
 
 function redrawFigures() { for (const spec of drawn.values()) later(spec); }

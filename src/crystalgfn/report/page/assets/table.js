@@ -34,6 +34,14 @@ function symbolNode(text) { // P4_2/mnm has a subscript
   return node;
 }
 
+function doubtNode(why) { // the mark of a doubtful candidate, or nothing
+  if (!why) return "";
+  const mark = document.createElement("abbr");
+  mark.textContent = "*";
+  mark.title = `Doubtful: ${why}`;
+  return mark;
+}
+
 function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);
@@ -207,7 +215,7 @@ class Candidates {
   cell(row, column, i) {
     const cell = row.insertCell(), value = column.values[i];
     cell.className = column.kind;
-    if (column.kind === "formula") cell.append(formulaNode(value));
+    if (column.kind === "formula") cell.append(formulaNode(value), doubtNode(this.by.flags?.values[i]));
     else if (column.kind === "group") cell.append(`${value} `, symbolNode(column.symbols[i]));
     else if (column.kind === "number") cell.textContent = value === null ? "–" : column.digits ? value.toFixed(column.digits).replace("-", "−") : value;
     else { cell.textContent = value; cell.title = value; }

@@ -27,7 +27,7 @@ class Viewer {
       button.type = "button";
       button.dataset.row = number;
       const name = document.createElement("b");
-      name.append(formulaNode(by.formula.values[i]));
+      name.append(formulaNode(by.formula.values[i]), doubtNode(by.flags?.values[i]));
       const note = document.createElement("span");
       const value = energy?.values[i];
       note.append(symbolNode(by.space_group.symbols[i]), `${value === null || value === undefined ? "" : ` · ${value.toFixed(3).replace("-", "−")} eV`}`);

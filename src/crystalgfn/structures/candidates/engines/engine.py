@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -29,7 +29,7 @@ class Engine(Protocol):
         tasks: Iterable[Task],
         load: Callable[[], Callable[[Task], Result]],
         loaded: Callable[[Task], Result],
-    ) -> Iterator[tuple[Task, Result | Death]]:
+    ) -> Generator[tuple[Task, Result | Death], None, None]:
         """Yield every task once with its result, in the order in which they are finished.
 
         A task whose process dies is tried once more.

@@ -1,17 +1,19 @@
 """A pool of processes on this machine.
 
 If a process dies (out of memory, a crash in a library), only the tasks in work are lost: each is tried once
-more, alone.
+more, alone. An interruption (Ctrl-C, SIGTERM) ends the processes at once, with what they work on.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any
@@ -42,7 +44,7 @@ class LocalEngine:
         tasks: Iterable[Task],
         load: Callable[[], Callable[[Task], Result]],
         loaded: Callable[[Task], Result],
-    ) -> Iterator[tuple[Task, Result | Death]]:
+    ) -> Generator[tuple[Task, Result | Death], None, None]:
         """Yield every task with its result, see :class:`~.engine.Engine`."""
         if self.workers == 1:
             for task in tasks:
@@ -72,7 +74,7 @@ def _pool(
     """Yield results until the source is empty or a process dies; return the tasks in work at that moment."""
     pending: dict[Future[Result], Task] = {}
     task: Task | None = None
-    with _executor(load, workers) as pool:
+    with _processes(load, workers) as pool:
         try:
             while True:
                 while len(pending) < workers + 1 and (task := next(source, None)) is not None:
@@ -89,7 +91,7 @@ def _pool(
 
 
 def _alone(task: Task, load: Callable[[], Callable[[Task], Result]]) -> Result | Death:
-    with _executor(load, 1) as pool:
+    with _processes(load, 1) as pool:
         try:
             return pool.submit(_do, task).result()
         except BrokenProcessPool:
@@ -97,21 +99,54 @@ def _alone(task: Task, load: Callable[[], Callable[[Task], Result]]) -> Result |
 
 
 class _SafeProcess(SpawnProcess):
+    """A process that ignores Ctrl-C, which a terminal sends to all processes: its parent ends it."""
+
     def start(self) -> None:
-        with safe_path():
+        with safe_path(), _ignored(signal.SIGINT):
             super().start()
 
 
+@contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    """Ignore a signal; in the main thread alone, where Python allows it. A process that starts meanwhile goes on so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 class _SafeContext(SpawnContext):
-    Process = _SafeProcess
+    """Starts processes, and remembers them."""
+
+    def __init__(self) -> None:
+        self.started: list[_SafeProcess] = []
+
+    def Process(self, *args: Any, **more: Any) -> _SafeProcess:  # type: ignore[override]
+        process = _SafeProcess(*args, **more)
+        self.started.append(process)
+        return process
 
 
 _tools: Any = None
 
 
-def _executor(load: Callable[[], Any], workers: int) -> ProcessPoolExecutor:
+@contextmanager
+def _processes(load: Callable[[], Any], workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have loaded the tools; where the block is left early, they are ended amid their work."""
+    context = _SafeContext()
     with safe_path():  # here the process starts that counts what the others share
-        return ProcessPoolExecutor(workers, mp_context=_SafeContext(), initializer=_start, initargs=(load, os.getpid()))
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(load, os.getpid()))
+    with pool:
+        try:
+            yield pool
+        except BaseException:
+            for process in context.started:
+                process.kill()
+            raise
 
 
 def _start(load: Callable[[], Any], parent: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -64,7 +64,7 @@ class RayEngine:
         tasks: Iterable[Task],
         load: Callable[[], Callable[[Task], Result]],
         loaded: Callable[[Task], Result],
-    ) -> Iterator[tuple[Task, Result | Death]]:
+    ) -> Generator[tuple[Task, Result | Death], None, None]:
         """Yield every task with its result, see :class:`~.engine.Engine`."""
         crew = _Crew(load, self._workers, self._options)
         source = iter(tasks)

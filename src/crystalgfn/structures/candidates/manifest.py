@@ -1,0 +1,107 @@
+"""What a run depends on, as JSON values, and what of it may change when the run goes on.
+
+The number of rows may grow. A file may lie elsewhere, but must hold the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crystalgfn.errors import DataError
+from crystalgfn.files.reading import read_json, sha256, shaped
+from crystalgfn.files.trust import opened
+from crystalgfn.stability.load import HULLS
+from crystalgfn.structures.candidates.requests import Request, SearchSettings, digests
+from crystalgfn.structures.candidates.sources import Choice
+from crystalgfn.structures.candidates.workers import Tools
+from crystalgfn.structures.placing.prototype_files import BUILTIN
+
+MANIFEST = "manifest.json"
+
+FILES = ("references", "hull", "library", "second_references", "compare")
+"""Keys that may name a file, whose SHA-256 then stands beside."""
+
+GROWING = ("table", "n")
+"""Keys that change when a run goes on to more rows."""
+
+CHOICE = ("order_by", "one_per_formula")
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The keys of a manifest by which a run may grow."""
+
+    table: str
+    n: int
+
+
+def manifest(
+    tasks: Iterable[Request],
+    n: int,
+    tools: Tools,
+    settings: SearchSettings,
+    *,
+    choice: Choice | None = None,
+    compare: str | Path | None = None,
+    before: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return crystals, tools and settings of a run.
+
+    Args:
+        tasks: the crystals, in the order of work.
+        n: number of crystals.
+        tools: tools by name.
+        settings: settings of the search.
+        choice: how the crystals were chosen from their table.
+        compare: file of known structures, or None.
+        before: manifest of the run to go on with, whose rows must be the first of these.
+
+    Raises:
+        DataError: the run to go on with has more rows, or others.
+    """
+    before = before or {}
+    if n < before.get("n", 0):
+        raise DataError(f"-n: found {n}, but the run was started with {before['n']}; allowed: {before['n']} or more")
+    chosen = {name: getattr(choice or Choice(), name) or None for name in CHOICE}
+    table, first = digests(tasks, before.get("n", 0))
+    if before and all(before.get(name) == value for name, value in chosen.items()) and first != before["table"]:
+        raise DataError(
+            f"the first {before['n']} crystals are not those that the run was started with; allowed: the same table, "
+            "or another folder"
+        )
+    values = {**asdict(tools), "compare": None if compare is None else str(compare)}
+    return {"table": table, "n": n, **chosen, **values, **_contents(values), **asdict(settings)}
+
+
+def may_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    """Return the keys in which the manifest of a run that goes on may differ from its manifest before."""
+    hashed = {name for name in FILES if before.keys() & now.keys() & {f"{name}_sha256"}}
+    return {*GROWING, *hashed}
+
+
+def read_earlier(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
+    """Return the manifest in the folder of a run; empty where there is none yet.
+
+    Args:
+        path: the folder.
+        trust: whether the manifest may be a link that leads out of the folder.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    file = Path(path) / MANIFEST
+    if not file.is_file():
+        return {}
+    with opened(path, trust=trust):
+        before = read_json(file, dict[str, Any])
+    shaped(before, _Rows, str(file))
+    return before
+
+
+def _contents(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of each value that is the path of a file, by the name of its key."""
+    files = {name: values[name] for name in FILES if values[name] not in (None, "", BUILTIN, *HULLS)}
+    return {f"{name}_sha256": sha256(path) for name, path in files.items() if Path(path).is_file()}
