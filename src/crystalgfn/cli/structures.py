@@ -107,6 +107,16 @@ def structures(
         int | None,
         typer.Option("--workers", min=1, help="Processes; 2, with ray as many as fit.", show_default=False),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="K/N",
+            help="Work on every N-th row from the K-th on; join the folders with crystalgfn structures merge.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option("--engine", help=f"Where they run: {', '.join(ENGINES)}.", rich_help_panel=_CLUSTER),
@@ -144,6 +154,7 @@ def structures(
     from crystalgfn.structures.candidates.manifest import MANIFEST
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps
+    from crystalgfn.structures.candidates.shard import Shard
     from crystalgfn.structures.candidates.sources import Choice
     from crystalgfn.structures.candidates.workers import Tools
 
@@ -178,6 +189,7 @@ def structures(
             tools,
             settings,
             choice=choice,
+            shard=None if shard is None else Shard.parse(shard),
             engine=where,
             compare=compare,
             resume=resume,

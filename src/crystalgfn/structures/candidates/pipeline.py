@@ -7,14 +7,16 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+from crystalgfn.errors import ConfigError
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
 from crystalgfn.structures.candidates.engines.engine import Engine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
-from crystalgfn.structures.candidates.manifest import manifest, may_change, read_earlier
+from crystalgfn.structures.candidates.manifest import manifest, may_change, of_shard, read_earlier
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
 
@@ -35,6 +37,7 @@ def run(
     settings: SearchSettings,
     *,
     choice: Choice | None = None,
+    shard: Shard | None = None,
     engine: Engine = POOL,
     compare: str | Path | None = None,
     resume: bool = False,
@@ -49,6 +52,7 @@ def run(
         tools: potential, hull and prototypes.
         settings: settings of the search for the structure of each crystal.
         choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
+        shard: the shard of these rows to work on, see :func:`~.merging.merge`; None for all rows.
         engine: where the work is done; it changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
@@ -59,12 +63,17 @@ def run(
         CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
             other bad row never raises.
     """
+    if shard is not None and compare is not None:
+        raise ConfigError("--compare: not for a shard, allowed: when its shards are joined")
     reference = Reference(compare) if compare is not None else None
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, choice)
     before = read_earlier(output, trust=trust) if resume else {}
     # reads every row, so that wrong sites show before the first
     about = manifest(rows, len(rows), tools, settings, choice=choice, compare=compare, before=before)
+    if shard is not None:
+        rows = rows.take(shard.positions(len(rows)))
+        about = of_shard(about, shard, rows.rows)
     folder = RunFolder(output, about, resume=resume, may_change=may_change(before, about), trust=trust)
     done = folder.done()
     tasks = _remaining(rows, done, seconds)
