@@ -130,7 +130,7 @@ def read_earlier(path: str | Path, *, trust: bool = False) -> dict[str, Any]:
     return before
 
 
-def _contents(values: Mapping[str, str | None]) -> dict[str, str]:
+def _contents(values: Mapping[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of each value that is the path of a file, by the name of its key."""
     files = {name: values[name] for name in FILES if values[name] not in (None, "", BUILTIN, *HULLS)}
     return {f"{name}_sha256": sha256(path) for name, path in files.items() if Path(path).is_file()}

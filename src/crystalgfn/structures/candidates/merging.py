@@ -98,15 +98,13 @@ def _check_one_run(parts: Sequence[_Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         for key in sorted((first.manifest.keys() | part.manifest.keys()) - {"shard", "rows"}):
-            here, there = part.manifest.get(key), first.manifest.get(key)
-            if here != there:
-                raise DataError(
-                    f"{part.path}: {key} {here!r}, but {there!r} in {first.path}; allowed: shards of one run"
-                )
-        if part.shard.of != first.shard.of:
-            raise DataError(
-                f"{part.path}: shard {part.shard}, but {first.shard} in {first.path}; allowed: the same number of shards"
-            )
+            _same(part, first, key, part.manifest.get(key), first.manifest.get(key))
+        _same(part, first, "number of shards", part.shard.of, first.shard.of)
+
+
+def _same(part: _Part, first: _Part, what: str, here: Any, there: Any) -> None:
+    if here != there:
+        raise DataError(f"{part.path}: {what} {here!r}, but {there!r} in {first.path}; allowed: shards of one run")
 
 
 def _check_all_shards(parts: Sequence[_Part]) -> None:
@@ -131,10 +129,8 @@ def _check_all_rows(parts: Sequence[_Part], done: Sequence[set[int]]) -> None:
     times = Counter(row for part in parts for row in part.rows)
     if twice := [row for row, n in times.items() if n > 1]:
         raise DataError(f"rows in several shards: {_named(twice)}, allowed: every row once")
-    if len(times) != parts[0].manifest["n"]:
-        raise DataError(
-            f"shards: found {len(times):,} rows in all, allowed: {parts[0].manifest['n']:,} as in the table"
-        )
+    if len(times) != (n := parts[0].manifest["n"]):
+        raise DataError(f"shards: found {len(times):,} rows in all, allowed: {n:,} as in the table")
 
 
 def _named(items: Sequence[Any]) -> str:
