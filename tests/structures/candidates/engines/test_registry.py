@@ -4,9 +4,11 @@ import sys
 
 import pytest
 
+from crystalgfn.cli import main
 from crystalgfn.errors import ConfigError, PropertyError
 from crystalgfn.structures.candidates.engines.local import LocalEngine
-from crystalgfn.structures.candidates.engines.registry import load_engine
+from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
+from cubic_crystals import ROWS, cubic
 
 
 def test_options_that_are_not_given_have_their_defaults():
@@ -25,6 +27,24 @@ def test_options_that_are_not_given_have_their_defaults():
 def test_wrong_use_is_refused(name, options, wanted):
     with pytest.raises(ConfigError, match=wanted):
         load_engine(name, **options)
+
+
+class Backwards:
+    """An engine that is added: works in this process, on the last task first."""
+
+    def map(self, tasks, load, loaded):
+        for task in reversed(list(tasks)):
+            yield task, loaded(task)
+
+
+def test_an_engine_is_added_and_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(ENGINES, "backwards", Backwards)
+    cubic(*ROWS).to_parquet(tmp_path / "crystals.parquet")
+    place = ["--relax", "none", "--library", "none", "--placements", "1", "--engine", "backwards"]
+    with pytest.raises(SystemExit) as ended:
+        main(["structures", str(tmp_path / "crystals.parquet"), "-o", str(tmp_path / "out"), *place])
+    assert ended.value.code == 0
+    assert f"{len(ROWS)} placed" in capsys.readouterr().out
 
 
 def test_without_ray(monkeypatch):

@@ -51,7 +51,7 @@ def connect(address: str) -> None:
                 # else workers would import what lies in the current folder before the standard library
                 runtime_env={"working_dir": empty},
             )
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # where a part of Ray does not start in time, of no other class
             raise ConfigError(f"--address {address}: no cluster to work on ({_line(error)})") from None
 
 
