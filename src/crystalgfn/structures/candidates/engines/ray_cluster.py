@@ -31,15 +31,16 @@ def connect(address: str) -> None:
         PropertyError: ray is not installed.
         ConfigError: nobody answers, or the cluster runs another version of Ray or Python.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError:
         raise PropertyError("ray is not installed: pip install 'crystalgfn[ray]'") from None
     if ray.is_initialized():
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if address not in ("auto", LOCAL):
         _ask(address)
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")  # else 20 tries, of a minute each
     with tempfile.TemporaryDirectory() as empty:
         try:
             ray.init(
@@ -56,7 +57,7 @@ def connect(address: str) -> None:
 
 
 def _ask(address: str) -> None:
-    """Refuse an address that nobody answers; Ray itself would end the process after a minute."""
+    """Refuse an address that nobody answers, of which Ray itself would first complain for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise ConfigError(f"--address: found {address!r}, allowed: auto, {LOCAL}, or HOST:PORT of the head")
