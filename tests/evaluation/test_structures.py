@@ -120,6 +120,7 @@ def test_a_run_is_measured_from_another_hull(run):
     stability = {name: number["value"] for name, number in found["stability"].items()}
     assert stability["stable_0.08"] == pytest.approx(2 / 3)
     assert stability["stable_0"] == pytest.approx(1 / 3)
+    assert stability["n_unflagged_0.08"] == 0  # KCl: far below its hull; MgO: not converged
     assert stability["sun_far_below_hull_counted_0.08"] == pytest.approx(2 / 3)
     assert stability["sun_0.08"] == pytest.approx(1 / 3)  # KCl is no success: its system has no phases
     assert stability["sun_known_formula_excluded_0.08"] == pytest.approx(1 / 3)  # MgO: 0.05 from the phase

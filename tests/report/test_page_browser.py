@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from candidate_setup import salt
+from candidate_setup import candidate, salt, write_candidates
 from crystalgfn.config import parse_config
 from crystalgfn.evaluation.inputs import Data, energy_methods, read_data
 from crystalgfn.report.page.build import report
@@ -323,5 +323,45 @@ def test_the_frame_of_a_notebook_draws_and_asks_for_nothing(browser, tmp_path):
     inside.locator("#choice").select_option("1")
     assert inside.locator("#legend").inner_text().split() == ["Na", "Cl"]
     assert [url for url in one.requests if not url.startswith(("data:", "about:"))] == one.requests[:1]
+    assert one.errors == []
+    one.context.close()
+
+
+PAPER = {"width": 718, "height": 1046}
+"""A4 between margins of 12 mm, in pixels of 1/96 inch."""
+
+
+@pytest.mark.parametrize("name", ["table", "structures"])
+def test_a_printed_page_shows_all_figures_and_cuts_no_table(opened, name):
+    one = opened(name, viewport=PAPER)
+    plots = one.page.locator(".plot").count()
+    one.page.wait_for_function(
+        f"document.querySelectorAll('.plot[data-drawn]').length === {plots}"
+    )  # without scrolling
+    one.page.emulate_media(media="print")
+    one.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    widths = one.page.locator(".plot .main-svg").evaluate_all(
+        "all => all.map(svg => svg.getBoundingClientRect().right)"
+    )
+    assert len(widths) >= plots
+    assert max(widths) <= PAPER["width"]
+    assert one.page.locator("details:not([open])").count() == 0
+    wide = one.page.locator("table").evaluate_all("all => all.map(t => t.getBoundingClientRect().right)")
+    assert max(wide) <= PAPER["width"]
+    one.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert one.page.locator("details:not([open])").count() > 0
+    assert one.errors == []
+
+
+def test_doubtful_candidates_are_marked_in_table_and_viewer(browser, tmp_path):
+    structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21)}
+    rows = [candidate(0, structures[0], -2.0, flags="not converged"), candidate(1, structures[1], -3.0)]
+    path = tmp_path / "doubts.html"
+    path.write_text(render(report(read_data(write_candidates(tmp_path / "run", rows, structures)), smact=False)))
+    one = Opened(browser, path)
+    assert one.column(2) == ["MgO", "KCl*"]
+    marks = one.page.locator("abbr").evaluate_all("all => all.map(mark => mark.title)")
+    assert marks == ["Doubtful: not converged"] * 2
+    assert one.page.locator("#viewer-list abbr").count() == 1
     assert one.errors == []
     one.context.close()

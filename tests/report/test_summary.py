@@ -36,6 +36,8 @@ def test_best_ranks_by_energy_then_by_log_reward(crystals):
     by_reward = without.with_columns(log_reward=crystals.columns["log_reward"])
     assert best(by_reward, 10).formulas == ["Li", "Li2O", "MgO"]
     assert best(crystals, 1, energy="formation_energy").formulas == ["MgO"]
+    assert best(crystals, 3, energy="formation_energy:desc").formulas == ["Li2O", "MgO", "Li"]
+    assert crystals.best(1, by="log_reward:asc").formulas == ["MgO"]
     with pytest.raises(DataError, match="nothing to rank by"):
         best(without, 1)
 

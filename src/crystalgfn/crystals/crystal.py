@@ -433,7 +433,8 @@ class Crystals:
 
         Args:
             n: most crystals to return.
-            by: column to rank by, lowest first, or ``"log_reward"``, highest first; the usual one by default.
+            by: column to rank by, lowest first (``"band_gap"``) or highest first (``"band_gap:desc"``), or
+                ``"log_reward"``, highest first; the usual one by default.
             distinct: keep only the best of each formula and space group.
 
         Raises:

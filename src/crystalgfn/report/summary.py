@@ -10,6 +10,7 @@ import numpy as np
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.energies import Energy, find_energy
+from crystalgfn.crystals.ranking import first_of_each, parse_order, ranking
 from crystalgfn.crystals.tables import unit_of
 from crystalgfn.errors import DataError
 
@@ -29,8 +30,9 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
     Args:
         crystals: samples.
         n: number of crystals; all crystals if there are fewer.
-        energy: column to rank by, lowest first, or ``"log_reward"``, highest first; by default the formation
-            energy, the energy above hull, or else ``log_reward``.
+        energy: column to rank by, lowest first (``"band_gap"``) or highest first (``"band_gap:desc"``), or
+            ``"log_reward"``, highest first; by default the formation energy, the energy above hull, or else
+            ``log_reward``.
         distinct: keep only the best of each formula and space group.
 
     Raises:
@@ -40,14 +42,14 @@ def best(crystals: Crystals, n: int, *, energy: str | None = None, distinct: boo
         energy = energy_column(crystals)
     if energy is None and REWARD not in crystals.columns:
         raise DataError("nothing to rank by: found neither a known energy in eV/atom nor log_reward")
-    by_reward = energy is None or energy == REWARD
-    values = -crystals.numbers(REWARD) if energy is None or by_reward else crystals.numbers(energy)
-    values = np.where(np.isinf(values), np.nan, values) if not by_reward else values
-    order = np.argsort(values, kind="stable")  # NaN comes last
+    column, descending = parse_order(energy or REWARD, descending=energy in (None, REWARD))
+    values = crystals.numbers(column)
+    if column != REWARD:
+        values = np.where(np.isinf(values), np.nan, values)
+    order = ranking(values, descending=descending)
     if distinct:
-        kinds = np.array([f"{f} {g}" for f, g in zip(crystals.formulas, crystals.space_group.tolist(), strict=True)])
-        _, first = np.unique(kinds[order], return_index=True)
-        order = order[np.sort(first)]
+        kinds = list(zip(crystals.formulas, crystals.space_group.tolist(), strict=True))
+        order = order[first_of_each(kinds[i] for i in order)]
     return crystals[order[: max(n, 0)]]
 
 

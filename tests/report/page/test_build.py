@@ -1,5 +1,7 @@
 """The page as a text: what is in it, and a comparison of several."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.report.page.build import compare, report
 from crystalgfn.report.page.document import render
 from crystalgfn.stability.hull import Hull
+from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
 from page_setup import content, data, samples, write_structures
 
 pytest.importorskip("plotly")
@@ -49,6 +52,37 @@ def test_structures_have_files_atoms_and_named_failures(tmp_path):
     assert "<script>alert" not in text
 
 
+def doubtful_run(folder):
+    """Three candidates on or near their hull, of which one is doubtful, with a reward that orders them otherwise."""
+    above = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+    structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21), 2: salt("Ca", "O", a=4.8)}
+    rows = []
+    for i, (energy, flags, reward) in enumerate(((0.05, "", 1.0), (-0.01, "not converged", 9.0), (0.0, "", 2.0))):
+        row = candidate(i, structures[i], -3.0, flags=flags, inputs={"log_reward": reward}, hull="builtin")
+        rows.append(replace(row, energies={**row.energies, above: energy}))
+    return read_data(write_candidates(folder, rows, structures))
+
+
+def test_headlines_count_candidates_without_doubts_and_say_both(tmp_path):
+    page = report(doubtful_run(tmp_path / "run"), smact=False)
+    tiles = {label: (value, note) for label, value, note in page.tiles}
+    assert tiles["On the hull"] == ("1 of 3", "by chgnet, not DFT; 2 with doubtful ones")
+    assert tiles["Within 0.1 eV/atom of the hull"] == ("2 of 3", "by chgnet; 3 with doubtful ones")
+    sun, note = tiles["S.U.N. at 0.1 eV/atom"]
+    assert sun == "66.7 %"
+    assert "100 % with doubtful ones" in note
+
+
+def test_structures_are_ranked_by_the_reward_that_was_asked_for(tmp_path):
+    page = report(doubtful_run(tmp_path / "run"), smact=False)
+    columns = {column["key"]: column["values"] for column in page.data["table"]["columns"]}
+    assert columns["row"] == [2, 0, 1]  # the doubtful one comes last, whatever its reward
+    assert columns["flags"] == ["", "", "not converged"]
+    assert "best first by log reward, doubtful ones (*) last" in page.lead
+    (figure,) = [one for section in page.sections for one in section.figures if one.key == "hull"]
+    assert sorted(figure.data[0]["text"]) == ["CaO (225)", "KCl (225)", "MgO (225), doubtful: not converged"]
+
+
 def test_a_page_does_not_flatter(tmp_path):
     structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21)}
     rows = [candidate(0, structures[0], -0.05), candidate(1, structures[1], -3.0)]
@@ -59,7 +93,7 @@ def test_a_page_does_not_flatter(tmp_path):
     notes = {label: (value, note) for label, value, note in page.tiles}
     assert notes["S.U.N. at 0.1 eV/atom"] == (
         "50 %",
-        "stable, unique, novel; of all handed in; 50 % of unknown formulas",
+        "stable, unique, novel; 50 % with doubtful ones; 50 % of unknown formulas",
     )
     assert "50 ± 35.4 %" in render(page)
 

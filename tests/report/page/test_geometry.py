@@ -20,8 +20,9 @@ def test_each_lattice_parameter_has_a_panel():
         assert len({(figure.data[0]["x"][0], figure.data[0]["x"][-1]) for figure in row}) == 1  # one axis
     lattice = samples().lattice.numpy()
     for column, figure in enumerate(lengths):
-        middle = np.average(figure.data[0]["x"], weights=figure.data[0]["y"])
-        assert middle == pytest.approx(lattice[:, column].mean(), abs=0.2)
+        x = figure.data[0]["x"]
+        middle = np.average(x, weights=figure.data[0]["y"])
+        assert middle == pytest.approx(lattice[:, column].mean(), abs=(x[1] - x[0]) / 2)
     fixed = np.isin(lattice[:, 4], (90, 120)).mean()
     assert f"one {100 * fixed:.0f} %" in angles[1].caption
 

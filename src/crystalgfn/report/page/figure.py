@@ -169,6 +169,8 @@ def histogram(
         "xaxis": axis(label),
         "yaxis": axis("crystals (%)", rangemode="tozero"),
         "showlegend": len(traces) > 1,
+        "hovermode": "x",
+        "hoverdistance": -1,  # the nearest bin, however wide bins are
         **marks(lines, low, high),
     }
     beyond = f" Up to {100 * outside:.1f} % lie outside the axis." if outside > 0.0005 else ""
