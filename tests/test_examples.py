@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cubic_crystals import ROWS, cubic
+
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
@@ -55,3 +57,24 @@ def test_own_property(tmp_path):
 def test_every_example_is_run():
     text = Path(__file__).read_text()
     assert all(f'"{path.name}"' in text for path in EXAMPLES.glob("*.py"))
+
+
+def test_an_array_of_shards_and_their_merging(tmp_path):
+    """The scripts for SLURM, with a stand-in for the scheduler: each task is a call with the variables of its own."""
+    command = tmp_path / "bin" / "crystalgfn"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m crystalgfn "$@" $MORE\n')
+    command.chmod(0o755)
+    cubic(*ROWS).to_parquet(tmp_path / "crystals.parquet")
+    quick = "--relax none --library none --placements 1"
+    variables = {**os.environ, "PATH": f"{command.parent}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "1"}
+
+    def call(script, *arguments, **more):
+        lines = ["bash", str(EXAMPLES / "slurm" / script), *arguments]
+        subprocess.run(lines, cwd=tmp_path, env={**variables, **more}, check=True, capture_output=True)
+
+    for task in ("1", "2"):
+        array = {"SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_COUNT": "2", "MORE": quick}
+        call("shards.sh", "crystals.parquet", "4", "candidates", **array)
+    call("merge.sh", "candidates", MORE="")
+    assert len(list((tmp_path / "candidates" / "all" / "cif").glob("*.cif"))) == 4

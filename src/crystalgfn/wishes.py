@@ -31,6 +31,7 @@ from crystalgfn.properties.known import KnownFormula
 from crystalgfn.runs.model import Model, load
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.spaces.structure_types import structure_type_label
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable
@@ -159,7 +160,7 @@ def design(
         _draw(model, wish, folder, say)
     where = work_folder(folder / STRUCTURES)
     settings = SearchSettings(seed=wish.seed)
-    run(chosen, where, tools or Tools(), settings, workers=workers, resume=any(where.iterdir()), trust=trust)
+    run(chosen, where, tools or Tools(), settings, engine=LocalEngine(workers), resume=any(where.iterdir()), trust=trust)
     with opened(folder, trust=trust):
         return CandidateTable.read(where / TABLE)
 

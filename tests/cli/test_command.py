@@ -26,7 +26,7 @@ def commands(command, path=()):
 EVERY = [
     (" ".join(words), command)
     for verb in cli.VERBS
-    for words, command in commands(typer.main.get_command(strict(import_module(f"crystalgfn.cli.{verb}").app)), (verb,))
+    for words, command in commands(typer.main.get_command(strict(import_module(cli.module_of(verb)).app)), (verb,))
 ]
 
 

@@ -28,6 +28,7 @@ VERBS = {
     "design": "From a wish (elements, a formula, a structure type) to ranked structures.",
     "sample": "Sample crystals from a trained model into a table.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
+    "structures merge": "Join the shards of a run, which machines worked on apart.",
     "judge": "Ask a second potential about relaxed structures.",
     "export": "Write the best structures for other programs: VASP, pw.x, ASE.",
     "evaluate": "Measure crystals or structures: every number with its method.",
@@ -41,19 +42,26 @@ VERBS = {
     "config": "Show or check a configuration.",
     "info": "Print versions, hardware, presets and property models.",
 }
-"""Every verb with the line that ``crystalgfn --help`` prints, in the order of use."""
+"""Every verb with the line that ``crystalgfn --help`` prints, in the order of use; some are two words."""
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
+
+
+def module_of(verb: str) -> str:
+    """Return the name of the module of a verb."""
+    return f"{__name__}.{verb.replace(' ', '_')}"
 
 
 class _LazyVerbs(TyperGroup):
     """Holds a placeholder for each verb, and puts the real command in its place when that verb is called."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if " ".join(args[:2]) in self.commands:
+            args = [" ".join(args[:2]), *args[2:]]
         name = args[0]
         if name in self.commands:
-            module = import_module(f"{__name__}.{name}")
+            module = import_module(module_of(name))
             self.commands[name] = typer.main.get_command(strict(module.app))
         return super().resolve_command(ctx, args)
 

@@ -47,6 +47,7 @@ def demo(
     from crystalgfn.report.write import write_folder_page
     from crystalgfn.runs.model import load
     from crystalgfn.stability.load import load_hull
+    from crystalgfn.structures.candidates.engines.local import LocalEngine
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings
     from crystalgfn.structures.candidates.table import TABLE, CandidateTable
@@ -70,7 +71,7 @@ def demo(
     where, tools = output / "structures", Tools(hull=hull)
     if where.is_symlink():
         work_folder(where)
-    folder = run(table, where, tools, settings, workers=workers, resume=resume, trust=trust)
+    folder = run(table, where, tools, settings, engine=LocalEngine(workers), resume=resume, trust=trust)
     results = CandidateTable.read(folder.path / TABLE)
     console().print(judged_table(results))
     echo(f"\n{verdict(results, judge.elements)}")

@@ -10,10 +10,12 @@ import typer
 from crystalgfn.cli.options import Trust
 from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.load import hull_choices
+from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
 app = typer.Typer()
+_CLUSTER = "Clusters"
 
 
 @app.command()
@@ -101,7 +103,43 @@ def structures(
     ] = None,
     time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes; 2, with ray as many as fit.", show_default=False),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="K/N",
+            help="Work on every N-th row from the K-th on; join the folders with crystalgfn structures merge.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option("--engine", help=f"Where they run: {', '.join(ENGINES)}.", rich_help_panel=_CLUSTER),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            help="Of the Ray cluster: auto, HOST:PORT, or local for one that starts and ends with the command.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None,
+        typer.Option(
+            "--gpus-per-worker",
+            min=0.0,
+            help="GPUs, or a fraction of one, for each process on Ray.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run, also to a greater -n.")] = False,
     trust: Trust = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
@@ -114,6 +152,7 @@ def structures(
     from crystalgfn.errors import DataError
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps
+    from crystalgfn.structures.candidates.shard import Shard
     from crystalgfn.structures.candidates.sources import Choice
     from crystalgfn.structures.candidates.workers import Tools
 
@@ -139,9 +178,19 @@ def structures(
         seed=seed,
         **phase_steps(steps, free_steps),
     )
+    where = load_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
     choice = Choice(n, order_by, one_per_formula)
     folder = run(
-        crystals, output, tools, settings, choice=choice, workers=workers, compare=compare, resume=resume, trust=trust
+        crystals,
+        output,
+        tools,
+        settings,
+        choice=choice,
+        shard=None if shard is None else Shard.parse(shard),
+        engine=where,
+        compare=compare,
+        resume=resume,
+        trust=trust,
     )
     report(folder.path, best)
 

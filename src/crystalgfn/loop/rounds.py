@@ -42,6 +42,7 @@ from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, ROWS, STRUCTURES, draw,
 from crystalgfn.loop.learning import MODEL, learn_round
 from crystalgfn.loop.log import prior_in_space, row_of
 from crystalgfn.loop.plan import Plan, energy_model, first_models
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import is_finished
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
@@ -129,7 +130,7 @@ def _relax(plan: Plan, where: Path, workers: int) -> None:
             where / STRUCTURES,
             Tools(hull=plan.hull),
             SearchSettings(seed=plan.seed),
-            workers=workers,
+            engine=LocalEngine(workers),
             compare=plan.compare or None,
             resume=work_folder(where / STRUCTURES).is_dir(),
         )

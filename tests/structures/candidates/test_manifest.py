@@ -9,6 +9,7 @@ import torch
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.sources import Choice
@@ -51,7 +52,7 @@ def rows_of(folder):
 
 
 def go(table, folder, *, choice=None, tools=PLACE, settings=QUICK, **more):
-    return run(table, folder, tools, settings, choice=choice, workers=1, **more)
+    return run(table, folder, tools, settings, choice=choice, engine=LocalEngine(1), **more)
 
 
 def test_a_run_goes_on_to_more_rows_of_the_same_order(table, tmp_path):

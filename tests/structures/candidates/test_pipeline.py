@@ -19,6 +19,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import DataError
 from crystalgfn.structures import place
 from crystalgfn.structures.candidates import pipeline
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder, is_finished
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.workers import Tools
@@ -415,7 +416,7 @@ def test_tables_grow_during_the_run(salts, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "TABLES_S", 0.0)
     monkeypatch.setattr(pipeline, "TABLES_SHARE", 1e9)
     tools = Tools(potential="", hull="", library="")
-    folder = pipeline.run(salts, tmp_path / "out", tools, SearchSettings(placements=1), workers=1)
+    folder = pipeline.run(salts, tmp_path / "out", tools, SearchSettings(placements=1), engine=LocalEngine(1))
     assert [list(rows["row"]) for rows in seen] == [[0], [0, 1], [0, 1, 2]]
     assert all("match_group" not in rows for rows in seen)
     assert results(folder.path)["match_group"].tolist() == [0, 1, 2]

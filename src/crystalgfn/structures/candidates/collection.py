@@ -22,11 +22,12 @@ from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.columns import column, names
 from crystalgfn.structures.candidates.display import page, text
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.exporting import export
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.manifest import manifest
 from crystalgfn.structures.candidates.matching import match_structures
-from crystalgfn.structures.candidates.pipeline import candidates, check_workers
+from crystalgfn.structures.candidates.pipeline import candidates
 from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps, requests
 from crystalgfn.structures.candidates.search import PlacedRequest, place_request
 from crystalgfn.structures.candidates.table import CandidateTable
@@ -114,7 +115,7 @@ class Placed:
             DataError: hull or known structures cannot be read, the hull is one of another potential, or several workers
                 would have to share a loaded object.
         """
-        check_workers(workers)
+        engine = LocalEngine(workers)
         reference = Reference(compare) if isinstance(compare, str | Path) else compare
         settings = replace(
             self.settings,
@@ -151,7 +152,7 @@ class Placed:
             second_below,
             hull_of_second(hull, tools.potential, tools.second),
         )
-        done = candidates(self.crystals, tools, settings, total=len(self), workers=workers, bench=bench)
+        done = candidates(self.crystals, tools, settings, total=len(self), engine=engine, bench=bench)
         asked = (placed.request for placed in self.crystals)
         known = reference.path if reference is not None else None
         settings_used = manifest(asked, len(self), tools, settings, compare=known)

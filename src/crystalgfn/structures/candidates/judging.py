@@ -10,9 +10,9 @@ from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.stability.answer import BUILTIN
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
 from crystalgfn.structures.candidates.opinions import has_opinion, unasked
-from crystalgfn.structures.candidates.pipeline import check_workers
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.schema import Status
 from crystalgfn.structures.candidates.workers import Tools, check_second, work
@@ -47,7 +47,7 @@ def judge(
         DataError: no finished folder, one with another second opinion, or one in which another process works.
         PropertyError: the potential cannot be loaded, or relaxed the candidates itself.
     """
-    check_workers(workers)
+    engine = LocalEngine(workers)
     before = read_manifest(path, trust=trust)
     check_second(str(before.get("potential")), second)
     tools = Tools(
@@ -79,7 +79,7 @@ def judge(
             else:
                 rows.append(row.row)
         with progress_bar(len(rows), f"asking {second}", "structures") as bar:
-            for candidate in work(map(folder.read, rows), tools, settings, workers=workers, bench=bench):
+            for candidate in work(map(folder.read, rows), tools, settings, engine=engine, bench=bench):
                 folder.update(candidate.row)
                 bar.advance()
         folder.rewrite()

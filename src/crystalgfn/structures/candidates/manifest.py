@@ -5,16 +5,18 @@ The number of rows may grow. A file may lie elsewhere, but must hold the same by
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from crystalgfn import __version__
 from crystalgfn.errors import DataError
 from crystalgfn.files.reading import read_json, sha256, shaped
 from crystalgfn.files.trust import opened
 from crystalgfn.stability.load import HULLS
 from crystalgfn.structures.candidates.requests import Request, SearchSettings, digests
+from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice
 from crystalgfn.structures.candidates.workers import Tools
 from crystalgfn.structures.placing.prototype_files import BUILTIN
@@ -24,10 +26,13 @@ MANIFEST = "manifest.json"
 FILES = ("references", "hull", "library", "second_references", "compare")
 """Keys that may name a file, whose SHA-256 then stands beside."""
 
-GROWING = ("table", "n")
+GROWING = ("table", "n", "rows")
 """Keys that change when a run goes on to more rows."""
 
 CHOICE = ("order_by", "one_per_formula")
+
+SHARD_KEYS = ("shard", "version", "rows")
+"""Keys of a shard: which one, the version of this package, which other machines may not have, and its rows."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,37 @@ def manifest(
             "or another folder"
         )
     values = {**asdict(tools), "compare": None if compare is None else str(compare)}
-    return {"table": table, "n": n, **chosen, **values, **_contents(values), **asdict(settings)}
+    about = {"table": table, "n": n, **chosen, **values, **_contents(values), **asdict(settings), "shard": None}
+    return dict(sorted(about.items()))
+
+
+def of_shard(about: Mapping[str, Any], shard: Shard, rows: Sequence[int]) -> dict[str, Any]:
+    """Return the manifest of a shard.
+
+    Args:
+        about: the manifest of the whole run.
+        shard: the shard.
+        rows: numbers of its rows.
+    """
+    return {**about, "shard": str(shard), "version": __version__, "rows": list(rows)}
+
+
+def of_whole(about: Mapping[str, Any], compare: str | Path | None) -> dict[str, Any]:
+    """Return the manifest of a whole run.
+
+    Args:
+        about: the manifest of one of its shards.
+        compare: file of known structures, or None.
+    """
+    kept = {key: value for key, value in about.items() if key not in SHARD_KEYS}
+    known = {"compare": None if compare is None else str(compare)}
+    return dict(sorted({**kept, **known, **_contents(dict.fromkeys(FILES) | known), "shard": None}.items()))
 
 
 def may_change(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
     """Return the keys in which the manifest of a run that goes on may differ from its manifest before."""
     hashed = {name for name in FILES if before.keys() & now.keys() & {f"{name}_sha256"}}
-    return {*GROWING, *hashed}
+    return {*(now.keys() & GROWING), *hashed}
 
 
 def read_earlier(path: str | Path, *, trust: bool = False) -> dict[str, Any]:

@@ -7,17 +7,23 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from crystalgfn.errors import DataError
+from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.engines.engine import Engine
+from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
-from crystalgfn.structures.candidates.manifest import manifest, may_change, read_earlier
+from crystalgfn.structures.candidates.manifest import manifest, may_change, of_shard, read_earlier
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
+from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
+
+POOL = LocalEngine()
+"""Two processes on this machine."""
 
 TABLES_S = 60.0
 """Seconds between two writings of the tables during a run."""
@@ -33,7 +39,8 @@ def run(
     settings: SearchSettings,
     *,
     choice: Choice | None = None,
-    workers: int = 2,
+    shard: Shard | None = None,
+    engine: Engine = POOL,
     compare: str | Path | None = None,
     resume: bool = False,
     seconds: float | None = None,
@@ -47,7 +54,8 @@ def run(
         tools: potential, hull and prototypes.
         settings: settings of the search for the structure of each crystal.
         choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
-        workers: processes. Their number changes nothing but the time.
+        shard: the shard of these rows to work on, see :func:`~.merging.merge`; None for all rows.
+        engine: where the work is done; it changes nothing but the time.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
@@ -57,7 +65,8 @@ def run(
         CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
             other bad row never raises.
     """
-    check_workers(workers)
+    if shard is not None and compare is not None:
+        raise ConfigError("--compare: not for a shard, allowed: when its shards are joined")
     reference = Reference(compare) if compare is not None else None
     bench = tools.load(settings)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, choice)
@@ -65,11 +74,14 @@ def run(
         before = read_earlier(output, trust=trust) if resume else {}
         # reads every row, so that wrong sites show before the first
         about = manifest(rows, len(rows), tools, settings, choice=choice, compare=compare, before=before)
+        if shard is not None:
+            rows = rows.take(shard.positions(len(rows)))
+            about = of_shard(about, shard, rows.rows)
         folder = RunFolder(output, about, resume=resume, may_change=may_change(before, about), trust=trust)
         sweep(folder.path)
         done = folder.done()
         tasks = _remaining(rows, done, seconds)
-        found = candidates(tasks, tools, settings, total=len(rows), done=len(done), workers=workers, bench=bench)
+        found = candidates(tasks, tools, settings, total=len(rows), done=len(done), engine=engine, bench=bench)
         try:
             with closing(found):  # its processes end before the tables are written
                 _keep(found, folder)
@@ -98,9 +110,9 @@ def candidates(
     settings: SearchSettings,
     *,
     total: int,
+    engine: Engine,
     bench: Bench,
     done: int = 0,
-    workers: int = 1,
 ) -> Generator[Candidate, None, None]:
     """Yield the candidates of crystals, in the order in which they are finished.
 
@@ -109,26 +121,16 @@ def candidates(
         tools: tools that each process loads.
         settings: settings of the search.
         total: number of crystals, for the progress bar.
+        engine: where the work is done.
         bench: the loaded tools of this process.
         done: number of crystals that an earlier run finished.
-        workers: number of processes.
     """
     what = "placing and relaxing" if tools.potential else "placing"
-    found = work(tasks, tools, settings, workers=workers, bench=bench)
+    found = work(tasks, tools, settings, engine=engine, bench=bench)
     with progress_bar(total, what, "crystals", done=done) as bar, closing(found):
         for candidate in found:
             yield candidate
             bar.advance()
-
-
-def check_workers(workers: int) -> None:
-    """Refuse fewer than one process.
-
-    Raises:
-        DataError: ``workers`` is below 1.
-    """
-    if workers < 1:
-        raise DataError(f"workers: found {workers}, allowed: 1 or more")
 
 
 def _remaining(tasks: Iterable[Request], done: set[int], seconds: float | None) -> Iterator[Request]:
