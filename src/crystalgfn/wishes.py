@@ -159,8 +159,8 @@ def design(
     if model is not None:
         _draw(model, wish, folder, say)
     where = work_folder(folder / STRUCTURES)
-    settings = SearchSettings(seed=wish.seed)
-    run(chosen, where, tools or Tools(), settings, engine=LocalEngine(workers), resume=any(where.iterdir()), trust=trust)
+    settings, engine = SearchSettings(seed=wish.seed), LocalEngine(workers)
+    run(chosen, where, tools or Tools(), settings, engine=engine, resume=any(where.iterdir()), trust=trust)
     with opened(folder, trust=trust):
         return CandidateTable.read(where / TABLE)
 
