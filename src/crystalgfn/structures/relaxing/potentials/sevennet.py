@@ -23,9 +23,8 @@ from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxation, Re
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-MODELS = {"7net-l3i5": "chgnet", "7net-0": "7net-0"}
-"""Weights in the wheel, and the shipped elemental references of each; l3i5 is the more accurate, 7net-0 about twice as
-fast. Both are on CHGNet's scale, so that CHGNet's references, fitted to DFT on many more crystals, serve l3i5."""
+MODELS = ("7net-l3i5", "7net-0")
+"""Weights in the wheel, each with elemental references that ship; l3i5 is the more accurate, 7net-0 about twice as fast."""
 
 
 class SevenNetPotential:
@@ -36,7 +35,7 @@ class SevenNetPotential:
 
     Args:
         model: one of :data:`MODELS`.
-        references: elemental references; those in :data:`MODELS` by default.
+        references: elemental references; those of the model that ship by default.
 
     Raises:
         PropertyError: the model is unknown, or sevenn is not installed.
@@ -79,7 +78,7 @@ class SevenNetPotential:
     def formation_energy(self, structure: Structure, energy: float) -> FormationEnergy:
         """Return the formation energy (eV/atom) of a corrected energy (eV/atom)."""
         if self._references is None:
-            self._references = References.builtin(MODELS[self.name])
+            self._references = References.builtin(self.name)
         return self._references.formation_energy(structure, energy)
 
 
