@@ -88,8 +88,8 @@ def test_after_an_interruption_one_line_says_how_to_go_on(tmp_path, monkeypatch,
     assert stopped.value.code == 130
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
-    assert said[0].endswith(f"-o '{folder}' --set=seed=3 --resume")
+    assert said[0].endswith(f"-o '{folder}' --seed 3 --resume")
     monkeypatch.setattr(run, "_save", save)
     with pytest.raises(SystemExit) as ended:
-        main([*command, "--set=seed=3", "--resume"])
+        main([*command, "--seed", "3", "--resume"])
     assert not ended.value.code

@@ -24,6 +24,8 @@ OPTIONAL = {
     "sevenn": "second-opinion",
     "matminer": "data",
     "mp-api": "data",
+    "atomate2": "atomate2",
+    "ray": "ray",
     "tensorboard": "tensorboard",
 }
 """Optional packages, each with the extra that installs it."""
