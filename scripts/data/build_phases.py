@@ -32,7 +32,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, compress
 from math import gcd, isfinite
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from crystalgfn.errors import CrystalGFNError
 from crystalgfn.runs.model import LABEL, Model, load
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.phases import PHASES, ground_states, write_phases
+from crystalgfn.stability.plausibility import BOUND_ELEMENT
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.requests import Request, SearchSettings, requests
@@ -282,6 +283,8 @@ def by_system(crystals: Crystals) -> dict[frozenset[str], list[tuple[int, int]]]
 def write(path: Path, phases: Sequence[dict[str, Any]], potential: str) -> None:
     """Write the phases on a potential's hull and a little above it, of each structure the lowest, and all elements."""
     energies = [(json.loads(row["elements"]), row["formation_energy_per_atom"]) for row in phases]
+    believed = [len(counts) > 1 or energy >= -BOUND_ELEMENT for counts, energy in energies]  # others are artefacts
+    phases, energies = list(compress(phases, believed)), list(compress(energies, believed))
     grounds = ground_states(energies)
     hull = Hull(energies, elements=grounds)
     lowest: dict[str, dict[str, Any]] = {}

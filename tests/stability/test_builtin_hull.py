@@ -36,7 +36,11 @@ def test_every_element_of_default_is_in_it_at_its_own_ground_state():
 @pytest.mark.parametrize("potential", sorted(SHIPPED))
 def test_each_potential_has_its_own_ground_states(potential):
     hull, grounds = load_hull("builtin", potential=potential), ground_states(read_phases(SHIPPED[potential]))
-    assert set(hull.elements) == set(BUILTIN.elements) == grounds.keys()
+    assert set(hull.elements) == set(BUILTIN.elements)
+    unbelievable = {"chgnet": set(), "7net-0": {"Pu"}, "7net-l3i5": {"Pu"}}[potential]
+    assert set(hull.elements) - grounds.keys() == unbelievable
+    for symbol in unbelievable:
+        assert hull.energy_above_hull({symbol: 1}, 0.5).hull == 0
     assert hull.potential == potential
     for symbol in ("Si", "Cu", "O"):
         assert hull.energy_above_hull({symbol: 1}, 0.5).hull == pytest.approx(grounds[symbol])

@@ -16,22 +16,20 @@ DEFAULT = "chgnet"
 class BuiltinHull(EstimatedHull):
     """The hull that ships for a potential: its own phases, and a learned estimate where that lies below them.
 
-    A potential without phases of its own is measured from the estimate alone, with the elements at 0: both are of
-    density functional theory.
+    An element that a potential gives no believable ground state is at 0, as in density functional theory; so are all
+    elements for a potential without phases of its own, which is measured from the estimate alone.
 
     Args:
         potential: name of the potential.
     """
 
     def __init__(self, potential: str = DEFAULT) -> None:
-        own = potential in SHIPPED
-        phases = read_phases(SHIPPED[potential if own else DEFAULT], checked=False)
-        grounds = ground_states(phases)
-        if not own:
-            phases, grounds = [({symbol: 1.0}, 0.0) for symbol in grounds], {}
-        super().__init__(
-            phases, LearnedEstimate.load(), name=BUILTIN, elements=grounds, potential=potential if own else ""
-        )
+        reference = ground_states(read_phases(SHIPPED[DEFAULT], checked=False))
+        own = read_phases(SHIPPED[potential], checked=False) if potential in SHIPPED else []
+        grounds = ground_states(own)
+        missing = [({symbol: 1.0}, 0.0) for symbol in reference if symbol not in grounds]
+        name = potential if own else ""
+        super().__init__([*own, *missing], LearnedEstimate.load(), name=BUILTIN, elements=grounds, potential=name)
 
     def for_potential(self, potential: str) -> EstimatedHull:
         """Return the builtin hull of a potential."""
