@@ -27,6 +27,7 @@ VERBS = {
     "train": "Train a sampler from a preset or a configuration file.",
     "design": "From a wish (elements, a formula, a structure type) to ranked structures.",
     "sample": "Sample crystals from a trained model into a table.",
+    "sample merge": "Join the tables of shards, which machines sampled apart.",
     "structures": "Place atoms, relax, rank by stability, write CIF files.",
     "structures merge": "Join the shards of a run, which machines worked on apart.",
     "judge": "Ask a second potential about relaxed structures.",

@@ -10,12 +10,13 @@ import typer
 
 from crystalgfn.cli.limits import asked_limits, weights, with_limits
 from crystalgfn.cli.models import consent
-from crystalgfn.cli.options import Force, Trust, check_outputs
+from crystalgfn.cli.options import Force, Tables, Trust, check_outputs
 from crystalgfn.errors import ConfigError
 from crystalgfn.terminal import console, echo
 
 if TYPE_CHECKING:
     from crystalgfn.crystals.crystal import Crystals
+    from crystalgfn.files.shards import Shard
     from crystalgfn.runs.model import Model
 
 app = typer.Typer()
@@ -26,18 +27,22 @@ _TARGET = "Nearer to the target"
 @with_limits("Narrower constraints (hold for every sample)", before="weight")
 def sample(
     model: Annotated[str, typer.Argument(help="A run folder, or a preset with shipped weights.", show_default=False)],
-    output: Annotated[
-        list[Path],
-        typer.Option(
-            "-o", "--output", help="Table to write, .parquet or .csv; may be given twice.", show_default=False
-        ),
-    ],
+    output: Tables,
     n: Annotated[int, typer.Option("-n", min=1, help="How many crystals.")] = 1000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same crystals.")] = 0,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 0,
     pareto: Annotated[
         bool, typer.Option("--pareto", help="Print the samples that none beats in every term of the objective.")
     ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="K/N",
+            help="Draw only the K-th of N parts; join the tables with crystalgfn sample merge.",
+            show_default=False,
+        ),
+    ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted run instead of going on.")] = False,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     weight: Annotated[
@@ -89,10 +94,14 @@ def sample(
 ) -> None:
     """Sample crystals from a trained model into a table; a killed run goes on where it was."""
     from crystalgfn.cli.device import check_device
+    from crystalgfn.files.reading import sha256
+    from crystalgfn.files.shards import Shard
     from crystalgfn.runs.model import load
 
-    if len({p.resolve() for p in output}) != len(output):
-        raise ConfigError("--output: the same file is given twice, allowed: each once")
+    part = None if shard is None else Shard.parse(shard)
+    if part is not None:
+        whole = {"--resample": resample, "--best": best, "--pareto": pareto, "--finetune": finetune}
+        _check_shard(output, [option for option, value in whole.items() if value])
     check_outputs(*output, force=force)
     check_device(device)
     if keep is not None and finetune is None:
@@ -113,12 +122,12 @@ def sample(
     if finetune is not None:
         loaded = _finetuned(loaded, finetune, seed, keep)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
-    manifest |= {"known": known} if known else {}
+    manifest |= {"known": [sha256(path) for path in known]} if known else {}
     manifest |= {"stable": stable} if stable is not None else {}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
-        _stream(loaded, output, n, seed, Shown(best, pareto), manifest, restart=restart)
+        n = _stream(loaded, output, n, seed, Shown(best, pareto), manifest, shard=part, restart=restart)
     echo(f"{n:,} crystals written to {', '.join(str(p) for p in output)}")
 
 
@@ -129,16 +138,33 @@ class Shown(NamedTuple):
     pareto: bool
 
 
+def _check_shard(output: Sequence[Path], whole: Sequence[str]) -> None:
+    """Refuse what a shard cannot do: options that need all samples, and files that cannot say what they are part of."""
+    if whole:
+        raise ConfigError(f"--shard: {whole[0]} is given, which needs all samples at once, allowed: one of the two")
+    if others := [path for path in output if path.suffix.lower() != ".parquet"]:
+        raise ConfigError(f"--shard: found {others[0].name}, allowed: a .parquet file, which says of what it is a part")
+
+
 def _stream(
-    model: Model, output: Sequence[Path], n: int, seed: int, shown: Shown, manifest: dict[str, Any], *, restart: bool
-) -> None:
-    """Write samples part by part, and report how evenly they are weighted."""
+    model: Model,
+    output: Sequence[Path],
+    n: int,
+    seed: int,
+    shown: Shown,
+    manifest: dict[str, Any],
+    *,
+    shard: Shard | None,
+    restart: bool,
+) -> int:
+    """Write samples part by part, report how evenly they are weighted, and return how many they are."""
     from contextlib import ExitStack
 
     import numpy as np
 
     from crystalgfn.crystals.crystal import Crystals
     from crystalgfn.crystals.tables import TableWriter
+    from crystalgfn.crystals.tables.shards import metadata_of, of_shard, rows_of
     from crystalgfn.progress import progress_bar
     from crystalgfn.report.pareto import pareto_front
     from crystalgfn.runs.model import CHUNK
@@ -146,12 +172,20 @@ def _stream(
     top: Crystals | None = None
     edge: Crystals | None = None
     log_weights = []
+    manifest = {**manifest, "chunk": CHUNK}
+    if shard is not None:
+        manifest = of_shard(manifest, shard)
+    metadata = None if shard is None else metadata_of(manifest)
+    rows = range(n) if shard is None else rows_of(shard, n, CHUNK)
     with ExitStack() as stack:
-        manifest = {**manifest, "chunk": CHUNK}
-        writers = [stack.enter_context(TableWriter(path, manifest=manifest, restart=restart)) for path in output]
-        bar = stack.enter_context(progress_bar(n, "sampling", "crystals"))
+        writers = [
+            stack.enter_context(TableWriter(path, manifest=manifest, restart=restart, metadata=metadata))
+            for path in output
+        ]
+        bar = stack.enter_context(progress_bar(len(rows), "sampling", "crystals"))
         first = 0 if any(shown) else min(w.parts for w in writers)
-        for chunk, crystals in enumerate(model.chunks(n, seed=seed, first=first), start=first):
+        drawn = model.chunks(rows.stop, seed=seed, first=rows.start // CHUNK + first)
+        for chunk, crystals in enumerate(drawn, start=first):
             for writer in writers:
                 if writer.parts <= chunk:
                     writer.write_crystals(crystals)
@@ -166,6 +200,7 @@ def _stream(
     _show(top, edge, shown, n, model)
     if log_weights and first == 0:
         _report_weights(np.concatenate(log_weights), "samples")
+    return len(rows)
 
 
 def _resample(

@@ -150,9 +150,9 @@ def structures(
     """
     from crystalgfn.cli.models import is_model
     from crystalgfn.errors import DataError
+    from crystalgfn.files.shards import Shard
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps
-    from crystalgfn.structures.candidates.shard import Shard
     from crystalgfn.structures.candidates.sources import Choice
     from crystalgfn.structures.candidates.workers import Tools
 

@@ -8,11 +8,11 @@ import pytest
 
 from crystalgfn.cli import main
 from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.files.shards import Shard
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.merging import merge
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
-from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice
 from crystalgfn.structures.candidates.workers import Tools
 from cubic_crystals import ROWS, cubic
@@ -149,12 +149,6 @@ def test_a_shard_is_no_run_of_all_rows(table, shards):
         go(table, shards[0], resume=True)
     with pytest.raises(ConfigError, match="--compare: not for a shard"):
         go(table, shards[0], resume=True, shard=Shard(1, N), compare=table)
-
-
-@pytest.mark.parametrize("text", ["3", "0/3", "4/3", "1/0", "a/b", "-1/3", "1/3/5"])
-def test_what_is_no_shard_is_refused(text):
-    with pytest.raises(ConfigError, match="allowed: K/N"):
-        Shard.parse(text)
 
 
 def test_the_command_joins(shards, tmp_path, capsys):

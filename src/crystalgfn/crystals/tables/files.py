@@ -7,7 +7,7 @@ import csv
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from crystalgfn.crystals.tables import bounds, cells, schema
 from crystalgfn.errors import DataError, nearest
 from crystalgfn.files.reading import open_file
+
+T = TypeVar("T")
 
 SUFFIXES = (".parquet", ".csv")
 
@@ -65,15 +67,23 @@ def read_table(path: Path, n: int | None = None) -> pa.Table:
         TrustError: the file lies outside of the folder that names it.
     """
     head = _head(path)
-    suffix = suffix_of(path)
-    if suffix == ".csv":
+    if suffix_of(path) == ".csv":
         if head.startswith(b"PAR1"):
             raise DataError(f"{path.name}: a parquet file under a .csv name, allowed: text; rename it to .parquet")
         return _distinct(path, _guarded(path, "CSV", partial(_read_csv, n=n)))
-    if not head.startswith(b"PAR1"):
-        kind = "a pickle, which is never loaded" if head[:1] == b"\x80" else f"a file that starts with {head[:4]!r}"
-        raise DataError(f"{path.name}: {kind}, allowed: a parquet file (starts with b'PAR1')")
+    _check_parquet(path, head)
     return _distinct(path, _guarded(path, "parquet", partial(bounds.read_parquet, n=n)))
+
+
+def read_footer(path: Path) -> tuple[pa.Schema, int]:
+    """Return the schema of a parquet file, with its metadata, and the number of its rows, which are not read.
+
+    Raises:
+        DataError: missing, empty or unreadable file, or no parquet file.
+    """
+    _check_parquet(path, _head(path))
+    footer = _guarded(path, "parquet", pq.read_metadata)
+    return footer.schema.to_arrow_schema(), footer.num_rows
 
 
 def write_parquet(tables: Iterator[pa.Table], stream: IO[bytes]) -> None:
@@ -131,7 +141,13 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _guarded(path: Path, kind: str, read: Callable[[Path], pa.Table]) -> pa.Table:
+def _check_parquet(path: Path, head: bytes) -> None:
+    if not head.startswith(b"PAR1"):
+        kind = "a pickle, which is never loaded" if head[:1] == b"\x80" else f"a file that starts with {head[:4]!r}"
+        raise DataError(f"{path.name}: {kind}, allowed: a parquet file (starts with b'PAR1')")
+
+
+def _guarded(path: Path, kind: str, read: Callable[[Path], T]) -> T:
     try:
         return read(path)
     except (

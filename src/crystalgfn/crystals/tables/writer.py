@@ -22,7 +22,7 @@ from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically, write_json
 from crystalgfn.files.folders import work_folder
 from crystalgfn.files.locks import Lock
-from crystalgfn.files.reading import check_file, parse_json, read_json
+from crystalgfn.files.reading import parse_json, read_json
 
 ROW_GROUP = 65_536
 """Rows of the final file's row groups, at least."""
@@ -46,15 +46,24 @@ class PartWriter:
         path: the final file, ``.parquet`` or ``.csv``.
         manifest: what the content depends on, as JSON values: a run that goes on must have the same manifest.
         restart: throw away what an earlier run left instead of going on.
+        metadata: of the parquet file's schema, beside that of the tables.
 
     Raises:
         DataError: wrong ending, missing folder, a full disk, another manifest, another process at work on the file.
     """
 
-    def __init__(self, path: Path, *, manifest: Mapping[str, Any] | None = None, restart: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        manifest: Mapping[str, Any] | None = None,
+        restart: bool = False,
+        metadata: Mapping[bytes, bytes] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.partial = self.path.with_name(self.path.name + ".partial")
         self._manifest = self.partial / "manifest.json"
+        self._metadata = dict(metadata or {})
         self.rows = 0
         self.parts = 0
         self._suffix = files.suffix_of(self.path)
@@ -174,7 +183,7 @@ class PartWriter:
         for number in range(self.parts):
             part = pq.read_table(self._part(number), use_threads=False, memory_map=False)
             metadata = {key: value for key, value in (part.schema.metadata or {}).items() if key != _NOTES}
-            waiting.append(part.replace_schema_metadata(metadata))
+            waiting.append(part.replace_schema_metadata(metadata | self._metadata))
             if sum(len(table) for table in waiting) >= ROW_GROUP or number == self.parts - 1:
                 yield pa.concat_tables(waiting)
                 waiting = []
@@ -225,10 +234,8 @@ def _read_manifest(path: Path) -> Any:
 
 def _read_footer(part: Path) -> tuple[pa.Schema, int]:
     try:
-        check_file(part)
-        footer = pq.read_metadata(part)
-        return footer.schema.to_arrow_schema(), footer.num_rows
-    except (pa.ArrowException, ValueError, OSError, DataError) as error:
+        return files.read_footer(part)
+    except DataError as error:
         raise DataError(f"{part} cannot be read ({error}): delete the folder to start again") from None
 
 

@@ -13,10 +13,10 @@ from typing import Any
 from crystalgfn import __version__
 from crystalgfn.errors import DataError
 from crystalgfn.files.reading import read_json, sha256, shaped
+from crystalgfn.files.shards import Shard
 from crystalgfn.files.trust import opened
 from crystalgfn.stability.load import HULLS
 from crystalgfn.structures.candidates.requests import Request, SearchSettings, digests
-from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice
 from crystalgfn.structures.candidates.workers import Tools
 from crystalgfn.structures.placing.prototype_files import BUILTIN

@@ -10,6 +10,7 @@ from pathlib import Path
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
+from crystalgfn.files.shards import Shard
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
@@ -18,7 +19,6 @@ from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.manifest import manifest, may_change, of_shard, read_earlier
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
-from crystalgfn.structures.candidates.shard import Shard
 from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
 
