@@ -12,7 +12,7 @@ from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.runs.build import POLICY
 from crystalgfn.spaces.constraints.base import Constraint
-from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS, rule
 
 Place = tuple[str, str]
 """Section and key of a constraint; the section is empty for ``constraints`` itself."""
@@ -40,8 +40,8 @@ def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
     for (place, key), value in _limits_by_place(limits).items():
         values = section[place] if place else section
         if (place, key) not in kinds:
-            if place == "rules":  # an unknown rule: the configuration lists the rules
-                values[key] = value
+            if place == "rules":
+                values[key] = rule(key).narrowed(values.get(key), value)
                 continue
             raise ConfigError(f"restriction {f'{place}.{key}'!r}: cannot change after training")
         kinds[place, key].narrow(values, value)
