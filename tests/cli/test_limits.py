@@ -1,4 +1,4 @@
-"""``--rule``: a rule from a module in the current folder, which every sample obeys and a run folder asks consent for."""
+"""``--rule``: a rule from a module in the current folder, which every sample obeys and a run asks consent for."""
 
 import sys
 
