@@ -17,7 +17,7 @@ PLACED = Tools(potential="", hull="")
 """Atoms are placed and not relaxed, which takes no time."""
 
 SPINEL = "AB2C4_cF56_227_a_d_e"
-SMALL = {"chemsys": "Li-Mg-F", "n_atoms_primitive": [2, 6]}
+SMALL = {"chemsys": "Li-Mg-F", "n_atoms_primitive": [2, 6], "charge": "none"}
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +129,21 @@ def test_nothing_is_written_through_a_link(tmp_path):
     with pytest.raises(TrustError, match="lies outside"):
         design(wish, folder, PLACED, workers=1)
     assert not any(elsewhere.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("wish", "charge"),
+    [
+        (Wish(limits={"chemsys": "Li-P-S-Cl"}), "common"),
+        (Wish(limits={"required": ["O"]}, like=SPINEL), "common"),
+        (Wish(limits={"required": ["O"], "charge": "none"}), "none"),
+        (Wish(limits={"chemsys": "Y-Al-Cu"}), None),
+        (Wish(formula="Na3O", limits={"required": ["O"]}), None),
+        (Wish(limits={"forbidden": ["O"]}), None),
+    ],
+)
+def test_salts_balance_their_usual_charges_unless_the_wish_says_otherwise(wish, charge):
+    assert wish.all_limits.get("charge") == wish.request["limits"].get("charge") == charge
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from crystalgfn.crystallography.chemical_classes import CHALCOGENS, HALOGENS, OXYGEN
+from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError
@@ -29,6 +31,7 @@ from crystalgfn.files.trust import check_links, opened
 from crystalgfn.progress import track
 from crystalgfn.properties.known import KnownFormula
 from crystalgfn.runs.model import Model, load
+from crystalgfn.runs.restrict import symbols_in
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.spaces.structure_types import structure_type_label
 from crystalgfn.structures.candidates.engines.local import LocalEngine
@@ -43,6 +46,15 @@ MANIFEST, SAMPLES, CRYSTALS, STRUCTURES = "design.json", "samples.parquet", "cry
 FEWEST_SAMPLES = 2_000
 """Samples that are drawn for any wish."""
 
+ASKED = ("chemsys", "required")
+"""Limits that ask for elements."""
+
+CHARGE = "common"
+"""Rule of charges for compounds of oxygen, chalcogens and halogens, where the wish names none."""
+
+SALT_FORMERS = {SYMBOLS[z] for z in OXYGEN | CHALCOGENS | HALOGENS}
+"""Elements whose compounds count as salts where a wish asks for them. Alloys and Zintl phases balance no charges."""
+
 DRAWN_FOR_EACH = 20
 """Samples that are drawn for each crystal of a larger wish."""
 
@@ -54,7 +66,9 @@ class Wish:
     Attributes:
         model: preset or run folder to sample.
         n: number of crystals to choose.
-        limits: constraints, in the keys of :meth:`~crystalgfn.runs.model.Model.restricted`.
+        limits: constraints, in the keys of :meth:`~crystalgfn.runs.model.Model.restricted`. Where elements are asked
+            for (``chemsys``, ``required``) with oxygen, a chalcogen or a halogen among them, and there is neither
+            ``charge`` nor ``formula``, charges balance by the rule ``common``; ``charge="none"`` asks for no balance.
         formula: the one composition of all crystals, such as ``"Li6PS5Cl"``; empty for many.
         like: a structure file or protostructure label whose group and sites all crystals have; empty for any.
         with_known: whether crystals may have known formulas; those of a ``formula`` always may.
@@ -75,7 +89,7 @@ class Wish:
 
     @property
     def all_limits(self) -> dict[str, Any]:
-        """The limits, with those that ``formula`` and ``like`` stand for.
+        """The limits, with those that ``formula`` and ``like`` stand for, and the rule of charges.
 
         Raises:
             ConfigError: a limit is given twice, or the formula leaves elements open.
@@ -94,7 +108,14 @@ class Wish:
             limits["stoichiometry"] = self.formula
         if self.like:
             limits["structure_type"] = structure_type_label(self.like)
+        if not self.formula and "charge" not in limits and SALT_FORMERS.intersection(self._asked):
+            limits["charge"] = CHARGE
         return limits
+
+    @property
+    def _asked(self) -> list[str]:
+        """Symbols of the elements that are asked for."""
+        return [symbol for name in ASKED for symbol in symbols_in(self.limits.get(name))]
 
     @property
     def takes_known(self) -> bool:
@@ -109,7 +130,7 @@ class Wish:
     @property
     def name(self) -> str:
         """A name for a folder: the formula or elements that are asked for, and the structure type."""
-        asked = self.formula or next((self.limits[key] for key in ("chemsys", "required") if self.limits.get(key)), "")
+        asked = self.formula or next((self.limits[key] for key in ASKED if self.limits.get(key)), "")
         parts = [asked if isinstance(asked, str) else "-".join(asked), Path(self.like).stem]
         return re.sub(r"[^\w-]+", "-", "-".join(filter(None, parts))).strip("-") or "design"
 

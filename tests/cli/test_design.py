@@ -2,20 +2,29 @@
 
 import pandas as pd
 import pytest
+from pymatgen.core import Lattice, Structure
 
+from crystalgfn import wishes
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.runs.model import load
+
+
+@pytest.fixture(scope="module")
+def default():
+    return load("default")
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, default):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(wishes, "load", lambda name, trust: default)
     return tmp_path
 
 
 def test_a_wish_becomes_relaxed_structures_in_a_folder_of_its_name(call, here):
     pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
-    wish = ["--chemsys", "Li-F", "--n-atoms-primitive", "2:4", "--with-known", "-n", "2", "--samples", "40"]
-    code, out, err = call("design", *wish, "--workers", "1")
+    wish = ["--chemsys", "Li-F", "--n-atoms-primitive", "2:3", "--with-known", "-n", "2", "--samples", "20"]
+    code, out, err = call("design", *wish, "--charge", "none", "--workers", "1")
     assert code == 0, err
     folder = here / "Li-F"
     table = pd.read_csv(folder / "structures" / "structures.csv")
@@ -25,7 +34,7 @@ def test_a_wish_becomes_relaxed_structures_in_a_folder_of_its_name(call, here):
     assert set(table["formula"]) == set(Crystals.from_file(folder / "crystals.parquet").formulas)
     assert (folder / "report.html").read_text().lower().startswith("<!doctype html>")
     best = table.sort_values("e_above_hull_chgnet [eV/atom]").iloc[0]
-    assert out.index("2 chosen from 40 samples") < out.index(best["formula"]) < out.index("2 of 2 relaxed")
+    assert out.index("2 chosen from 20 samples") < out.index(best["formula"]) < out.index("2 of 2 relaxed")
     assert "crystalgfn judge Li-F/structures" in out
 
 
@@ -38,6 +47,31 @@ def test_atoms_can_be_placed_alone_and_what_is_there_is_not_replaced(call, here)
     code, _, err = call("design", *wish, "--workers", "1")
     assert code == 2
     assert err == "error: MgF2: holds a run already; give --resume to go on with it, or another folder\n"
+
+
+TYPES = {
+    "spinel": (227, 8.08, ["Mg", "Al", "O"], [[1 / 8, 1 / 8, 1 / 8], [1 / 2, 1 / 2, 1 / 2], [0.2624] * 3]),
+    "perovskite": (221, 3.91, ["Sr", "Ti", "O"], [[0, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, 1 / 2, 0]]),
+}
+
+
+@pytest.mark.parametrize(("name", "sites"), [("spinel", {8, 16, 32}), ("perovskite", {1, 3})])
+def test_the_type_of_a_file_of_pymatgen_is_kept_from_another_folder(call, here, monkeypatch, name, sites):
+    group, a, elements, positions = TYPES[name]
+    structure = Structure.from_spacegroup(group, Lattice.cubic(a), elements, positions)
+    structure.to(filename=str(here / f"{name}.cif"))  # in P1, all atoms listed
+    (here / "work").mkdir()
+    monkeypatch.chdir(here / "work")
+    asked = ["--like", f"../{name}.cif", "--require", "O", "-n", "3", "--samples", "40", "--relax", "none"]
+    code, _, err = call("design", *asked, "--workers", "1")
+    assert code == 0, err
+    chosen = Crystals.from_file(here / "work" / f"O-{name}" / "crystals.parquet")
+    assert len(set(chosen.formulas)) == 3
+    assert set(chosen.space_group.tolist()) == {group}
+    counts = chosen.counts.numpy()
+    assert (counts.sum(1) == len(structure)).all()
+    assert (counts[:, list(chosen.elements).index(8)] > 0).all()
+    assert set(counts[counts > 0].tolist()) <= sites | {sum(some) for some in ((8, 16), (8, 32), (16, 32), (1, 3))}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ INTERRUPTED = {
     "train config.yaml -o run --no-report": ("crystalgfn.runs.training.train", "go on with: ", " --resume"),
     "proxy train data.parquet -o run --resume": ("crystalgfn.proxies.workflow.fit_model", "go on with: ", " --resume"),
     "loop default -o run": ("crystalgfn.loop.rounds.loop", "go on with: ", " --resume"),
+    "design --chemsys Li-F": ("crystalgfn.wishes.design", "go on with: ", " --resume"),
     "sample twelve-elements -n 5 -o new.csv": (
         "crystalgfn.runs.model.Model.chunks",
         "go on with the same command: ",

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+import sys
 
 import pandas as pd
 import pytest
 
 from crystalgfn.config import parse_config
-from crystalgfn.errors import TrustError
+from crystalgfn.errors import PropertyError, TrustError
 from crystalgfn.proxies.models import shipped_models
 from crystalgfn.runs import inputs
 from crystalgfn.runs.inputs import INDEX, keep_inputs, with_inputs
@@ -97,3 +98,41 @@ def test_an_index_leads_nowhere_else(here, target):
     path.write_text(json.dumps({**json.loads(path.read_text()), str(here / "models" / "energy"): target}))
     with pytest.raises(TrustError, match="which lies outside"):
         load("run")
+
+
+MODULE = "def atoms(crystals):\n    return crystals.n_atoms.double()\n"
+
+
+@pytest.fixture
+def coded(here, tmp_path, monkeypatch):
+    """A run whose property is a function of a file in the folder that it was made from, and where it is now."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    (here / "sizes.py").write_text(MODULE)
+    train(config(objective=[{"property": "sizes:atoms", "goal": "minimise"}]), here / "run")
+    sys.modules.pop("sizes")
+    sys.path.remove(str(here))
+    moved = tmp_path / "elsewhere" / "moved"
+    shutil.move(here / "run", moved)
+    monkeypatch.chdir(tmp_path)
+    yield here, moved
+    sys.modules.pop("sizes", None)
+
+
+def test_code_is_kept_and_used_with_consent_alone(coded):
+    origin, run = coded
+    with pytest.raises(TrustError, match=r"the code 'sizes:atoms' of .*inputs/sizes.py, allowed: .*--trust"):
+        load(run)
+    assert "sizes" not in sys.modules
+    samples = load(run, trust=True).sample(20)
+    assert (samples.columns["sizes:atoms"] == samples.n_atoms.numpy()).all()
+    assert sys.modules["sizes"].__file__ == str(run / "inputs" / "sizes.py")
+    assert json.loads((run / "inputs" / "modules.json").read_text()) == {"sizes": str(origin / "sizes.py")}
+
+
+def test_code_that_is_gone_is_named_with_where_it_lay(coded):
+    origin, run = coded
+    (run / "inputs" / "sizes.py").unlink()
+    with pytest.raises(PropertyError) as error:
+        load(run, trust=True)
+    assert f"{run} was made with '{origin / 'sizes.py'}'" in str(error.value)
+    assert "allowed: an installed module, or MODULE.py in the current folder" in str(error.value)

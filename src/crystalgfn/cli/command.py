@@ -75,7 +75,8 @@ class Command(TyperCommand):
     def _say_how_to_go_on(self, values: dict[str, Any]) -> None:
         """Print the command that goes on with what the interrupted one left, if it left anything."""
         given = [word for word in self._given if word != RESUME]
-        if "resume" in values and values["output"].is_dir():
+        output = values.get("output")  # None: the command names its folder itself
+        if "resume" in values and (output is None or output.is_dir()):
             echo(f"interrupted; go on with: {shlex.join([*given, RESUME])}", err=True)
         elif "restart" in values and not any(parameter.envvar for parameter in self.params):  # those may be secret
             echo(f"interrupted; go on with the same command: {shlex.join(w for w in given if w != RESTART)}", err=True)

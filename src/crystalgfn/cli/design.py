@@ -63,7 +63,11 @@ def design(
     trust: Trust = False,
     **limits: Any,
 ) -> None:
-    """Sample under limits, choose, place, relax and rank: writes CIF files, tables and a page into a folder."""
+    """Sample under limits, choose, place, relax and rank: writes CIF files, tables and a page into a folder.
+
+    Compounds of O, S, Se, Te or a halogen, where one of them is asked for, balance their usual charges (--charge
+    common); --charge none lifts that.
+    """
     from crystalgfn.report.candidates import candidates_table
     from crystalgfn.report.demo import verdict
     from crystalgfn.report.write import write_folder_page

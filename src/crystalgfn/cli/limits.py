@@ -11,8 +11,12 @@ from typing import Any
 import typer
 
 from crystalgfn.cli.command import once
+from crystalgfn.config.loading import parse_yaml
 from crystalgfn.errors import ConfigError
-from crystalgfn.spaces.constraints.registry import CONSTRAINTS
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, is_own
+
+RULE = "rule"
+"""The option for rules that are in no registry."""
 
 
 def with_limits(panel: str, *, before: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -53,6 +57,17 @@ def _options(panel: str) -> list[inspect.Parameter]:
         )
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         parameters.append(inspect.Parameter(constraint.name, kind, default=shown, annotation=option.kind | None))
+    own = typer.Option(
+        None,
+        "--rule",
+        help="A rule of your own, with its value in YAML; it may be repeated.",
+        metavar="module:Class=VALUE",
+        show_default=False,
+        rich_help_panel=panel,
+    )
+    parameters.append(
+        inspect.Parameter(RULE, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=own, annotation=list[str] | None)
+    )
     return parameters
 
 
@@ -65,11 +80,31 @@ def asked_limits(options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: an option has a value that it does not take.
     """
-    return {
+    limits = {
         constraint.name: constraint.option.read(options[constraint.name], constraint.option.flag)
         for constraint in CONSTRAINTS
         if constraint.option is not None and options.get(constraint.name) not in (None, [])
     }
+    rules = options.get(RULE)
+    return {**limits, "rules": own_rules(rules)} if rules else limits
+
+
+def own_rules(options: list[str]) -> dict[str, Any]:
+    """Return options such as ``["even:Even=[H, O]"]`` as a mapping.
+
+    Raises:
+        ConfigError: no class with a value in YAML, or a rule that stands twice.
+    """
+    pairs = []
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not equals or not is_own(name):
+            raise ConfigError(f"--rule: found {text!r}, allowed: module:Class=VALUE, such as 'even:Even=[H, O]'")
+        try:
+            pairs.append((name.strip(), parse_yaml(value)))
+        except ValueError as error:
+            raise ConfigError(f"--rule {text!r}: the value is not YAML ({str(error)[:100]})") from None
+    return once(pairs, "--rule")
 
 
 def weights(options: list[str]) -> dict[str, float]:

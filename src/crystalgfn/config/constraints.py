@@ -117,7 +117,7 @@ SECTIONS: dict[str, Any] = {
     "elements": _section(ElementsConfig, "Elements: a list, or a section."),
     "rules": (
         dict[str, Any],
-        Field({}, description="Further rules, by name."),
+        Field({}, description="Further rules, by name, or ``module:Class`` for your own."),
     ),
     "space_groups": _section(SpaceGroupsConfig, 'Space groups: "all", numbers and ranges, or a section.'),
     "lattice": _section(LatticeConfig, "Shapes and sizes of cells."),

@@ -87,13 +87,13 @@ def run_folder(where: str | Path) -> Path | None:
 def read_config(path: Path, overrides: Sequence[str] = (), *, source: str | None = None) -> Config:
     """Read a YAML file, which messages call by its path or by ``source``; see :func:`load_config`."""
     try:
-        content = _yaml(read_text(path, most=MOST_BYTES))
+        content = parse_yaml(read_text(path, most=MOST_BYTES))
     except (DataError, ValueError) as error:
         raise ConfigError(f"{path}: not a readable YAML file ({error})") from error
     return parse_config(content, overrides, source=source or str(path))
 
 
-def _yaml(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
     """Return the content of YAML text.
 
     Raises:
@@ -192,7 +192,7 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         raise ConfigError(f"--set {override!r}: allowed key=value, such as training.lr=1e-4")
     try:
-        value = _yaml(text)
+        value = parse_yaml(text)
     except ValueError as error:
         raise ConfigError(f"--set {override!r}: the value is not YAML ({str(error)[:100]})") from None
     place: Any = content

@@ -8,6 +8,7 @@ gives, on the command line, in Python or in a configuration file, are not asked 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,10 +23,18 @@ from typing import Any
 
 from crystalgfn.errors import TrustError
 
+WHERE_CODE_LIES = "an installed module, or MODULE.py in the current folder or in a folder of PYTHONPATH"
+
 _SAFE_PATH = "PYTHONSAFEPATH"
 
 LOOP = "loop.json"
 """Manifest of a loop, whose rounds share one folder: the folder of a round may name files of other rounds."""
+
+INPUTS = "inputs"
+"""Folder of a run with copies of what its configuration names, modules among them."""
+
+MODULES = "modules.json"
+"""In that folder: the files that modules came from."""
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """What ships with the package may always be read."""
@@ -35,6 +44,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 class _Opened:
     folder: str
     inside: tuple[Path, ...]
+    trusted: bool = False
 
     def refusal(self, what: str) -> TrustError:
         return TrustError(
@@ -43,14 +53,12 @@ class _Opened:
         )
 
 
-_TRUSTED = _Opened("", ())
-
 _opened: ContextVar[_Opened | None] = ContextVar("opened", default=None)
 
 
 def _limit() -> _Opened | None:
     found = _opened.get()
-    return None if found is _TRUSTED else found
+    return None if found is None or found.trusted else found
 
 
 @contextmanager
@@ -75,7 +83,7 @@ def opened(folder: str | Path | None, *, trust: bool = False, also: Iterable[str
         return
     limit = None
     if trust:
-        limit = _TRUSTED
+        limit = _Opened(str(folder or ""), (), trusted=True)
     elif folder is not None:
         real = _real(folder)
         loop = next((place for place in real.parents[:2] if (place / LOOP).is_file()), real)
@@ -124,7 +132,15 @@ def ask_for_code(spec: str) -> None:
     Raises:
         TrustError: a folder asks for it.
     """
-    _refuse_to_folders(f"the code {spec!r}")
+    limit = _limit()
+    copy = None if limit is None else _copy_of(spec, limit.folder)
+    _refuse_to_folders(f"the code {spec!r}{f' of {copy}' if copy is not None else ''}")
+
+
+def _copy_of(spec: str, folder: str) -> Path | None:
+    """The copy of a module that a run keeps in its folder."""
+    copy = Path(folder) / INPUTS / f"{spec.partition(':')[0]}.py"
+    return copy if copy.is_file() else None
 
 
 def _refuse_to_folders(what: str) -> None:
@@ -136,29 +152,50 @@ def _refuse_to_folders(what: str) -> None:
 def import_named(spec: str) -> Any:
     """Return what ``"module:name"`` stands for; the name may have dots.
 
-    A module that is not installed may lie in the current folder, which then becomes the last place that modules are
-    searched in: no file there stands in for an installed module.
+    A module that is not installed may lie in the current folder, or else among the copies of the trusted folder that is
+    :func:`opened`. That place then becomes the last one that modules are searched in: no file there stands in for an
+    installed module.
 
     Raises:
         TrustError: a folder asks for it.
-        ImportError: there is no such module. The module itself may raise anything.
+        ImportError: there is no such module; says where it lay when the run was made. The module itself may raise
+            anything.
         AttributeError: the module has no such name.
     """
     ask_for_code(spec)
     module, _, name = spec.partition(":")
-    _search_current_folder(module.partition(".")[0])
-    found: Any = import_module(module)
+    outermost, within = module.partition(".")[0], _opened.get()
+    _search_also(os.getcwd(), outermost)
+    if within is not None and _copy_of(spec, within.folder) is not None:
+        _search_also(str(_real(within.folder) / INPUTS), outermost)
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ModuleNotFoundError(f"{error}{_origin(module)}; allowed: {WHERE_CODE_LIES}", name=module) from None
     for part in name.split("."):
         found = getattr(found, part)
     return found
 
 
-def _search_current_folder(module: str) -> None:
-    current = os.getcwd()
-    if not module or module in sys.modules or current in sys.path or find_spec(module) is not None:
+def _origin(module: str) -> str:
+    """Where a module lay when the run that is opened was made, as a clause of a message."""
+    within = _opened.get()
+    if within is None:
+        return ""
+    try:
+        noted = json.loads((Path(within.folder) / INPUTS / MODULES).read_text(encoding="utf-8"))
+        return f" ({within.folder} was made with {str(noted[module])!r})"
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""  # an older run, or no run
+
+
+def _search_also(place: str, module: str) -> None:
+    if not module or module in sys.modules or place in sys.path or find_spec(module) is not None:
         return
-    if PathFinder.find_spec(module, [current]) is not None:
-        sys.path.append(current)
+    if PathFinder.find_spec(module, [place]) is not None:
+        sys.path.append(place)
 
 
 @contextmanager

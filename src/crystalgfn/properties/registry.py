@@ -113,10 +113,7 @@ def _import(spec: str, load: Callable[[], Any]) -> Any:
     except CrystalGFNError:
         raise
     except Exception as error:
-        hint = ""
-        if isinstance(error, ModuleNotFoundError) and error.name == spec.partition(":")[0]:
-            hint = f"; allowed: an installed module, or the folder of {error.name}.py in PYTHONPATH"
-        raise PropertyError(f"property {spec!r} cannot be imported: {type(error).__name__}: {error}{hint}") from error
+        raise PropertyError(f"property {spec!r} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 def _wrap(spec: str, function: Any) -> CheckedProperty:

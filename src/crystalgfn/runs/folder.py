@@ -15,13 +15,11 @@ from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.files.atomic import sweep, write_json, write_text
 from crystalgfn.files.folders import contents, difference
 from crystalgfn.files.reading import read_bytes, read_text
-from crystalgfn.files.trust import opened
+from crystalgfn.files.trust import INPUTS, opened
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 EVENTS = "tensorboard"
 """Folder of the events for TensorBoard."""
-INPUTS = "inputs"
-"""Folder of copies of what the configuration names (:mod:`~.inputs`)."""
 MOST_METRICS = 256 << 20
 """Largest size of a table of metrics, bytes."""
 

@@ -12,7 +12,7 @@ from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.errors import ConfigError, nearest
 from crystalgfn.runs.build import POLICY
 from crystalgfn.spaces.constraints.base import Constraint
-from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS
+from crystalgfn.spaces.constraints.registry import CONSTRAINTS, MAIN_KEYS, rule
 
 Place = tuple[str, str]
 """Section and key of a constraint; the section is empty for ``constraints`` itself."""
@@ -40,8 +40,8 @@ def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
     for (place, key), value in _limits_by_place(limits).items():
         values = section[place] if place else section
         if (place, key) not in kinds:
-            if place == "rules":  # an unknown rule: the configuration lists the rules
-                values[key] = value
+            if place == "rules":
+                values[key] = rule(key).narrowed(values.get(key), value)
                 continue
             raise ConfigError(f"restriction {f'{place}.{key}'!r}: cannot change after training")
         kinds[place, key].narrow(values, value)
@@ -54,7 +54,7 @@ def narrower(config: Config, limits: Mapping[str, Any]) -> Config:
 
 def _other_presets(config: Config, limits: Mapping[str, Any]) -> str:
     """Where the elements of a refused restriction can be had that the model does not know."""
-    words = {word for value in limits.values() for word in _words(value)}
+    words = {word for value in limits.values() for word in symbols_in(value)}
     foreign = [symbol for symbol in SYMBOLS[1:] if symbol in words - set(config.constraints.elements.allowed)]
     if not foreign:
         return ""
@@ -66,11 +66,11 @@ def _other_presets(config: Config, limits: Mapping[str, Any]) -> str:
     return f"; presets with {', '.join(foreign)}: {'; '.join(parts) or 'none'}"
 
 
-def _words(value: Any) -> list[str]:
-    """The words of a limit, whether text or lists of texts."""
+def symbols_in(value: Any) -> list[str]:
+    """What may be symbols of elements in a limit, whether text or lists of texts."""
     if isinstance(value, str):
         return re.findall(r"[A-Z][a-z]?", value)
-    return [word for each in value for word in _words(each)] if isinstance(value, list | tuple | dict) else []
+    return [word for each in value for word in symbols_in(each)] if isinstance(value, list | tuple | dict) else []
 
 
 def _kinds_by_place() -> dict[Place, type[Constraint[Any]]]:

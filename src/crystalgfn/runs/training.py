@@ -21,15 +21,15 @@ from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_json
 from crystalgfn.files.folders import work_folder
 from crystalgfn.files.locks import in_use
-from crystalgfn.files.trust import opened
+from crystalgfn.files.trust import INPUTS, opened
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.posterior import compare
 from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.interruption import deferred
 from crystalgfn.runs.build import POLICY, build_trainer
-from crystalgfn.runs.folder import CHECKPOINT, EVENTS, INPUTS, METRICS, begin, check_folder, check_version, cut_metrics
-from crystalgfn.runs.inputs import INDEX, keep_inputs, with_inputs
+from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.inputs import keep_inputs, with_inputs
 
 POSTERIOR = "posterior.json"
 """Name of the file with a :class:`~crystalgfn.gflownet.posterior.Posterior`."""
@@ -111,7 +111,7 @@ def train(
             trainer.run(until, hand_over, every=shown)
             return trainer
         begin(config, folder)
-        if not (resume and (folder / INPUTS / INDEX).is_file()):
+        if not (resume and (folder / INPUTS).is_dir()):
             keep_inputs(config, folder)
         cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
         writer = events(str(work_folder(folder / EVENTS))) if events is not None else None

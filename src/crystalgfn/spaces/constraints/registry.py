@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.errors import ConfigError, CrystalGFNError, nearest
+from crystalgfn.files.trust import import_named
 from crystalgfn.spaces.constraints.any_of import AnyOf
 from crystalgfn.spaces.constraints.at_most_one_of import AtMostOneOf
-from crystalgfn.spaces.constraints.base import Constraint, Constraints
+from crystalgfn.spaces.constraints.base import Constraint, Constraints, Rule
 from crystalgfn.spaces.constraints.charges import Charge, Electronegativity, OxidationStates
 from crystalgfn.spaces.constraints.element_sites import SitesOfElements
 from crystalgfn.spaces.constraints.elements import Allowed, ChemicalSystem, Forbidden, Required
@@ -70,7 +71,8 @@ def constraints_of(section: Mapping[str, Any]) -> Constraints:
     Args:
         section: in full, as ``config.constraints.model_dump()`` gives it.
     """
-    each = (kind.of(section) for kind in CONSTRAINTS)
+    each = [kind.of(section) for kind in CONSTRAINTS]
+    each += [_own(name)(_own(name).parse(value)) for name, value in section["rules"].items() if is_own(name)]
     return Constraints(tuple(constraint for constraint in each if constraint is not None))
 
 
@@ -87,7 +89,8 @@ def with_values(constraints: Constraints, **values: Any) -> Constraints:
             raise ConfigError(f"constraint {name!r}: unknown, allowed: {', '.join(kinds)}{nearest(name, kinds)}")
     by_name = {constraint.name: constraint for constraint in constraints}
     by_name |= {name: kinds[name](value) for name, value in values.items()}
-    ordered = (by_name[name] for name in kinds if name in by_name)
+    places = {name: place for place, name in enumerate(kinds)}
+    ordered = sorted(by_name.values(), key=lambda constraint: places.get(constraint.name, len(places)))
     return Constraints(tuple(constraint for constraint in ordered if not asks_nothing(constraint.value)))
 
 
@@ -95,11 +98,48 @@ def check_rules(written: Mapping[str, Any]) -> None:
     """Refuse a mapping that holds anything but rules with their values.
 
     Raises:
-        ConfigError: no such rule, or a value that makes no sense for it.
+        ConfigError: no such rule, a value that makes no sense for it, or two rules of one name.
+        TrustError: a folder that is not trusted names a module.
     """
-    rules = {kind.name: kind for kind in keys_of("rules")}
+    found: dict[str, str] = {}
     for name, value in written.items():
-        if name not in rules:
-            raise ConfigError(f"rule {name!r}: unknown, allowed: {', '.join(rules)}{nearest(name, list(rules))}")
-        rules[name].check(value, written)
-        rules[name].parse(value)
+        kind = rule(name)
+        other = found.setdefault(kind.name, name)
+        if other != name:
+            raise ConfigError(f"rules: {other!r} and {name!r} are both called {kind.name!r}, allowed: each name once")
+        kind.check(value, written)
+        kind.parse(value)
+
+
+def rule(name: str) -> type[Constraint[Any]]:
+    """Return the class of a rule: one of the registry by its name, one of the user as ``"module:Class"``.
+
+    Raises:
+        ConfigError: no such rule, or a class that cannot be imported or is none of a rule.
+        TrustError: a folder that is not trusted names a module.
+    """
+    if is_own(name):
+        return _own(name)
+    rules = {kind.name: kind for kind in keys_of("rules")}
+    if name not in rules:
+        raise ConfigError(
+            f"rule {name!r}: unknown, allowed: {', '.join(rules)}, or module:Class of your own{nearest(name, rules)}"
+        )
+    return rules[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether the name of a rule says where its class is: ``"module:Class"``."""
+    return ":" in name
+
+
+def _own(name: str) -> type[Rule]:
+    try:
+        found = import_named(name)
+    except CrystalGFNError:
+        raise
+    except Exception as error:  # a module may raise anything
+        raise ConfigError(f"rule {name!r}: cannot be imported: {type(error).__name__}: {error}") from error
+    if not isinstance(found, type) or not issubclass(found, Rule):
+        raise ConfigError(f"rule {name!r}: found {found!r}, allowed: a class that extends {Rule.__name__} (base.py)")
+    return found
