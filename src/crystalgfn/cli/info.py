@@ -22,6 +22,7 @@ OPTIONAL = {
     "ase": "structures",
     "plotly": "report",
     "sevenn": "second-opinion",
+    "phonopy": "phonons",
     "matminer": "data",
     "mp-api": "data",
     "tensorboard": "tensorboard",
