@@ -98,20 +98,24 @@ def with_phonons(candidate: Candidate, potential: WithForces, time_limit_s: floa
     wall, cpu = time.monotonic(), time.process_time()
     found = lowest_phonon(candidate.structure, potential, symprec=candidate.symprec, time_limit_s=time_limit_s)
     row = candidate.row
-    energies, flags = dict(row.energies), row.flags
+    energies = dict(row.energies)
     if math.isfinite(found.lowest):
         energies[_column(potential)] = found.lowest
-    if found.lowest < -TOLERANCE:
-        flag = f"{FLAG}: {found.lowest:.2f} THz by {potential.name}, allowed: {-TOLERANCE:g} or more"
-        flags = "; ".join(filter(None, (flags, flag)))
     return replace(
         row,
         energies=energies,
         phonons=f"{potential.name}: {found.about}",
-        flags=flags,
+        flags="; ".join(filter(None, (row.flags, flag_of(found.lowest, potential.name)))),
         seconds=(row.seconds or 0.0) + time.monotonic() - wall,
         seconds_cpu=(row.seconds_cpu or 0.0) + time.process_time() - cpu,
     )
+
+
+def flag_of(lowest: float, potential: str) -> str:
+    """Return the flag of a crystal whose lowest phonon (THz) a potential gave; empty where all are real."""
+    if not lowest < -TOLERANCE:
+        return ""
+    return f"{FLAG}: {lowest:.2f} THz by {potential}, allowed: {-TOLERANCE:g} or more"
 
 
 def summary(rows: list[Row], potential: str) -> str:

@@ -105,7 +105,7 @@ def lowest_phonon(structure: Structure, potential: WithForces, *, symprec: float
     except Exception as error:  # any library may raise, and one crystal never stops a run
         return Phonons(math.nan, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     size = " x ".join(map(str, multiples))
-    return Phonons(lowest, f"{size} primitive cells, {len(cells[0])} atoms, {len(cells)} displacements")
+    return Phonons(lowest, f"{size} primitive cells, {len(cells[0])} atoms; displacements: {len(cells)}")
 
 
 def _displaced(structure: Structure, multiples: Sequence[int]) -> Any:
