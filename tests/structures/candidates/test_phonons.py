@@ -1,6 +1,9 @@
 """The screen of a folder: which candidates it takes, what it writes, and that it goes on after a kill."""
 
 import math
+import shutil
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -29,16 +32,21 @@ def metal(symbol, edge, group="Fm-3m"):
     return Structure.from_spacegroup(group, Lattice.cubic(edge), [symbol], [[0, 0, 0]]).get_primitive_structure()
 
 
-@pytest.fixture
-def folder(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """Four candidates: the best but one carries a flag, and the best is simple cubic."""
-    held = RunFolder(tmp_path / "run", {"potential": "chgnet"}, resume=False)
+    held = RunFolder(tmp_path_factory.mktemp("made") / "run", {"potential": "chgnet"}, resume=False)
     crystals = (metal("Cu", 3.6), metal("Cu", 2.4, "Pm-3m"), metal("Ag", 4.1), metal("Au", 4.1))
     for number, (crystal, energy) in enumerate(zip(crystals, (-0.1, -0.3, -0.2, -0.05), strict=True)):
         row = candidate(number, crystal, energy, flags="not converged" if number == 2 else "", match_group=None)
         held.write(Candidate(row, crystal))
     held.finish()
     return held.path
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return Path(shutil.copytree(made, tmp_path / "run"))
 
 
 @pytest.fixture
@@ -115,12 +123,12 @@ def test_who_ran_out_of_time_is_tried_again(folder):
 
 
 def test_unfit_potentials_are_refused_with_the_reason(monkeypatch):
-    with pytest.raises(PropertyError, match="found 'chgnet', allowed: another potential.*too soft.*Deng"):
+    with pytest.raises(PropertyError, match=r"found 'chgnet', allowed: another potential.*too soft.*Deng"):
         load_for_phonons("chgnet")
     monkeypatch.setitem(POTENTIALS, "energies-only", lambda references: object())
     with pytest.raises(PropertyError, match="'energies-only' has no ASE calculator"):
         load_for_phonons("energies-only")
-    monkeypatch.setitem(__import__("sys").modules, "phonopy", None)
+    monkeypatch.setitem(sys.modules, "phonopy", None)
     with pytest.raises(PropertyError, match=r"crystalgfn\[phonons\]"):
         load_for_phonons("7net-l3i5")
 

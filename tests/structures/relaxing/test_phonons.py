@@ -61,5 +61,5 @@ def test_rock_salt_by_a_potential_of_the_field():
     pytest.importorskip("sevenn", reason="the extra 'phonons' is not installed")
     salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.69), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     found = lowest(salt, load_potential("7net-0"))
-    # neutrons: the transverse acoustic branch ends at 2.6 THz at X (Raunio, Almqvist, Stedman, Phys. Rev. 178, 1496 (1969))
+    # neutrons: the transverse acoustic branch ends at 2.6 THz at X (Raunio et al., Phys. Rev. 178, 1496 (1969))
     assert found.lowest == pytest.approx(2.6, abs=0.5)
