@@ -11,7 +11,7 @@ DEMO        := .venv-demo
 RESULT      ?= demo
 TEST        := .venv-test
 SHOWN       := structures,report
-EXTRAS      := test,browser,docs,dev,data,strain,structures,second-opinion,report,tensorboard,atomate2,ray
+EXTRAS      := test,browser,docs,dev,data,strain,structures,second-opinion,phonons,report,tensorboard,atomate2,ray
 
 # An environment is used again only if it was made from these very files and extras by this very Python.
 STAMP := $(shell { cat constraints.txt pyproject.toml; echo $(EXTRAS) $(SHOWN); $(PYTHON) --version; } 2>&1 | cksum | tr -d ' ')

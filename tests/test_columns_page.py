@@ -11,6 +11,7 @@ from candidate_setup import salt
 from crystalgfn.gflownet.prior import Epoch
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.structures import sanity
+from crystalgfn.structures.candidates.phonons import flag_of
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status, headers
 from crystalgfn.structures.relaxing.second_opinion import opinion
 
@@ -66,6 +67,7 @@ def test_every_flag():
     assert {name for name in vars(sanity) if name.startswith("check_")} == {*by_check, "check_distances"}
     found = [verdict.reason for verdict in by_check.values()]
     found += [opinion(second, salt("Mg", "O"), energy).reason for energy in (-1.0, math.nan)]
+    found.append(flag_of(-1.2, "7net-l3i5"))
     (documented,) = tables("Flags")
     patterns = [".*".join(map(re.escape, flag.split("..."))) for flag in documented]
     matching = [

@@ -343,3 +343,23 @@ def test_doubtful_candidates_are_marked_in_table_and_viewer(browser, tmp_path):
     assert one.page.locator("#viewer-list abbr").count() == 1
     assert one.errors == []
     one.context.close()
+
+
+def test_the_powder_pattern_is_that_of_the_structure_shown_and_tells_indices(opened):
+    for options in ({}, {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}):
+        one = opened("structures", **options)
+        one.page.locator("#viewer-list button", has_text="MgO").click()
+        plot = one.page.locator("#plot-pattern")
+        plot.and_(one.page.locator("[aria-label*='MgO'][data-drawn]")).wait_for()
+        one.page.wait_for_function("document.getElementById('plot-pattern').data[0].x.includes(42.97)")
+        assert "strongest at 42.97 degrees, (2 0 0)" in plot.get_attribute("aria-label")
+        assert plot.locator(".xtitle").text_content() == "2θ (degree)"
+        one.page.evaluate(
+            "document.getElementById('plot-pattern').scrollIntoView({block: 'center', behavior: 'instant'})"
+        )
+        area = plot.locator(".nsewdrag").bounding_box()
+        x = area["x"] + (42.97 - 10) / 80 * area["width"]
+        one.page.mouse.move(x, area["y"] + area["height"] / 2, steps=3)
+        plot.locator(".hoverlayer text").first.wait_for(timeout=20_000)
+        assert "(2 0 0)2θ = 42.97°, 100.0 %" in plot.locator(".hoverlayer").text_content()
+        assert one.errors == []

@@ -22,9 +22,11 @@ OPTIONAL = {
     "ase": "structures",
     "plotly": "report",
     "sevenn": "second-opinion",
+    "phonopy": "phonons",
     "matminer": "data",
     "mp-api": "data",
     "atomate2": "atomate2",
+    "phonopy": "phonons",
     "ray": "ray",
     "tensorboard": "tensorboard",
 }

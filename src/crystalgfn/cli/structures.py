@@ -8,6 +8,14 @@ from typing import Annotated
 import typer
 
 from crystalgfn.cli.options import Trust
+from crystalgfn.cli.phonons import (
+    PHONON_POTENTIAL,
+    PHONON_TIME_LIMIT_S,
+    PhononPotential,
+    Phonons,
+    PhononTimeLimit,
+    phonon_screen,
+)
 from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.load import hull_choices
 from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
@@ -79,6 +87,9 @@ def structures(
             show_default=False,
         ),
     ] = None,
+    phonons: Phonons = 0,
+    phonon_potential: PhononPotential = PHONON_POTENTIAL,
+    phonon_time_limit: PhononTimeLimit = PHONON_TIME_LIMIT_S,
     compare: Annotated[
         Path | None,
         typer.Option("--compare", help="Known structures, for the column 'novel' (parquet).", show_default=False),
@@ -161,6 +172,9 @@ def structures(
             f"{crystals}: a model, allowed: a table of crystals; sample it first: crystalgfn sample {crystals} -n {n} "
             "-o crystals.parquet"
         )
+    if phonons and relax == "none":
+        raise DataError("--phonons: found --relax none, allowed: a potential that relaxes")
+    screen = phonon_screen(phonons, phonon_potential, phonon_time_limit)
     tools = Tools(
         potential="" if relax == "none" else relax,
         references=None if references is None else str(references),
@@ -192,6 +206,7 @@ def structures(
         resume=resume,
         trust=trust,
     )
+    screen(folder.path, trust)
     report(folder.path, best)
 
 

@@ -83,10 +83,10 @@ class Candidates:
         ), rows
 
     def _energies(self, rows: list[int]) -> dict[str, np.ndarray]:
-        """Return the columns of formation energies and energies above hull, eV/atom, of the given rows."""
+        """Return formation energies and energies above hull (eV/atom), and lowest phonons (THz), of the given rows."""
         by_row = {row.row: row for row in self.rows}
         selection = [by_row[row] for row in rows]
-        quantities = (Quantity.ABOVE_HULL, Quantity.FORMATION)
+        quantities = (Quantity.ABOVE_HULL, Quantity.FORMATION, Quantity.LOWEST_PHONON)
         columns = {c.name: [row.energy(c) for row in selection] for c in self.table.columns if c.quantity in quantities}
         inputs = dict.fromkeys(name for row in self.rows for name in row.inputs if name.endswith(f"[{UNIT}]"))
         for name in inputs:

@@ -92,7 +92,9 @@ def test_it_is_read_from_a_configuration_and_holds_for_every_sample():
     crystals = space.crystals(states)
     assert even_in(crystals, (1, 8)).all()
     assert check(crystals, space.composition.constraints).ok
-    with pytest.raises(ConfigError, match=r"'evn': unknown, allowed: at_most_one_of, even, or module:Class .*\(nearest: 'even'\)"):
+    with pytest.raises(
+        ConfigError, match=r"'evn': unknown, allowed: at_most_one_of, even, or module:Class .*\(nearest: 'even'\)"
+    ):
         config(rules={"evn": ["H"]})
 
 

@@ -66,6 +66,12 @@ class Symmetrised:
         orbits = [_orbit(self.space_group, np.array(site.position)) for site in self.sites]
         return np.array(numbers), np.concatenate(orbits)
 
+    def structure(self) -> Structure:
+        """Return the conventional cell for pymatgen."""
+        from pymatgen.core import Lattice, Structure
+
+        return Structure(Lattice.from_parameters(*self.lattice), *self.positions())
+
 
 def symmetrise(structure: Structure, *, symprec: float = SYMPREC) -> Symmetrised:
     """Put a crystal into the standard setting of the space group that it has within ``symprec`` (A).

@@ -20,6 +20,7 @@ from crystalgfn.report.page.atoms import viewable
 from crystalgfn.report.page.constraints import funnel_figure
 from crystalgfn.report.page.document import Page, Section, asset, definition_list, folded
 from crystalgfn.report.page.figure import Figure, Floats, Series
+from crystalgfn.report.page.patterns import patterns
 from crystalgfn.report.page.table import table
 from crystalgfn.runs.folder import MOST_METRICS
 
@@ -63,6 +64,8 @@ def report(
     order = [int(row) for row in rows["columns"][0]["values"]]
     atoms, elements = viewable(data, order)
     content: dict[str, Any] = {"table": rows, "atoms": atoms, "elements": elements, "cif": _files(data, order)}
+    if data.candidates is not None:
+        content["patterns"] = patterns(data.candidates.structures, atoms)
     source = next(iter(data.methods.values()), "")
     sections = [
         Section(

@@ -44,7 +44,7 @@ class Page:
         lead: a sentence on the content.
         tiles: the main numbers: label, value and note of each.
         sections: sections in order.
-        data: data for the scripts: ``table``, ``cif``, ``atoms`` and ``elements``.
+        data: data for the scripts: ``table``, ``cif``, ``atoms``, ``elements`` and ``patterns``.
     """
 
     title: str

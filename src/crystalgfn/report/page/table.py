@@ -21,6 +21,7 @@ HIDDEN = ("log_pf", "log_pb", "log_prior", *LATTICE_PARAMETERS)
 
 FROM_ROWS = (
     ("flags", "doubts"),
+    ("phonons", "phonons"),
     ("matches", "known as"),
     ("source", "atoms placed by"),
     ("space_group_asked", "group asked for"),

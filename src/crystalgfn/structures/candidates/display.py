@@ -91,14 +91,10 @@ def group(row: Row) -> str:
 
 def view_of(structure: Structure, symprec: float) -> dict[str, Any]:
     """Return the scene of a structure in its conventional cell, or as it is where no space group can be found."""
-    from pymatgen.core import Lattice, Structure
-
     try:
-        crystal = symmetrise(structure, symprec=symprec)
+        return scene(symmetrise(structure, symprec=symprec).structure())
     except DataError:
         return scene(structure)
-    numbers, positions = crystal.positions()
-    return scene(Structure(Lattice.from_parameters(*crystal.lattice), numbers, positions))
 
 
 def _more(table: CandidateTable) -> str:

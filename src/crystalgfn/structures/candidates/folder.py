@@ -161,14 +161,22 @@ class RunFolder:
         if self.done():
             write_tables(self.path, self.rows)
 
+    def table(self) -> CandidateTable:
+        """Read the table, which holds the duplicates and the novelty too.
+
+        Raises:
+            DataError: there is no table yet, or it cannot be read.
+        """
+        with opened(self.path, trust=self._trust):
+            return CandidateTable.read(self.path / TABLE)
+
     def rewrite(self) -> None:
         """Write these files again after rows have changed, with the duplicates and the novelty that the table holds.
 
         Raises:
             DataError: there is no table yet, or it cannot be read.
         """
-        with opened(self.path, trust=self._trust):
-            found = {row.row: row for row in CandidateTable.read(self.path / TABLE).rows}
+        found = {row.row: row for row in self.table().rows}
 
         def fill(row: Row) -> Row:
             old = found.get(row.row, row)
@@ -186,9 +194,7 @@ class RunFolder:
 
     def export(self, to: str, path: str | Path, **options: Any) -> Written:
         """Write the best candidates for other programs; see :mod:`crystalgfn.structures.candidates.exporting`."""
-        with opened(self.path, trust=self._trust):
-            table = CandidateTable.read(self.path / TABLE)
-        return export(table, self.read, to, path, **options)
+        return export(self.table(), self.read, to, path, **options)
 
     def _structure(self, row: int) -> Any:
         return self.read(row).structure

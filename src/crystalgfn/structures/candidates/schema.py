@@ -1,8 +1,9 @@
 """The columns of the table of candidates: the name of each in files, its unit, method and hull.
 
 Energies are in eV/atom and carry their potential in the name of their column: ``e_above_hull_chgnet [eV/atom]`` is
-CHGNet's energy above the hull named in the column ``hull``. Parquet files state quantity, potential and hull in the
-metadata of the column too; for files without metadata (CSV, older tables) see :meth:`EnergyColumn.parse`.
+CHGNet's energy above the hull named in the column ``hull``. So do the lowest phonons, in THz. Parquet
+files state quantity, potential and hull in the metadata of the column too; for files without metadata (CSV, older
+tables) see :meth:`EnergyColumn.parse`.
 """
 
 from __future__ import annotations
@@ -35,23 +36,29 @@ class Status(StrEnum):
 
 
 class Quantity(StrEnum):
-    """The kinds of energies, in the order of files."""
+    """What potentials say of structures, in the order of files: energies, and the lowest frequency of a phonon."""
 
     ABOVE_HULL = "e_above_hull"
     FORMATION = "formation_energy"
+    LOWEST_PHONON = "lowest_phonon"
     TOTAL = "energy"
     INITIAL = "energy_initial"
     SYMMETRIC = "energy_symmetric"
     FREE = "energy_free"
 
+    @property
+    def unit(self) -> str:
+        """Unit of the numbers."""
+        return "THz" if self is Quantity.LOWEST_PHONON else UNIT
+
 
 @dataclass(frozen=True)
 class EnergyColumn:
-    """A column of energies, eV/atom.
+    """A column of numbers by a potential: energies (eV/atom), or the lowest phonons (THz).
 
     Attributes:
-        quantity: kind of energy, of the final structure unless its name says otherwise.
-        potential: name of the interatomic potential that gave the energies.
+        quantity: what the numbers are, of the final structure unless its name says otherwise.
+        potential: name of the interatomic potential that gave the numbers.
         hull: name of the hull that energies above hull are measured from; empty for other quantities.
     """
 
@@ -62,27 +69,25 @@ class EnergyColumn:
     @property
     def name(self) -> str:
         """The column's name in files: ``"e_above_hull_chgnet [eV/atom]"``."""
-        return f"{self.quantity}_{self.potential} [{UNIT}]"
+        return f"{self.quantity}_{self.potential} [{self.quantity.unit}]"
 
     @classmethod
     def parse(cls, name: str, *, hull: str = "") -> EnergyColumn | None:
-        """Return the column of a name, or None if it holds no energies by a potential.
+        """Return the column of a name, or None if it holds no numbers by a potential.
 
         Args:
             name: name of a column in a file.
             hull: name of the hull, for energies above hull.
         """
-        stem, bracket, unit = name.rpartition(" [")
-        if not bracket or unit != f"{UNIT}]":
-            return None
+        stem, _, unit = name.rpartition(" [")
         for quantity in sorted(Quantity, key=len, reverse=True):  # names of other quantities begin with "energy"
-            if stem.startswith(f"{quantity}_") and len(stem) > len(quantity) + 1:
+            if unit == f"{quantity.unit}]" and stem.startswith(f"{quantity}_") and len(stem) > len(quantity) + 1:
                 return cls(quantity, stem[len(quantity) + 1 :], hull if quantity is Quantity.ABOVE_HULL else "")
         return None
 
     def metadata(self) -> dict[str, str]:
         """Return the metadata of the column's field in a parquet file."""
-        return {"unit": UNIT, "quantity": str(self.quantity), "method": self.potential, "hull": self.hull}
+        return {"unit": self.quantity.unit, "quantity": str(self.quantity), "method": self.potential, "hull": self.hull}
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> EnergyColumn | None:
@@ -107,7 +112,7 @@ class Row:
     """A row of the table of candidates; fields stand in the order of files, and are None where nothing was measured.
 
     Attributes:
-        energies: energies (eV/atom) by column; see :meth:`energy`.
+        energies: energies (eV/atom) and lowest phonons (THz) by column; see :meth:`energy`.
         group_kept: whether the final structure has the space group that was asked for.
         initial_placements: number of initial placements.
         placement: number, from 0, of the initial placement that became the structure.
@@ -131,6 +136,7 @@ class Row:
     hull_deviation: float | None = _column(float, unit=UNIT, name="deviation_hull [eV/atom]")
     flags: str | None = _column(str, method="sanity checks and second opinion")
     second_opinion: str | None = _column(str, method="formation energy by a second potential")
+    phonons: str | None = _column(str, method="finite displacements, phonopy")
     match_group: int | None = _column(int, method=_MATCHER)
     matches: str | None = _column(str, method=_MATCHER)
     novel: bool | None = _column(bool, method=_MATCHER)
@@ -173,7 +179,7 @@ class Row:
     seconds_cpu: float | None = _column(float, unit="s", method="CPU time")
 
     def energy(self, column: EnergyColumn | None) -> float:
-        """Return the energy (eV/atom) in a column; NaN where there is none."""
+        """Return the number in a column of :attr:`energies`; NaN where there is none."""
         return math.nan if column is None else self.energies.get(column, math.nan)
 
     def cells(self) -> dict[str, Any]:
@@ -278,7 +284,8 @@ _KINDS = {attribute: header.kind for attribute, header in _HEADERS.items()}
 
 def _energy_header(column: EnergyColumn) -> Header:
     position = list(Quantity).index(column.quantity)
-    place = _PLACES["energies"] + position if position < 2 else _PLACES["seconds_relax"] + position
+    first = column.quantity in (Quantity.ABOVE_HULL, Quantity.FORMATION, Quantity.LOWEST_PHONON)
+    place = _PLACES["energies" if first else "seconds_relax"] + position
     return Header(column.name, float, place, tuple(column.metadata().items()), column)
 
 

@@ -3,6 +3,7 @@ class Viewer {
   constructor(data) {
     this.scenes = data.atoms;
     this.elements = data.elements;
+    this.patterns = data.patterns;
     this.place = document.getElementById("viewer");
     this.view = new Viewer3D(this.place, data.elements, () => [css("--card"), css("--muted")]);
     for (const kind of ["bonds", "polyhedra"]) {
@@ -48,6 +49,21 @@ class Viewer {
     document.getElementById("viewer-legend").replaceChildren(...legendOf(this.scenes[number], this.elements));
     if (scroll) document.getElementById("structures-view").scrollIntoView({ block: "center" });
     this.view.show(this.scenes[number]);
+    this.pattern(this.patterns[number]);
+  }
+
+  pattern(peaks) { // reflections: 2 theta, intensity, indices
+    document.getElementById("pattern").hidden = !peaks?.length;
+    if (!peaks?.length) return;
+    const [x, y, indices] = [0, 1, 2].map((i) => peaks.map((peak) => peak[i]));
+    const strongest = y.indexOf(Math.max(...y));
+    document.getElementById("plot-pattern").setAttribute("aria-label",
+      `X-ray powder pattern of ${this.names[this.number]}: ${x.length} reflections, the strongest at ${x[strongest]} degrees, ${indices[strongest]}.`);
+    later({ key: "pattern",
+      data: [{ type: "bar", x, y, width: 0.35, customdata: indices,
+        hovertemplate: "%{customdata}<br>2θ = %{x:.2f}°, %{y:.1f} %<extra></extra>" }],
+      layout: { hovermode: "x", xaxis: { title: { text: "2θ (degree)" }, range: [10, 90] },
+        yaxis: { title: { text: "intensity (%)" }, range: [0, 105] } } });
   }
 
   draw() {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ class SevenNetPotential:
         with quiet():
             self._raw = CalculatorPotential(model, SevenNetCalculator(model, device="cpu"))
         self._references = references
+
+    def calculator(self) -> Any:
+        """Return SevenNet's ASE calculator, whose energies are **not** corrected."""
+        return self._raw.calculator()
 
     def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return corrected energies (B,), eV/atom; NaN for a structure that SevenNet or the corrections refuse."""
