@@ -26,7 +26,6 @@ OPTIONAL = {
     "matminer": "data",
     "mp-api": "data",
     "atomate2": "atomate2",
-    "phonopy": "phonons",
     "ray": "ray",
     "tensorboard": "tensorboard",
 }
