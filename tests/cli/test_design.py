@@ -50,7 +50,7 @@ def test_atoms_can_be_placed_alone_and_what_is_there_is_not_replaced(call, here)
 
 
 TYPES = {
-    "spinel": (227, 8.08, ["Mg", "Al", "O"], [[1 / 8, 1 / 8, 1 / 8], [1 / 2, 1 / 2, 1 / 2], [0.2624] * 3]),
+    "spinel": (227, 8.08, ["Mg", "Al", "O"], [[0, 0, 0], [5 / 8, 5 / 8, 5 / 8], [0.3874] * 3]),
     "perovskite": (221, 3.91, ["Sr", "Ti", "O"], [[0, 0, 0], [1 / 2, 1 / 2, 1 / 2], [1 / 2, 1 / 2, 0]]),
 }
 
