@@ -242,44 +242,57 @@ def test_shards_are_joined_to_the_table_of_one_run(sample, command, tmp_path, li
     assert (code, "exists already" in err) == (2, True)
 
 
-def test_a_killed_shard_goes_on(sample, tmp_path, monkeypatch):
-    sample("one.parquet", "--shard", "2/2")
-    draw, drawn = model.Model._draw, []
+@pytest.fixture
+def drawn(monkeypatch):
+    """The numbers of the chunks that are drawn; the second is interrupted."""
+    draw, numbers = model.Model._draw, []
 
     def killed(self, n, *, seed, chunk):
-        drawn.append(chunk)
-        if len(drawn) == 2:
+        numbers.append(chunk)
+        if len(numbers) == 2:
             raise KeyboardInterrupt
         return draw(self, n, seed=seed, chunk=chunk)
 
     monkeypatch.setattr(model.Model, "_draw", killed)
+    return numbers
+
+
+def test_a_killed_shard_goes_on(sample, drawn, tmp_path):
     assert sample("part.parquet", "--shard", "2/2")[0] == 130
     code, _, err = sample("part.parquet", "--shard", "1/2")
     assert (code, "shard: '2/2' then, '1/2' now" in err) == (2, True)
     assert sample("part.parquet", "--shard", "2/2")[0] == 0
     assert drawn == [2, 3, 3, 4]
+    sample("one.parquet", "--shard", "2/2")
     assert (tmp_path / "part.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
 
 
+def test_sampling_goes_on_with_the_same_known_crystals_alone(sample, drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(model.Model, "knowing", lambda self, *tables: self)  # the run's reward does not ask for them
+    here, there = tmp_path / "known.parquet", tmp_path / "moved.parquet"
+    here.write_text("some crystals")
+    assert sample("crystals.parquet", "--known", here)[0] == 130
+    here.write_text("others")
+    code, _, err = sample("crystals.parquet", "--known", here)
+    assert (code, "was left by a run that differs (known: " in err) == (2, True)
+    there.write_text("some crystals")
+    assert sample("crystals.parquet", "--known", there)[0] == 0
+
+
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "shard", "options", "message"),
     [
-        ("part.parquet", ["--best", "3"], "--shard: --best is given, which needs all samples at once"),
-        ("part.parquet", ["--pareto"], "--shard: --pareto is given"),
-        ("part.parquet", ["--resample"], "--shard: --resample is given"),
-        ("part.parquet", ["--finetune", "3"], "--shard: --finetune is given"),
-        ("part.csv", [], "--shard: found part.csv, allowed: a .parquet file"),
+        ("part.parquet", "1/2", ["--best", "3"], "--shard: --best is given, which needs all samples at once"),
+        ("part.parquet", "1/2", ["--pareto"], "--shard: --pareto is given"),
+        ("part.parquet", "1/2", ["--resample"], "--shard: --resample is given"),
+        ("part.parquet", "1/2", ["--finetune", "3"], "--shard: --finetune is given"),
+        ("part.csv", "1/2", [], "--shard: found part.csv, allowed: a .parquet file"),
+        ("part.parquet", "1/6", [], "--shard: found 1/6, allowed: up to 5, of 12 crystals each"),
     ],
 )
-def test_what_a_shard_cannot_do_is_refused(sample, tmp_path, name, options, message):
-    code, out, err = sample(name, "--shard", "1/2", *options)
+def test_what_a_shard_cannot_do_is_refused(sample, tmp_path, name, shard, options, message):
+    code, out, err = sample(name, "--shard", shard, *options)
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.splitlines()) == 1
-    assert not list(tmp_path.glob("part*"))
-
-
-def test_more_shards_than_chunks_are_refused(sample, tmp_path):
-    code, _, err = sample("part.parquet", "--shard", "1/6")
-    assert (code, "--shard: found 1/6, allowed: up to 5, of 12 crystals each" in err) == (2, True)
     assert not list(tmp_path.glob("part*"))
