@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 
 import pytest
 
@@ -305,6 +306,14 @@ def test_the_frame_of_a_notebook_draws_and_asks_for_nothing(browser, tmp_path):
     one.context.close()
 
 
+def wait_for(page, expression, seconds=30):
+    """Wait until an expression is true; the driver's own way evaluates text in the page, which its policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
 PAPER = {"width": 718, "height": 1046}
 """A4 between margins of 12 mm, in pixels of 1/96 inch."""
 
@@ -313,9 +322,7 @@ PAPER = {"width": 718, "height": 1046}
 def test_a_printed_page_shows_all_figures_and_cuts_no_table(opened, name):
     one = opened(name, viewport=PAPER)
     plots = one.page.locator(".plot").count()
-    one.page.wait_for_function(
-        f"document.querySelectorAll('.plot[data-drawn]').length === {plots}"
-    )  # without scrolling
+    wait_for(one.page, f"document.querySelectorAll('.plot[data-drawn]').length === {plots}")  # without scrolling
     one.page.emulate_media(media="print")
     one.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     widths = one.page.locator(".plot .main-svg").evaluate_all(
@@ -351,7 +358,7 @@ def test_the_powder_pattern_is_that_of_the_structure_shown_and_tells_indices(ope
         one.page.locator("#viewer-list button", has_text="MgO").click()
         plot = one.page.locator("#plot-pattern")
         plot.and_(one.page.locator("[aria-label*='MgO'][data-drawn]")).wait_for()
-        one.page.wait_for_function("document.getElementById('plot-pattern').data[0].x.includes(42.97)")
+        wait_for(one.page, "document.getElementById('plot-pattern').data[0].x.includes(42.97)")
         assert "strongest at 42.97 degrees, (2 0 0)" in plot.get_attribute("aria-label")
         assert plot.locator(".xtitle").text_content() == "2θ (degree)"
         one.page.evaluate(

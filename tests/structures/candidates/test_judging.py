@@ -188,7 +188,7 @@ class ByPotential(Hull):
 
     def for_potential(self, potential):
         ground = -0.2 if potential == "second" else 0.0
-        return Hull([({"Cu": 1}, ground), ({"Au": 1}, ground)], elements={"Cu": ground, "Au": ground})
+        return ByPotential([({"Cu": 1}, ground), ({"Au": 1}, ground)], elements={"Cu": ground, "Au": ground})
 
 
 def test_each_potential_is_measured_from_its_own_hull(registered, tmp_path):
