@@ -31,6 +31,7 @@ from crystalgfn.structures.candidates.search import (
 from crystalgfn.structures.candidates.stability import judged
 from crystalgfn.structures.export.extxyz import to_atoms
 from crystalgfn.structures.placing.placements import Placement
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.relaxation import Relaxation, Relaxed, SinglePoint
 from crystalgfn.structures.viewing.html import frame
@@ -106,6 +107,7 @@ class Bench:
         library: prototypes by which atoms are placed.
         second: another potential that judges the relaxed structure; a disagreement becomes a flag.
         second_below: highest energy above hull (eV/atom) of a structure that is judged; None for any.
+        batcher: runs this bench for many crystals at once, in threads; None where it has one crystal at a time.
     """
 
     settings: SearchSettings
@@ -114,13 +116,16 @@ class Bench:
     library: PrototypeLibrary | None = None
     second: Potential | None = None
     second_below: float | None = None
+    batcher: Batcher | None = None
 
     def __call__(self, task: Request | PlacedRequest | Candidate) -> Candidate:
         """Return the candidate of a crystal; what is placed or relaxed already is taken from there."""
-        wall, cpu = time.monotonic(), time.process_time()
+        # of many crystals in work each counts what its own thread does
+        cpu_time = time.process_time if self.batcher is None else time.thread_time
+        wall, cpu = time.monotonic(), cpu_time()
         candidate = self._judged(task) if isinstance(task, Candidate) else self._candidate(task)
         seconds = (candidate.row.seconds or 0.0) + time.monotonic() - wall
-        seconds_cpu = (candidate.row.seconds_cpu or 0.0) + time.process_time() - cpu
+        seconds_cpu = (candidate.row.seconds_cpu or 0.0) + cpu_time() - cpu
         return replace(candidate, row=replace(candidate.row, seconds=seconds, seconds_cpu=seconds_cpu))
 
     def _judged(self, candidate: Candidate) -> Candidate:

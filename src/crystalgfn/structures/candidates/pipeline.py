@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from crystalgfn.errors import DataError
+from crystalgfn.errors import DataError, PropertyError
 from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
@@ -18,6 +18,7 @@ from crystalgfn.structures.candidates.manifest import manifest, may_change, read
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Task, Tools, work
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 
 TABLES_S = 60.0
 """Seconds between two writings of the tables during a run."""
@@ -38,6 +39,7 @@ def run(
     resume: bool = False,
     seconds: float | None = None,
     trust: bool = False,
+    batcher: Batcher | None = None,
 ) -> RunFolder:
     """Find the structures of a crystals table; :mod:`crystalgfn.structures.candidates.folder` says what is written.
 
@@ -52,14 +54,15 @@ def run(
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
         trust: whether files in the folder of a run to go on with may be links that lead out of it.
+        batcher: computes many crystals at once, on its device, in this process; ``workers`` then means nothing.
 
     Raises:
-        CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
-            other bad row never raises.
+        CrystalGFNError: an input cannot be read or loaded, sites contradict their row, the folder is in use, or the
+            memory of the device of the batcher is full. Any other bad row never raises.
     """
     check_workers(workers)
     reference = Reference(compare) if compare is not None else None
-    bench = tools.load(settings)  # so that what is missing shows at once, and in this process
+    bench = tools.load(settings, batcher)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, choice)
     with in_use(Path(output)):
         before = read_earlier(output, trust=trust) if resume else {}
@@ -74,7 +77,7 @@ def run(
             with closing(found):  # its processes end before the tables are written
                 _keep(found, folder)
             folder.finish(reference)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, PropertyError):
             folder.write_meanwhile()
             raise
     return folder

@@ -24,6 +24,7 @@ from crystalgfn.files.trust import safe_path
 from crystalgfn.structures.candidates.candidate import Bench, Candidate, failed
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.search import PlacedRequest
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 
 DIED = "the process that worked on it died (out of memory, or a crash in a library)"
 
@@ -54,8 +55,12 @@ class Tools:
     second_references: str | None = None
     second_below: float | None = None
 
-    def load(self, settings: SearchSettings) -> Bench:
+    def load(self, settings: SearchSettings, batcher: Batcher | None = None) -> Bench:
         """Load all tools.
+
+        Args:
+            settings: settings of the search.
+            batcher: computes many crystals at once, on its device; by default one after the other on the CPU.
 
         Raises:
             CrystalGFNError: a potential, hull or library is missing, or one potential is to relax and to judge.
@@ -65,14 +70,19 @@ class Tools:
         from crystalgfn.structures.relaxing.potentials.registry import load_potential
 
         check_second(self.potential, self.second)
-        potential = load_potential(self.potential, references=self.references) if self.potential else None
+        potential = second = None
+        if self.potential:
+            potential = load_potential(self.potential, references=self.references, batcher=batcher)
+        if self.second:
+            second = load_potential(self.second, references=self.second_references, batcher=batcher)
         return Bench(
             settings,
             potential,
             load_hull(self.hull) if self.hull and potential is not None else None,
             load_library(self.library) if self.library else None,
-            load_potential(self.second, references=self.second_references) if self.second else None,
+            second,
             self.second_below,
+            batcher,
         )
 
 
@@ -95,9 +105,12 @@ def work(
         tasks: crystals; a few are in memory at a time, so that there may be any number.
         tools: tools that each process loads.
         settings: settings of the search.
-        workers: number of processes; with 1, the work is done in this process.
+        workers: number of processes; with 1, or with a batcher, the work is done in this process.
         bench: the loaded tools of this process.
     """
+    if bench.batcher is not None:
+        yield from bench.batcher.map(bench, tasks)
+        return
     if workers == 1:
         yield from map(bench, tasks)
         return
