@@ -9,6 +9,7 @@ import typer
 
 from crystalgfn.cli.options import Trust
 from crystalgfn.stability.load import BUILTIN, hull_choices
+from crystalgfn.structures.relaxing.potentials.batcher import SIZE, Batcher
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
@@ -100,7 +101,11 @@ def structures(
     ] = None,
     time_limit: Annotated[float, typer.Option("--time-limit", min=1, help="Seconds for each relaxation.")] = 300.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same structures.")] = 0,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes, on the CPU.")] = 2,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, or cuda: the steps of many crystals in one call on a GPU.")
+    ] = "cpu",
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Crystals in work at once with --device cuda.")] = SIZE,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run, also to a greater -n.")] = False,
     trust: Trust = False,
     best: Annotated[int, typer.Option("--best", min=0, help="Print a table of the best so many.")] = 10,
@@ -109,6 +114,7 @@ def structures(
 
     Rows with a text in the column wyckoff have their atoms placed on these sites, and on no others.
     """
+    from crystalgfn.cli.device import check_device
     from crystalgfn.cli.models import is_model
     from crystalgfn.errors import DataError
     from crystalgfn.structures.candidates.pipeline import run
@@ -121,6 +127,8 @@ def structures(
             f"{crystals}: a model, allowed: a table of crystals; sample it first: crystalgfn sample {crystals} -n {n} "
             "-o crystals.parquet"
         )
+    check_device(device)
+    batcher = None if device == "cpu" or relax == "none" else Batcher(device, batch)
     tools = Tools(
         potential="" if relax == "none" else relax,
         references=None if references is None else str(references),
@@ -140,7 +148,16 @@ def structures(
     )
     choice = Choice(n, order_by, one_per_formula)
     folder = run(
-        crystals, output, tools, settings, choice=choice, workers=workers, compare=compare, resume=resume, trust=trust
+        crystals,
+        output,
+        tools,
+        settings,
+        choice=choice,
+        workers=workers,
+        compare=compare,
+        resume=resume,
+        trust=trust,
+        batcher=batcher,
     )
     report(folder.path, best)
 

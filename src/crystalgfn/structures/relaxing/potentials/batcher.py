@@ -114,11 +114,12 @@ class Batcher:
                             ended, self._ended = sorted(self._ended), []
                     for job in ended:
                         yield futures.pop(job).result()
+                    if ended:
+                        continue  # so that others take the free places, and share the next call
                     if not futures:
                         return
-                    if not ended:  # else others take the free places first, and share the call
-                        with quiet():
-                            self._answer()
+                    with quiet():
+                        self._answer()
             finally:
                 self._leave()
 
@@ -138,13 +139,13 @@ class Batcher:
             self._change.notify()
 
     def _answer(self) -> None:
-        requests, self._requests = sorted(self._requests, key=lambda request: request.job), []
+        requests = sorted(self._requests, key=lambda request: request.job)
         for compute in dict.fromkeys(request.compute for request in requests):
             alike = [request for request in requests if request.compute == compute]
             found = iter(self._halving(compute, [s for request in alike for s in request.structures]))
             for request in alike:
                 request.results = list(islice(found, len(request.structures)))
-        self._running = len(requests)  # all of them before any goes on
+        self._requests, self._running = [], len(requests)  # before any goes on
         for request in requests:
             request.ready.set()
 

@@ -32,9 +32,7 @@ BATCHED: dict[str, Callable[[References | None, Batcher], Potential]] = {
 ASE = "module:factory of an ASE calculator"
 
 
-def load_potential(
-    name: str, *, references: str | Path | None = None, batcher: Batcher | None = None
-) -> Potential:
+def load_potential(name: str, *, references: str | Path | None = None, batcher: Batcher | None = None) -> Potential:
     """Return a potential by name.
 
     Args:
