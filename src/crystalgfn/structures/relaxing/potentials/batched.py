@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Model(Protocol):
     """A network on a device; its methods take B structures and fail for all where they fail for one."""
 
-    def energies(self, structures: Sequence[Structure]) -> Sequence[float]:
+    def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return total energies (B,), eV/atom."""
         ...
 

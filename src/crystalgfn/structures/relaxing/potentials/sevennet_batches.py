@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.relaxation import SinglePoint
@@ -26,9 +27,9 @@ class SevenNetBatches:
         self._network.set_is_batch_data(True)
         self._known = set(calculator.type_map)
 
-    def energies(self, structures: Sequence[Structure]) -> list[float]:
+    def energies(self, structures: Sequence[Structure]) -> NDArray[np.float64]:
         """Return raw total energies (B,), eV/atom."""
-        return [point.energy / len(point.forces) for point in self.points(structures)]
+        return np.array([point.energy / len(point.forces) for point in self.points(structures)], dtype=np.float64)
 
     def points(self, structures: Sequence[Structure]) -> list[SinglePoint]:
         """Return raw energy, forces and stress of each of B structures.
