@@ -2,7 +2,8 @@
 
     python benchmarks/batches.py CRYSTALS.parquet -n 200 --potential 7net-0 --device cuda --batch 128
 
-The serial run takes one core. On ``--device cpu`` the ratio says what joining structures gains there, not what a GPU would.
+The serial run takes one core. On ``--device cpu`` the ratio says what joining structures gains there, not what a GPU
+would.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from crystalgfn.structures.relaxing.potentials.batcher import SIZE, Batcher
 
 
 def main() -> None:
+    """Run the crystals of a table both ways and print what was measured as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("crystals")
     parser.add_argument("-n", type=int, default=20)

@@ -165,9 +165,9 @@ def test_a_machine_without_a_gpu_is_one_line(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     ALLOY.to_parquet(tmp_path / "crystals.parquet")
     where = tmp_path / "run"
-    assert main(["structures", str(tmp_path / "crystals.parquet"), "-o", str(where), "--device", "cuda"]) == 2
-    assert (
-        capsys.readouterr().err
-        == "error: --device: found 'cuda', but this machine has no usable GPU; allowed here: cpu\n"
-    )
+    with pytest.raises(SystemExit) as stopped:
+        main(["structures", str(tmp_path / "crystals.parquet"), "-o", str(where), "--device", "cuda"])
+    assert stopped.value.code == 2
+    found = capsys.readouterr().err
+    assert found == "error: --device: found 'cuda', but this machine has no usable GPU; allowed here: cpu\n"
     assert not where.exists()

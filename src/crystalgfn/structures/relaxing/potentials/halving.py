@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from crystalgfn.errors import DataError, PropertyError
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-Compute = Callable[[Sequence["Structure"]], Sequence[Any]]
+Compute = Callable[[Sequence["Structure"]], Iterable[Any]]
 """A function that gives a result for each of B structures, and fails for all where it fails for one."""
 
 MOST_ATOMS = 16_384
