@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 
+from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 
 pytestmark = pytest.mark.usefixtures("ended_in_time")
@@ -98,3 +99,21 @@ def test_threads_are_quiet_and_their_caller_is_not(capsys):
     for found in batcher.map(loud, range(4)):
         sys.stdout.write(f"{found} ")
     assert capsys.readouterr().out == "0 10 20 30 "
+
+
+def test_threads_that_are_quiet_by_themselves_leave_the_terminal_as_it_was(capsys):
+    batcher, before = Batcher("cpu", size=8), sys.getswitchinterval()
+
+    def often(x):
+        for _ in range(x % 5 + 20):
+            with quiet():
+                batcher.ask(Tens(), [[x]])
+        return x
+
+    sys.setswitchinterval(1e-6)
+    try:
+        for found in batcher.map(often, range(40)):
+            sys.stdout.write(f"{found} ")
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(map(int, capsys.readouterr().out.split())) == list(range(40))

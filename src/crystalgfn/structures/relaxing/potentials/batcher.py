@@ -8,8 +8,9 @@ run while the device computes, nor while results are handed out.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -104,24 +105,39 @@ class Batcher:
         with ThreadPoolExecutor(self.size) as pool:
             try:
                 while True:
-                    with quiet():
+                    with self._hidden(pool):
                         for job, item in islice(source, self.size - len(futures)):
                             with self._change:
                                 self._running += 1
                             futures[job] = pool.submit(self._work, function, job, item)
-                        with self._change:
-                            self._change.wait_for(lambda: self._running == 0)
-                            ended, self._ended = sorted(self._ended), []
+                        ended = self._until_one_ends()
                     for job in ended:
                         yield futures.pop(job).result()
-                    if ended:
-                        continue  # so that others take the free places, and share the next call
-                    if not futures:
+                    if not ended:
                         return
-                    with quiet():
-                        self._answer()
             finally:
                 self._leave()
+
+    @contextmanager
+    def _hidden(self, pool: ThreadPoolExecutor) -> Iterator[None]:
+        """Hide what is printed for as long as any thread runs, as blocks that hide it belong to one thread."""
+        with quiet():
+            try:
+                yield
+            except BaseException:
+                self._leave()
+                pool.shutdown()
+                raise
+
+    def _until_one_ends(self) -> list[int]:
+        """Answer the threads until some of them have ended, whose places others can take; return these, or none."""
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._running == 0)
+                ended, self._ended = sorted(self._ended), []
+            if ended or not self._requests:
+                return ended
+            self._answer()
 
     def _work(self, function: Callable[[T], R], job: int, item: T) -> R:
         self._inside.job = job
