@@ -56,7 +56,7 @@ def run(
         settings: settings of the search for the structure of each crystal.
         choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
         shard: the shard of these rows to work on, see :func:`~.merging.merge`; None for all rows.
-        engine: where the work is done; it changes nothing but the time.
+        engine: where the work is done; it changes nothing but the time, and last digits where it computes in batches.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.

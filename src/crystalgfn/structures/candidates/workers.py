@@ -107,7 +107,8 @@ def work(
 ) -> Generator[Candidate, None, None]:
     """Yield a candidate for every crystal, in the order in which they are finished.
 
-    Results depend neither on the engine, nor on the number of its processes, nor on the order.
+    Results depend neither on the engine (but for rounding where it computes in batches), nor on the number of its
+    processes, nor on the order.
 
     Args:
         tasks: crystals; a few are in memory at a time, so that there may be any number.
