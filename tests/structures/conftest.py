@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-LIMIT_S = 240.0
-"""Each of these tests takes seconds."""
+LIMIT_S = 600.0
+"""Each of these tests takes seconds; minutes where other work shares the machine."""
 
 
 @pytest.fixture
