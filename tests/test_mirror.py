@@ -131,6 +131,7 @@ ELSEWHERE = {
     "structures/candidates/engines/ray_cluster.py": "structures/candidates/engines/test_ray.py",
     "structures/candidates/folder.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/table.py": "structures/candidates/test_pipeline.py",
+    "structures/candidates/workers.py": "structures/candidates/test_pipeline.py",
     "structures/placing/prototype_files.py": "structures/placing/test_prototypes.py",
     "structures/relaxing/potentials/chgnet.py": "structures/relaxing/potentials/test_potentials.py",
     "structures/relaxing/relaxation.py": "structures/relaxing/test_relax.py",

@@ -19,6 +19,7 @@ from crystalgfn.cli.phonons import (
 from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.load import hull_choices
 from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
+from crystalgfn.structures.relaxing.potentials.batcher import SIZE
 from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
@@ -128,10 +129,22 @@ def structures(
             rich_help_panel=_CLUSTER,
         ),
     ] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, or cuda: the steps of many crystals in one call on a GPU.")
+    ] = "cpu",
+    batch: Annotated[
+        int | None,
+        typer.Option("--batch", min=1, help=f"Crystals in work at once on a GPU; {SIZE}.", show_default=False),
+    ] = None,
     engine: Annotated[
-        str,
-        typer.Option("--engine", help=f"Where they run: {', '.join(ENGINES)}.", rich_help_panel=_CLUSTER),
-    ] = "local",
+        str | None,
+        typer.Option(
+            "--engine",
+            help=f"Where they run: {', '.join(ENGINES)}; batched with --device cuda, else local.",
+            show_default=False,
+            rich_help_panel=_CLUSTER,
+        ),
+    ] = None,
     address: Annotated[
         str | None,
         typer.Option(
@@ -159,6 +172,7 @@ def structures(
 
     Rows with a text in the column wyckoff have their atoms placed on these sites, and on no others.
     """
+    from crystalgfn.cli.device import check_device
     from crystalgfn.cli.models import is_model
     from crystalgfn.errors import DataError
     from crystalgfn.files.shards import Shard
@@ -174,6 +188,7 @@ def structures(
         )
     if phonons and relax == "none":
         raise DataError("--phonons: found --relax none, allowed: a potential that relaxes")
+    check_device(device)
     screen = phonon_screen(phonons, phonon_potential, phonon_time_limit)
     tools = Tools(
         potential="" if relax == "none" else relax,
@@ -192,7 +207,14 @@ def structures(
         seed=seed,
         **phase_steps(steps, free_steps),
     )
-    where = load_engine(engine, workers=workers, address=address, gpus_per_worker=gpus_per_worker)
+    where = load_engine(
+        engine or ("local" if device == "cpu" else "batched"),
+        workers=workers,
+        address=address,
+        gpus_per_worker=gpus_per_worker,
+        device=None if device == "cpu" else device,
+        batch=batch,
+    )
     choice = Choice(n, order_by, one_per_formula)
     folder = run(
         crystals,

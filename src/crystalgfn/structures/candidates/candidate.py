@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,7 @@ class Bench:
         second: another potential that judges the relaxed structure; a disagreement becomes a flag.
         second_below: highest energy above hull (eV/atom) of a structure that is judged; None for any.
         second_hull: hull of the second potential; None where it is the hull of the first.
+        cpu_time: clock of the column ``seconds_cpu``; that of the thread where other threads work on other crystals.
     """
 
     settings: SearchSettings
@@ -116,13 +117,14 @@ class Bench:
     second: Potential | None = None
     second_below: float | None = None
     second_hull: Hull | None = None
+    cpu_time: Callable[[], float] = time.process_time
 
     def __call__(self, task: Request | PlacedRequest | Candidate) -> Candidate:
         """Return the candidate of a crystal; what is placed or relaxed already is taken from there."""
-        wall, cpu = time.monotonic(), time.process_time()
+        wall, cpu = time.monotonic(), self.cpu_time()
         candidate = self._judged(task) if isinstance(task, Candidate) else self._candidate(task)
         seconds = (candidate.row.seconds or 0.0) + time.monotonic() - wall
-        seconds_cpu = (candidate.row.seconds_cpu or 0.0) + time.process_time() - cpu
+        seconds_cpu = (candidate.row.seconds_cpu or 0.0) + self.cpu_time() - cpu
         return replace(candidate, row=replace(candidate.row, seconds=seconds, seconds_cpu=seconds_cpu))
 
     def _judged(self, candidate: Candidate) -> Candidate:

@@ -7,13 +7,14 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from crystalgfn.errors import ConfigError
+from crystalgfn.errors import ConfigError, PropertyError
 from crystalgfn.files.atomic import sweep
 from crystalgfn.files.locks import in_use
 from crystalgfn.files.shards import Shard
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
+from crystalgfn.structures.candidates.engines.batched import BatchedEngine
 from crystalgfn.structures.candidates.engines.engine import Engine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
@@ -55,20 +56,21 @@ def run(
         settings: settings of the search for the structure of each crystal.
         choice: rows to work on, in this order; by default all. A run that goes on may have a greater number of them.
         shard: the shard of these rows to work on, see :func:`~.merging.merge`; None for all rows.
-        engine: where the work is done; it changes nothing but the time.
+        engine: where the work is done; it changes nothing but the time, and last digits where it computes in batches.
         compare: known structures (columns material_id, numbers, cell, fractional) for the column ``novel``, or None.
         resume: go on with a run that was stopped.
         seconds: time after which no further crystal is begun; crystals not reached are not in the tables.
         trust: whether files in the folder of a run to go on with may be links that lead out of it.
 
     Raises:
-        CrystalGFNError: an input cannot be read or loaded, sites contradict their row, or the folder is in use. Any
-            other bad row never raises.
+        CrystalGFNError: an input cannot be read or loaded, sites contradict their row, the folder is in use, or the
+            memory of the device of a batched engine is full. Any other bad row never raises.
     """
     if shard is not None and compare is not None:
         raise ConfigError("--compare: not for a shard, allowed: when its shards are joined")
     reference = Reference(compare) if compare is not None else None
-    bench = tools.load(settings)  # so that what is missing shows at once, and in this process
+    batcher = engine.batcher if isinstance(engine, BatchedEngine) else None
+    bench = tools.load(settings, batcher)  # so that what is missing shows at once, and in this process
     rows = read_requests(table, choice)
     with in_use(Path(output)):
         before = read_earlier(output, trust=trust) if resume else {}
@@ -86,7 +88,7 @@ def run(
             with closing(found):  # its processes end before the tables are written
                 _keep(found, folder)
             folder.finish(reference)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, PropertyError):
             folder.write_meanwhile()
             raise
     return folder

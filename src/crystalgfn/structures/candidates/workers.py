@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from crystalgfn.structures.candidates.candidate import Bench, Candidate, failed
 from crystalgfn.structures.candidates.engines.engine import Death, Engine
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
 from crystalgfn.structures.candidates.search import PlacedRequest
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 
 Task = Request | PlacedRequest | Candidate
 """A crystal to work on, whose atoms may be placed already, or relaxed, so that a second opinion alone is missing."""
@@ -41,8 +43,12 @@ class Tools:
     second_references: str | None = None
     second_below: float | None = None
 
-    def load(self, settings: SearchSettings) -> Bench:
+    def load(self, settings: SearchSettings, batcher: Batcher | None = None) -> Bench:
         """Load all tools.
+
+        Args:
+            settings: settings of the search.
+            batcher: computes many crystals at once, on its device; by default one after the other on the CPU.
 
         Raises:
             CrystalGFNError: a potential, hull or library is missing, one potential is to relax and to judge, or the
@@ -54,14 +60,20 @@ class Tools:
 
         check_second(self.potential, self.second)
         hull = load_hull(self.hull, potential=self.potential) if self.hull else None
+        potential = second = None
+        if self.potential:
+            potential = load_potential(self.potential, references=self.references, batcher=batcher)
+        if self.second:
+            second = load_potential(self.second, references=self.second_references, batcher=batcher)
         return Bench(
             settings,
-            load_potential(self.potential, references=self.references) if self.potential else None,
+            potential,
             hull,
             load_library(self.library) if self.library else None,
-            load_potential(self.second, references=self.second_references) if self.second else None,
+            second,
             self.second_below,
             hull_of_second(hull, self.potential, self.second),
+            time.process_time if batcher is None else time.thread_time,
         )
 
 
@@ -95,7 +107,8 @@ def work(
 ) -> Generator[Candidate, None, None]:
     """Yield a candidate for every crystal, in the order in which they are finished.
 
-    Results depend neither on the engine, nor on the number of its processes, nor on the order.
+    Results depend neither on the engine (but for rounding where it computes in batches), nor on the number of its
+    processes, nor on the order.
 
     Args:
         tasks: crystals; a few are in memory at a time, so that there may be any number.

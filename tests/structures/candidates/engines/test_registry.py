@@ -14,6 +14,8 @@ from cubic_crystals import ROWS, cubic
 def test_options_that_are_not_given_have_their_defaults():
     assert load_engine("local", workers=3, address=None) == LocalEngine(3)
     assert load_engine("local", workers=None) == LocalEngine(2)
+    batcher = load_engine("batched", device="cuda", batch=7).batcher
+    assert (batcher.device, batcher.size) == ("cuda", 7)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,9 @@ def test_options_that_are_not_given_have_their_defaults():
         ("rya", {}, "nearest: 'ray'"),
         ("local", {"address": "auto"}, "--address: no option of the engine 'local', allowed: --workers"),
         ("local", {"gpus_per_worker": 0.5}, "--gpus-per-worker: no option"),
+        ("local", {"batch": 64}, "--batch: no option of the engine 'local'"),
+        ("ray", {"device": "cuda"}, "--device: no option of the engine 'ray'"),
+        ("batched", {"workers": 2}, "--workers: no option of the engine 'batched', allowed: --device, --batch"),
     ],
 )
 def test_wrong_use_is_refused(name, options, wanted):

@@ -1,1 +1,1 @@
-"""Where the work on crystals is done: in this process, in a pool of processes, or on a Ray cluster."""
+"""Where the work on crystals is done: in this process, one or many at once, in a pool of processes, or on Ray."""

@@ -7,11 +7,12 @@ from inspect import signature
 from typing import Any
 
 from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.structures.candidates.engines.batched import BatchedEngine
 from crystalgfn.structures.candidates.engines.engine import Engine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.engines.ray import RayEngine
 
-ENGINES: dict[str, Callable[..., Engine]] = {"local": LocalEngine, "ray": RayEngine}
+ENGINES: dict[str, Callable[..., Engine]] = {"local": LocalEngine, "ray": RayEngine, "batched": BatchedEngine}
 """Engines by name; their parameters are the options that can be given to them."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from crystalgfn.structures.quiet import quiet
 from crystalgfn.structures.relaxing.potentials.references import FormationEnergy, References
 from crystalgfn.structures.relaxing.relax import prerelax, relax
-from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxed, Schedule
+from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxed, Schedule, SinglePoint
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -73,3 +73,26 @@ class CalculatorPotential:
         if self._references is None:
             return FormationEnergy(math.nan, f"no elemental references for {self.name}: give --references FILE")
         return self._references.formation_energy(structure, energy)
+
+
+def point_calculator(point: Callable[[Structure], SinglePoint]) -> Any:
+    """Return an ASE calculator of a function that gives energy, forces and stress of a structure."""
+    from ase.calculators.calculator import Calculator, all_changes
+    from pymatgen.core import Lattice, Structure
+
+    class Point(Calculator):
+        implemented_properties = ("energy", "free_energy", "forces", "stress")
+
+        def calculate(self, atoms: Any = None, properties: Any = None, system_changes: Any = all_changes) -> None:
+            super().calculate(atoms, properties or ["energy"], system_changes)
+            structure = Structure(Lattice(atoms.cell.array), atoms.numbers, atoms.get_scaled_positions(wrap=False))
+            with quiet():
+                found = point(structure)
+            self.results = {
+                "energy": found.energy,
+                "free_energy": found.energy,
+                "forces": found.forces,
+                "stress": found.stress,
+            }
+
+    return Point()

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 
 from crystalgfn.errors import PropertyError, nearest
 from crystalgfn.structures.quiet import quiet
+from crystalgfn.structures.relaxing.potentials.batched import BatchedPotential
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 from crystalgfn.structures.relaxing.potentials.references import FormationEnergy, References
+from crystalgfn.structures.relaxing.potentials.sevennet_batches import SevenNetBatches
 from crystalgfn.structures.relaxing.relaxation import Prerelaxed, Relaxation, Relaxed, Schedule
 
 if TYPE_CHECKING:
@@ -36,12 +39,15 @@ class SevenNetPotential:
     Args:
         model: one of :data:`MODELS`.
         references: elemental references; those of the model that ship by default.
+        batcher: computes many structures at once, on its device; by default one after the other on the CPU.
 
     Raises:
         PropertyError: the model is unknown, or sevenn is not installed.
     """
 
-    def __init__(self, model: str = "7net-l3i5", references: References | None = None) -> None:
+    def __init__(
+        self, model: str = "7net-l3i5", references: References | None = None, batcher: Batcher | None = None
+    ) -> None:
         if model not in MODELS:
             raise PropertyError(f"unknown model {model!r}{nearest(model, MODELS)}, allowed: {', '.join(MODELS)}")
         try:
@@ -50,7 +56,10 @@ class SevenNetPotential:
             raise PropertyError("sevenn is not installed: pip install 'crystalgfn[second-opinion]'") from None
         self.name = model
         with quiet():
-            self._raw = CalculatorPotential(model, SevenNetCalculator(model, device="cpu"))
+            calculator = SevenNetCalculator(model, device="cpu" if batcher is None else batcher.device)
+        self._raw = CalculatorPotential(model, calculator)
+        if batcher is not None:
+            self._raw = BatchedPotential(model, SevenNetBatches(calculator), batcher)
         self._references = references
 
     def calculator(self) -> Any:
