@@ -24,6 +24,14 @@ RARE = {"checkpoint_every": 10_000, "log_every": 1, "rollout_batches": 3}
 """No checkpoint but those that interruptions write; rounds of several updates."""
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Ctrl-C interrupts, also where the suite runs in the background of a shell, which has processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_loses_nothing(tmp_path, number):
     config, said = small_config(**RARE), []
