@@ -125,7 +125,6 @@ ELSEWHERE = {
     "spaces/subspace.py": "policy/test_fourth_stage.py",
     "stability/network.py": "stability/test_estimate.py",
     "structures/candidates/candidate.py": "structures/candidates/test_pipeline.py",
-    "structures/candidates/workers.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/collection.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/engines/local.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/engines/ray_cluster.py": "structures/candidates/engines/test_ray.py",
