@@ -32,10 +32,14 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
     above, formation = ranked.above_hull, ranked.formation
     if formation is None:
         return None
+    measured = (
+        f", above the {ranked.hull} hull\n(phases that it lacks would put them higher; an estimate errs to both sides)"
+        if ranked.hull
+        else ""
+    )
     table = Table(
         title=f"The best {min(n, len(best))} of {len(candidates)} crystals by {candidates.ranked_by}, "
-        f"doubtful ones last: energies by {formation.potential}, above the {ranked.hull or 'no'} hull\n"
-        "(phases that it lacks would put them higher; an estimate errs to both sides)",
+        f"doubtful ones last: energies by {formation.potential}{measured}",
         title_justify="left",
         box=None,
         padding=(0, 2, 0, 0),
