@@ -43,7 +43,7 @@ from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.workers import Tools
 
 LATTICE = ["a", "b", "c", "alpha", "beta", "gamma"]
-COLUMNS = ["material_id", "elements", "spacegroup", *LATTICE, "wyckoff", "e_above_hull"]
+COLUMNS = ["elements", "spacegroup", *LATTICE, "wyckoff", "e_above_hull"]
 VOLUME, AXES = 0.05, 0.10
 """Standard deviations of the distortions of log volume and log axes."""
 
@@ -54,7 +54,8 @@ NEAR = 0.08
 def distorted(crystals: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     """Return ``n`` crystals drawn at random, with distorted lattices."""
     near = crystals[(crystals["n_atoms_primitive"] <= 20) & (crystals["e_above_hull"] <= 0.1)]
-    chosen = near.sample(n, random_state=seed)[COLUMNS].reset_index(drop=True)
+    columns = [*(["material_id"] if "material_id" in near else []), *COLUMNS]
+    chosen = near.sample(n, random_state=seed)[columns].reset_index(drop=True)
     rng = np.random.default_rng(seed)
     for row, group in enumerate(chosen["spacegroup"]):
         system = int(CRYSTAL_LATTICE_SYSTEM[group])
