@@ -156,12 +156,12 @@ class ProxyProperty:
             tensors, _ = read_tensors(folder / WEIGHTS)
         try:
             names = {f.name for f in fields(NetworkConfig)}
-            config = NetworkConfig(**{k: v for k, v in card["network"].items() if k in names})
+            config = shaped({k: v for k, v in card["network"].items() if k in names}, NetworkConfig, "network")
             _check_sizes(config, tensors)
             network = build(config)
             network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
             return cls(network, card)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (DataError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{folder}: weights and card do not fit: {error}") from None
 
 
