@@ -52,6 +52,17 @@ def test_the_best_have_the_highest_reward_that_was_asked_for(name):
     assert list(shown.columns[0].cells) == ["2", "3", "0"]
 
 
+def test_a_reward_for_stability_alone_gives_way_to_what_relaxing_found():
+    predicted = {"energy_above_hull [eV/atom]": 0.1, "known": 0.0, "log_reward": 1.0}
+    inputs = [predicted | {"log_reward": reward} for reward in (1.0, 9.0, 3.0)]
+    rows = [replace(judged(i, above), inputs=inputs[i]) for i, above in enumerate((0.2, 0.1, 0.0))]
+    assert table(*rows).ranked_by == "energy above hull"
+    assert [row.row for row in table(*rows).ranked()] == [2, 1, 0]
+    with_gap = [replace(row, inputs=row.inputs | {"band_gap [eV]": 1.6}) for row in rows]
+    assert table(*with_gap).ranked_by == "log reward"
+    assert [row.row for row in table(*with_gap).ranked()] == [1, 2, 0]
+
+
 def test_without_a_reward_the_best_are_nearest_to_the_hull():
     found = table(*NEAR)
     assert found.ranked_by == "energy above hull"

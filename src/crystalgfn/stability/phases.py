@@ -176,7 +176,7 @@ def _column(path: Path, table: pa.Table, name: str, *, needed: bool = True) -> s
     if not column and needed:
         near = nearest(name, names)
         raise DataError(f"{path.name}: no column {name!r}{near}, allowed: a table with {', '.join(COLUMNS)}")
-    stated = (table.schema.field(column).metadata or {}).get(b"unit", b"").decode() if column else ""
+    stated = (table.schema.field(column).metadata or {}).get(b"unit", b"").decode(errors="replace") if column else ""
     if stated and name != "elements" and stated != UNIT:
         raise DataError(f"{path.name}: column {column!r} is in {stated} by its metadata, allowed: {UNIT}")
     return column

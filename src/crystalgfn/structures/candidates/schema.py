@@ -264,7 +264,10 @@ def energy_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, EnergyColu
     """
     columns = {}
     for arrow_field in schema:
-        metadata = {key.decode(): value.decode() for key, value in (arrow_field.metadata or {}).items()}
+        metadata = {
+            key.decode(errors="replace"): value.decode(errors="replace")
+            for key, value in (arrow_field.metadata or {}).items()
+        }
         column = EnergyColumn.from_metadata(metadata) or EnergyColumn.parse(arrow_field.name, hull=hull)
         if column is not None:
             columns[arrow_field.name] = column

@@ -22,6 +22,12 @@ from crystalgfn.structures.candidates.schema import EnergyColumn, Header, Quanti
 TABLE, CSV_TABLE = "structures.parquet", "structures.csv"
 """Files of a table of candidates in the folder of a run."""
 
+OF_STABILITY = {
+    *("energy_above_hull", "formation_energy"),
+    *("known", "known_formula", "known_pattern", "class_factor", "domain_distance"),
+}
+"""Columns of a reward that asks for stable and new crystals, and for nothing else: relaxing says better how stable."""
+
 REWARDS = ("log_reward", "reward")
 """Columns of the crystals table that say how well a crystal does what was asked for; the highest is the best."""
 
@@ -97,7 +103,11 @@ class CandidateTable:
 
     @cached_property
     def _reward(self) -> str | None:
-        """The reward that was asked for, where the crystals table had it."""
+        """The reward that was asked for, where the crystals table had it and it is about more than stability."""
+        inputs = {name.split(" [")[0].removesuffix("_std") for row in self.rows for name in row.inputs}
+        asked = {name for name in inputs if not name.startswith("log_")}
+        if self.above_hull is not None and "energy_above_hull" in asked and asked <= OF_STABILITY:
+            return None
         return next((name for name in REWARDS if any(math.isfinite(_input(row, name)) for row in self.rows)), None)
 
     @property
@@ -110,8 +120,8 @@ class CandidateTable:
     def score(self, row: Row) -> float:
         """Return the number that a row is ranked by, lowest first; NaN where there is none.
 
-        It is the negative reward that was asked for where the crystals table had one (:data:`REWARDS`), else the energy
-        above hull, else the formation energy, eV/atom.
+        It is the negative reward that was asked for where the crystals table had one (:data:`REWARDS`) that is about
+        more than stability, else the energy above hull, else the formation energy, eV/atom.
         """
         if self._reward is not None:
             return -_input(row, self._reward)
