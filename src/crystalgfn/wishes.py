@@ -25,7 +25,7 @@ from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError
-from crystalgfn.evaluation.assortment import PRIOR, first_of_each
+from crystalgfn.evaluation.assortment import PRIOR, best_of_each
 from crystalgfn.files.folders import open_folder, work_folder
 from crystalgfn.files.trust import check_links, opened
 from crystalgfn.progress import track
@@ -227,4 +227,4 @@ def choose(samples: Crystals, wish: Wish) -> Crystals:
     if wish.formula:
         kinds = crystal_keys(samples) if samples.sites is not None else samples.space_group.numpy()
     target = samples.column("log_reward") + samples.columns.get(PRIOR, 0.0)
-    return samples[np.array(first_of_each(kinds, target, wanted)[: wish.n])]
+    return samples[np.array(best_of_each(kinds, target, wanted)[: wish.n])]

@@ -10,8 +10,8 @@ import typer
 
 from crystalgfn.cli.limits import asked_limits, with_limits
 from crystalgfn.cli.options import Trust
+from crystalgfn.cli.relaxing import References, Relax, relaxing_tools
 from crystalgfn.stability.load import BUILTIN, hull_choices
-from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
 SHOWN = 10
@@ -49,13 +49,8 @@ def design(
     samples: Annotated[
         int | None, typer.Option("--samples", min=1, help="Samples to choose from; 20 n, at least 2,000.")
     ] = None,
-    relax: Annotated[
-        str, typer.Option("--relax", help=f"Potential: {', '.join(POTENTIALS)}, none, or {ASE}.")
-    ] = "chgnet",
-    references: Annotated[
-        Path | None,
-        typer.Option("--references", help="Elemental energies of another potential (JSON).", show_default=False),
-    ] = None,
+    relax: Relax = "chgnet",
+    references: References = None,
     hull: Annotated[str, typer.Option("--hull", help=f"Hull to judge by: {hull_choices()}.")] = BUILTIN,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
@@ -72,7 +67,6 @@ def design(
     from crystalgfn.report.demo import verdict
     from crystalgfn.report.write import write_folder_page
     from crystalgfn.stability.load import load_hull
-    from crystalgfn.structures.candidates.workers import Tools
     from crystalgfn.wishes import STRUCTURES, Wish
     from crystalgfn.wishes import design as run_design
 
@@ -89,11 +83,7 @@ def design(
     )
     folder = Path(wish.name) if output is None else output
     judge = load_hull(hull)
-    tools = Tools(
-        potential="" if relax == "none" else relax,
-        references=None if references is None else str(references),
-        hull="" if relax == "none" else hull,
-    )
+    tools = relaxing_tools(relax, references, hull)
     candidates = run_design(wish, folder, tools, workers=workers, resume=resume, trust=trust, say=echo)
     page = write_folder_page(folder / STRUCTURES, folder / "report.html", name=folder.name)
     table = candidates_table(candidates, SHOWN)

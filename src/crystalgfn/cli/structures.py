@@ -16,11 +16,11 @@ from crystalgfn.cli.phonons import (
     PhononTimeLimit,
     phonon_screen,
 )
+from crystalgfn.cli.relaxing import References, Relax, relaxing_tools
 from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.stability.load import hull_choices
 from crystalgfn.structures.candidates.engines.registry import ENGINES, load_engine
 from crystalgfn.structures.relaxing.potentials.batcher import SIZE
-from crystalgfn.structures.relaxing.potentials.registry import ASE, POTENTIALS
 from crystalgfn.terminal import console, echo
 
 app = typer.Typer()
@@ -62,13 +62,8 @@ def structures(
     relaxed: Annotated[
         int, typer.Option("--relaxed", min=1, help="Most placements that are relaxed to the end; at known sites 1.")
     ] = 2,
-    relax: Annotated[
-        str, typer.Option("--relax", help=f"Potential: {', '.join(POTENTIALS)}, none, or {ASE}.")
-    ] = "chgnet",
-    references: Annotated[
-        Path | None,
-        typer.Option("--references", help="Elemental energies of another potential (JSON).", show_default=False),
-    ] = None,
+    relax: Relax = "chgnet",
+    references: References = None,
     hull: Annotated[str, typer.Option("--hull", help=f"{hull_choices('none')}.")] = BUILTIN,
     library: Annotated[
         str, typer.Option("--library", help="Prototypes: builtin, none, or a file of your own.")
@@ -179,7 +174,6 @@ def structures(
     from crystalgfn.structures.candidates.pipeline import run
     from crystalgfn.structures.candidates.requests import SearchSettings, phase_steps
     from crystalgfn.structures.candidates.sources import Choice
-    from crystalgfn.structures.candidates.workers import Tools
 
     if is_model(crystals):
         raise DataError(
@@ -190,10 +184,10 @@ def structures(
         raise DataError("--phonons: found --relax none, allowed: a potential that relaxes")
     check_device(device)
     screen = phonon_screen(phonons, phonon_potential, phonon_time_limit)
-    tools = Tools(
-        potential="" if relax == "none" else relax,
-        references=None if references is None else str(references),
-        hull="" if hull == "none" or relax == "none" else hull,
+    tools = relaxing_tools(
+        relax,
+        references,
+        hull,
         library="" if library == "none" else library,
         second="" if second == "none" or relax == "none" else second,
         second_references=None if second_references is None else str(second_references),

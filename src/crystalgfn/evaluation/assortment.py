@@ -12,6 +12,7 @@ from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystallography.space_groups import CENTERING_MULTIPLICITY
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.ranking import first_of_each, ranking
 from crystalgfn.spaces.site_states import free_coordinates
 
 PRIOR = "log_prior"
@@ -21,7 +22,7 @@ REST = "others"
 """The class of all crystals that are in no other class, which are few and of many kinds."""
 
 
-def first_of_each(keys: NDArray[Any], scores: NDArray[np.float64], wanted: NDArray[np.bool_]) -> list[int]:
+def best_of_each(keys: NDArray[Any], scores: NDArray[np.float64], wanted: NDArray[np.bool_]) -> list[int]:
     """Return the rows of wanted crystals, the highest score first, and of each key only the first.
 
     Args:
@@ -29,10 +30,9 @@ def first_of_each(keys: NDArray[Any], scores: NDArray[np.float64], wanted: NDArr
         scores: ``(B,)``; equal scores stay in the order of the rows.
         wanted: ``(B,)`` which crystals may be returned.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = ranking(scores, descending=True)
     order = order[wanted[order]]
-    _, first = np.unique(keys[order], return_index=True)
-    rows: list[int] = order[np.sort(first)].tolist()
+    rows: list[int] = order[first_of_each(keys[order].tolist())].tolist()
     return rows
 
 
@@ -62,7 +62,7 @@ def assorted(crystals: Crystals, n: int, *, max_atoms: int | None = None, max_fr
     queues: dict[str, list[int]] = defaultdict(list)
     kinds = classes_of(crystals)
     probable = crystals.columns.get(PRIOR, np.zeros(len(crystals))).astype(float)
-    for row in first_of_each(np.array(crystals.formulas), probable, wanted):
+    for row in best_of_each(np.array(crystals.formulas), probable, wanted):
         queues[kinds[row]].append(row)
     rest = queues.pop(REST, [])
     chosen: list[int] = []

@@ -43,6 +43,14 @@ class Shard:
             raise ConfigError(f"--shard: found {text!r}, allowed: K/N with K from 1 to N, such as 3/64")
         return cls(number, of)
 
+    @classmethod
+    def written(cls, text: str, source: str) -> Shard:
+        """Read what a file says, as :meth:`parse`; raises DataError, with the name of the file."""
+        try:
+            return cls.parse(text)
+        except ConfigError as error:
+            raise DataError(f"{source}: {error}") from None
+
     def positions(self, n: int) -> np.ndarray:
         """Return which of ``n`` rows belong to the shard: neighbours, which may cost alike, go to different shards."""
         return np.arange(self.number - 1, n, self.of)

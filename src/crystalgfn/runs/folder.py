@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.errors import CheckpointError, ConfigError, DataError
 from crystalgfn.files.atomic import sweep, write_json, write_text
 from crystalgfn.files.folders import contents, difference
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.reading import read_bytes, read_text
 from crystalgfn.files.trust import INPUTS, opened
+from crystalgfn.gflownet.ranks import Ranks
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
 EVENTS = "tensorboard"
@@ -69,6 +72,11 @@ def is_stub(folder: Path) -> bool:
     names = contents(folder)
     metrics = read_bytes(folder / METRICS, most=MOST_METRICS) if METRICS in names else b""
     return names <= {CONFIG, VERSIONS, METRICS, EVENTS, INPUTS} and metrics.count(b"\n") < 2
+
+
+def held(folder: Path, ranks: Ranks) -> AbstractContextManager[None]:
+    """Hold the folder of a run in the first of the processes that train together; see :func:`in_use`."""
+    return in_use(folder) if ranks.first else nullcontext()
 
 
 def begin(config: Config, folder: Path) -> None:

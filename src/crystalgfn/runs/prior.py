@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -17,14 +16,13 @@ from crystalgfn import __version__
 from crystalgfn.config import Config
 from crystalgfn.errors import CheckpointError, ConfigError
 from crystalgfn.files.atomic import write_text
-from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, load_prior_checkpoint, save_policy, save_prior_checkpoint
 from crystalgfn.gflownet.objectives.likelihood import Likelihood
 from crystalgfn.gflownet.prior import Epoch, PriorTrainer
 from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.runs.build import POLICY, build_policy, build_recipe, build_space, weights_of
-from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.folder import CHECKPOINT, METRICS, begin, check_folder, check_version, cut_metrics, held
 from crystalgfn.runs.prior_card import card_text
 from crystalgfn.runs.prior_data import PriorData, read_prior_data
 
@@ -87,7 +85,7 @@ def train_prior(
         DataError: the table cannot be used, the disk is full, or another process works in the folder.
     """
     folder = Path(folder)
-    with in_use(folder) if ranks.first else nullcontext():
+    with held(folder, ranks):
         start = time.process_time()
         check_folder(config, folder, resume=resume, trust=trust)
         trainer, data = build_prior_trainer(config, device=device, ranks=ranks)  # an error here leaves no folder behind

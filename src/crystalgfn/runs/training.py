@@ -20,7 +20,6 @@ from crystalgfn.config import Config
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.atomic import write_json
 from crystalgfn.files.folders import work_folder
-from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import INPUTS, opened
 from crystalgfn.gflownet.checkpoint import load_checkpoint, save_checkpoint, save_policy
 from crystalgfn.gflownet.posterior import compare
@@ -28,7 +27,7 @@ from crystalgfn.gflownet.ranks import ALONE, Ranks
 from crystalgfn.gflownet.trainer import Progress, Trainer
 from crystalgfn.interruption import deferred
 from crystalgfn.runs.build import POLICY, build_trainer
-from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics
+from crystalgfn.runs.folder import CHECKPOINT, EVENTS, METRICS, begin, check_folder, check_version, cut_metrics, held
 from crystalgfn.runs.inputs import keep_inputs, with_inputs
 
 POSTERIOR = "posterior.json"
@@ -87,7 +86,7 @@ def train(
             "training.objective: found likelihood, allowed here: an objective that learns from the reward"
         )
     folder = Path(folder)
-    with in_use(folder) if ranks.first else nullcontext():
+    with held(folder, ranks):
         check_folder(config, folder, resume=resume, trust=trust)
         events = _tensorboard() if tensorboard else None
         known = with_inputs(config, folder) if resume else config

@@ -61,10 +61,7 @@ class _Table(Part):
         keys = shaped({key: about.get(key) for key in ("shard", "n", "chunk")}, _Keys, str(path))
         if min(keys.n, keys.chunk) < 1:
             raise DataError(f"{path}: {keys.n} crystals in chunks of {keys.chunk}, allowed: 1 or more")
-        try:
-            shard = Shard.parse(keys.shard)
-        except ConfigError as error:
-            raise DataError(f"{path}: {error}") from None
+        shard = Shard.written(keys.shard, str(path))
         table = cls(path, shard, about, keys.n, keys.chunk, schema.with_metadata(metadata))
         held = rows_of(shard, keys.n, keys.chunk)
         if rows != held.stop - held.start:

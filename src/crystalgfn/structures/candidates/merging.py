@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.errors import DataError
 from crystalgfn.files.reading import shaped
 from crystalgfn.files.shards import Part, Shard, check_parts, named
 from crystalgfn.progress import progress_bar
@@ -41,10 +41,7 @@ class _Part(Part):
             raise DataError(f"{path}: no shard, allowed: folders of crystalgfn structures --shard")
         source = str(Path(path) / MANIFEST)
         keys = shaped({key: manifest.get(key) for key in SHARD_KEYS}, _Keys, source)
-        try:
-            return cls(Path(path), Shard.parse(keys.shard), manifest, keys.rows)
-        except ConfigError as error:
-            raise DataError(f"{source}: {error}") from None
+        return cls(Path(path), Shard.written(keys.shard, source), manifest, keys.rows)
 
 
 def merge(

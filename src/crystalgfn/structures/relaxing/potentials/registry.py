@@ -13,20 +13,14 @@ from crystalgfn.structures.relaxing.potentials.chgnet import CHGNetPotential, ba
 from crystalgfn.structures.relaxing.potentials.halving import out_of_memory
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.potentials.references import References
-from crystalgfn.structures.relaxing.potentials.sevennet import SevenNetPotential
+from crystalgfn.structures.relaxing.potentials.sevennet import MODELS, SevenNetPotential
 
-POTENTIALS: dict[str, Callable[[References | None], Potential]] = {
-    "chgnet": CHGNetPotential,
-    "7net-l3i5": partial(SevenNetPotential, "7net-l3i5"),
-    "7net-0": partial(SevenNetPotential, "7net-0"),
-}
+_SEVENNET = {model: partial(SevenNetPotential, model) for model in MODELS}
+
+POTENTIALS: dict[str, Callable[[References | None], Potential]] = {"chgnet": CHGNetPotential, **_SEVENNET}
 """Functions that load potentials, given elemental references, or None for the shipped ones."""
 
-BATCHED: dict[str, Callable[[References | None, Batcher], Potential]] = {
-    "chgnet": batched_chgnet,
-    "7net-l3i5": partial(SevenNetPotential, "7net-l3i5"),
-    "7net-0": partial(SevenNetPotential, "7net-0"),
-}
+BATCHED: dict[str, Callable[[References | None, Batcher], Potential]] = {"chgnet": batched_chgnet, **_SEVENNET}
 """Functions that load those that compute many structures at once, on the device of a batcher."""
 
 ASE = "module:factory of an ASE calculator"
