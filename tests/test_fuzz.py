@@ -325,6 +325,7 @@ def test_damaged_files_are_read_or_refused_in_a_line(name, originals, tmp_path, 
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(7200)
 @pytest.mark.parametrize("name", READERS)
 def test_a_night_of_damaged_files(name, originals, tmp_path, sealed):
     damage(name, originals(name), tmp_path, range(1000, 1000 + A_NIGHT))

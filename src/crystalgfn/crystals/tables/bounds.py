@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from crystalgfn.crystals.tables.footer import Footer
+
 MOST_VALUES = 100_000_000
 """Most values of a table, in all its columns: some 5 million samples with all their columns."""
 
@@ -40,9 +42,11 @@ def read_parquet(path: Path, n: int | None) -> pa.Table:
     # memory_map off: a file that shrinks while mapped would kill the process. A native stream, read in this thread:
     # a thread of arrow that lets go of a Python one while the interpreter ends aborts the process
     options: dict[str, Any] = {"page_checksum_verification": True, "pre_buffer": False}
+    _check_footer(Footer.of_file(path), n)
     with pa.OSFile(str(path), "rb") as stream, pq.ParquetFile(stream, **options) as file:
         schema = file.schema_arrow
-        _check_footer(file.metadata, n)
+        if len(schema) > MOST_COLUMNS:
+            raise ValueError(f"{len(schema):,} columns, allowed: up to {MOST_COLUMNS:,}")
         texts = [
             field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
         ]
@@ -84,26 +88,19 @@ def check_cells(rows: int, columns: int) -> None:
         raise ValueError(f"{rows:,} rows and {columns:,} columns, allowed: up to {MOST_VALUES:,} values in a table")
 
 
-def _check_footer(footer: Any, n: int | None) -> None:
-    if footer.num_columns > MOST_COLUMNS:
-        raise ValueError(f"{footer.num_columns:,} columns, allowed: up to {MOST_COLUMNS:,}")
-    groups = range(footer.num_row_groups)
-    declared = [footer.row_group(group).num_rows for group in groups]
-    if footer.num_rows != sum(declared):
-        raise ValueError(f"{footer.num_rows:,} rows in the footer, {sum(declared):,} in its parts")
-    values = [
-        sum(footer.row_group(group).column(column).num_values for column in range(footer.num_columns))
-        for group in groups
-    ]
-    check_cells(footer.num_rows if n is None else min(n, footer.num_rows), footer.num_columns)
+def _check_footer(footer: Footer, n: int | None) -> None:
+    if footer.rows != sum(footer.rows_of_groups):
+        raise ValueError(f"{footer.rows:,} rows in the footer, {sum(footer.rows_of_groups):,} in its parts")
+    most = max((len(values) for values in footer.values_of_groups), default=0)
+    check_cells(footer.rows if n is None else min(n, footer.rows), most)
     # lists have more values than rows; of the parts that are read, all are counted
     needed, rows = 0, 0
-    for group in groups:
+    for declared, values in zip(footer.rows_of_groups, footer.values_of_groups, strict=True):
         if n is not None and rows >= n:
             break
-        share = 1.0 if n is None else min(1.0, (n - rows + BATCH) / max(declared[group], 1))
-        needed += int(values[group] * share)
-        rows += declared[group]
+        share = 1.0 if n is None else min(1.0, (n - rows + BATCH) / max(declared, 1))
+        needed += int(sum(values) * share)
+        rows += declared
     if needed > MOST_VALUES:
         raise ValueError(f"{needed:,} values, allowed: up to {MOST_VALUES:,} in a table; split it")
 
