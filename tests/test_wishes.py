@@ -11,7 +11,7 @@ from crystalgfn.errors import ConfigError, DataError, TrustError
 from crystalgfn.runs.model import load
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.workers import Tools
-from crystalgfn.wishes import CRYSTALS, SAMPLES, STRUCTURES, Wish, choose, design, wished_model
+from crystalgfn.wishes import CRYSTALS, MANIFEST, SAMPLES, STRUCTURES, Wish, choose, design, wished_model
 
 PLACED = Tools(potential="", hull="")
 """Atoms are placed and not relaxed, which takes no time."""
@@ -163,3 +163,16 @@ def test_a_folder_is_named_after_the_wish(wish, name):
 
 def test_more_is_drawn_for_more():
     assert [Wish(n=5).pool, Wish(n=1000).pool, Wish(samples=7).pool] == [2_000, 20_000, 7]
+    assert Wish(n=5, want={"band_gap": (1, 2)}).pool == 100
+
+
+def test_all_that_is_drawn_lies_in_the_wanted_range(tmp_path):
+    wish = Wish(limits=SMALL, n=3, want={"band_gap": (3, 6)}, samples=20, seed=2, with_known=True)
+    design(wish, tmp_path / "out", PLACED, workers=1)
+    for name in (SAMPLES, CRYSTALS):
+        gaps = Crystals.from_file(tmp_path / "out" / name).column("band_gap")
+        assert ((gaps >= 3) & (gaps <= 6)).all()
+    assert json.loads((tmp_path / "out" / MANIFEST).read_text())["want"] == {"band_gap": [3, 6]}
+    with pytest.raises(DataError, match="want"):
+        other = Wish(limits=SMALL, n=3, want={"band_gap": (3, 7)}, samples=20, seed=2, with_known=True)
+        design(other, tmp_path / "out", PLACED, workers=1, resume=True)

@@ -32,6 +32,7 @@ from crystalgfn.progress import track
 from crystalgfn.properties.known import KnownFormula
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.restrict import symbols_in
+from crystalgfn.runs.wanted import Bounds
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.spaces.structure_types import structure_type_label
 from crystalgfn.structures.candidates.engines.local import LocalEngine
@@ -44,7 +45,7 @@ MANIFEST, SAMPLES, CRYSTALS, STRUCTURES = "design.json", "samples.parquet", "cry
 """In the folder of a wish: see the module."""
 
 FEWEST_SAMPLES = 2_000
-"""Samples that are drawn for any wish."""
+"""Samples that are drawn for a wish, unless ranges are wanted: then each sample takes many draws."""
 
 ASKED = ("chemsys", "required")
 """Limits that ask for elements."""
@@ -71,9 +72,11 @@ class Wish:
             ``charge`` nor ``formula``, charges balance by the rule ``common``; ``charge="none"`` asks for no balance.
         formula: the one composition of all crystals, such as ``"Li6PS5Cl"``; empty for many.
         like: a structure file or protostructure label whose group and sites all crystals have; empty for any.
+        want: ranges of properties that all samples are predicted to lie in, by name
+            (:meth:`crystalgfn.runs.model.Model.within`).
         with_known: whether crystals may have known formulas; those of a ``formula`` always may.
         known: tables of further known crystals, with a column ``wyckoff``.
-        samples: number of samples to choose from; None for 20 n, at least 2,000.
+        samples: number of samples to choose from; None for 20 n, and at least 2,000 where no ranges are wanted.
         seed: of the samples and their structures.
     """
 
@@ -82,6 +85,7 @@ class Wish:
     limits: Mapping[str, Any] = field(default_factory=dict)
     formula: str = ""
     like: str = ""
+    want: Mapping[str, Bounds] = field(default_factory=dict)
     with_known: bool = False
     known: tuple[str, ...] = ()
     samples: int | None = None
@@ -125,7 +129,7 @@ class Wish:
     @property
     def pool(self) -> int:
         """Number of samples to choose from."""
-        return self.samples or max(FEWEST_SAMPLES, DRAWN_FOR_EACH * self.n)
+        return self.samples or max(1 if self.want else FEWEST_SAMPLES, DRAWN_FOR_EACH * self.n)
 
     @property
     def name(self) -> str:
@@ -202,6 +206,8 @@ def wished_model(wish: Wish, *, trust: bool = False) -> Model:
     limits, model = wish.all_limits, load(wish.model, trust=trust)
     if limits:
         model = model.restricted(**limits)
+    if wish.want:
+        model = model.within(**wish.want)
     if wish.known:
         model = model.knowing(*wish.known)
     return model.indifferent_to_known() if wish.takes_known else model

@@ -33,6 +33,7 @@ def functions(monkeypatch):
 
 def test_shipped_names_resolve_once():
     assert {"formation_energy", "formation_energy_paper", "density"} <= set(available())
+    assert len(available()) == len(set(available()))
     assert resolve("formation_energy") is resolve("formation_energy")
     assert isinstance(resolve("formation_energy"), Property)
 

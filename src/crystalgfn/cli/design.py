@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from crystalgfn.cli.limits import asked_limits, with_limits
-from crystalgfn.cli.options import Trust
+from crystalgfn.cli.options import Trust, Want, wanted_ranges
 from crystalgfn.cli.relaxing import References, Relax, relaxing_tools
 from crystalgfn.stability.load import BUILTIN, hull_choices
 from crystalgfn.terminal import console, echo
@@ -39,6 +39,7 @@ def design(
             "--like", metavar="spinel.cif", help="Its structure type, other elements; also a label.", show_default=False
         ),
     ] = "",
+    want: Want = None,
     with_known: Annotated[
         bool, typer.Option("--with-known", help="Also crystals whose formula is known; always with --formula.")
     ] = False,
@@ -76,6 +77,7 @@ def design(
         limits=asked_limits(limits),
         formula=formula,
         like=like,
+        want=wanted_ranges(want),
         with_known=with_known,
         known=tuple(known or ()),
         samples=samples,

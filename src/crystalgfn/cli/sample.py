@@ -10,7 +10,7 @@ import typer
 
 from crystalgfn.cli.limits import asked_limits, weights, with_limits
 from crystalgfn.cli.models import consent
-from crystalgfn.cli.options import Force, Tables, Trust, check_outputs
+from crystalgfn.cli.options import Force, Tables, Trust, Want, check_outputs, wanted_ranges
 from crystalgfn.errors import ConfigError
 from crystalgfn.terminal import console, echo
 
@@ -62,6 +62,7 @@ def sample(
             "--stable", metavar="EV", help="Only predicted within so many eV/atom of the hull.", rich_help_panel=_TARGET
         ),
     ] = None,
+    want: Want = None,
     known: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,6 +98,7 @@ def sample(
     from crystalgfn.files.reading import sha256
     from crystalgfn.files.shards import Shard
     from crystalgfn.runs.model import load
+    from crystalgfn.runs.wanted import as_json
 
     part = None if shard is None else Shard.parse(shard)
     if part is not None:
@@ -117,13 +119,14 @@ def sample(
         loaded = loaded.weighted(**term_weights)
     if known:
         loaded = loaded.knowing(*known)
-    if stable is not None:
-        loaded = loaded.at_most(stable)
+    ranges = wanted_ranges(want, stable)
+    if ranges:
+        loaded = loaded.within(**ranges)
     if finetune is not None:
         loaded = _finetuned(loaded, finetune, seed, keep)
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
     manifest |= {"known": [sha256(path) for path in known]} if known else {}
-    manifest |= {"stable": stable} if stable is not None else {}
+    manifest |= {"wanted": as_json(loaded.wanted)} if ranges else {}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
@@ -263,6 +266,7 @@ def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, mod
     from crystalgfn.report.summary import REWARD, best_table
 
     energy, also = model.target.reward.ranking
+    also = [*also, *(each.column for each in model.wanted if each.column not in also)]
     if top is not None:
         console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
     if edge is not None:

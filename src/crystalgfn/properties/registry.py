@@ -48,7 +48,7 @@ def available() -> list[str]:
     """Names that :func:`resolve` knows: trained models that ship, other properties, entry points."""
     from crystalgfn.proxies.models import shipped_models
 
-    return [*shipped_models(), *SHIPPED, *sorted(entry_points(group=ENTRY_POINTS).names)]
+    return list(dict.fromkeys([*shipped_models(), *SHIPPED, *sorted(entry_points(group=ENTRY_POINTS).names)]))
 
 
 @cache

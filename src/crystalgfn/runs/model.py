@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.crystal import Crystals
@@ -26,12 +25,16 @@ from crystalgfn.gflownet.target import CrystalTarget
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
+from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
+from crystalgfn.rewards.values import Values
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
 from crystalgfn.runs.inputs import with_inputs
+from crystalgfn.runs.wanted import Bounds, Wanted, foreign
+from crystalgfn.spaces.constraints.elements import usable
 from crystalgfn.spaces.crystal import CrystalSpace
 
 DOMAIN = "domain_distance"
@@ -43,8 +46,11 @@ LABEL = "protostructure"
 KNOWN = ("known", "known_pattern", "known_formula")
 """Properties of crystals with sites that are columns of every table of samples."""
 
-MOST_DRAWS = 200
-"""Number of times that ``CHUNK`` crystals are drawn for a chunk of stable ones, before it is given up."""
+MOST_DRAWS = 1_000
+"""Number of times that ``CHUNK`` crystals are drawn for a chunk of wanted ones, before it is given up."""
+
+BARREN_DRAWS = 50
+"""The same where none of them was wanted so far."""
 
 CHUNK = 1_000
 """Number of crystals drawn at a time; samples of a seed depend on it, so it never changes."""
@@ -67,7 +73,7 @@ class Model:
         fingerprint: hash of the weights, written beside samples.
         weights: weights of the terms of the objective, for a conditional model; 1 for terms that are not named.
         prior: the prior, where the policy was trained to prior x reward.
-        stable: eV/atom; only crystals that are predicted to lie at most so far above the hull are drawn. None for all.
+        wanted: ranges of properties; only crystals that are predicted to lie in all of them are drawn.
     """
 
     def __init__(
@@ -79,10 +85,10 @@ class Model:
         fingerprint: str,
         weights: Mapping[str, float] | None = None,
         prior: FrozenPolicy | None = None,
-        stable: float | None = None,
+        wanted: Sequence[Wanted] = (),
     ) -> None:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
-        self.prior, self.stable = prior, stable
+        self.prior, self.wanted = prior, tuple(wanted)
         self.policy = policy.eval().requires_grad_(False)
         self.weights = dict(weights or {})
         self._domain = resolve(DOMAIN)
@@ -118,34 +124,47 @@ class Model:
         for chunk in range(first, -(-n // CHUNK)):
             yield self._draw(min(CHUNK, n - chunk * CHUNK), seed=seed, chunk=chunk)
 
-    def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
-        if self.stable is None:
-            return self._drawn(n, [seed, chunk])
-        parts: list[Crystals] = []
-        found = 0
-        for attempt in range(MOST_DRAWS):
-            drawn = self._drawn(CHUNK, [seed, chunk, attempt])
-            kept = drawn[np.asarray(drawn.columns[ABOVE_HULL.column], dtype=float) <= self.stable]
-            parts.append(kept)
-            found += len(kept)
-            if found >= n:
-                return Crystals.concatenate(parts)[:n]
-        raise ConfigError(
-            f"stable: found {found} of {MOST_DRAWS * CHUNK:,} samples predicted within {self.stable:g} eV/atom of the "
-            f"hull, allowed: a larger distance, so that {n:,} can be found"
-        )
-
     @torch.inference_mode()
-    def _drawn(self, n: int, entropy: list[int]) -> Crystals:
+    def _draw(self, n: int, *, seed: int, chunk: int) -> Crystals:
+        if not self.wanted:
+            return self._described(self._trajectories(n, [seed, chunk]))
+        parts: list[Trajectories] = []
+        found, draws = 0, 0
+        while found < n:
+            if draws >= (MOST_DRAWS if found else BARREN_DRAWS):
+                ranges = ", ".join(f"{each.name} {each.range}" for each in self.wanted)
+                raise ConfigError(
+                    f"wanted: found {found} of {draws * CHUNK:,} samples predicted with {ranges}, allowed: wider "
+                    f"ranges, so that {n:,} can be found{f', or {found} crystals' if found else ''}"
+                )
+            drawn = self._trajectories(CHUNK, [seed, chunk, draws])
+            rows = self._is_wanted(drawn)
+            draws, found = draws + 1, found + int(rows.sum())
+            if rows.any():
+                parts.append(drawn[rows])
+        return self._described(Trajectories.concatenate(parts)[:n])
+
+    def _is_wanted(self, trajectories: Trajectories) -> Tensor:
+        """Which of the crystals ``(B,)`` are predicted to lie in all ranges."""
+        values = Values(self.space.crystals(trajectories.states))
+        rows = torch.ones(len(trajectories), dtype=torch.bool, device=self.space.device)
+        for each in self.wanted:
+            rows &= each.holds(values.of(each.prop))
+        return rows
+
+    def _trajectories(self, n: int, entropy: list[int]) -> Trajectories:
         words = np.random.SeedSequence(entropy).generate_state(2, np.uint32).tolist()
         generator = Generator(device=self.space.device).manual_seed(words[0] << 31 | words[1] >> 1)
         condition = self._condition.expand(n, -1) if self._condition is not None else None
-        trajectories = self.policy.sample(n, self.space, condition=condition, generator=generator)
+        return self.policy.sample(n, self.space, condition=condition, generator=generator)
+
+    def _described(self, trajectories: Trajectories) -> Crystals:
+        """The crystals that trajectories end in, with the columns of :meth:`sample`."""
         scores = self.policy.score(trajectories, self.space)
-        evaluation = self.target.evaluate(trajectories.states, condition, deviations=True)
+        evaluation = self.target.evaluate(trajectories.states, trajectories.condition, deviations=True)
         log_reward, crystals, columns = evaluation.log_reward, evaluation.crystals, evaluation.columns()
-        if self.stable is not None and ABOVE_HULL.column not in columns:
-            columns[ABOVE_HULL.column] = evaluation.values.of(resolve(ABOVE_HULL.name)).cpu().numpy()
+        for each in self.wanted:
+            columns.setdefault(each.column, evaluation.values.of(each.prop).cpu().numpy())
         columns[DOMAIN] = evaluation.values.of(self._domain).cpu().numpy()  # not computed again where a term needs it
         if crystals.sites is not None:
             columns[SITES] = crystals.sites.texts(crystals.space_group)
@@ -288,22 +307,38 @@ class Model:
         config = self.config.model_copy(update={"objective": terms or self.config.objective})
         return self._but(config=config, target=build_target(config, self.space))
 
-    def at_most(self, above_hull: float) -> Model:
-        """The model whose samples are all predicted to lie at most so far above the hull, eV/atom.
+    def within(self, **ranges: Bounds) -> Model:
+        """The model whose samples are all predicted to lie in ranges of properties: ``band_gap=(1.4, 1.8)``.
 
-        Samples that are not are drawn again, so that the others keep their relative probabilities and weights. What is
-        predicted is not yet true: the card of the model ``energy_above_hull`` says how often it holds.
+        Samples that do not are drawn again, so that the others keep their relative probabilities and weights. Elements
+        that a property does not know are forbidden. What is predicted is not yet true: the card of a model says how
+        often, and ranges hold for the sampled cell, before anything is relaxed.
+
+        Args:
+            ranges: least and most in the unit of the property, None for an open end, by the name of the property.
+
+        Raises:
+            PropertyError: there is no such property.
+            ConfigError: a range is none.
+            ConstraintError: no crystal of elements that the properties know is left.
+        """
+        wanted = [Wanted.of(name, bounds) for name, bounds in ranges.items()]
+        others = [each for each in self.wanted if each.name not in ranges]
+        strangers = foreign(wanted, usable(self.config.constraints.elements.model_dump()))
+        model = self.restricted(forbidden=strangers) if strangers else self
+        return model._but(wanted=(*others, *wanted))
+
+    def at_most(self, above_hull: float) -> Model:
+        """The model whose samples are all predicted to lie at most so far above the hull, eV/atom (:meth:`within`).
 
         Raises:
             ConfigError: the distance is not a number.
         """
-        if not math.isfinite(above_hull):
-            raise ConfigError(f"stable: found {above_hull}, allowed: a number of eV/atom")
-        return self._but(stable=above_hull)
+        return self.within(**{ABOVE_HULL.name: (None, above_hull)})
 
     def _but(self, **changes: Any) -> Model:
         """The model with other parts."""
-        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior", "stable")
+        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior", "wanted")
         return Model(**{name: getattr(self, name) for name in names} | changes)
 
     def restricted(self, **limits: object) -> Model:
