@@ -8,9 +8,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 4_000
+"""Most characters of a message. What was found in a file may be longer; its start and the end of the message stay."""
+
 
 class CrystalGFNError(Exception):
-    """Base of every error that a user can cause or correct."""
+    """Base of every error that a user can cause or correct; its message is one line, whatever a file put into it."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        line = " ".join(text.split()) if len(text.splitlines()) > 1 else text
+        if len(line) <= LONGEST:
+            return line
+        return f"{line[: LONGEST - 1_003]} ... {line[-998:]}"
 
 
 class ConfigError(CrystalGFNError):
