@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 MODELS = ("7net-l3i5", "7net-0")
-"""Weights in the wheel, each with elemental references that ship; l3i5 errs a little less, 7net-0 is about twice as fast."""
+"""Weights in the wheel, each with elemental references that ship; l3i5 errs less, 7net-0 is about twice as fast."""
 
 
 class SevenNetPotential:
