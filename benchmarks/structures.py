@@ -206,7 +206,7 @@ def compared(options: argparse.Namespace, folder: Path) -> int:
     print("structures: " + ", ".join(f"{key} {value}" for key, value in machine(1).items()))
     hulls = ", ".join(options.hull) or "none"
     print(f"configuration: {options.n} crystals near the hull, {options.off} off it, seed {options.seed}, hull {hulls}")
-    first = 0.0
+    first: dict[bool, float] = {}
     for checkout, potential in product(options.checkouts, options.potentials):
         found = folder / f"{options.checkouts.index(checkout)}-{potential.replace(':', '-')}.jsonl"
         source = {**os.environ, "PYTHONPATH": str(checkout.resolve() / "src"), "OMP_NUM_THREADS": "1"}
@@ -214,14 +214,14 @@ def compared(options: argparse.Namespace, folder: Path) -> int:
         command += [*(["--hull", *options.hull] if options.hull else []), *(["--known", known] if known else [])]
         subprocess.run([*command, "--worker", str(found)], env=source, check=True)
         lines = lines_of(found)
-        first = first or mean(line["cpu_s"] for line in lines)
         for where, off in (("near the hull", False), ("off the hull", True)):
             part = [line for line in lines if line["off"] is off]
             if part:
                 spent = [line["cpu_s"] for line in part]
+                ratio = mean(spent) / first.setdefault(off, mean(spent))
                 print(
                     f"  {checkout.resolve().name}, {potential}, {len(part)} {where}: {mean(spent):.2f} CPU seconds a "
-                    f"crystal (median {median(spent):.2f}), {mean(spent) / first:.2f} of the first; "
+                    f"crystal (median {median(spent):.2f}), {ratio:.2f} of the first; "
                     f"{summary(part, options.hull)}"
                 )
     return 0

@@ -74,6 +74,14 @@ def test_shipped_references_of_anions_are_on_the_scale_of_the_corrections(name, 
     assert References.builtin(name).energies[z] == pytest.approx(energy, abs=0.1)
 
 
+@pytest.mark.parametrize("name", ["7net-0", "7net-l3i5"])
+def test_shipped_references_agree_with_those_of_another_potential(name):
+    own, others = References.builtin(name).energies, References.builtin("chgnet").energies
+    anions = [abs(own[z] - others[z]) for z in (7, 8, 9, 15, 16, 17, 33, 34, 35, 51, 52, 53)]
+    assert max(anions) < 0.05
+    assert np.median([abs(own[z] - others[z]) for z in others]) < 0.02
+
+
 def test_rows_with_earlier_corrections_are_left_out():
     script = load_script("data/above_hull.py")
     held = [("wbm", '{"K": 1, "Br": 1}'), ("mp20b_val", '{"K": 1, "Br": 1}'), ("wbm", '{"Na": 2, "O": 1}')]
