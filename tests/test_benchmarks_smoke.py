@@ -96,15 +96,40 @@ def test_checkouts_are_timed_in_turn():
     assert lines[0].endswith("1.00 of the first")
 
 
-def test_crystals_on_known_sites_are_placed_and_relaxed(tmp_path):
+def test_crystals_on_known_sites_are_placed_and_relaxed_and_a_killed_run_goes_on(tmp_path):
     pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
     salt = {"elements": '{"Mg": 4, "O": 4}', "spacegroup": 225, **dict.fromkeys("abc", 4.25)}
     salt |= {**dict.fromkeys(("alpha", "beta", "gamma"), 90.0), "wyckoff": '[["Mg", "a", 4], ["O", "b", 4]]'}
-    table = tmp_path / "salt.parquet"
-    pd.DataFrame([{**salt, "n_atoms_primitive": 2, "e_above_hull": 0.0}]).to_parquet(table)
-    done = run("structures", table, "-n", "1")
+    salt |= {"material_id": "salt", "formation_energy_per_atom": -3.0, "n_atoms_primitive": 2, "e_above_hull": 0.0}
+    table, known, work = tmp_path / "salt.parquet", tmp_path / "known.parquet", tmp_path / "work"
+    pd.DataFrame([salt, {**salt, "material_id": "off", "e_above_hull": 0.3}]).to_parquet(table)
+    cell = [0.0, 2.1, 2.1, 2.1, 0.0, 2.1, 2.1, 2.1, 0.0]
+    rocksalt = {"numbers": [12, 8], "cell": cell, "fractional": [0.0, 0.0, 0.0, 0.5, 0.5, 0.5]}
+    pd.DataFrame([{"material_id": name, **rocksalt} for name in ("salt", "off")]).to_parquet(known)
+    phases = tmp_path / "phases.csv"
+    phases.write_text('elements,formation_energy_per_atom\n"{""Mg"": 1, ""O"": 1}",-3.0\n')
+    arguments = [table, "-n", "1", "--off", "1", "--hull", phases, "--known", known, "--work", work]
+    done = run("structures", *arguments)
     assert done.returncode == 0, done.stderr
-    assert "1.00 of the first; converged 100.0%, kept 100.0%, P1 0.0%; " in done.stdout
+    near, off = done.stdout.splitlines()[-2:]
+    assert "1 near the hull" in near
+    assert "1 off the hull" in off
+    for line in (near, off):
+        assert "of the first; converged 100.0%, kept 100.0%, P1 0.0%, " in line
+        assert "within 0.08 eV/atom of the hull phases.csv" in line
+        assert "found again 100.0%, as low as the known structure 100.0%" in line
+    found = work / "0-chgnet.jsonl"
+    first, second = map(json.loads, found.read_text().splitlines())
+    assert first["error phases.csv"] == pytest.approx(second["error phases.csv"] + 0.3, abs=0.02)
+    assert abs(first["known"]) < 0.2
+    found.write_text(json.dumps({**first, "cpu_s": 1000.0}) + '\n{"off": true, "cp')  # killed while it wrote
+    done = run("structures", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "1000.00 CPU seconds a crystal" in done.stdout  # kept, and the other one done anew
+    assert len(found.read_text().splitlines()) == 2
+    done = run("structures", *arguments[:5], *arguments[7:])  # without the hull
+    assert done.returncode == 2
+    assert done.stderr == f"{work}: holds other crystals, hulls or checkouts, allowed: a new folder\n"
 
 
 def test_masks_with_sites_are_measured_for_few_and_for_all_elements(tmp_path):

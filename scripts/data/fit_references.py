@@ -1,10 +1,10 @@
 """Fit the elemental references of a potential: formation energy = energy - sum of fraction times reference.
 
-    python scripts/data/above_hull.py crystals.parquet --hull hull_entries.parquet -o DATA.parquet
+    python scripts/data/above_hull.py crystals.parquet --hull hull_entries.parquet --one-scale -o DATA.parquet
     python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet --work work/chgnet \
         -o src/crystalgfn/structures/relaxing/potentials/data/chgnet.json
     python scripts/data/fit_references.py DATA.parquet STRUCTURES.parquet --work work/7net-0 --potential 7net-0 \
-        -n 1500 --at-least 12 -o src/crystalgfn/structures/relaxing/potentials/data/7net-0.json
+        -n 600 --at-least 8 -o src/crystalgfn/structures/relaxing/potentials/data/7net-0.json
 
 DATA.parquet is a crystals table with formation_energy_per_atom and e_above_hull (eV/atom, density functional theory),
 STRUCTURES.parquet holds the same material_id with numbers, cell (9 numbers, A, rows are vectors) and fractional

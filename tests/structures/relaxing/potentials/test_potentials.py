@@ -59,12 +59,35 @@ def test_formation_energy_of_salt(chgnet):
     assert found.reason == ""
 
 
-@pytest.mark.parametrize("name", ["chgnet", "7net-0"])
+@pytest.mark.parametrize("name", ["chgnet", "7net-0", "7net-l3i5"])
 def test_shipped_references_cover_the_elements_and_say_their_error(name):
     references = References.builtin(name)
     assert references.potential == name
     assert len(references.energies) >= 88
     assert 0 < references.error < 0.05
+
+
+# energies by PBE of the elements' ground states, eV/atom: the Materials Project corrects no element that stands alone
+@pytest.mark.parametrize("name", ["7net-0", "7net-l3i5"])
+@pytest.mark.parametrize(("z", "energy"), [(17, -1.85), (34, -3.50), (35, -1.64), (52, -3.14), (53, -1.52)])
+def test_shipped_references_of_anions_are_on_the_scale_of_the_corrections(name, z, energy):
+    assert References.builtin(name).energies[z] == pytest.approx(energy, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["7net-0", "7net-l3i5"])
+def test_shipped_references_agree_with_those_of_another_potential(name):
+    own, others = References.builtin(name).energies, References.builtin("chgnet").energies
+    anions = [abs(own[z] - others[z]) for z in (7, 8, 9, 15, 16, 17, 33, 34, 35, 51, 52, 53)]
+    assert max(anions) < 0.05
+    assert np.median([abs(own[z] - others[z]) for z in others]) < 0.02
+
+
+def test_rows_with_earlier_corrections_are_left_out():
+    script = load_script("data/above_hull.py")
+    held = [("wbm", '{"K": 1, "Br": 1}'), ("mp20b_val", '{"K": 1, "Br": 1}'), ("wbm", '{"Na": 2, "O": 1}')]
+    held += [("wbm", '{"Sr": 1, "Sb": 2}'), ("wbm", '{"B": 1, "Si": 1}')]
+    crystals = pd.DataFrame(held, columns=["source", "elements"])
+    assert script.on_one_scale(crystals)["elements"].tolist() == [held[row][1] for row in (1, 2, 4)]
 
 
 def test_rare_elements_are_added_to_crystals_drawn_at_random():
