@@ -30,6 +30,15 @@ def loop(
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Known structures (parquet), for novelty.", show_default=False)
     ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels",
+            help="Crystals with sites and energies to learn from, such as crystalgfn data from-vasp writes; may be "
+            "given several times.",
+            show_default=False,
+        ),
+    ] = None,
     iterations: Annotated[int, typer.Option("--iterations", min=1, help="Updates of the sampler, a round.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
@@ -49,6 +58,7 @@ def loop(
         candidates=candidates,
         hull=hull,
         compare=str(compare or ""),
+        labels=tuple(map(str, labels or ())),
         iterations=iterations,
         seed=seed,
     )
@@ -89,7 +99,7 @@ def _table(log: list[dict[str, Any]]) -> Any:
     add("P1", "p1", ".1%")
     add("distinct formulas of samples", "formulas", ",.0f")
     add("distinct crystals of samples", "keys", ",.0f")
-    add("samples that earlier rounds relaxed", "repeated", ".1%")
+    add("samples that had a label already", "repeated", ".1%")
     for name in CLASSES:
         add(f"{name} (prior)", name, ".1%", beside=f"{name}_prior")
     add("held-back error after (before) learning", "held_back_error_after", ".3f", beside="held_back_error_before")
