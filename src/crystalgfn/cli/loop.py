@@ -63,8 +63,7 @@ def loop(
         seed=seed,
     )
     log = run_loop(plan, output, workers=workers, resume=resume, trust=trust, say=echo)
-    screen = console()
-    (screen if screen.is_terminal else console(width=120)).print(_table(log))
+    console().print(_table(log))
     last = output / f"round-{len(log) - 1}"
     echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
     if len(log) > 1:
@@ -75,15 +74,13 @@ def loop(
 
 def _table(log: list[dict[str, Any]]) -> Any:
     """Rounds beside each other: what each found, and how far its sampler is from the prior."""
-    from rich.table import Table
-
     from crystalgfn.crystallography.chemical_classes import CLASSES
     from crystalgfn.evaluation.sun import CORRECTIONS
+    from crystalgfn.report.fitting import Column, FittedTable
 
-    table = Table(title="Shares of the relaxed samples; energies in eV/atom", title_justify="left", box=None)
-    table.add_column("round")
-    for row in log:
-        table.add_column(str(row["round"]), justify="right")
+    # the last rounds stay where there is no room for all
+    rounds = [Column(str(row["round"]), "right", rank=len(log) - 1 - i) for i, row in enumerate(log)]
+    table = FittedTable("Shares of the relaxed samples; energies in eV/atom", [Column("round"), *rounds])
 
     def add(title: str, name: str, style: str, *, beside: str = "") -> None:
         pairs = ((_cell(row.get(name), style), _cell(row.get(beside), style) if beside else "") for row in log)
