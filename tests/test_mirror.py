@@ -69,6 +69,7 @@ ELSEWHERE = {
     "gflownet/checkpoint.py": "gflownet/test_trainer.py, gflownet/test_prior.py",
     "gflownet/objectives/objective.py": "gflownet/objectives/test_registry.py",
     "loop/following.py": "loop/test_loop.py",
+    "loop/plan.py": "loop/test_loop.py",
     "loop/log.py": "loop/test_loop.py",
     "loop/rounds.py": "loop/test_loop.py",
     "policy/network.py": "policy/test_partition.py",

@@ -6,6 +6,7 @@ which rich takes for markup. :func:`echo` and the consoles of :func:`console` sh
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 KEPT = "\n\t"
 """Control characters that lay out a text of several lines."""
+
+
+WIDE = 160
+"""Characters of a line in a file or a pipe, which have no width of their own."""
 
 
 def plain(text: object, *, kept: str = "") -> str:
@@ -52,6 +57,9 @@ def echo(text: object = "", *, err: bool = False, end: str = "\n") -> None:
 def console(**options: Any) -> Console:
     """Return a rich console that takes no text for markup.
 
+    What is no terminal, such as a file or a pipe, gets lines of up to :data:`WIDE` characters, unless ``COLUMNS`` says
+    how many.
+
     Args:
         options: arguments of :class:`rich.console.Console`, such as ``stderr`` and ``width``.
     """
@@ -63,4 +71,7 @@ def console(**options: Any) -> Console:
             styles |= {"markup": False, "emoji": False}
             return super().render_str(plain(text, kept=KEPT), **styles)
 
-    return PlainConsole(**{"markup": False, "emoji": False, **options})
+    screen = PlainConsole(**{"markup": False, "emoji": False, **options})
+    if not (screen.is_terminal or screen.is_jupyter or "width" in options or os.environ.get("COLUMNS")):
+        screen.width = WIDE
+    return screen

@@ -27,6 +27,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.evaluation.assortment import PRIOR, best_of_each
 from crystalgfn.files.folders import open_folder, work_folder
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import check_links, opened
 from crystalgfn.progress import track
 from crystalgfn.properties.known import KnownFormula
@@ -169,25 +170,25 @@ def design(
         the table of candidates.
 
     Raises:
-        CrystalGFNError: the limits leave no crystal, there is no sample to choose, an input cannot be used, or the
-            folder holds something else.
+        CrystalGFNError: the limits leave no crystal, there is no sample to choose, an input cannot be used, the folder
+            holds something else, or another process works in it.
         TrustError: a folder that is not trusted asks for something; names it.
     """
     request = wish.request  # a wrong wish leaves no folder behind
     chosen = folder / CRYSTALS
-    with opened(folder, trust=trust):
-        if folder.is_dir():
+    with in_use(folder):
+        with opened(folder, trust=trust):
             check_links(folder)
-    drawn = resume and chosen.is_file()
-    model = None if drawn else wished_model(wish, trust=trust)
-    open_folder(folder, MANIFEST, request, resume=resume)
-    if model is not None:
-        _draw(model, wish, folder, say)
-    where = work_folder(folder / STRUCTURES)
-    settings, engine = SearchSettings(seed=wish.seed), LocalEngine(workers)
-    run(chosen, where, tools or Tools(), settings, engine=engine, resume=any(where.iterdir()), trust=trust)
-    with opened(folder, trust=trust):
-        return CandidateTable.read(where / TABLE)
+        drawn = resume and chosen.is_file()
+        model = None if drawn else wished_model(wish, trust=trust)
+        open_folder(folder, MANIFEST, request, resume=resume)
+        if model is not None:
+            _draw(model, wish, folder, say)
+        where = work_folder(folder / STRUCTURES)
+        settings, engine = SearchSettings(seed=wish.seed), LocalEngine(workers)
+        run(chosen, where, tools or Tools(), settings, engine=engine, resume=any(where.iterdir()), trust=trust)
+        with opened(folder, trust=trust):
+            return CandidateTable.read(where / TABLE)
 
 
 def _draw(model: Model, wish: Wish, folder: Path, say: Callable[[str], None]) -> None:

@@ -18,7 +18,7 @@ def busy(tmp_path_factory):
     (place / "config.yaml").write_text(small_config().to_yaml())
     write(table(30), place / "data.parquet")
     Crystals.concatenate([one({"Mg": 4, "O": 4}, 225, cubic(4.2))]).to_parquet(place / "crystals.parquet")
-    runs = [place / name for name in ("train", "proxy", "structures", "loop", "keep")]
+    runs = [place / name for name in ("train", "proxy", "structures", "loop", "keep", "design", "demo")]
     with holding(*runs) as process:
         yield place, process.pid
 
@@ -30,6 +30,8 @@ def busy(tmp_path_factory):
         "proxy train data.parquet -o proxy",
         "structures crystals.parquet -o structures --relax none",
         "loop default -o loop",
+        "design --chemsys Li-F -o design",
+        "demo -o demo",
         "sample twelve-elements -n 5 -o new.parquet --finetune 1 --keep keep",
     ],
 )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from candidate_setup import salt
 from crystalgfn.cli import main
 from crystalgfn.config import load_config
 from crystalgfn.crystals.crystal import Crystals
@@ -27,6 +28,7 @@ from crystalgfn.proxies.refine import Lesson
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.runs.model import load
 from crystalgfn.spaces.site_encoding import crystal_keys
+from vasprun_file import vasprun, write_vasprun
 
 PLAN = Plan(limits={"chemsys": "Li-F", "n_atoms_primitive": [2, 4]}, rounds=1, candidates=3, iterations=3, seed=1)
 """Small cells, which relax in a second."""
@@ -109,6 +111,70 @@ def test_a_loop_that_is_killed_while_it_relaxes_goes_on_to_the_same_end(whole, t
     process.wait()
     assert not (where / "rounds.csv").exists()
     same(loop(replace(PLAN, rounds=0), where, workers=1, resume=True), log[:1])
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """A round that learns from DFT too: LiF and a worse polymorph from finished VASP runs."""
+    pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+    place = tmp_path_factory.mktemp("taught")
+    salts = {"rocksalt": salt("Li", "F", a=4.07), "caesium": salt("Li", "F", "caesium", a=2.5)}
+    for (name, structure), energy in zip(salts.items(), (-9.72, -9.3), strict=True):
+        cell = structure.get_primitive_structure()
+        write_vasprun(place / "runs" / name, vasprun(cell, energy, {"Li": "Li_sv", "F": "F"}))
+    labels = place / "labels.parquet"
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "from-vasp", str(place / "runs"), "-o", str(labels)])
+    assert ended.value.code == 0
+    plan, said = replace(PLAN, labels=(str(labels),)), []
+    return plan, place / "loop", loop(plan, place / "loop", workers=1, say=said.append), said
+
+
+def test_labels_by_dft_are_learned_beside_the_loops_own(taught, whole):
+    plan, folder, log, said = taught
+    dft = Crystals.from_file(plan.labels[0])
+    kept = Crystals.from_file(folder / "given-labels.parquet")
+    assert kept["e_above_hull"] == pytest.approx(dft["e_above_hull"])
+    assert said[0] == (
+        "labels.parquet: 2 of 2 rows taken as labels (formation energy per atom, VASP, MP2020 corrections; above the "
+        "hull builtin)"
+    )
+    assert said[1].startswith("labels of two methods: VASP, MP2020 corrections, and the loop's own by chgnet")
+    assert said[3] == "round 1: learning from the labels of 1 round, and 2 given ones"
+    assert [row["labels"] for row in log] == [0, 5]
+    card = json.loads((folder / "round-1" / "energy_above_hull" / "card.json").read_text())
+    assert card["refined"]["labels"] == 5
+    together = Crystals.from_file(folder / "labels.parquet")
+    assert together["source"][:2].tolist() == ["labels.parquet; VASP, MP2020 corrections, hull builtin"] * 2
+    assert len(together) == 5 + len(Crystals.from_file(folder / "round-1" / "rows.parquet"))
+    tried = Crystals.from_file(folder / "round-1" / "candidates.parquet")
+    assert not relaxed_before(tried, [folder / "given-labels.parquet"]).any()
+    assert str((folder / "given-labels.parquet").resolve()) in (folder / "round-1/sampler/config.yaml").read_text()
+    _, before, _ = whole
+    assert log[1]["held_back_error_after"] != before[1]["held_back_error_after"]  # the labels changed the model
+
+
+def test_a_loop_with_labels_goes_on_with_the_same_ones(taught, tmp_path):
+    plan, folder, log, _ = taught
+    copy, moved, said = shutil.copytree(folder, tmp_path / "loop"), tmp_path / "moved.parquet", []
+    shutil.copy(plan.labels[0], moved)
+    (copy / "rounds.csv").unlink()
+    again = replace(plan, labels=(str(moved),))
+    same(loop(again, copy, workers=1, resume=True, say=said.append), log)
+    assert not any("rows taken" in text for text in said)
+    assert json.loads((copy / "loop.json").read_text())["labels"] == [str(moved)]
+    with pytest.raises(DataError, match=r"was started with labels_sha256 \['.*'\], found None"):
+        loop(PLAN, copy, workers=1, resume=True)
+    Crystals.from_file(moved)[:1].to_parquet(moved)
+    with pytest.raises(DataError, match="was started with labels_sha256"):
+        loop(again, copy, workers=1, resume=True)
+
+
+def test_a_loop_without_labels_takes_none_later(whole):
+    folder, _, _ = whole
+    with pytest.raises(DataError, match="was started with labels_sha256 None"):
+        loop(replace(PLAN, labels=(str(folder / "labels.parquet"),)), folder, resume=True)
+    assert not (folder / "given-labels.parquet").exists()
 
 
 def test_it_stops_when_learning_no_longer_helps(whole, tmp_path, monkeypatch):

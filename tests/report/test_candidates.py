@@ -7,7 +7,7 @@ import pytest
 from candidate_setup import candidate, failure, salt
 from crystalgfn.report.candidates import candidates_table, headline
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
-from crystalgfn.structures.candidates.table import CandidateTable
+from crystalgfn.structures.candidates.table import CSV_TABLE, TABLE, CandidateTable, write_tables
 from crystalgfn.structures.candidates.tally import near_hull
 
 ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
@@ -61,6 +61,22 @@ def test_a_reward_for_stability_alone_gives_way_to_what_relaxing_found():
     with_gap = [replace(row, inputs=row.inputs | {"band_gap [eV]": 1.6}) for row in rows]
     assert table(*with_gap).ranked_by == "log reward"
     assert [row.row for row in table(*with_gap).ranked()] == [1, 2, 0]
+
+
+def test_what_a_table_states_of_its_reward_counts_before_the_names_of_columns(tmp_path):
+    inputs = [{"log_reward": reward, "my_property [eV]": 1.0} for reward in (1.0, 9.0, 3.0)]
+    rows = [replace(judged(i, above), inputs=inputs[i]) for i, above in enumerate((0.2, 0.1, 0.0))]
+    stable = [replace(row, reward_for="stability") for row in rows]
+    assert table(*stable).ranked_by == "energy above hull"
+    write_tables(tmp_path, lambda: stable)
+    for name in (TABLE, CSV_TABLE):
+        read = CandidateTable.read(tmp_path / name)
+        assert [row.row for row in read.ranked()] == [2, 1, 0]
+    more = [
+        replace(row, reward_for="property", inputs={"energy_above_hull [eV/atom]": 0.1} | i)
+        for row, i in zip(rows, ({"log_reward": r} for r in (1.0, 9.0, 3.0)), strict=True)
+    ]
+    assert table(*more).ranked_by == "log reward"  # by the names of its columns it would be for stability
 
 
 def test_without_a_reward_the_best_are_nearest_to_the_hull():

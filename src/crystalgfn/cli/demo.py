@@ -43,6 +43,7 @@ def demo(
 ) -> None:
     """Sample, place, relax, judge: writes crystals.csv and .parquet, CIF files, the table of candidates, a page."""
     from crystalgfn.files.folders import work_folder
+    from crystalgfn.files.locks import in_use
     from crystalgfn.report.demo import classes_table, judged_table, verdict
     from crystalgfn.report.write import write_folder_page
     from crystalgfn.runs.model import load
@@ -55,28 +56,28 @@ def demo(
 
     judge = load_hull(hull)
     loaded = load(model, trust=trust)
-    output.mkdir(parents=True, exist_ok=True)
-    crystals = loaded.sample(n, seed=seed)
-    for suffix in ("csv", "parquet"):
-        getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
-    console().print(classes_table(crystals))
-    chosen = choose(loaded, crystals, candidates, hull=judge, seed=seed)
-    table = output / "chosen.parquet"
-    chosen.to_parquet(table)
-    echo(
-        f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, of five "
-        "classes in turn, the most probable first\n"
-    )
-    settings = SearchSettings(placements=20, relaxed=1, seed=seed)
-    where, tools = output / "structures", Tools(hull=hull)
-    if where.is_symlink():
-        work_folder(where)
-    folder = run(table, where, tools, settings, engine=LocalEngine(workers), resume=resume, trust=trust)
-    results = CandidateTable.read(folder.path / TABLE)
-    console().print(judged_table(results))
-    echo(f"\n{verdict(results, judge.elements)}")
-    page = write_folder_page(folder.path, output / "report.html", name=output.name)
-    echo(f"tables and CIF files: {folder.path}; {page}")
+    with in_use(output):
+        crystals = loaded.sample(n, seed=seed)
+        for suffix in ("csv", "parquet"):
+            getattr(crystals, f"to_{suffix}")(output / f"crystals.{suffix}")
+        console().print(classes_table(crystals))
+        chosen = choose(loaded, crystals, candidates, hull=judge, seed=seed)
+        table = output / "chosen.parquet"
+        chosen.to_parquet(table)
+        echo(
+            f"\n{len(chosen)} go on: new, with up to {MAX_ATOMS} atoms and {MAX_FREE} free coordinates, of five "
+            "classes in turn, the most probable first\n"
+        )
+        settings = SearchSettings(placements=20, relaxed=1, seed=seed)
+        where, tools = output / "structures", Tools(hull=hull)
+        if where.is_symlink():
+            work_folder(where)
+        folder = run(table, where, tools, settings, engine=LocalEngine(workers), resume=resume, trust=trust)
+        results = CandidateTable.read(folder.path / TABLE)
+        console().print(judged_table(results))
+        echo(f"\n{verdict(results, judge.elements)}")
+        page = write_folder_page(folder.path, output / "report.html", name=output.name)
+        echo(f"tables and CIF files: {folder.path}; {page}")
 
 
 def choose(model: Model, crystals: Crystals, n: int, *, hull: Hull, seed: int) -> Crystals:

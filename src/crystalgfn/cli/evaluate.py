@@ -12,10 +12,9 @@ from crystalgfn.stability.load import hull_choices
 from crystalgfn.terminal import console, echo, one_line
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from crystalgfn.evaluation.crystals import Numbers
     from crystalgfn.evaluation.inputs import Data, References
+    from crystalgfn.report.fitting import FittedTable
     from crystalgfn.runs.model import Model
 
 app = typer.Typer()
@@ -114,12 +113,11 @@ def _likelihood(model: Model, samples: Data, references: References, seed: int) 
     return numbers
 
 
-def _table(summary: dict[str, Any]) -> Table:
-    from rich.table import Table
+def _table(summary: dict[str, Any]) -> FittedTable:
+    from crystalgfn.report.fitting import Column, FittedTable
 
-    table = Table(title=summary["input"]["name"], title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for heading, justify in (("number", "left"), ("value", "right"), ("method", "left")):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    columns = [Column("number"), Column("value", "right"), Column("method", rank=1, prose=True)]
+    table = FittedTable(summary["input"]["name"], columns)
     for group, numbers in summary["metrics"].items():
         for name, number in numbers.items():
             if group != "second_opinion" and not name.startswith("sun_"):  # these have tables of their own
@@ -127,18 +125,17 @@ def _table(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _sun_table(numbers: Numbers) -> Table:
+def _sun_table(numbers: Numbers) -> FittedTable:
     """S.U.N. and its corrections: a column for each threshold."""
-    from rich.table import Table
-
     from crystalgfn.evaluation.sun import CORRECTIONS
+    from crystalgfn.report.fitting import Column, FittedTable
     from crystalgfn.structures.candidates.tally import THRESHOLDS
 
     title = "S.U.N.: share stable, unique and novel of all crystals handed in, at energies above hull (eV/atom) of"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for heading in ("stability.*", *(f"<= {threshold:g}" for threshold in THRESHOLDS)):
-        table.add_column(heading, justify="left" if heading.startswith("s") else "right")
-    table.add_column("what is counted", overflow="fold")
+    # the highest threshold stays where there is no room for all
+    n = len(THRESHOLDS)
+    shares = [Column(f"<= {threshold:g}", "right", rank=n - 1 - i) for i, threshold in enumerate(THRESHOLDS)]
+    table = FittedTable(title, [Column("stability.*"), *shares, Column("what is counted", rank=n, prose=True)])
     for name in ("sun", *(f"sun_{correction}" for correction in CORRECTIONS)):
         own = [numbers[f"{name}_{threshold:g}"] for threshold in THRESHOLDS]
         missing = own[-1]["value"] is None
@@ -148,19 +145,18 @@ def _sun_table(numbers: Numbers) -> Table:
     return table
 
 
-def _opinion_table(numbers: Numbers) -> Table:
+def _opinion_table(numbers: Numbers) -> FittedTable:
     """What two potentials say: a row for all crystals, and one for each chemical class."""
-    from rich.table import Table
-
     from crystalgfn.evaluation.chemical_classes import CLASSES
     from crystalgfn.evaluation.second_opinion import OF_CLASSES
+    from crystalgfn.report.fitting import Column, FittedTable
 
     by = numbers["difference"]["method"].removeprefix("mean of ")
     title = f"Second opinion: shares at energies above hull <= {OF_CLASSES:g} eV/atom; difference: {by}"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     heads = ("second_opinion.*", "handed in", "judged", "sun_first", "sun_second", "sun_both", "agreement")
-    for heading in (*heads, "difference", "absolute"):
-        table.add_column(heading, justify="left" if heading == heads[0] else "right")
+    ranks = {"handed in": 5, "absolute": 4, "difference": 3, **dict.fromkeys(heads[3:6], 2), "judged": 1}
+    numeric = [Column(name, "right", rank=ranks.get(name, 0)) for name in (*heads[1:], "difference", "absolute")]
+    table = FittedTable(title, [Column(heads[0]), *numeric])
     for scope in ("all", *CLASSES):
         end = "" if scope == "all" else f"_{scope}"
         if f"judged{end}" in numbers:

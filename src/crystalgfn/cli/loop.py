@@ -30,6 +30,15 @@ def loop(
     compare: Annotated[
         Path | None, typer.Option("--compare", help="Known structures (parquet), for novelty.", show_default=False)
     ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labels",
+            help="Crystals with sites and energies to learn from, such as crystalgfn data from-vasp writes; may be "
+            "given several times.",
+            show_default=False,
+        ),
+    ] = None,
     iterations: Annotated[int, typer.Option("--iterations", min=1, help="Updates of the sampler, a round.")] = 200,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same result.")] = 0,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that relax.")] = 2,
@@ -49,12 +58,12 @@ def loop(
         candidates=candidates,
         hull=hull,
         compare=str(compare or ""),
+        labels=tuple(map(str, labels or ())),
         iterations=iterations,
         seed=seed,
     )
     log = run_loop(plan, output, workers=workers, resume=resume, trust=trust, say=echo)
-    screen = console()
-    (screen if screen.is_terminal else console(width=120)).print(_table(log))
+    console().print(_table(log))
     last = output / f"round-{len(log) - 1}"
     echo(f"candidates of the last round: crystalgfn report {last / STRUCTURES} -o report.html")
     if len(log) > 1:
@@ -65,15 +74,13 @@ def loop(
 
 def _table(log: list[dict[str, Any]]) -> Any:
     """Rounds beside each other: what each found, and how far its sampler is from the prior."""
-    from rich.table import Table
-
     from crystalgfn.crystallography.chemical_classes import CLASSES
     from crystalgfn.evaluation.sun import CORRECTIONS
+    from crystalgfn.report.fitting import Column, FittedTable
 
-    table = Table(title="Shares of the relaxed samples; energies in eV/atom", title_justify="left", box=None)
-    table.add_column("round")
-    for row in log:
-        table.add_column(str(row["round"]), justify="right")
+    # the last rounds stay where there is no room for all
+    rounds = [Column(str(row["round"]), "right", rank=len(log) - 1 - i) for i, row in enumerate(log)]
+    table = FittedTable("Shares of the relaxed samples; energies in eV/atom", [Column("round"), *rounds])
 
     def add(title: str, name: str, style: str, *, beside: str = "") -> None:
         pairs = ((_cell(row.get(name), style), _cell(row.get(beside), style) if beside else "") for row in log)
@@ -89,7 +96,7 @@ def _table(log: list[dict[str, Any]]) -> Any:
     add("P1", "p1", ".1%")
     add("distinct formulas of samples", "formulas", ",.0f")
     add("distinct crystals of samples", "keys", ",.0f")
-    add("samples that earlier rounds relaxed", "repeated", ".1%")
+    add("samples that had a label already", "repeated", ".1%")
     for name in CLASSES:
         add(f"{name} (prior)", name, ".1%", beside=f"{name}_prior")
     add("held-back error after (before) learning", "held_back_error_after", ".3f", beside="held_back_error_before")

@@ -186,8 +186,6 @@ def _print_metrics(card: dict[str, Any], top: int = 12) -> None:
     )
 
     screen = console()
-    if not screen.is_terminal:
-        screen = console(width=160)  # a file has no width, so that nothing is cut off
 
     def show(title: str, header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table = RichTable(title=title, title_justify="left")

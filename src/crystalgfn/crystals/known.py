@@ -14,7 +14,6 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +21,7 @@ from crystalgfn.crystallography.formula_keys import formula_keys
 from crystalgfn.crystallography.sites.assignments import Assignment
 from crystalgfn.crystallography.sites.keys import pattern_keys, site_keys
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.crystals.sites import COLUMN, Sites, check_counts, parse_sites
+from crystalgfn.crystals.sites import COLUMN, Sites, check_counts, is_missing, parse_sites
 from crystalgfn.errors import DataError
 from crystalgfn.files.tensors import read_tensors, write_tensors
 
@@ -139,7 +138,7 @@ def _assignments(crystals: Crystals) -> list[Assignment]:
     rows = zip(crystals.columns[COLUMN], crystals.space_group.tolist(), crystals.counts.tolist(), strict=True)
     assignments = []
     for row, (text, group, counts) in enumerate(rows, 1):
-        if _is_missing(text):
+        if is_missing(text):
             continue
         try:
             assignment = parse_sites(text, group)
@@ -150,10 +149,6 @@ def _assignments(crystals: Crystals) -> list[Assignment]:
     if not assignments:
         raise DataError(f"known crystals: found no sites in {len(crystals)} rows, {allowed}")
     return assignments
-
-
-def _is_missing(text: object) -> bool:
-    return text is None or (isinstance(text, float) and np.isnan(text)) or (isinstance(text, str) and not text.strip())
 
 
 def is_in(keys: Tensor, table: Tensor) -> Tensor:

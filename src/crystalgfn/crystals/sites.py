@@ -142,6 +142,11 @@ def parse_sites(text: Any, space_group: int) -> Assignment:
     return assignment
 
 
+def is_missing(text: object) -> bool:
+    """Whether a cell of the column ``wyckoff`` says nothing."""
+    return text is None or (isinstance(text, float) and np.isnan(text)) or (isinstance(text, str) and not text.strip())
+
+
 def sites_text(assignment: Assignment) -> str:
     """The cell of the column ``wyckoff`` that :func:`parse_sites` reads as this assignment."""
     orbits = zip(assignment.sites, assignment.multiplicities, strict=True)

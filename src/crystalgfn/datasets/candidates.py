@@ -9,13 +9,14 @@ fractional coordinates. A model trained on relaxed crystals alone does not know 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crystalgfn.datasets.scale import EnergyScale
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
 from crystalgfn.files.reading import read_json, shaped
@@ -77,6 +78,12 @@ class CandidateFolder:
         if not self._plan:
             raise DataError(f"{path}: no relaxed candidate with a formation energy, allowed: 1 or more")
         self._potential: Potential | None = None
+        table = CandidateTable(tuple(self._folder.rows()))
+        formation = EnergyScale(*(table.formation.potential,) * 2) if table.formation else EnergyScale()
+        self.methods: Mapping[str, str] = {
+            TARGET: str(formation),
+            "e_above_hull": str(replace(formation, hull=table.hull)),
+        }
 
     def _usable(self, candidate: Candidate, flagged: bool) -> bool:
         row = candidate.row

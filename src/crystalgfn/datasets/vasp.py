@@ -15,10 +15,11 @@ import math
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crystalgfn.datasets.scale import CORRECTED, UNCORRECTED, VASP, EnergyScale
 from crystalgfn.datasets.schema import Entry
 from crystalgfn.errors import DataError
 from crystalgfn.files.reading import check_file, open_file, read_text
@@ -88,12 +89,13 @@ class VaspRuns:
         self._hull, self._corrected, self._trust = hull, corrected, trust
         self._references = references or References.builtin("chgnet")
         self._runs = [run for folder in map(Path, folders) for run in _find(folder, trust=trust)]
-        scale = "MP2020 corrections" if corrected else "no corrections"
-        method = f"VASP, {scale}; elements: {self._references.potential}"
+        energy = EnergyScale.vasp(corrected=corrected)
+        formation = replace(energy, elements=self._references.potential)
+        above = replace(formation, hull=hull.name if hull else "none")
         self.methods: Mapping[str, str] = {
-            "formation_energy_per_atom": method,
-            "e_above_hull": f"{method}; hull: {hull.name if hull else 'none'}",
-            ENERGY: f"VASP, {scale}",
+            "formation_energy_per_atom": str(formation),
+            "e_above_hull": str(above),
+            ENERGY: str(energy),
         }
 
     def __len__(self) -> int:
@@ -110,7 +112,7 @@ class VaspRuns:
             try:
                 yield self._entry(run)
             except DataError as error:
-                yield Entry(run.name, "VASP", _fails(str(error)))
+                yield Entry(run.name, VASP, _fails(str(error)))
 
     def _entry(self, run: _Run) -> Entry:
         if run.file is None:
@@ -127,8 +129,8 @@ class VaspRuns:
         counts = structure.composition.get_el_amt_dict()
         above = math.nan if self._hull is None else self._hull.energy_above_hull(counts, formation.value).value
         labels = {"formation_energy_per_atom": formation.value, "e_above_hull": above, ENERGY: energy, ROW: run.row}
-        scale = "MP2020 corrections" if self._corrected else "no corrections"
-        return Entry(run.name, f"VASP {done.run_type}, {scale}", lambda: structure, labels)
+        scale = CORRECTED if self._corrected else UNCORRECTED
+        return Entry(run.name, f"{VASP} {done.run_type}, {scale}", lambda: structure, labels)
 
 
 def read_run(path: Path) -> Vasprun:

@@ -29,7 +29,7 @@ DRAWN_FOR_EACH = 10
 
 
 def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path], seed: int) -> None:
-    """Write the samples of a round, and the first of them that no earlier round relaxed; what exists is kept.
+    """Write the samples of a round, and the first of them that have no label yet; what exists is kept.
 
     Round 0 takes the samples of the first model as they come. Later rounds choose samples from a pool by their
     weights: a hundred labels move the target at once, and the policy only after long training.
@@ -38,7 +38,7 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
         model: the sampler of the round.
         where: folder of the round.
         candidates: number of crystals to relax.
-        earlier: labels of earlier rounds.
+        earlier: labels that were given, and those of earlier rounds; none in round 0.
         seed: of the samples.
     """
     if (where / CANDIDATES).is_file():
@@ -62,8 +62,13 @@ def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.boo
     return np.isin(crystal_keys(samples), np.concatenate(tables) if tables else [])
 
 
-def label(where: Path, *, earlier: Sequence[Path], together: Path) -> None:
-    """Write the labels of a round from its candidates, and the labels of all rounds together, which only grow.
+def label(where: Path, *, before: Sequence[Path], together: Path) -> None:
+    """Write the labels of a round from its candidates, and all labels together, which only grow.
+
+    Args:
+        where: folder of the round.
+        before: labels that were given, and those of earlier rounds.
+        together: file of all labels.
 
     Raises:
         DataError: no candidate has an energy above a hull.
@@ -72,6 +77,6 @@ def label(where: Path, *, earlier: Sequence[Path], together: Path) -> None:
         table = CandidateTable.read(where / STRUCTURES / TABLE)
         rows = relaxed_samples(Crystals.from_file(where / CANDIDATES), table, source=where.name)
         rows.to_parquet(where / ROWS)
-    joined = Crystals.concatenate([Crystals.from_file(path) for path in (*earlier, where / ROWS)])
+    joined = Crystals.concatenate([Crystals.from_file(path) for path in (*before, where / ROWS)])
     if not together.is_file() or len(Crystals.from_file(together)) < len(joined):
         joined.to_parquet(together)

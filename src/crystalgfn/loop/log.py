@@ -49,17 +49,18 @@ def row_of(
         number: number of the round.
         where: folder of the round.
         first: samples of round 0, from which what is said of the prior is estimated.
-        earlier: labels of earlier rounds.
+        earlier: labels that were given, and those of earlier rounds; none in round 0.
         hull: hull of the energies.
         compare: file of known structures, or empty.
         lesson: what the round learned; None in round 0.
 
     Returns:
-        ``labels`` of earlier rounds; shares of the relaxed crystals (S.U.N. with its corrections,
-        :data:`~crystalgfn.evaluation.sun.CORRECTIONS`); ``repeated``, ``formulas``, ``keys`` and class shares of all
-        samples, with those of the prior; held-back errors (eV/atom) and rank correlations before and after learning;
-        KL of the sampler to the prior in the space (nats) and its effective sample size as a share, from the pool;
-        whether the training was kept; CPU seconds of training the sampler and of relaxing.
+        ``labels`` that were learned from; shares of the relaxed crystals (S.U.N. with its corrections,
+        :data:`~crystalgfn.evaluation.sun.CORRECTIONS`); ``repeated`` (the share that had a label), ``formulas``,
+        ``keys`` and class shares of all samples, with those of the prior; held-back errors (eV/atom) and rank
+        correlations before and after learning; KL of the sampler to the prior in the space (nats) and its effective
+        sample size as a share, from the pool; whether the training was kept; CPU seconds of training the sampler and of
+        relaxing.
     """
     samples = Crystals.from_file(where / CRYSTALS)
     data, references = with_references(

@@ -9,7 +9,10 @@ from typing import Any
 
 from crystalgfn.config import Config
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.reading import sha256
+from crystalgfn.loop.given import GivenLabels, read_given
 from crystalgfn.properties.hull_energy import EnergyAboveHull
+from crystalgfn.proxies.models import ProxyProperty
 from crystalgfn.rewards.terms.stability import StabilityConfig
 from crystalgfn.runs.model import Model, load
 from crystalgfn.spaces.constraints.elements import usable
@@ -28,6 +31,7 @@ class Plan:
         candidates: number of samples that each round relaxes.
         hull: ``"builtin"``, ``"mp"`` or a table of phases: the hull from which energies above hull are measured.
         compare: file of known structures, for novelty; empty for the known crystals that ship, by their sites.
+        labels: tables of labels to learn from beside the loop's own, see :mod:`.given`.
         iterations: updates of the sampler in a round.
         seed: seed of the whole loop.
     """
@@ -38,13 +42,19 @@ class Plan:
     candidates: int = 100
     hull: str = "builtin"
     compare: str = ""
+    labels: tuple[str, ...] = ()
     iterations: int = 200
     seed: int = 0
 
     @property
     def request(self) -> dict[str, Any]:
-        """The plan as JSON values."""
-        return dict(json.loads(json.dumps(asdict(self))))
+        """The plan as JSON values; the labels may lie elsewhere when a loop goes on, but must hold the same bytes.
+
+        Raises:
+            DataError: a file of labels cannot be read.
+        """
+        hashes = [sha256(path) for path in self.labels] or None
+        return {**dict(json.loads(json.dumps(asdict(self)))), "labels_sha256": hashes}
 
 
 def first_models(plan: Plan, *, trust: bool = False) -> tuple[Model, Model]:
@@ -77,6 +87,23 @@ def first_models(plan: Plan, *, trust: bool = False) -> tuple[Model, Model]:
     if missing:
         raise ConfigError(f"--hull {plan.hull}: has no phase with {', '.join(missing)}, allowed: another hull")
     return whole, model
+
+
+def given_labels(plan: Plan, config: Config) -> GivenLabels | None:
+    """Return the labels that a plan names, or None.
+
+    Args:
+        plan: the plan.
+        config: configuration of the first model.
+
+    Raises:
+        DataError: see :func:`~.given.read_given`.
+    """
+    if not plan.labels:
+        return None
+    elements = ProxyProperty.load(energy_model(config)).elements
+    hull = load_hull(plan.hull, potential=Tools.potential)
+    return read_given(plan.labels, elements=elements, hull=hull, potential=Tools.potential)
 
 
 def energy_model(config: Config) -> str:

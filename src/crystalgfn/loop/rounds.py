@@ -1,15 +1,17 @@
 """Rounds of proposing, relaxing and learning, which teach a sampler the outcomes of its own crystals.
 
 Round 0 samples the first model in the space that is asked for, and relaxes the samples as they come. Every further
-round first learns from all labels so far: the correction of the model of the energy above the hull is fitted again
-(:mod:`crystalgfn.proxies.refine`). Then the sampler is trained on, to prior x reward with that model; and it samples
-and relaxes again, crystals that no round has relaxed before. The loop stops when the error for labels that were not
-learned from no longer falls. Where training did not help the sampler, its weights stay; from round 1 on, the samples
-are chosen by their weights from ten times as many, so that they follow the corrected target in any case.
+round first learns from all labels so far, those that a plan names among them: the correction of the model of the energy
+above the hull is fitted again (:mod:`crystalgfn.proxies.refine`). Then the sampler is trained on, to prior x reward
+with that model; and it samples and relaxes again, crystals that have no label yet. The loop stops when the error for
+labels that were not learned from no longer falls. Where training did not help the sampler, its weights stay; from round
+1 on, the samples are chosen by their weights from ten times as many, so that they follow the corrected target in any
+case.
 
 DIR/loop.json                    the plan; going on with another plan is refused, except for the number of rounds
 DIR/rounds.csv                   a row for each round (:func:`~crystalgfn.loop.log.row_of`)
-DIR/labels.parquet               relaxed samples of all rounds, as ``crystalgfn proxy train --relaxed`` reads them
+DIR/given-labels.parquet         labels that the plan names, with energies above the hull of the loop
+DIR/labels.parquet               relaxed samples of all rounds and these, for ``crystalgfn proxy train --relaxed``
 DIR/round-1/energy_above_hull, sampler
                                  the models of the round (round 0 uses the first models)
 DIR/round-1/pool.parquet         what the sampler drew
@@ -41,14 +43,14 @@ from crystalgfn.loop.following import follow
 from crystalgfn.loop.labels import CANDIDATES, CRYSTALS, ROWS, STRUCTURES, draw, label
 from crystalgfn.loop.learning import MODEL, learn_round
 from crystalgfn.loop.log import prior_in_space, row_of
-from crystalgfn.loop.plan import Plan, energy_model, first_models
+from crystalgfn.loop.plan import Plan, energy_model, first_models, given_labels
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import is_finished
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.workers import Tools
 
-MANIFEST, LOG, LABELS = LOOP, "rounds.csv", "labels.parquet"
+MANIFEST, LOG, LABELS, GIVEN = LOOP, "rounds.csv", "labels.parquet", "given-labels.parquet"
 
 
 def loop(
@@ -78,20 +80,28 @@ def loop(
         TrustError: a folder that is not trusted asks for something; names it.
     """
     whole, model = first_models(plan, trust=trust)
-    folder = Path(folder)
+    folder, request = Path(folder), plan.request
+    given = None if (folder / GIVEN).is_file() else given_labels(plan, whole.config)
     with in_use(folder):
         with opened(folder, trust=trust):
             check_links(folder)
-            open_folder(folder, MANIFEST, plan.request, resume=resume, may_change=("rounds",))
+            open_folder(folder, MANIFEST, request, resume=resume, may_change=("rounds", "labels"))
             sweep(folder)
+        for note in given.notes if given else ():
+            say(note)
+        if given:
+            given.crystals.to_parquet(folder / GIVEN)
+        taken = [folder / GIVEN] if plan.labels else []
         places = [folder / f"round-{number}" for number in range(plan.rounds + 1)]
         log = _read_log(folder / LOG)
         for number, where in enumerate(places):
             work_folder(where)
-            earlier, lesson = [place / ROWS for place in places[:number]], None
+            before, lesson = [*taken, *(place / ROWS for place in places[:number])], None
+            earlier = before if number else []
             if number:
-                say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}")
-                newest = len(Crystals.from_file(earlier[-1]))
+                beside = f", and {len(Crystals.from_file(taken[0])):,} given ones" if taken else ""
+                say(f"round {number}: learning from the labels of {number} round{'s' * (number > 1)}{beside}")
+                newest = sum(len(Crystals.from_file(path)) for path in (before if number == 1 else before[-1:]))
                 lesson = learn_round(folder / LABELS, where, base=energy_model(whole.config), new=newest, trust=trust)
                 if number > 1 and not lesson.helps:
                     say(f"stopped before round {number}: {lesson}")
@@ -111,7 +121,7 @@ def loop(
             draw(model, where, candidates=plan.candidates, earlier=earlier, seed=plan.seed + number)
             say(f"round {number}: relaxing {len(Crystals.from_file(where / CANDIDATES)):,} samples")
             _relax(plan, where, workers)
-            label(where, earlier=earlier, together=folder / LABELS)
+            label(where, before=before, together=folder / LABELS)
             if len(log) == number:
                 first = places[0] / CRYSTALS
                 log.append(

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from crystalgfn.crystallography.space_groups import HM_SYMBOL
+from crystalgfn.report.fitting import Column, FittedTable
 from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import near_hull
 from crystalgfn.structures.sanity import FAR_BELOW_HULL, check_above_hull
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-
 NEAR = 0.1
 """Energy above hull (eV/atom) up to which a headline counts a candidate as near the hull."""
 
 
-def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
+def candidates_table(candidates: CandidateTable, n: int) -> FittedTable | None:
     """Return the ``n`` best candidates, one of each duplicate group; None without energies.
 
     Args:
         candidates: the whole table.
         n: number of rows.
     """
-    from rich.table import Table
-
     best = candidates.ranked()
     ranked = CandidateTable(tuple(best))
     above, formation = ranked.above_hull, ranked.formation
@@ -37,19 +30,20 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
         if ranked.hull
         else ""
     )
-    table = Table(
-        title=f"The best {min(n, len(best))} of {len(candidates)} crystals by {candidates.ranked_by}, "
+    table = FittedTable(
+        f"The best {min(n, len(best))} of {len(candidates)} crystals by {candidates.ranked_by}, "
         f"doubtful ones last: energies by {formation.potential}{measured}",
-        title_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
+        [
+            Column("row", "right", rank=1),
+            Column("formula"),
+            Column("asked", rank=3),
+            Column("relaxed", rank=2),
+            Column("above hull\neV/atom", "right"),
+            Column("formation\neV/atom", "right", rank=4),
+            Column("volume\nÅ³/atom", "right", rank=5),
+            Column("atoms placed by", rank=6),
+        ],
     )
-    heads = ("row", "formula", "asked", "relaxed", "above hull\neV/atom", "formation\neV/atom", "volume\nÅ³/atom")
-    for head, justify in zip(
-        (*heads, "atoms placed by"), ("right", *["left"] * 3, *["right"] * 3, "left"), strict=True
-    ):
-        table.add_column(head, justify=justify, overflow="fold", no_wrap=head == "formula")  # type: ignore[arg-type]
     for row in best[:n]:
         group = row.space_group
         table.add_row(
@@ -64,7 +58,6 @@ def candidates_table(candidates: CandidateTable, n: int) -> Table | None:
         )
     if any(row.flags for row in best[:n]):
         table.caption = "* doubtful: see the column 'flags' of structures.csv; CIF files begin with the row"
-        table.caption_justify = "left"
     return table
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +13,11 @@ from crystalgfn.crystallography.space_groups import HM_SYMBOL
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.report.candidates import by_kind, resting_on
+from crystalgfn.report.fitting import Column, FittedTable
 from crystalgfn.stability.answer import HullKind
 from crystalgfn.structures.candidates.schema import Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.sanity import FAR_BELOW_HULL
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 STABLE = 0.08
 """Energy above hull (eV/atom) up to which a candidate counts as stable."""
@@ -29,13 +26,13 @@ EXAMPLES = 3
 """Crystals that are shown of each class."""
 
 
-def classes_table(crystals: Crystals) -> Table:
+def classes_table(crystals: Crystals) -> FittedTable:
     """Return the chemical classes of samples: share, and the first crystals of each."""
     groups, elements = len(np.unique(crystals.space_group.numpy())), int((crystals.counts > 0).any(0).sum())
     title = f"{len(crystals):,} crystals, {elements} elements, {groups} space groups"
     if "known" in crystals.columns:
         title += f", {float((crystals.columns['known'] == 0).mean()):.0%} not known"
-    table = _table(title, ("class", "share", "for example"))
+    table = FittedTable(title, [Column("class"), Column("share", "right"), Column("for example", rank=1, prose=True)])
     kinds, formulas, number = np.array(classes_of(crystals)), crystals.formulas, crystals.space_group.tolist()
     for kind in CLASSES:
         rows = np.flatnonzero(kinds == kind)
@@ -44,13 +41,20 @@ def classes_table(crystals: Crystals) -> Table:
     return table
 
 
-def judged_table(candidates: CandidateTable) -> Table:
+def judged_table(candidates: CandidateTable) -> FittedTable:
     """Return every candidate: those that the hull judges first, by energy; then the others, in their order."""
     column = candidates.above_hull
     potential, hull = ("", "no") if column is None else (column.potential, column.hull)
-    table = _table(
+    table = FittedTable(
         f"{len(candidates)} candidates, relaxed by {potential or 'a potential'}, energies above the {hull} hull",
-        ("crystal", "class", "space group", "after\nrelaxing", "free\ncoordinates", "above hull\neV/atom"),
+        [
+            Column("crystal"),
+            Column("class", rank=3),
+            Column("space group", rank=2),
+            Column("after\nrelaxing", rank=1),
+            Column("free\ncoordinates", "right", rank=4),
+            Column("above hull\neV/atom", "right"),
+        ],
     )
     for row in sorted(candidates.rows, key=lambda row: (math.isnan(row.energy(column)), row.energy(column))):
         energy = row.energy(column)
@@ -71,7 +75,7 @@ def judged_table(candidates: CandidateTable) -> Table:
         notes.append("~ above an estimate of the hull, where no phases reach as low")
     if any(_doubtful(row) for row in candidates.rows):
         notes.append("* without a structure, not converged or doubtful: see reason and flags in structures.csv")
-    table.caption, table.caption_justify = "\n".join(notes), "left"
+    table.caption = "\n".join(notes)
     return table
 
 
@@ -114,13 +118,3 @@ def _doubtful(row: Row) -> bool:
 
 def _group(number: int | None) -> str:
     return f"{number} {HM_SYMBOL[number]}" if number else "–"
-
-
-def _table(title: str, heads: Sequence[str]) -> Table:
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for head in heads:
-        numeric = head.startswith(("share", "free", "above"))
-        table.add_column(head, justify="right" if numeric else "left", overflow="fold")
-    return table

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,9 +13,7 @@ from crystalgfn.crystals.energies import Energy, find_energy
 from crystalgfn.crystals.ranking import first_of_each, parse_order, ranking
 from crystalgfn.crystals.tables import unit_of
 from crystalgfn.errors import DataError
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from crystalgfn.report.fitting import Column, FittedTable
 
 REWARD = "log_reward"
 """Column that crystals are ranked by where there is no single energy to rank by."""
@@ -66,8 +64,10 @@ def best_table(
     method: str = "proxy",
     total: int | None = None,
     also: Sequence[str] = (),
-) -> Table:
+) -> FittedTable:
     """Return a table of the ``n`` best crystals, one of each formula and space group, to be printed with :mod:`rich`.
+
+    Where a line is too short for all columns, density goes first, then volume, angles, lengths, and further columns.
 
     Args:
         crystals: samples.
@@ -80,8 +80,6 @@ def best_table(
     Raises:
         DataError: there is nothing to rank by.
     """
-    from rich.table import Table  # imported here, so that runs which only write files do not wait for it
-
     energy = energy or energy_column(crystals)
     chosen = best(crystals, n, energy=energy)
     title = f"The best {len(chosen)} of {total or len(crystals):,} crystals, one of each formula and space group"
@@ -92,18 +90,25 @@ def best_table(
     else:
         values, heading = chosen.column(REWARD), "log\nreward"
         title += "\nby reward"
-    # in 80 columns, which is what a pipe gets, long formulas and angles are folded; no digit is lost
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     by_cell = not also
-    cell = ("a\nÅ", "b\nÅ", "c\nÅ", "α, β, γ\n°") if by_cell else ()
-    headings = ["formula", "space\ngroup", *cell, "volume\nÅ³/atom", "density\ng/cm³", heading]
     also = [
         column for column in also if column.split(" [")[0] not in ("density", "volume_per_atom")
     ]  # these two are shown anyway
-    headings += ["\n".join(column.replace("_", " ").replace("[", "").rstrip("]").split()) for column in also]
-    for index, column in enumerate(headings):
-        foldable = column in ("formula", "α, β, γ\n°")
-        table.add_column(column, justify="right" if index > 1 else "left", no_wrap=not foldable, overflow="fold")
+    more = ["\n".join(column.replace("_", " ").replace("[", "").rstrip("]").split()) for column in also]
+    last = 2 + len(more)
+    table = FittedTable(
+        title,
+        [
+            Column("formula"),
+            Column("space\ngroup", rank=1),
+            *(Column(name, "right", rank=last) for name in ("a\nÅ", "b\nÅ", "c\nÅ") if by_cell),
+            *(Column("α, β, γ\n°", "right", rank=last + 1) for _ in range(by_cell)),
+            Column("volume\nÅ³/atom", "right", rank=last + 2),
+            Column("density\ng/cm³", "right", rank=last + 3),
+            Column(heading, "right"),
+            *(Column(name, "right", rank=rank) for rank, name in enumerate(more, 2)),
+        ],
+    )
     numbers = [chosen.column(column).tolist() for column in also]
     rows = zip(
         chosen.formulas,
@@ -115,7 +120,7 @@ def best_table(
         zip(*numbers, strict=True) if numbers else [()] * len(chosen),
         strict=True,
     )
-    for formula, group, (a, b, c, *angles), volume, density, value, more in rows:
+    for formula, group, (a, b, c, *angles), volume, density, value, others in rows:
         shape = [*(f"{length:.2f}" for length in (a, b, c)), " ".join(f"{x:.4g}" for x in angles)] if by_cell else []
         table.add_row(
             formula,
@@ -124,7 +129,7 @@ def best_table(
             f"{volume:.1f}",
             f"{density:.2f}",
             f"{value:.3f}",
-            *(f"{number:.3f}" for number in more),
+            *(f"{number:.3f}" for number in others),
         )
     return table
 

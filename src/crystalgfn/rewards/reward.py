@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crystalgfn.errors import ConfigError, nearest
+from crystalgfn.rewards.asks import Asks, asked_by
 from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Term
 from crystalgfn.rewards.values import Values
@@ -57,6 +58,11 @@ class Reward:
     def column(self) -> str:
         """Name of the column with the criterion of the first term, with its unit; the log-reward without terms."""
         return self.terms[0].criterion.column if self.terms else "log_reward"
+
+    @property
+    def asks(self) -> Asks:
+        """What the reward asks for, which a table of samples states: see :mod:`~crystalgfn.rewards.asks`."""
+        return asked_by(term.asks for term in self.terms)
 
     @property
     def ranking(self) -> tuple[str, list[str]]:

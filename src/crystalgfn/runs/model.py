@@ -27,6 +27,7 @@ from crystalgfn.gflownet.weights import log_weights, resampled
 from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.policy.trajectories import Trajectories
 from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.asks import LOG_REWARD, origin
 from crystalgfn.rewards.terms.formula import FormulaConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
@@ -180,7 +181,9 @@ class Model:
                 given_end = self.prior.log_prob(trajectories, self.space)
             numbers["log_prior"] = given_end
         numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
-        return crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+        made = crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+        made.origins[LOG_REWARD] = origin(self.target.reward.asks)
+        return made
 
     @property
     def _is_own_prior(self) -> bool:

@@ -8,6 +8,7 @@ import torch
 
 from crystalgfn.config import parse_config
 from crystalgfn.errors import ConfigError
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.registry import TERMS
 from crystalgfn.rewards.terms.term import Criterion, TermConfig
@@ -26,6 +27,10 @@ class FewSpeciesTerm:
 
     def log_reward(self, values):
         return -self.penalty * (values.once("species", lambda: (values.crystals.counts > 0).sum(1).float()) - 1)
+
+    @property
+    def asks(self):
+        return Asks.PROPERTY
 
     def columns(self, values):
         return {"species": values.once("species", lambda: (values.crystals.counts > 0).sum(1).float())}

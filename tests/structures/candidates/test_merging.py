@@ -8,6 +8,7 @@ import pytest
 
 from crystalgfn.cli import main
 from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.files.locks import LOCK
 from crystalgfn.files.shards import Shard
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.merging import merge
@@ -16,6 +17,7 @@ from crystalgfn.structures.candidates.requests import SearchSettings
 from crystalgfn.structures.candidates.sources import Choice
 from crystalgfn.structures.candidates.workers import Tools
 from cubic_crystals import ROWS, cubic
+from holder import holding
 
 N = 3
 
@@ -87,6 +89,17 @@ def test_shards_of_chosen_rows_and_more_of_them(table, tmp_path):
     merge([tmp_path / "shard-1", tmp_path / "shard-2"], tmp_path / "all")
     go(table, tmp_path / "one", choice=Choice(6, "score:desc"))
     assert contents(tmp_path / "all") == contents(tmp_path / "one")
+
+
+def test_joining_is_refused_where_another_process_works(shards, tmp_path):
+    folder = tmp_path / "all"
+    with holding(folder) as process:
+        with pytest.raises(DataError, match=f"all: in use by process {process.pid} on ") as refused:
+            merge(shards, folder)
+        assert "\n" not in str(refused.value)
+        assert [path.name for path in folder.iterdir()] == [LOCK]
+    merge(shards, folder)
+    assert not (folder / LOCK).exists()
 
 
 def test_a_killed_shard_goes_on_and_no_row_is_forgotten(table, made, shards, tmp_path):

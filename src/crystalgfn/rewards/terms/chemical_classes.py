@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from pydantic import Field, field_validator
@@ -11,6 +12,7 @@ from torch import Tensor
 from crystalgfn.crystallography.chemical_classes import CLASSES
 from crystalgfn.crystals.chemical_classes import classes_of
 from crystalgfn.errors import nearest
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.rewards.goals import Maximise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
@@ -29,6 +31,7 @@ class ChemicalClassesTerm:
 
     factors: dict[str, float]
     weights: None = None
+    asks: ClassVar[Asks] = Asks.NOVELTY
 
     @property
     def criterion(self) -> Criterion:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.rewards.goals import Maximise, Minimise
 from crystalgfn.rewards.terms.term import Criterion
 from crystalgfn.rewards.values import Values
@@ -29,6 +31,7 @@ class FactorTerm:
     factor: float
     of: int
     weights: None = None
+    asks: ClassVar[Asks] = Asks.NOVELTY
 
     @property
     def criterion(self) -> Criterion:

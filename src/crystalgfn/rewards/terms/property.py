@@ -12,12 +12,16 @@ from torch import Tensor
 
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError
+from crystalgfn.properties.hull_energy import EnergyAboveHull
 from crystalgfn.properties.registry import SHIPPED
 from crystalgfn.proxies.models import CARD, shipped_models
-from crystalgfn.rewards.goals import Goal, parse_goal
+from crystalgfn.rewards.asks import Asks
+from crystalgfn.rewards.goals import AtMost, Goal, Minimise, parse_goal
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
 from crystalgfn.section import Name
+
+_ENERGIES = {EnergyAboveHull.name: Asks.STABILITY, "formation_energy": Asks.NOVELTY}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class PropertyTerm:
     def __post_init__(self) -> None:
         if self.caution and not self.prop.has_deviation:
             raise ConfigError(f"caution: {self.prop.name!r} has no ensemble, allowed: 0, or another property")
+
+    @property
+    def asks(self) -> Asks:
+        """Stability, for a low energy above the hull; no more than that, for a low formation energy beside it."""
+        low = isinstance(self.goal, Minimise | AtMost)
+        return _ENERGIES.get(self.prop.name, Asks.PROPERTY) if low else Asks.PROPERTY
 
     @property
     def criterion(self) -> Criterion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from crystalgfn.crystals.property import CheckedProperty, check_values
 from crystalgfn.errors import ConfigError
 from crystalgfn.properties.hull_energy import EnergyAboveHull
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.rewards.goals import Minimise
 from crystalgfn.rewards.terms.term import Criterion, Surroundings, TermConfig
 from crystalgfn.rewards.values import Values
@@ -44,6 +46,7 @@ class StabilityTerm:
     floor: float
     caution: float = 0.0
     weights: None = None
+    asks: ClassVar[Asks] = Asks.STABILITY
 
     @property
     def criterion(self) -> Criterion:

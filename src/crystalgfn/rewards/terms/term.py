@@ -11,6 +11,7 @@ from torch import Tensor
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import PropertyError
 from crystalgfn.properties.registry import resolve
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.rewards.goals import Goal
 from crystalgfn.rewards.values import Values
 from crystalgfn.section import Section
@@ -43,7 +44,13 @@ class Term(Protocol):
         criterion: the number by which the term compares samples; one column of :meth:`columns` holds it.
         weights: least and most of a further factor that is chosen when sampling, for conditional models, by the name of
             the criterion; None for 1.
+        asks: what the term asks for.
     """
+
+    @property
+    def asks(self) -> Asks:
+        """See the class."""
+        ...
 
     @property
     def criterion(self) -> Criterion:

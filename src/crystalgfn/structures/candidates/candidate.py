@@ -185,6 +185,7 @@ def _initial_row(request: Request, placements: int) -> Row:
         space_group_asked=request.space_group,
         initial_placements=placements,
         inputs=request.inputs,
+        reward_for=request.reward_for or None,
     )
 
 

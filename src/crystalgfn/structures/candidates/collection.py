@@ -256,12 +256,12 @@ class Structures:
             the folder.
 
         Raises:
-            DataError: the folder holds other files, or cannot be written.
+            DataError: the folder holds other files, another process works in it, or it cannot be written.
         """
-        target = RunFolder(folder, self.manifest, resume=False)
-        for candidate in self.candidates:
-            target.write(candidate)
-        target.finish(self.reference)
+        with RunFolder.in_use(folder, lambda: (self.manifest, ()), resume=False) as target:
+            for candidate in self.candidates:
+                target.write(candidate)
+            target.finish(self.reference)
         return target.path
 
     def export(self, to: str, path: str | Path, **options: Any) -> Written:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import write_json, write_text
+from crystalgfn.files.atomic import sweep, write_json, write_text
 from crystalgfn.files.folders import open_folder, work_folder
+from crystalgfn.files.locks import in_use
 from crystalgfn.files.reading import read_json
 from crystalgfn.files.trust import opened
 from crystalgfn.structures.candidates.candidate import Candidate
@@ -32,6 +34,9 @@ from crystalgfn.structures.export.formats import FORMATS, Written, write_togethe
 from crystalgfn.structures.quiet import quiet
 
 PARTS, LAST = "parts", "all.extxyz"
+
+Opening = Callable[[], tuple[Mapping[str, Any], Collection[str]]]
+"""Returns the manifest of a run, and the keys that may change when it goes on."""
 
 _PART = re.compile(r"[0-9]{8,18}\.json")
 
@@ -64,6 +69,28 @@ class RunFolder:
             open_folder(self.path, MANIFEST, manifest, resume=resume, may_change=may_change)
         for name in (PARTS, *(suffix for suffix, form in FORMATS.items() if not form.together)):
             work_folder(self.path / name)
+
+    @classmethod
+    @contextmanager
+    def in_use(cls, path: str | Path, opening: Opening, *, resume: bool, trust: bool = False) -> Iterator[RunFolder]:
+        """Hold a folder while the block runs: locked, opened, and without what killed writers left.
+
+        Args:
+            path: the folder; created if it is missing, and removed again if it stays empty.
+            opening: returns the manifest, and the keys of it that may differ from that of the run that the folder
+                holds. It is called when the folder is locked, so that what it reads there holds for the whole block.
+            resume: see the class.
+            trust: see the class.
+
+        Raises:
+            DataError: another process works in the folder, see :class:`~crystalgfn.files.locks.Lock`; or as for the
+                class.
+        """
+        with in_use(Path(path)):
+            manifest, may_change = opening()
+            folder = cls(path, manifest, resume=resume, may_change=may_change, trust=trust)
+            sweep(folder.path)
+            yield folder
 
     @classmethod
     def existing(cls, path: str | Path, *, trust: bool = False) -> RunFolder:

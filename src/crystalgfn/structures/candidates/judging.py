@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crystalgfn.errors import DataError
-from crystalgfn.files.atomic import sweep
-from crystalgfn.files.locks import in_use
 from crystalgfn.progress import progress_bar
 from crystalgfn.stability.answer import BUILTIN
 from crystalgfn.structures.candidates.engines.local import LocalEngine
@@ -58,18 +58,17 @@ def judge(
         second_references=None if references is None else str(references),
         second_below=below,
     )
-    for key in ("second", "second_references"):
-        if before.get("second") and before.get(key) != getattr(tools, key):
-            raise DataError(
-                f"{path}: has a second opinion with {key} {before.get(key)!r}, found {getattr(tools, key)!r}; allowed: "
-                "the same, or another folder"
-            )
+    _check_same(path, before, tools)
     settings = SearchSettings()
     bench = tools.load(settings)  # so that a missing package shows before anything is written
     asked = {key: getattr(tools, key) for key in ("second", "second_references", "second_below")}
-    with in_use(Path(path)):
-        folder = RunFolder(path, before | asked, resume=True, may_change=asked, trust=trust)
-        sweep(folder.path)
+
+    def opening() -> tuple[dict[str, Any], dict[str, Any]]:
+        now = read_manifest(path, trust=trust)
+        _check_same(path, now, tools)
+        return now | asked, asked
+
+    with RunFolder.in_use(path, opening, resume=True, trust=trust) as folder:
         rows = []
         for row in folder.rows():
             if row.status is not Status.RELAXED or has_opinion(row, second):
@@ -84,3 +83,13 @@ def judge(
                 bar.advance()
         folder.rewrite()
     return folder
+
+
+def _check_same(path: str | Path, before: Mapping[str, Any], tools: Tools) -> None:
+    """Refuse a folder that has another second opinion."""
+    for key in ("second", "second_references"):
+        if before.get("second") and before.get(key) != getattr(tools, key):
+            raise DataError(
+                f"{path}: has a second opinion with {key} {before.get(key)!r}, found {getattr(tools, key)!r}; allowed: "
+                "the same, or another folder"
+            )

@@ -62,22 +62,24 @@ def merge(
         trust: whether files in the folders may be links that lead out of them.
 
     Raises:
-        DataError: the shards are of different runs or versions, one is missing or given twice, or lacks rows.
+        DataError: the shards are of different runs or versions, one is missing or given twice, or lacks rows; or
+            another process works in the folder to write.
     """
     reference = Reference(compare) if compare is not None else None
     parts = sorted((_Part.read(path, trust=trust) for path in folders), key=lambda part: part.shard.number)
     check_parts(parts, own=("shard", "rows"))
     shards = [RunFolder(part.path, part.about, resume=True, trust=trust) for part in parts]
     _check_all_rows(parts, [shard.done() for shard in shards])
-    whole = RunFolder(output, of_whole(parts[0].about, compare), resume=resume, trust=trust)
-    done = whole.done()
-    with progress_bar(parts[0].about["n"], "joining", "crystals", done=len(done)) as bar:
-        for part, shard in zip(parts, shards, strict=True):
-            for row in part.rows:
-                if row not in done:
-                    whole.write(shard.read(row))
-                    bar.advance()
-    whole.finish(reference)
+    about = of_whole(parts[0].about, compare)
+    with RunFolder.in_use(output, lambda: (about, ()), resume=resume, trust=trust) as whole:
+        done = whole.done()
+        with progress_bar(parts[0].about["n"], "joining", "crystals", done=len(done)) as bar:
+            for part, shard in zip(parts, shards, strict=True):
+                for row in part.rows:
+                    if row not in done:
+                        whole.write(shard.read(row))
+                        bar.advance()
+        whole.finish(reference)
     return whole
 
 

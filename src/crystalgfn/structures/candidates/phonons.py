@@ -9,10 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from crystalgfn.errors import PropertyError
-from crystalgfn.files.atomic import sweep
-from crystalgfn.files.locks import in_use
 from crystalgfn.structures.candidates.candidate import Candidate
-from crystalgfn.structures.candidates.folder import RunFolder
+from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
 from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.relaxing.phonons import WithForces, lowest_phonon
@@ -68,9 +66,7 @@ def screen_phonons(
     Raises:
         DataError: no finished folder, or one in which another process works.
     """
-    with in_use(Path(path)):
-        folder = RunFolder.existing(path, trust=trust)
-        sweep(folder.path)
+    with RunFolder.in_use(path, lambda: (read_manifest(path, trust=trust), ()), resume=True, trust=trust) as folder:
         rows = []
         for number in best(folder.table(), n):
             candidate = folder.read(number)

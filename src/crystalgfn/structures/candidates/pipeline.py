@@ -6,10 +6,9 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from crystalgfn.errors import ConfigError, PropertyError
-from crystalgfn.files.atomic import sweep
-from crystalgfn.files.locks import in_use
 from crystalgfn.files.shards import Shard
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
@@ -71,16 +70,18 @@ def run(
     reference = Reference(compare) if compare is not None else None
     batcher = engine.batcher if isinstance(engine, BatchedEngine) else None
     bench = tools.load(settings, batcher)  # so that what is missing shows at once, and in this process
-    rows = read_requests(table, choice)
-    with in_use(Path(output)):
+    whole = read_requests(table, choice)
+    rows = whole if shard is None else whole.take(shard.positions(len(whole)))
+
+    def opening() -> tuple[dict[str, Any], set[str]]:
         before = read_earlier(output, trust=trust) if resume else {}
         # reads every row, so that wrong sites show before the first
-        about = manifest(rows, len(rows), tools, settings, choice=choice, compare=compare, before=before)
+        about = manifest(whole, len(whole), tools, settings, choice=choice, compare=compare, before=before)
         if shard is not None:
-            rows = rows.take(shard.positions(len(rows)))
             about = of_shard(about, shard, rows.rows)
-        folder = RunFolder(output, about, resume=resume, may_change=may_change(before, about), trust=trust)
-        sweep(folder.path)
+        return about, may_change(before, about)
+
+    with RunFolder.in_use(output, opening, resume=resume, trust=trust) as folder:
         done = folder.done()
         tasks = _remaining(rows, done, seconds)
         found = candidates(tasks, tools, settings, total=len(rows), done=len(done), engine=engine, bench=bench)

@@ -14,6 +14,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import COLUMN, check_counts, parse_sites
 from crystalgfn.crystals.tables.cells import refuse
 from crystalgfn.errors import DataError
+from crystalgfn.rewards.asks import stated
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class Request:
         sites: occupied Wyckoff positions; None where any may be occupied.
         inputs: numbers in further columns, such as properties that a proxy predicted.
         failure: why the row cannot be used; empty otherwise.
+        reward_for: what the reward among the inputs asks for (:mod:`crystalgfn.rewards.asks`); empty where the table
+            does not say it. It makes no other crystal, and does not count in :func:`digests`.
     """
 
     row: int
@@ -73,6 +76,7 @@ class Request:
     sites: Assignment | None = None
     inputs: Mapping[str, float] = field(default_factory=dict)
     failure: str = ""
+    reward_for: str = ""
 
 
 def requests(crystals: Crystals, *, rows: Sequence[int] | None = None, source: str = "crystals") -> Iterator[Request]:
@@ -92,7 +96,7 @@ def requests(crystals: Crystals, *, rows: Sequence[int] | None = None, source: s
     formulas, groups = crystals.formulas, crystals.space_group.tolist()
     counts, lattices = crystals.counts.tolist(), crystals.lattice.tolist()
     numeric = {name: values for name, values in crystals.columns.items() if values.dtype.kind == "f"}
-    texts = _texts_of_sites(crystals, rows, source)
+    texts, asks = _texts_of_sites(crystals, rows, source), stated(crystals.origins)
     for i in range(len(crystals)):
         held = {z: n for z, n in zip(symbols, counts[i], strict=True) if n}
         yield Request(
@@ -103,6 +107,7 @@ def requests(crystals: Crystals, *, rows: Sequence[int] | None = None, source: s
             lattice=tuple(lattices[i]),
             sites=_sites(texts[i], groups[i], held, row=rows[i], source=source),
             inputs={name: float(values[i]) for name, values in numeric.items()},
+            reward_for=asks,
         )
 
 
@@ -140,7 +145,9 @@ def digests(tasks: Iterable[Request], first: int = 0) -> tuple[str, str]:
     sha = hashlib.sha256()
     before = sha.hexdigest()
     for number, request in enumerate(tasks, 1):
-        sha.update(json.dumps(asdict(request), sort_keys=True).encode())
+        content = asdict(request)
+        del content["reward_for"]  # which tables in CSV cannot say
+        sha.update(json.dumps(content, sort_keys=True).encode())
         if number == first:
             before = sha.hexdigest()
     return sha.hexdigest(), before

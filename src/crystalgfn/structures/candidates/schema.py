@@ -123,6 +123,8 @@ class Row:
         hull_deviation: standard deviation of an estimated hull energy, eV/atom; None for phases.
         decomposition: the phases that the crystal decomposes into; None for an estimate.
         inputs: numeric columns of the crystals table.
+        reward_for: what the reward among them asks for (:class:`~crystalgfn.rewards.asks.Asks`); None where the
+            crystals table did not say it.
     """
 
     row: int = _column(int)
@@ -146,6 +148,7 @@ class Row:
     group_kept: bool | None = _column(bool, method=_GROUP)
     initial_placements: int | None = _column(int)
     inputs: Mapping[str, float] = field(default_factory=dict)
+    reward_for: str | None = _column(str)
     source: str | None = _column(str)
     placement: int | None = _column(int)
     wyckoff: str | None = _column(str)

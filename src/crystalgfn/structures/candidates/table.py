@@ -17,6 +17,7 @@ import pyarrow as pa
 from crystalgfn.crystals.tables.files import WRITERS, read_table
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
+from crystalgfn.rewards.asks import Asks
 from crystalgfn.structures.candidates.schema import EnergyColumn, Header, Quantity, Row, Status, energy_columns, headers
 
 TABLE, CSV_TABLE = "structures.parquet", "structures.csv"
@@ -26,7 +27,7 @@ OF_STABILITY = {
     *("energy_above_hull", "formation_energy"),
     *("known", "known_formula", "known_pattern", "class_factor", "domain_distance"),
 }
-"""Columns of a reward that asks for stable and new crystals, and for nothing else: relaxing says better how stable."""
+"""Columns of a reward that asks for stable and new crystals, and for nothing else, in tables that do not state it."""
 
 REWARDS = ("log_reward", "reward")
 """Columns of the crystals table that say how well a crystal does what was asked for; the highest is the best."""
@@ -104,11 +105,19 @@ class CandidateTable:
     @cached_property
     def _reward(self) -> str | None:
         """The reward that was asked for, where the crystals table had it and it is about more than stability."""
-        inputs = {name.split(" [")[0].removesuffix("_std") for row in self.rows for name in row.inputs}
-        asked = {name for name in inputs if not name.startswith("log_")}
-        if self.above_hull is not None and "energy_above_hull" in asked and asked <= OF_STABILITY:
+        if self.above_hull is not None and self._asks_for_stability:  # relaxing says better how stable a crystal is
             return None
         return next((name for name in REWARDS if any(math.isfinite(_input(row, name)) for row in self.rows)), None)
+
+    @property
+    def _asks_for_stability(self) -> bool:
+        """Whether the reward asks for stable and new crystals alone: as rows state it, else by the names of inputs."""
+        said = {row.reward_for for row in self.rows if row.reward_for}
+        if said:
+            return said == {Asks.STABILITY}
+        inputs = {name.split(" [")[0].removesuffix("_std") for row in self.rows for name in row.inputs}
+        asked = {name for name in inputs if not name.startswith("log_")}
+        return "energy_above_hull" in asked and asked <= OF_STABILITY
 
     @property
     def ranked_by(self) -> str:
