@@ -3,15 +3,18 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from crystalgfn import wishes
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError, TrustError
+from crystalgfn.evaluation.candidates import read_candidates
+from crystalgfn.properties.registry import resolve
 from crystalgfn.runs.model import load
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.workers import Tools
-from crystalgfn.wishes import CRYSTALS, MANIFEST, SAMPLES, STRUCTURES, Wish, choose, design, wished_model
+from crystalgfn.wishes import CRYSTALS, MANIFEST, SAMPLES, STRUCTURES, WANTED, Wish, choose, design, wished_model
 
 PLACED = Tools(potential="", hull="")
 """Atoms are placed and not relaxed, which takes no time."""
@@ -168,10 +171,24 @@ def test_more_is_drawn_for_more():
 
 def test_all_that_is_drawn_lies_in_the_wanted_range(tmp_path):
     wish = Wish(limits=SMALL, n=3, want={"band_gap": (3, 6)}, samples=20, seed=2, with_known=True)
-    design(wish, tmp_path / "out", PLACED, workers=1)
+    lines = []
+    design(wish, tmp_path / "out", PLACED, workers=1, say=lines.append)
     for name in (SAMPLES, CRYSTALS):
         gaps = Crystals.from_file(tmp_path / "out" / name).column("band_gap")
         assert ((gaps >= 3) & (gaps <= 6)).all()
+    told = pd.read_csv(tmp_path / "out" / WANTED)
+    chosen = Crystals.from_file(tmp_path / "out" / CRYSTALS)
+    table = pd.read_csv(tmp_path / "out" / STRUCTURES / "structures.csv")
+    assert sorted(told["row"]) == [0, 1, 2]
+    for row, formula, before in zip(told["row"], told["formula"], told["input band_gap [eV]"], strict=True):
+        assert formula == chosen.formulas[row] == table.set_index("row")["formula"][row]
+        assert before == pytest.approx(float(chosen.column("band_gap")[row]))
+    again = resolve("band_gap")(read_candidates(tmp_path / "out" / STRUCTURES).crystals()[0])
+    assert told["band_gap [eV]"].tolist() == pytest.approx(again.tolist(), abs=1e-5)
+    inside = int(((told["band_gap [eV]"] >= 3) & (told["band_gap [eV]"] <= 6)).sum())
+    assert (
+        f"band_gap from 3 up to 6 eV: predicted again for the structures, {inside} of 3 lie there (wanted.csv)" in lines
+    )
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["want"] == {"band_gap": [3, 6]}
     with pytest.raises(DataError, match="want"):
         other = Wish(limits=SMALL, n=3, want={"band_gap": (3, 7)}, samples=20, seed=2, with_known=True)

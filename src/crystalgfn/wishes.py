@@ -4,6 +4,7 @@ DIR/design.json         the wish; going on with another one is refused
 DIR/samples.parquet     what the model drew under the limits of the wish
 DIR/crystals.parquet    the crystals that were chosen from the samples
 DIR/structures/         what became of them, as ``crystalgfn structures`` writes it
+DIR/wanted.csv          where ranges of properties are wanted: these properties of the structures
 
 A model is not trained for a narrow space, where its plain samples are far from its target. So many more are drawn than
 are wanted, and those that the target itself, prior x reward, finds most probable are placed and relaxed.
@@ -26,6 +27,7 @@ from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import ConfigError, DataError
 from crystalgfn.evaluation.assortment import PRIOR, best_of_each
+from crystalgfn.evaluation.candidates import read_candidates
 from crystalgfn.files.folders import open_folder, work_folder
 from crystalgfn.files.locks import in_use
 from crystalgfn.files.trust import check_links, opened
@@ -33,16 +35,18 @@ from crystalgfn.progress import track
 from crystalgfn.properties.known import KnownFormula
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.restrict import symbols_in
-from crystalgfn.runs.wanted import Bounds
+from crystalgfn.runs.wanted import Bounds, Wanted
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.spaces.structure_types import structure_type_label
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.pipeline import run
 from crystalgfn.structures.candidates.requests import SearchSettings
+from crystalgfn.structures.candidates.schema import INPUT
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable
 from crystalgfn.structures.candidates.workers import Tools
 
 MANIFEST, SAMPLES, CRYSTALS, STRUCTURES = "design.json", "samples.parquet", "crystals.parquet", "structures"
+WANTED = "wanted.csv"
 """In the folder of a wish: see the module."""
 
 FEWEST_SAMPLES = 2_000
@@ -187,8 +191,30 @@ def design(
         where = work_folder(folder / STRUCTURES)
         settings, engine = SearchSettings(seed=wish.seed), LocalEngine(workers)
         run(chosen, where, tools or Tools(), settings, engine=engine, resume=any(where.iterdir()), trust=trust)
+        _predict_again(wish, folder, say)
         with opened(folder, trust=trust):
             return CandidateTable.read(where / TABLE)
+
+
+def _predict_again(wish: Wish, folder: Path, say: Callable[[str], None]) -> None:
+    """Write the wanted properties of the structures, whose cells are no longer those that were sampled."""
+    wanted = [Wanted.of(name, bounds) for name, bounds in wish.want.items()]
+    if not wanted:
+        return
+    crystals, rows = read_candidates(folder / STRUCTURES).crystals()
+    if not rows:
+        return
+    sampled = Crystals.from_file(folder / CRYSTALS)
+    columns: dict[str, Any] = {"row": np.array(rows)}
+    for each in wanted:
+        values = each.prop(crystals)
+        columns[f"{INPUT}{each.column}"] = sampled.column(each.column)[rows]
+        columns[each.column] = values.cpu().numpy()
+        inside = int(each.holds(values).sum())
+        say(
+            f"{each.name} {each.range}: predicted again for the structures, {inside} of {len(rows)} lie there ({WANTED})"
+        )
+    crystals.with_columns(**columns).to_csv(folder / WANTED)
 
 
 def _draw(model: Model, wish: Wish, folder: Path, say: Callable[[str], None]) -> None:
