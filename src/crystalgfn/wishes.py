@@ -211,9 +211,8 @@ def _predict_again(wish: Wish, folder: Path, say: Callable[[str], None]) -> None
         columns[f"{INPUT}{each.column}"] = sampled.column(each.column)[rows]
         columns[each.column] = values.cpu().numpy()
         inside = int(each.holds(values).sum())
-        say(
-            f"{each.name} {each.range}: predicted again for the structures, {inside} of {len(rows)} lie there ({WANTED})"
-        )
+        after = f"predicted again for the structures, {inside} of {len(rows)} lie there"
+        say(f"{each.name} {each.range}: {after} ({WANTED})")
     crystals.with_columns(**columns).to_csv(folder / WANTED)
 
 
