@@ -125,6 +125,7 @@ ELSEWHERE = {
     "spaces/slot_tables.py": "policy/test_site_stages.py",
     "spaces/subspace.py": "policy/test_fourth_stage.py",
     "stability/network.py": "stability/test_estimate.py",
+    "structures/export/formats.py": "structures/export/test_genbench.py, structures/candidates/test_registries.py",
     "structures/candidates/candidate.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/collection.py": "structures/candidates/test_pipeline.py",
     "structures/candidates/engines/local.py": "structures/candidates/test_pipeline.py",
