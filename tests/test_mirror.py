@@ -55,6 +55,7 @@ ELSEWHERE = {
     "crystallography/cells.py": "structures/placing/test_random_placement.py",
     "crystallography/sites/counting.py": "crystallography/sites/test_assignments.py",
     "crystallography/symmetry/standard.py": "structures/export/test_cif.py",
+    "crystals/derived.py": "crystals/test_crystal.py",
     "crystals/property.py": "properties/test_registry.py",
     "crystals/tables/bounds.py": "test_exploits.py",
     "crystals/tables/cells.py": "crystals/tables/test_rows.py",
