@@ -17,7 +17,7 @@ import torch
 from crystalgfn.structures.candidates.engines.batched import BatchedEngine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.requests import SearchSettings
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from crystalgfn.structures.candidates.sources import Choice, read_requests
 from crystalgfn.structures.candidates.workers import Tools, work
 from crystalgfn.structures.relaxing.potentials.batcher import SIZE
@@ -61,7 +61,7 @@ def timed(rows: list, potential: str, engine: LocalEngine | BatchedEngine) -> tu
     start = time.monotonic()
     found = list(work(rows, tools, settings, engine=engine, bench=bench))
     seconds = time.monotonic() - start
-    column = EnergyColumn(Quantity.TOTAL, potential)
+    column = PotentialColumn(Quantity.TOTAL, potential)
     return {candidate.row.row: candidate.row.energies.get(column, np.nan) for candidate in found}, seconds
 
 

@@ -27,7 +27,7 @@ from crystalgfn.crystallography.space_groups import CRYSTAL_LATTICE_SYSTEM
 from crystalgfn.structures.candidates.candidate import Bench
 from crystalgfn.structures.candidates.duplicates import Tolerances
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from crystalgfn.structures.candidates.search import PlacedRequest
 from crystalgfn.structures.placing.placements import place
 from crystalgfn.structures.placing.prototype_files import load_library
@@ -91,7 +91,7 @@ def work(rows: pd.DataFrame, options: argparse.Namespace) -> Iterator[dict]:
         placed_request = PlacedRequest(request, tuple(placements), "" if placements else "no placement")
         candidate = Bench(settings, potential)(placed_request)
         seconds = time.process_time() - start
-        energy = candidate.row.energy(EnergyColumn(Quantity.TOTAL, potential.name))
+        energy = candidate.row.energy(PotentialColumn(Quantity.TOTAL, potential.name))
         matched = candidate.structure is not None and bool(matcher.fit(known, candidate.structure))
         yield {
             "material_id": row.material_id,

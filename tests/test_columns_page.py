@@ -12,7 +12,7 @@ from crystalgfn.gflownet.prior import Epoch
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.structures import sanity
 from crystalgfn.structures.candidates.phonons import flag_of
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status, headers
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status, headers
 from crystalgfn.structures.relaxing.second_opinion import opinion
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "columns.md"
@@ -34,7 +34,7 @@ def test_columns_of_crystals():
 def test_columns_of_structures():
     cells = {int: 1, float: 1.0, str: "x", bool: True, dict: {"H": 1}, Status: Status.RELAXED}
     measured = {column.name: cells[column.metadata["kind"]] for column in fields(Row) if column.metadata}
-    energies = {EnergyColumn(quantity, "POTENTIAL"): 0.0 for quantity in Quantity}
+    energies = {PotentialColumn(quantity, "POTENTIAL"): 0.0 for quantity in Quantity}
     (documented,) = tables("Tables of structures")
     row = Row(**measured, energies=energies, inputs={"...": 1.0})
     assert documented == [header.name for header in headers([row])]

@@ -101,6 +101,26 @@ def test_help_lists_every_verb_and_loads_none_of_them():
         assert verb in done.stdout
 
 
+def test_the_options_of_export_do_not_wait_for_torch():
+    code = "import sys, crystalgfn.cli.export\nassert not {'torch', 'pymatgen', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_of_the_processes_of_torchrun_the_first_of_a_machine_tells_what_is_wrong(tmp_path):
+    place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for wrong in (
+        ["train", "defalt", "-o", "run"],
+        ["train", "--fast"],
+        ["train", str(tmp_path / "none.yaml"), "-o", "run"],
+    ):
+        first, second = (run(*wrong, env=place | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01")
+        assert first.returncode == second.returncode == 2
+        assert first.stderr
+        assert not second.stderr
+    alone = run("train", "defalt", "-o", str(tmp_path / "run"), env={"WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"})
+    assert is_one_line(alone.stderr)
+
+
 @pytest.mark.parametrize("verb", list(cli.VERBS))
 def test_every_verb_has_help(verb, call):
     if verb not in {command.name for command in cli.app.registered_commands}:

@@ -9,12 +9,12 @@ from candidate_setup import FORMATION
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.datasets.relaxed_samples import relaxed_samples
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from property_data import sited
 
 SAMPLES = Crystals.from_dataframe(sited(6))
-ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "some hull")
+ABOVE = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "some hull")
 
 
 def row(number, above=None, formation=-1.0, formula=None, **more):

@@ -11,9 +11,9 @@ from crystalgfn.cli.evaluate import app
 from crystalgfn.evaluation.second_opinion import opinion_numbers
 from crystalgfn.evaluation.sun import with_hull
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 
-SECOND = EnergyColumn(Quantity.FORMATION, "told")
+SECOND = PotentialColumn(Quantity.FORMATION, "told")
 ELEMENTS = ("Mg", "Ca", "Na", "K", "Fe", "Al", "O", "Cl", "Br", "Ag")
 EMPTY = Hull([({symbol: 1}, 0.0) for symbol in ELEMENTS], name="no compounds")
 """Without compounds, energies above hull are formation energies."""

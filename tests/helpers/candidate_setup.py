@@ -5,11 +5,11 @@ from pymatgen.core import Lattice, Structure
 from crystalgfn.evaluation.candidates import Candidates
 from crystalgfn.files.atomic import write_json
 from crystalgfn.structures.candidates.folder import MANIFEST
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable, write_tables
 from crystalgfn.structures.export.cif import write_cif
 
-FORMATION = EnergyColumn(Quantity.FORMATION, "chgnet")
+FORMATION = PotentialColumn(Quantity.FORMATION, "chgnet")
 
 
 def salt(metal, anion, kind="rocksalt", a=5.0):

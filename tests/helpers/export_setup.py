@@ -5,10 +5,13 @@ import numpy as np
 from candidate_setup import salt
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.collection import Structures
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
-ABOVE, FORMATION = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin"), EnergyColumn(Quantity.FORMATION, "chgnet")
+ABOVE, FORMATION = (
+    PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin"),
+    PotentialColumn(Quantity.FORMATION, "chgnet"),
+)
 
 RANKED = ["NaN", "FeO", "MgO", "CaO"]
 """Formulas of the candidates that are neither duplicates nor doubtful, best first."""

@@ -6,11 +6,11 @@ import pytest
 
 from candidate_setup import candidate, failure, salt
 from crystalgfn.report.candidates import candidates_table, headline
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from crystalgfn.structures.candidates.table import CSV_TABLE, TABLE, CandidateTable, write_tables
 from crystalgfn.structures.candidates.tally import near_hull
 
-ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+ABOVE = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 DOUBT = "not converged"
 
 

@@ -6,11 +6,11 @@ from rich.console import Console
 
 from candidate_setup import FORMATION, failure
 from crystalgfn.report.demo import classes_table, judged_table, verdict
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from evaluation_data import samples
 
-ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+ABOVE = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 
 
 def row(number, counts, above=None, **more) -> Row:

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from crystalgfn.errors import DataError
 from crystalgfn.properties.hull_energy import EnergyAboveHull
-from crystalgfn.stability import load
+from crystalgfn.stability import load, phases
 from crystalgfn.stability.hull import Hull
 from crystalgfn.stability.load import HULLS, HullSource, hull_choices, load_hull
 from crystalgfn.stability.phases import write_phases
@@ -43,6 +43,20 @@ def test_a_table_of_one_potential_is_no_hull_for_another(tmp_path):
     assert load_hull(path).potential == load_hull(path, potential="7net-0").potential == "7net-0"
     with pytest.raises(DataError, match=r"hull 'mine.parquet': its phases are by 7net-0, found energies by chgnet"):
         load_hull(path, potential="chgnet")
+
+
+def test_a_table_is_read_once_until_it_changes(tmp_path, monkeypatch):
+    path, read, table = tmp_path / "mine.csv", [], phases.read_phase_table
+    monkeypatch.setattr(phases, "read_phase_table", lambda place: (read.append(place), table(place))[1])
+    text = 'elements,formation_energy_per_atom\n"{{""Mg"": 1, ""O"": 1}}",{}\n'
+    for energy in (-3.0, -2.75):
+        path.write_text(text.format(energy))
+        for _ in range(2):
+            assert load_hull(path).energies_at({"Mg": 1, "O": 1}) == (energy,)
+    assert len(read) == 2
+    path.unlink()
+    with pytest.raises(DataError, match=r"mine\.csv"):
+        load_hull(path)
 
 
 def test_a_table_that_names_no_potential_serves_all(tmp_path):

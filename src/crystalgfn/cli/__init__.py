@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 
 from crystalgfn import __version__
 from crystalgfn.cli.command import strict
+from crystalgfn.cli.processes import told_once
 from crystalgfn.errors import CrystalGFNError
 from crystalgfn.interruption import terminable
 from crystalgfn.terminal import echo, one_line
@@ -123,18 +124,19 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
         args: arguments after the program's name; by default the arguments of the process.
     """
     command = typer.main.get_command(app)
-    try:
-        with terminable():
-            command.main(args=None if args is None else list(args), prog_name="crystalgfn")
-    except CrystalGFNError as error:
-        _fail(str(error), EXIT_ERROR)
-    except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        _fail(what, EXIT_ERROR)
-    except MemoryError:
-        _fail("out of memory: ask for fewer crystals at a time", EXIT_ERROR)
-    except KeyboardInterrupt:
-        _fail("interrupted", EXIT_INTERRUPTED)
+    with told_once():
+        try:
+            with terminable():
+                command.main(args=None if args is None else list(args), prog_name="crystalgfn")
+        except CrystalGFNError as error:
+            _fail(str(error), EXIT_ERROR)
+        except OSError as error:
+            what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            _fail(what, EXIT_ERROR)
+        except MemoryError:
+            _fail("out of memory: ask for fewer crystals at a time", EXIT_ERROR)
+        except KeyboardInterrupt:
+            _fail("interrupted", EXIT_INTERRUPTED)
     sys.exit(0)
 
 

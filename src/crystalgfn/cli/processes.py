@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,6 +13,16 @@ if TYPE_CHECKING:
 
 EXIT_TOLD = 2
 """Exit code of a process that ends because of an error that another one has told."""
+
+
+@contextmanager
+def told_once() -> Iterator[None]:
+    """Mute the errors of all processes of a machine but the first, until they have joined: so far all err alike."""
+    if os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("LOCAL_RANK", "0") == "0":
+        yield
+        return
+    with open(os.devnull, "w") as nothing, redirect_stderr(nothing):
+        yield
 
 
 @contextmanager
@@ -43,6 +54,7 @@ def training_processes(device: str) -> Iterator[Ranks]:
             f"WORLD_SIZE: found {os.environ['WORLD_SIZE']}, but the processes do not find each other ({error}); "
             "allowed: start them with torchrun, or unset WORLD_SIZE"
         ) from None
+    sys.stderr = sys.__stderr__  # from here on each may be the one that tells: see told_once
     try:
         gpus = torch.cuda.device_count() if device == "cuda" else 0
         if gpus:

@@ -6,10 +6,8 @@ axis b; hexagonal axes for the seven rhombohedral groups).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,24 +15,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crystalgfn.crystallography import elements as element_tables
-from crystalgfn.crystallography.lattices import cell_volume
+from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.columns import Named, same_values, settled
+from crystalgfn.crystals.derived import Derived
+from crystalgfn.crystals.indexing import Index, rows_of
 from crystalgfn.crystals.sites import Sites
-from crystalgfn.crystals.tables.cells import numbers, refuse
+from crystalgfn.crystals.tabular import Tabular
 from crystalgfn.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from pymatgen.core import Composition, Lattice
+    from crystalgfn.crystals.tables.rows import Contents
 
 ALIASES = {"space_group": "spacegroup"}
 """Names of attributes under which columns of a table are found, too."""
 
-Index = int | slice | Sequence[int] | Sequence[bool] | np.ndarray | Tensor
-
 
 @dataclass(frozen=True, eq=False)
-class Crystals:
+class Crystals(Derived, Named, Tabular):
     """A batch of B crystals over D elements.
 
     Example::
@@ -76,7 +73,7 @@ class Crystals:
         set_field(self, "space_group", torch.as_tensor(self.space_group).to(torch.int64))
         set_field(self, "counts", torch.as_tensor(self.counts).to(torch.int64))
         set_field(self, "lattice", torch.as_tensor(self.lattice).to(torch.float64))
-        set_field(self, "columns", {name: _column(name, values) for name, values in self.columns.items()})
+        set_field(self, "columns", {name: settled(name, values) for name, values in self.columns.items()})
         if self.space_group.ndim != 1:
             raise DataError(f"space_group has shape {tuple(self.space_group.shape)}, allowed: (B,)")
         size = len(self)
@@ -89,6 +86,10 @@ class Crystals:
         for name, values in self.columns.items():
             if values.shape != (size,):
                 raise DataError(f"column {name!r} has shape {values.shape}, allowed: {(size,)}")
+
+    @classmethod
+    def _of(cls, contents: Contents) -> Crystals:
+        return cls(*contents)
 
     def __len__(self) -> int:
         return int(self.space_group.shape[0])
@@ -110,7 +111,7 @@ class Crystals:
         """
         if isinstance(index, str):
             return self._named(index)
-        rows = self._rows(index)
+        rows = rows_of(index, len(self))
         on_device = rows.to(self.device)
         on_host = rows.cpu().numpy()
         return Crystals(
@@ -122,26 +123,6 @@ class Crystals:
             sites=self.sites[on_device] if self.sites is not None else None,
             origins=self.origins,
         )
-
-    def _rows(self, index: Index) -> Tensor:
-        """Return the positions (K,) int64 that any kind of index stands for."""
-        size = len(self)
-        if isinstance(index, slice):
-            return torch.arange(size)[index] if (index.step or 1) > 0 else torch.tensor(range(size)[index]).long()
-        try:
-            chosen = torch.as_tensor(index)
-        except (TypeError, ValueError, RuntimeError):
-            allowed = "positions, a slice, a mask, or the name of one column; to_dataframe() takes several names"
-            raise DataError(f"crystals[...]: found {str(index)[:60]!r}, allowed: {allowed}") from None
-        if chosen.dtype == torch.bool:
-            if chosen.shape != (size,):
-                raise DataError(f"mask of shape {tuple(chosen.shape)} for {size} crystals, allowed: {(size,)}")
-            return chosen.nonzero().squeeze(-1)
-        chosen = chosen.reshape(-1).long()
-        outside = chosen[(chosen < -size) | (chosen >= size)]
-        if len(outside):
-            raise DataError(f"position {int(outside[0])} of {size} crystals, allowed: {-size}..{size - 1}")
-        return chosen % max(size, 1)
 
     @classmethod
     def concatenate(cls, batches: Sequence[Crystals]) -> Crystals:
@@ -206,52 +187,12 @@ class Crystals:
         column_of = {z: column for column, z in enumerate(self.elements)}
         for z in set(self.elements) - set(elements):
             if self.counts[:, column_of[z]].any():
-                raise DataError(f"element {element_tables.SYMBOLS[z]} has atoms, but is not among those asked for")
+                raise DataError(f"element {SYMBOLS[z]} has atoms, but is not among those asked for")
         counts = self.counts.new_zeros(len(self), len(elements))
         shared = [(new, column_of[z]) for new, z in enumerate(elements) if z in column_of]
         if shared:
             counts[:, [new for new, _ in shared]] = self.counts[:, [old for _, old in shared]]
         return Crystals(elements, self.space_group, counts, self.lattice, self.columns, self.sites, self.origins)
-
-    def column(self, name: str) -> np.ndarray:
-        """Return the column (B,) of a name with or without its unit; see :meth:`column_name`.
-
-        Raises:
-            DataError: no such column, or several units of this name.
-        """
-        return self.columns[self.column_name(name)]
-
-    def column_name(self, name: str) -> str:
-        """Return the full name of a column: the one of exactly this name, or else the one that adds a unit to it.
-
-        ``"band_gap"`` finds ``"band_gap [eV]"`` where there is no column ``"band_gap"``.
-
-        Raises:
-            DataError: no such column, or several units of this name.
-        """
-        if name in self.columns:
-            return name
-        found = [column for column in self.columns if column.endswith("]") and column.rpartition(" [")[0] == name]
-        if len(found) > 1:
-            raise DataError(f"column {name!r}: found {', '.join(found)}, allowed: one unit, or the name with its unit")
-        if found:
-            return found[0]
-        allowed = ", ".join(self.columns) or "none"
-        raise DataError(f"no column {name!r}, allowed: {allowed}{nearest(name, self.columns)}")
-
-    def numbers(self, name: str, *, source: str = "table") -> np.ndarray:
-        """Return a column of numbers (B,) as float64, NaN where they are missing; see :meth:`column_name`.
-
-        Args:
-            name: the column.
-            source: name of the table in messages.
-
-        Raises:
-            DataError: no such column, or a row, counted from 1, that holds text or a truth value.
-        """
-        column = self.column_name(name)
-        values = self.columns[column]
-        return numbers(values, lambda row: refuse(source, row, column, values[row], "numbers, or empty"))
 
     def _named(self, name: str) -> np.ndarray:
         """Return the column (B,) of a name, as a table of the crystals has it."""
@@ -304,129 +245,8 @@ class Crystals:
             and torch.equal(self.counts, other.counts)
             and torch.equal(self.lattice.view(torch.int64), other.lattice.view(torch.int64))
             and self.columns.keys() == other.columns.keys()
-            and all(_same_values(values, other.columns[name]) for name, values in self.columns.items())
+            and all(same_values(values, other.columns[name]) for name, values in self.columns.items())
         )
-
-    @cached_property
-    def n_atoms(self) -> Tensor:
-        """(B,) int64: atoms in the conventional cell."""
-        return self.counts.sum(dim=1)
-
-    @cached_property
-    def volume(self) -> Tensor:
-        """(B,) float64: volume of the conventional cell, A^3."""
-        return cell_volume(self.lattice)
-
-    @cached_property
-    def volume_per_atom(self) -> Tensor:
-        """(B,) float64: A^3/atom."""
-        return self.volume / self.n_atoms
-
-    @cached_property
-    def density(self) -> Tensor:
-        """(B,) float64: g/cm3."""
-        masses = torch.as_tensor(element_tables.ATOMIC_MASS[list(self.elements)], dtype=torch.float64)
-        return self.counts.double() @ masses.to(self.device) / self.volume * element_tables.GRAMS_PER_CM3
-
-    @cached_property
-    def formulas(self) -> list[str]:
-        """(B,) reduced formulas, elements by rising electronegativity (``LiFePO4``)."""
-        reduced = self.counts // torch.from_numpy(self._divisors()).to(self.device)
-        return self._join(reduced, lambda symbol, n: symbol if n == 1 else f"{symbol}{n}", "")
-
-    @cached_property
-    def elements_json(self) -> list[str]:
-        """(B,) counts in the conventional cell as JSON, in the order of the formula: ``{"Mg": 4, "O": 4}``."""
-        return [f"{{{body}}}" for body in self._join(self.counts, lambda symbol, n: f'"{symbol}": {n}', ", ")]
-
-    def _divisors(self) -> np.ndarray:
-        """(B, 1) greatest common divisors of the counts of each crystal; 1 where there are no atoms."""
-        divisors = np.gcd.reduce(self.counts.cpu().numpy(), axis=1, keepdims=True, initial=0)
-        return np.maximum(divisors, 1)
-
-    def _join(self, counts: Tensor, write: Callable[[str, int], str], separator: str) -> list[str]:
-        """Return one text per row of counts (B, D): its elements in formula order, each written by ``write``."""
-        order = [self.elements.index(z) for z in element_tables.FORMULA_ORDER if z in self.elements]
-        symbols = [element_tables.SYMBOLS[self.elements[column]] for column in order]
-        ordered = counts[:, order].cpu().numpy()
-        rows, columns = np.nonzero(ordered)
-        texts: dict[tuple[int, int], str] = {}
-        parts = []
-        for key in zip(columns.tolist(), ordered[rows, columns].tolist(), strict=True):
-            if key not in texts:
-                texts[key] = write(symbols[key[0]], key[1])
-            parts.append(texts[key])
-        ends = np.searchsorted(rows, np.arange(len(self) + 1)).tolist()
-        return [separator.join(parts[start:end]) for start, end in pairwise(ends)]
-
-    @property
-    def compositions(self) -> list[Composition]:
-        """(B,) pymatgen compositions of the conventional cell."""
-        from pymatgen.core import Composition
-
-        symbols = [element_tables.SYMBOLS[z] for z in self.elements]
-        return [
-            Composition({symbol: n for symbol, n in zip(symbols, row, strict=True) if n})
-            for row in self.counts.tolist()
-        ]
-
-    @property
-    def lattices(self) -> list[Lattice]:
-        """(B,) pymatgen lattices of the conventional cell, lengths in A."""
-        from pymatgen.core import Lattice
-
-        return [Lattice.from_parameters(*row) for row in self.lattice.tolist()]
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """Return a table with one row per crystal; its columns are those of :mod:`crystalgfn.crystals.tables`."""
-        from crystalgfn.crystals import tables
-
-        return tables.to_dataframe(self)
-
-    @classmethod
-    def from_dataframe(cls, frame: pd.DataFrame, *, check_convention: bool = True) -> Crystals:
-        """Return the crystals of a table that has at least elements, spacegroup, a, b, c, alpha, beta, gamma.
-
-        Args:
-            frame: one row per crystal; ``elements`` may hold JSON or dictionaries.
-            check_convention: refuse rows that are not in the ITA conventional cell of their space group.
-
-        Raises:
-            DataError: a missing column or an impossible row, by number.
-        """
-        from crystalgfn.crystals import tables
-
-        return cls(*tables.from_dataframe(frame, check_convention=check_convention))
-
-    def to_file(self, path: str | Path) -> None:
-        """Write a crystals table in the format of the file's ending (.parquet or .csv), atomically.
-
-        Raises:
-            DataError: another ending, or the file cannot be written.
-        """
-        from crystalgfn.crystals import tables
-
-        tables.write(self, Path(path))
-
-    def to_csv(self, path: str | Path) -> None:
-        """Write a CSV file, atomically.
-
-        Raises:
-            DataError: the file cannot be written.
-        """
-        from crystalgfn.crystals import tables
-
-        tables.write(self, Path(path), kind="csv")
-
-    def to_parquet(self, path: str | Path) -> None:
-        """Write a parquet file, atomically.
-
-        Raises:
-            DataError: the file cannot be written.
-        """
-        from crystalgfn.crystals import tables
-
-        tables.write(self, Path(path), kind="parquet")
 
     def best(self, n: int = 10, *, by: str | None = None, distinct: bool = True) -> Crystals:
         """Return the best crystals, best first; see :func:`crystalgfn.report.summary.best`.
@@ -444,46 +264,8 @@ class Crystals:
 
         return best(self, n, energy=by, distinct=distinct)
 
-    def write(self, path: str | Path) -> Path:
-        """Write a crystals table (.parquet or .csv), atomically, and return its path; as :meth:`to_file`."""
-        self.to_file(path)
-        return Path(path)
-
     def report(self, path: str | Path = "report.html") -> Path:
         """Write the page of ``crystalgfn report`` and return its path; see :func:`crystalgfn.write_report`."""
         from crystalgfn import write_report
 
         return write_report(self, path)
-
-    @classmethod
-    def from_file(cls, path: str | Path, *, check_convention: bool = True) -> Crystals:
-        """Read a crystals table (.parquet or .csv).
-
-        Args:
-            path: the file.
-            check_convention: refuse rows that are not in the ITA conventional cell of their space group.
-
-        Raises:
-            DataError: unreadable file, missing column, or an impossible row, by number.
-        """
-        from crystalgfn.crystals import tables
-
-        return cls(*tables.read(path, check_convention=check_convention))
-
-
-def _column(name: str, values: Any) -> np.ndarray:
-    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
-    wide = {"f": np.float64, "i": np.int64, "u": np.int64, "b": np.bool_, "U": object, "O": object}
-    if array.dtype.kind not in wide:
-        raise DataError(f"column {name!r} holds {array.dtype}, allowed: numbers, booleans or text")
-    return array.astype(wide[array.dtype.kind], copy=False)
-
-
-def _same_values(left: np.ndarray, right: np.ndarray) -> bool:
-    if left.dtype != right.dtype:
-        return False
-    if left.dtype.kind == "f":
-        # array_equal takes 0.0 for -0.0: compare the signs of zeros too, but not those of NaN
-        signs = np.signbit(left) == np.signbit(right)
-        return np.array_equal(left, right, equal_nan=True) and bool((signs | np.isnan(left)).all())
-    return np.array_equal(left, right)

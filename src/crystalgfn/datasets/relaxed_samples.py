@@ -13,7 +13,7 @@ import numpy as np
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import COLUMN
 from crystalgfn.errors import DataError
-from crystalgfn.structures.candidates.schema import EnergyColumn, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Row
 from crystalgfn.structures.candidates.table import CandidateTable
 
 ABOVE_HULL, FORMATION, GROUP_KEPT, SOURCE = "e_above_hull", "formation_energy_per_atom", "group_kept", "source"
@@ -56,5 +56,5 @@ def relaxed_samples(samples: Crystals, candidates: CandidateTable, *, source: st
     )
 
 
-def _energies(rows: tuple[Row, ...], column: EnergyColumn) -> np.ndarray:
+def _energies(rows: tuple[Row, ...], column: PotentialColumn) -> np.ndarray:
     return np.array([row.energy(column) for row in rows], dtype=float)

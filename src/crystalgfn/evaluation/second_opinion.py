@@ -19,7 +19,7 @@ from crystalgfn.evaluation.crystals import Numbers
 from crystalgfn.evaluation.measured import measured, measured_share
 from crystalgfn.evaluation.sun import NEEDS_ENERGY, NEEDS_KNOWN, counts_of
 from crystalgfn.structures.candidates.opinions import has_opinion
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, succeeded
 
@@ -41,7 +41,7 @@ class Verdicts:
 
     first: str
     second: str
-    above: tuple[EnergyColumn, EnergyColumn] | None
+    above: tuple[PotentialColumn, PotentialColumn] | None
 
     @classmethod
     def of(cls, table: CandidateTable) -> Verdicts | None:
@@ -56,7 +56,7 @@ class Verdicts:
 
     def difference(self, row: Row) -> float:
         """Second minus first formation energy; NaN where one is missing."""
-        one, two = (row.energy(EnergyColumn(Quantity.FORMATION, name)) for name in (self.first, self.second))
+        one, two = (row.energy(PotentialColumn(Quantity.FORMATION, name)) for name in (self.first, self.second))
         return two - one
 
 

@@ -24,7 +24,7 @@ from crystalgfn.evaluation.measured import measured, measured_share
 from crystalgfn.progress import track
 from crystalgfn.stability.hull import Hull
 from crystalgfn.structures.candidates.duplicates import Formula, reduced_counts
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row
 from crystalgfn.structures.candidates.stability import judged
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import THRESHOLDS, succeeded
@@ -67,7 +67,7 @@ def with_hull(candidates: Candidates, hull: Hull) -> Candidates:
         counts, energy = counts_of(row, candidates), row.energy(formation)
         by_hull = judged(row, counts, energy, potential=formation.potential, hull=hulls[formation.potential])
         others = {
-            EnergyColumn(Quantity.ABOVE_HULL, c.potential, hull.name): hulls[c.potential]
+            PotentialColumn(Quantity.ABOVE_HULL, c.potential, hull.name): hulls[c.potential]
             .energy_above_hull(counts, other)
             .value
             for c, other in row.energies.items()

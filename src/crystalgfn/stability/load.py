@@ -6,12 +6,15 @@ read the registry.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crystalgfn.errors import DataError, nearest
+from crystalgfn.files.reading import check_file
 from crystalgfn.files.trust import ask_for_network
 from crystalgfn.stability.answer import BUILTIN
 
@@ -70,10 +73,17 @@ def hull_of_table(path: str | Path) -> Hull:
     Raises:
         DataError: unreadable file, missing column, or an impossible row, by number.
     """
+    check_file(path)  # each time: a folder that is not trusted may name what another command has read
+    status = os.stat(path)
+    return _of_table(Path(path).absolute(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _of_table(path: Path, size: int, modified: int) -> Hull:
+    """The hull of a table that has not changed since: a command asks for it in several places."""
     from crystalgfn.stability.hull import Hull
     from crystalgfn.stability.phases import read_phase_table
 
-    path = Path(path)
     table = read_phase_table(path)
     return Hull(table.phases(), name=path.name, potential=table.potential)
 

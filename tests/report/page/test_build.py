@@ -12,7 +12,7 @@ from crystalgfn.evaluation.known import KnownStructures
 from crystalgfn.report.page.build import compare, report
 from crystalgfn.report.page.document import render
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from page_setup import content, data, samples, write_structures
 
 pytest.importorskip("plotly")
@@ -54,7 +54,7 @@ def test_structures_have_files_atoms_and_named_failures(tmp_path):
 
 def doubtful_run(folder):
     """Three candidates on or near their hull, of which one is doubtful, with a reward that orders them otherwise."""
-    above = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+    above = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
     structures = {0: salt("K", "Cl"), 1: salt("Mg", "O", a=4.21), 2: salt("Ca", "O", a=4.8)}
     rows = []
     for i, (energy, flags, reward) in enumerate(((0.05, "", 1.0), (-0.01, "not converged", 9.0), (0.0, "", 2.0))):

@@ -5,13 +5,13 @@ import pytest
 from candidate_setup import FORMATION, failure
 from crystalgfn.config import parse_config
 from crystalgfn.runs.model import untrained
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.table import write_tables
 from script_files import load_script
 from small_run import small_config
 
 pytest.importorskip("matplotlib")
-ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+ABOVE = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from candidate_setup import FORMATION, candidate, failure, salt
 from crystalgfn.errors import DataError
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.collection import Structures
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 
 METALS = ("Li", "Na", "K", "Rb", "Cs", "Mg", "Ca", "Sr", "Ba", "Ag", "Cu", "Mn", "Fe", "Co")
-ABOVE = EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+ABOVE = PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 
 
 @pytest.fixture

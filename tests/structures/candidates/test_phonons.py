@@ -17,7 +17,7 @@ from crystalgfn.structures.candidates import phonons
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.folder import RunFolder
 from crystalgfn.structures.candidates.phonons import load_for_phonons, screen_phonons
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from crystalgfn.structures.relaxing.phonons import Phonons
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 from crystalgfn.structures.relaxing.potentials.registry import POTENTIALS
@@ -81,7 +81,7 @@ def test_the_best_without_flags_are_screened_and_saddle_points_flagged(folder):
     assert frame["seconds"][0] > 3.0  # what it took before
     (header,) = [f for f in RunFolder.existing(folder).table().columns if f.quantity is Quantity.LOWEST_PHONON]
     assert header.metadata() == {"unit": "THz", "quantity": "lowest_phonon", "method": "emt", "hull": ""}
-    assert EnergyColumn.parse(COLUMN) == header
+    assert PotentialColumn.parse(COLUMN) == header
     assert phonons.summary(rows, "emt") == (
         "phonons by emt of the best 2: 1 without imaginary modes, 1 flagged, 0 not finished"
     )
@@ -119,7 +119,7 @@ def test_who_ran_out_of_time_is_tried_again(folder):
     assert row.flags == ""
     assert COLUMN not in table(folder)
     (row,) = screen_phonons(folder, 1, POTENTIAL)
-    assert math.isfinite(row.energy(EnergyColumn(Quantity.LOWEST_PHONON, "emt")))
+    assert math.isfinite(row.energy(PotentialColumn(Quantity.LOWEST_PHONON, "emt")))
 
 
 def test_unfit_potentials_are_refused_with_the_reason(monkeypatch):

@@ -15,7 +15,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.errors import PropertyError
 from crystalgfn.evaluation.inputs import evaluate, read_data
 from crystalgfn.structures import place
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity
 from crystalgfn.structures.export.formats import FORMATS, Format
 from crystalgfn.structures.relaxing.potentials.calculator import CalculatorPotential
 from crystalgfn.structures.relaxing.potentials.references import References
@@ -65,11 +65,11 @@ def test_a_potential_is_one_line_in_the_registry(registered, tmp_path):
     hull.write_text('elements,formation_energy_per_atom\n"{""Cu"": 1}",0.0\n"{""Au"": 1}",0.0\n')
     structures = relaxed(hull=hull, second_opinion="shifted")
     table = structures.table
-    assert table.formation == EnergyColumn(Quantity.FORMATION, "my_pot:make")
+    assert table.formation == PotentialColumn(Quantity.FORMATION, "my_pot:make")
     assert table.above_hull.potential == "my_pot:make"
     for row in table.rows:
         assert row.status == "relaxed"
-        second = row.energy(EnergyColumn(Quantity.FORMATION, "shifted"))
+        second = row.energy(PotentialColumn(Quantity.FORMATION, "shifted"))
         assert second == pytest.approx(row.energy(table.formation) - 0.3, abs=1e-6)
         assert "shifted: formation energy differs by -0.300 eV/atom" in row.flags
     assert table.rows[1].energy(table.above_hull) == pytest.approx(0, abs=0.05)  # copper

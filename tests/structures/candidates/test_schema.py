@@ -9,7 +9,7 @@ import pytest
 from crystalgfn.errors import DataError
 from crystalgfn.evaluation.inputs import energy_methods, read_data
 from crystalgfn.report.candidates import candidates_table
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status, headers
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status, headers
 from crystalgfn.structures.candidates.table import CandidateTable, write_tables
 
 NAMES = ["chgnet", "7net-l3i5", "my_pot:make", "a [b]:c", "initial_of:make"]
@@ -18,10 +18,10 @@ FIRST = ["row", "formula", "status", "reason", "space_group"]
 
 def row(number, potential="chgnet", above=0.1, **more):
     energies = {
-        EnergyColumn(Quantity.TOTAL, potential): -5.0,
-        EnergyColumn(Quantity.FORMATION, potential): -1.5,
-        EnergyColumn(Quantity.ABOVE_HULL, potential, "mine"): above,
-        EnergyColumn(Quantity.FORMATION, "7net-0"): -1.4,
+        PotentialColumn(Quantity.TOTAL, potential): -5.0,
+        PotentialColumn(Quantity.FORMATION, potential): -1.5,
+        PotentialColumn(Quantity.ABOVE_HULL, potential, "mine"): above,
+        PotentialColumn(Quantity.FORMATION, "7net-0"): -1.4,
     }
     base = Row(row=number, formula="MgO", status=Status.RELAXED, space_group=225, energies=energies, hull="mine")
     values = {"counts": {"Mg": 4, "O": 4}, "initial_placements": 3, "inputs": {"formation_energy [eV/atom]": -1.0}}
@@ -31,17 +31,17 @@ def row(number, potential="chgnet", above=0.1, **more):
 @pytest.mark.parametrize("potential", NAMES)
 @pytest.mark.parametrize("quantity", list(Quantity))
 def test_names_are_read_back(quantity, potential):
-    column = EnergyColumn(quantity, potential, "mp" if quantity is Quantity.ABOVE_HULL else "")
+    column = PotentialColumn(quantity, potential, "mp" if quantity is Quantity.ABOVE_HULL else "")
     if quantity is not Quantity.TOTAL or not potential.startswith("initial"):  # which the name alone cannot tell
-        assert EnergyColumn.parse(column.name, hull="mp") == column
-    assert EnergyColumn.from_metadata(column.metadata()) == column
+        assert PotentialColumn.parse(column.name, hull="mp") == column
+    assert PotentialColumn.from_metadata(column.metadata()) == column
 
 
 @pytest.mark.parametrize(
     "name", ["row", "density [g/cm^3]", "formation_energy [eV/atom]", "energy_ [eV/atom]", "flags"]
 )
 def test_other_columns_are_none_of_a_potential(name):
-    assert EnergyColumn.parse(name) is None
+    assert PotentialColumn.parse(name) is None
 
 
 @pytest.mark.parametrize("potential", ["chgnet", "my_pot:make", "initial_of:make"])
@@ -89,7 +89,7 @@ def test_a_table_of_before_is_read(tmp_path):
     pd.DataFrame({**cells, "e_above_hull_chgnet [eV/atom]": [0.2]}).to_parquet(tmp_path / "structures.parquet")
     table = CandidateTable.read(tmp_path / "structures.parquet")
     assert table.rows[0].initial_placements == 7
-    assert table.above_hull == EnergyColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
+    assert table.above_hull == PotentialColumn(Quantity.ABOVE_HULL, "chgnet", "builtin")
 
 
 def test_wrong_tables_are_errors(tmp_path):
@@ -104,5 +104,5 @@ def test_wrong_tables_are_errors(tmp_path):
 
 def test_the_first_potential_is_the_one_that_relaxed():
     rows = (row(0), row(1))
-    energies = {**rows[0].energies, EnergyColumn(Quantity.FORMATION, "chgnet"): math.nan}
+    energies = {**rows[0].energies, PotentialColumn(Quantity.FORMATION, "chgnet"): math.nan}
     assert CandidateTable((row(0, energies=energies), rows[1])).formation.potential == "chgnet"

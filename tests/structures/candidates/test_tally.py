@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from crystalgfn.structures.candidates.schema import EnergyColumn, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Row
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.candidates.tally import tally
 
-COLUMN = EnergyColumn.parse("e_above_hull_chgnet [eV/atom]", hull="builtin")
+COLUMN = PotentialColumn.parse("e_above_hull_chgnet [eV/atom]", hull="builtin")
 
 
 def table(rows):

@@ -20,7 +20,7 @@ from crystalgfn.structures import sanity
 from crystalgfn.structures.candidates.display import title, view_of
 from crystalgfn.structures.candidates.opinions import with_opinion
 from crystalgfn.structures.candidates.requests import Request, SearchSettings
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row, Status
 from crystalgfn.structures.candidates.search import (
     WITHOUT_SYMMETRY,
     PlacedRequest,
@@ -234,7 +234,7 @@ def _columns_of(relaxed: Relaxed) -> dict[str, Any]:
     return columns
 
 
-def _energies(relaxed: Relaxed, potential: Potential, formation: float) -> dict[EnergyColumn, float]:
+def _energies(relaxed: Relaxed, potential: Potential, formation: float) -> dict[PotentialColumn, float]:
     energies = {
         Quantity.TOTAL: relaxed.energy,
         Quantity.INITIAL: relaxed.energy_initial,
@@ -242,7 +242,7 @@ def _energies(relaxed: Relaxed, potential: Potential, formation: float) -> dict[
         Quantity.FREE: _energy(relaxed.free),
         Quantity.FORMATION: formation,
     }
-    return {EnergyColumn(quantity, potential.name): energy for quantity, energy in energies.items()}
+    return {PotentialColumn(quantity, potential.name): energy for quantity, energy in energies.items()}
 
 
 def _energy(run: Relaxation | None) -> float:
@@ -258,7 +258,7 @@ def _with_stability(row: Row, structure: Structure, formation: float, potential:
     if hull is not None:
         reason = potential.formation_energy(structure, 0.0).reason or "no energy"
     name = "" if hull is None else hull.name
-    energies = {**row.energies, EnergyColumn(Quantity.ABOVE_HULL, potential.name, name): math.nan}
+    energies = {**row.energies, PotentialColumn(Quantity.ABOVE_HULL, potential.name, name): math.nan}
     return replace(row, energies=energies, hull=name, hull_reason=reason, decomposition="")
 
 

@@ -28,7 +28,7 @@ from crystalgfn.structures.candidates.exporting import export, exported
 from crystalgfn.structures.candidates.manifest import MANIFEST
 from crystalgfn.structures.candidates.matching import match_structures
 from crystalgfn.structures.candidates.parts import Part, PlainPoint, PlainStructure
-from crystalgfn.structures.candidates.schema import EnergyColumn, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Row
 from crystalgfn.structures.candidates.table import TABLE, CandidateTable, write_tables
 from crystalgfn.structures.export.formats import FORMATS, Written, write_together
 from crystalgfn.structures.quiet import quiet
@@ -257,6 +257,6 @@ def _row(part: Part) -> Row:
     """The row of a part; older parts do not describe their columns, whose names say which energies they hold."""
     cells, descriptions = part.row, part.columns
     hull = str(cells.get("hull") or "")
-    columns = {name: EnergyColumn.from_metadata(descriptions.get(name, {})) for name in cells}
-    named = {name: column or EnergyColumn.parse(name, hull=hull) for name, column in columns.items()}
+    columns = {name: PotentialColumn.from_metadata(descriptions.get(name, {})) for name in cells}
+    named = {name: column or PotentialColumn.parse(name, hull=hull) for name, column in columns.items()}
     return Row.from_cells(cells, {name: column for name, column in named.items() if column is not None})

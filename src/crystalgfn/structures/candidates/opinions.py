@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row
 from crystalgfn.structures.relaxing.potentials.potential import Potential
 from crystalgfn.structures.relaxing.second_opinion import THRESHOLD, opinion
 
@@ -37,9 +37,9 @@ def with_opinion(
         return replace(row, second_opinion=reason)
     first, above = (_first(row, quantity, second.name) for quantity in (Quantity.FORMATION, Quantity.ABOVE_HULL))
     view = opinion(second, structure, row.energy(first))
-    energies = {**row.energies, EnergyColumn(Quantity.FORMATION, second.name): view.formation_energy}
+    energies = {**row.energies, PotentialColumn(Quantity.FORMATION, second.name): view.formation_energy}
     if above is not None:
-        energies[EnergyColumn(Quantity.ABOVE_HULL, second.name, above.hull)] = (
+        energies[PotentialColumn(Quantity.ABOVE_HULL, second.name, above.hull)] = (
             row.energy(above) + view.difference
             if hull is None
             else hull.energy_above_hull(structure.composition.get_el_amt_dict(), view.formation_energy).value
@@ -65,9 +65,9 @@ def unasked(row: Row, second: str, *, below: float | None) -> str:
 
 def has_opinion(row: Row, second: str) -> bool:
     """Whether a potential has been asked about the structure of a row, whatever it answered."""
-    return EnergyColumn(Quantity.FORMATION, second) in row.energies
+    return PotentialColumn(Quantity.FORMATION, second) in row.energies
 
 
-def _first(row: Row, quantity: Quantity, second: str) -> EnergyColumn | None:
+def _first(row: Row, quantity: Quantity, second: str) -> PotentialColumn | None:
     """The column of the potential that relaxed the structure."""
     return next((c for c in row.energies if c.quantity is quantity and c.potential != second), None)

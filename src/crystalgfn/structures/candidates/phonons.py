@@ -11,7 +11,7 @@ from pathlib import Path
 from crystalgfn.errors import PropertyError
 from crystalgfn.structures.candidates.candidate import Candidate
 from crystalgfn.structures.candidates.folder import RunFolder, read_manifest
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.relaxing.phonons import WithForces, lowest_phonon
 from crystalgfn.structures.relaxing.potentials.registry import load_potential
@@ -116,7 +116,7 @@ def flag_of(lowest: float, potential: str) -> str:
 
 def summary(rows: list[Row], potential: str) -> str:
     """Return what phonons say of candidates, in a line."""
-    column = EnergyColumn(Quantity.LOWEST_PHONON, potential)
+    column = PotentialColumn(Quantity.LOWEST_PHONON, potential)
     found = [row.energy(column) for row in rows if math.isfinite(row.energy(column))]
     imaginary = sum(lowest < -TOLERANCE for lowest in found)
     return (
@@ -125,8 +125,8 @@ def summary(rows: list[Row], potential: str) -> str:
     )
 
 
-def _column(potential: WithForces) -> EnergyColumn:
-    return EnergyColumn(Quantity.LOWEST_PHONON, potential.name)
+def _column(potential: WithForces) -> PotentialColumn:
+    return PotentialColumn(Quantity.LOWEST_PHONON, potential.name)
 
 
 def _other_flags(row: Row) -> str:

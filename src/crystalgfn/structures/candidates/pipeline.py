@@ -13,7 +13,6 @@ from crystalgfn.files.shards import Shard
 from crystalgfn.progress import progress_bar
 from crystalgfn.structures.candidates.candidate import Bench, Candidate
 from crystalgfn.structures.candidates.duplicates import Reference
-from crystalgfn.structures.candidates.engines.batched import BatchedEngine
 from crystalgfn.structures.candidates.engines.engine import Engine
 from crystalgfn.structures.candidates.engines.local import LocalEngine
 from crystalgfn.structures.candidates.folder import RunFolder
@@ -68,8 +67,7 @@ def run(
     if shard is not None and compare is not None:
         raise ConfigError("--compare: not for a shard, allowed: when its shards are joined")
     reference = Reference(compare) if compare is not None else None
-    batcher = engine.batcher if isinstance(engine, BatchedEngine) else None
-    bench = tools.load(settings, batcher)  # so that what is missing shows at once, and in this process
+    bench = tools.load(settings, engine.batcher)  # so that what is missing shows at once, and in this process
     whole = read_requests(table, choice)
     rows = whole if shard is None else whole.take(shard.positions(len(whole)))
 

@@ -3,7 +3,7 @@
 Energies are in eV/atom and carry their potential in the name of their column: ``e_above_hull_chgnet [eV/atom]`` is
 CHGNet's energy above the hull named in the column ``hull``. So do the lowest phonons, in THz. Parquet
 files state quantity, potential and hull in the metadata of the column too; for files without metadata (CSV, older
-tables) see :meth:`EnergyColumn.parse`.
+tables) see :meth:`PotentialColumn.parse`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Quantity(StrEnum):
 
 
 @dataclass(frozen=True)
-class EnergyColumn:
+class PotentialColumn:
     """A column of numbers by a potential: energies (eV/atom), or the lowest phonons (THz).
 
     Attributes:
@@ -72,7 +72,7 @@ class EnergyColumn:
         return f"{self.quantity}_{self.potential} [{self.quantity.unit}]"
 
     @classmethod
-    def parse(cls, name: str, *, hull: str = "") -> EnergyColumn | None:
+    def parse(cls, name: str, *, hull: str = "") -> PotentialColumn | None:
         """Return the column of a name, or None if it holds no numbers by a potential.
 
         Args:
@@ -90,7 +90,7 @@ class EnergyColumn:
         return {"unit": self.quantity.unit, "quantity": str(self.quantity), "method": self.potential, "hull": self.hull}
 
     @classmethod
-    def from_metadata(cls, metadata: Mapping[str, str]) -> EnergyColumn | None:
+    def from_metadata(cls, metadata: Mapping[str, str]) -> PotentialColumn | None:
         """Return the column that a field's metadata describe, or None if it holds no energies by a potential."""
         try:
             return cls(Quantity(metadata["quantity"]), metadata["method"], metadata["hull"])
@@ -132,7 +132,7 @@ class Row:
     status: Status = _column(Status, default=Status.FAILED)  # noqa: RUF009
     reason: str = _column(str, default="")
     space_group: int | None = _column(int, method=_GROUP)
-    energies: Mapping[EnergyColumn, float] = field(default_factory=dict)
+    energies: Mapping[PotentialColumn, float] = field(default_factory=dict)
     hull: str | None = _column(str)
     hull_kind: str | None = _column(str, method="phases or estimate")
     hull_deviation: float | None = _column(float, unit=UNIT, name="deviation_hull [eV/atom]")
@@ -181,7 +181,7 @@ class Row:
     seconds: float | None = _column(float, unit="s", method="wall time")
     seconds_cpu: float | None = _column(float, unit="s", method="CPU time")
 
-    def energy(self, column: EnergyColumn | None) -> float:
+    def energy(self, column: PotentialColumn | None) -> float:
         """Return the number in a column of :attr:`energies`; NaN where there is none."""
         return math.nan if column is None else self.energies.get(column, math.nan)
 
@@ -193,19 +193,19 @@ class Row:
         for column in fields(self):
             value = getattr(self, column.name)
             if column.name == "energies":
-                yield from ((_energy_header(energies), float(energy)) for energies, energy in value.items())
+                yield from ((_potential_header(energies), float(energy)) for energies, energy in value.items())
             elif column.name == "inputs":
                 yield from ((_input_header(name), float(number)) for name, number in value.items())
             elif value is not None:
                 yield _HEADERS[column.name], json.dumps(dict(value)) if isinstance(value, Mapping) else _plain(value)
 
     @classmethod
-    def from_cells(cls, cells: Mapping[str, Any], columns: Mapping[str, EnergyColumn]) -> Row:
+    def from_cells(cls, cells: Mapping[str, Any], columns: Mapping[str, PotentialColumn]) -> Row:
         """Return the row that cells describe; columns that the schema does not have are left out.
 
         Args:
             cells: cells of one row by the names of their columns.
-            columns: columns of energies by name; see :func:`energy_columns`.
+            columns: columns of energies by name; see :func:`potential_columns`.
 
         Raises:
             DataError: a cell holds a value that its column does not allow.
@@ -241,7 +241,7 @@ class Header:
     kind: type
     place: int
     metadata: tuple[tuple[str, str], ...] = ()
-    energy: EnergyColumn | None = None
+    energy: PotentialColumn | None = None
 
     def arrow(self) -> pa.Field:
         """Return the arrow field."""
@@ -258,7 +258,7 @@ def headers(rows: Iterable[Row]) -> list[Header]:
     return sorted(seen.values(), key=lambda header: header.place)
 
 
-def energy_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, EnergyColumn]:
+def potential_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, PotentialColumn]:
     """Return the columns of energies in a file by name, from their metadata or else from their names.
 
     Args:
@@ -271,7 +271,7 @@ def energy_columns(schema: pa.Schema, *, hull: str = "") -> dict[str, EnergyColu
             key.decode(errors="replace"): value.decode(errors="replace")
             for key, value in (arrow_field.metadata or {}).items()
         }
-        column = EnergyColumn.from_metadata(metadata) or EnergyColumn.parse(arrow_field.name, hull=hull)
+        column = PotentialColumn.from_metadata(metadata) or PotentialColumn.parse(arrow_field.name, hull=hull)
         if column is not None:
             columns[arrow_field.name] = column
     return columns
@@ -288,7 +288,7 @@ _ATTRIBUTES = {header.name: attribute for attribute, header in _HEADERS.items()}
 _KINDS = {attribute: header.kind for attribute, header in _HEADERS.items()}
 
 
-def _energy_header(column: EnergyColumn) -> Header:
+def _potential_header(column: PotentialColumn) -> Header:
     position = list(Quantity).index(column.quantity)
     first = column.quantity in (Quantity.ABOVE_HULL, Quantity.FORMATION, Quantity.LOWEST_PHONON)
     place = _PLACES["energies" if first else "seconds_relax"] + position

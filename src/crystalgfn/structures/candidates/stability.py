@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from crystalgfn.stability.hull import Hull
-from crystalgfn.structures.candidates.schema import EnergyColumn, Quantity, Row
+from crystalgfn.structures.candidates.schema import PotentialColumn, Quantity, Row
 from crystalgfn.structures.sanity import HOLE, check_above_hull
 
 
@@ -25,7 +25,7 @@ def judged(row: Row, counts: Mapping[str, float], formation_energy: float, *, po
     others = {column: energy for column, energy in row.energies.items() if column.quantity is not Quantity.ABOVE_HULL}
     return replace(
         row,
-        energies={**others, EnergyColumn(Quantity.ABOVE_HULL, potential, hull.name): answer.value},
+        energies={**others, PotentialColumn(Quantity.ABOVE_HULL, potential, hull.name): answer.value},
         hull=hull.name,
         hull_kind=None if answer.kind is None else str(answer.kind),
         hull_deviation=answer.deviation if math.isfinite(answer.deviation) else None,

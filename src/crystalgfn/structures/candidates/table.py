@@ -18,7 +18,15 @@ from crystalgfn.crystals.tables.files import WRITERS, read_table
 from crystalgfn.errors import DataError
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.rewards.asks import Asks
-from crystalgfn.structures.candidates.schema import EnergyColumn, Header, Quantity, Row, Status, energy_columns, headers
+from crystalgfn.structures.candidates.schema import (
+    Header,
+    PotentialColumn,
+    Quantity,
+    Row,
+    Status,
+    headers,
+    potential_columns,
+)
 
 TABLE, CSV_TABLE = "structures.parquet", "structures.csv"
 """Files of a table of candidates in the folder of a run."""
@@ -62,18 +70,18 @@ class CandidateTable:
         if missing:
             raise DataError(f"{path}: no column {missing[0]!r}, allowed: a table that crystalgfn structures wrote")
         hulls = table["hull"].to_pylist() if "hull" in table.column_names else []
-        columns = energy_columns(table.schema, hull=str(next(filter(None, hulls), "")))
+        columns = potential_columns(table.schema, hull=str(next(filter(None, hulls), "")))
         try:
             return cls(tuple(Row.from_cells(cells, columns) for cells in table.to_pylist()))
         except DataError as error:
             raise DataError(f"{path.name}: {error}") from None
 
     @cached_property
-    def columns(self) -> tuple[EnergyColumn, ...]:
+    def columns(self) -> tuple[PotentialColumn, ...]:
         """The columns of energies in the order of files; the relaxing potential's comes first for each quantity."""
         return tuple(header.energy for header in headers(self.rows) if header.energy is not None)
 
-    def energy(self, quantity: Quantity) -> EnergyColumn | None:
+    def energy(self, quantity: Quantity) -> PotentialColumn | None:
         """Return the first column of a quantity that holds at least one number, or None."""
         return next(
             (c for c in self.columns if c.quantity is quantity and any(math.isfinite(r.energy(c)) for r in self.rows)),
@@ -81,12 +89,12 @@ class CandidateTable:
         )
 
     @cached_property
-    def above_hull(self) -> EnergyColumn | None:
+    def above_hull(self) -> PotentialColumn | None:
         """The column of energies above hull; None where no candidate has one."""
         return self.energy(Quantity.ABOVE_HULL)
 
     @cached_property
-    def formation(self) -> EnergyColumn | None:
+    def formation(self) -> PotentialColumn | None:
         """The column of formation energies; None where no candidate has one."""
         return self.energy(Quantity.FORMATION)
 

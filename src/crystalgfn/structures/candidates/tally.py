@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from crystalgfn.structures.candidates.schema import EnergyColumn, Row, Status
+from crystalgfn.structures.candidates.schema import PotentialColumn, Row, Status
 from crystalgfn.structures.candidates.table import CandidateTable
 from crystalgfn.structures.sanity import FAR_BELOW_HULL
 
@@ -59,7 +59,7 @@ def tally(table: CandidateTable) -> dict[str, float]:
     return out
 
 
-def succeeded(row: Row, column: EnergyColumn | None, threshold: float, *, lowest: float = -FAR_BELOW_HULL) -> bool:
+def succeeded(row: Row, column: PotentialColumn | None, threshold: float, *, lowest: float = -FAR_BELOW_HULL) -> bool:
     """Whether a candidate is stable, unique and novel; novelty counts if it was compared with known structures.
 
     A candidate more than :data:`~crystalgfn.structures.sanity.FAR_BELOW_HULL` below the hull is no success, but a hole

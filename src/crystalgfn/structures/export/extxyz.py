@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crystalgfn.files.atomic import write_atomically
-from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 if TYPE_CHECKING:
     from ase import Atoms
     from pymatgen.core import Structure
+
+    from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 
 def to_atoms(structure: Structure, info: Mapping[str, Any] | None = None, point: SinglePoint | None = None) -> Atoms:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from crystalgfn.files.atomic import write_atomically
 from crystalgfn.structures.export import genbench
-from crystalgfn.structures.export.cif import to_cif
 from crystalgfn.structures.export.extxyz import to_frame
-from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from crystalgfn.structures.relaxing.relaxation import SinglePoint
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,14 @@ class Format:
     about: str = ""
 
 
+def _cif(item: Exported) -> str:
+    from crystalgfn.structures.export.cif import to_cif  # it imports torch, for which options do not wait
+
+    return to_cif(item.structure, symprec=item.symprec)
+
+
 FORMATS: dict[str, Format] = {
-    "cif": Format(lambda item: to_cif(item.structure, symprec=item.symprec)),
+    "cif": Format(_cif),
     "extxyz": Format(
         lambda item: to_frame(item.structure, item.info, item.point), together=True, about="extXYZ, all in one file"
     ),

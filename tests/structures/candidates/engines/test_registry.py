@@ -37,6 +37,8 @@ def test_wrong_use_is_refused(name, options, wanted):
 class Backwards:
     """An engine that is added: works in this process, on the last task first."""
 
+    batcher = None
+
     def map(self, tasks, load, loaded):
         for task in reversed(list(tasks)):
             yield task, loaded(task)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from crystalgfn.structures.relaxing.potentials.batcher import Batcher
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -22,7 +24,17 @@ class Death:
 
 
 class Engine(Protocol):
-    """Works on tasks in several processes, each with one thread and tools of its own."""
+    """Works on tasks in several processes, each with one thread and tools of its own, or in one that batches them.
+
+    Attributes:
+        batcher: what the potentials of this process are to be loaded with, so that they compute many crystals at once;
+            None for one after the other.
+    """
+
+    @property
+    def batcher(self) -> Batcher | None:
+        """See the class."""
+        ...
 
     def map(
         self,

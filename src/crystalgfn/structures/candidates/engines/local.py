@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any
+from typing import Any, ClassVar
 
 from crystalgfn.errors import DataError
 from crystalgfn.files.trust import safe_path
@@ -35,6 +35,7 @@ class LocalEngine:
     """
 
     workers: int = 2
+    batcher: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         check_workers(self.workers)

@@ -40,6 +40,8 @@ class RayEngine:
             Python.
     """
 
+    batcher = None
+
     def __init__(self, workers: int | None = None, *, address: str = LOCAL, gpus_per_worker: float = 0.0) -> None:
         if workers is not None:
             check_workers(workers)
