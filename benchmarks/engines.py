@@ -2,6 +2,7 @@
 
     crystalgfn sample prior -o crystals.parquet -n 2000
     python benchmarks/engines.py crystals.parquet -n 2000
+    python benchmarks/engines.py crystals.parquet -n 2000 --relax chgnet --steps 3
     python benchmarks/engines.py crystals.parquet -n 40 --relax chgnet --only one pool ray
 
 One process; a pool of two; eight shards, of which two are killed and go on, joined; a Ray cluster of two nodes on this
@@ -113,12 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-n", type=int, default=2_000, help="crystals, from the first")
     parser.add_argument("--relax", default="none", help="potential; none to place atoms only")
     parser.add_argument("--placements", type=int, default=1)
+    parser.add_argument("--steps", type=int, help="most steps of each phase of relaxation")
     parser.add_argument("--only", nargs="+", help="some of: one, pool, shards, ray")
     parser.add_argument("--keep-nodes", action="store_true", help="kill no node of the Ray cluster")
     options = parser.parse_args(arguments)
     os.environ.update(OMP_NUM_THREADS="1", RAY_USAGE_STATS_ENABLED="0")
     words = (options.table.resolve(), "-n", options.n, "--relax", options.relax, "--placements", options.placements)
     words = (*words, "--library", "none", "--hull", "none", "--best", 0)
+    words = (*words, *(["--steps", options.steps] if options.steps is not None else []))
     runs: dict[str, Callable[[Path], Any]] = {
         "one": lambda folder: call(*words, "-o", folder, "--workers", 1),
         "pool": lambda folder: call(*words, "-o", folder, "--workers", 2),
