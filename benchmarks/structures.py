@@ -63,6 +63,9 @@ DRAWN, OFF = 0.1, 0.5
 """Energies above hull (eV/atom), by density functional theory: crystals near the hull are drawn from those up to the
 first, crystals off the hull from those between the two."""
 
+PARTS = {"near the hull": False, "off the hull": True}
+"""The two parts that are measured apart, and whether their crystals are off the hull."""
+
 AS_LOW = 0.005
 """Energy (eV/atom) up to which a structure above the known one counts as being as low."""
 
@@ -207,6 +210,7 @@ def compared(options: argparse.Namespace, folder: Path) -> int:
     hulls = ", ".join(options.hull) or "none"
     print(f"configuration: {options.n} crystals near the hull, {options.off} off it, seed {options.seed}, hull {hulls}")
     first: dict[bool, float] = {}
+    all_lines = []
     for checkout, potential in product(options.checkouts, options.potentials):
         found = folder / f"{options.checkouts.index(checkout)}-{potential.replace(':', '-')}.jsonl"
         source = {**os.environ, "PYTHONPATH": str(checkout.resolve() / "src"), "OMP_NUM_THREADS": "1"}
@@ -214,7 +218,8 @@ def compared(options: argparse.Namespace, folder: Path) -> int:
         command += [*(["--hull", *options.hull] if options.hull else []), *(["--known", known] if known else [])]
         subprocess.run([*command, "--worker", str(found)], env=source, check=True)
         lines = lines_of(found)
-        for where, off in (("near the hull", False), ("off the hull", True)):
+        all_lines.append((f"{checkout.resolve().name}, {potential}", lines))
+        for where, off in PARTS.items():
             part = [line for line in lines if line["off"] is off]
             if part:
                 spent = [line["cpu_s"] for line in part]
@@ -224,7 +229,18 @@ def compared(options: argparse.Namespace, folder: Path) -> int:
                     f"crystal (median {median(spent):.2f}), {ratio:.2f} of the first; "
                     f"{summary(part, options.hull)}"
                 )
+    if known and options.hull and len(all_lines) > 1:
+        found_by_all(all_lines, f"error {Path(options.hull[0]).name}")
     return 0
+
+
+def found_by_all(each: Sequence[tuple[str, Sequence[dict[str, Any]]]], error: str) -> None:
+    """Print the errors (eV/atom) of the crystals that all potentials and checkouts found again."""
+    for where, off in PARTS.items():
+        rows = [row for row in zip(*(lines for _, lines in each), strict=True) if row[0]["off"] is off]
+        rows = [row for row in rows if all(line["found"] for line in row)]
+        parts = [f"{name} {off_by([row[i] for row in rows], error)}" for i, (name, _) in enumerate(each)]
+        print(f"  the {len(rows)} {where} that all found: {'; '.join(parts)}")
 
 
 if __name__ == "__main__":

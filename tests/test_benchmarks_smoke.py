@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from crystalgfn.report.pages import parts
+from script_files import load_script
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ["--seconds", "0", "--set", "policy.width=16", "--set", "objective[0].property=density"]
@@ -96,7 +97,7 @@ def test_checkouts_are_timed_in_turn():
     assert lines[0].endswith("1.00 of the first")
 
 
-def test_crystals_on_known_sites_are_placed_and_relaxed_and_a_killed_run_goes_on(tmp_path):
+def test_crystals_on_known_sites_are_placed_and_relaxed_and_a_killed_run_goes_on(tmp_path, capsys):
     pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
     salt = {"elements": '{"Mg": 4, "O": 4}', "spacegroup": 225, **dict.fromkeys("abc", 4.25)}
     salt |= {**dict.fromkeys(("alpha", "beta", "gamma"), 90.0), "wyckoff": '[["Mg", "a", 4], ["O", "b", 4]]'}
@@ -127,6 +128,15 @@ def test_crystals_on_known_sites_are_placed_and_relaxed_and_a_killed_run_goes_on
     assert done.returncode == 0, done.stderr
     assert "1000.00 CPU seconds a crystal" in done.stdout  # kept, and the other one done anew
     assert len(found.read_text().splitlines()) == 2
+    found.write_text((json.dumps(first) + "\n") + json.dumps(second) + "\n")
+    (work / "0-other.jsonl").write_text(json.dumps({**first, "found": False}) + "\n" + json.dumps(second) + "\n")
+    benchmark = load_script("../benchmarks/structures.py")
+    each = [(name, benchmark.lines_of(work / f"0-{name}.jsonl")) for name in ("chgnet", "other")]
+    benchmark.found_by_all(each, "error phases.csv")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("  the 0 near the hull that all found: chgnet nothing that is known")
+    size = abs(second["error phases.csv"])
+    assert lines[1].startswith(f"  the 1 off the hull that all found: chgnet {size:.3f} eV/atom")
     done = run("structures", *arguments[:5], *arguments[7:])  # without the hull
     assert done.returncode == 2
     assert done.stderr == f"{work}: holds other crystals, hulls or checkouts, allowed: a new folder\n"

@@ -89,6 +89,8 @@ def main() -> None:
     with write_atomically(options.output) as stream:
         stream.write((json.dumps(content, indent=1) + "\n").encode())
     print(json.dumps({key: value for key, value in content.items() if key != "references"}, indent=1))
+    for name, part in (("near", errors[above <= NEAR]), ("off", errors[above > OFF])):
+        print(f"{name} the hull: {len(part)} crystals, {part.mean():.4f} ± {part.std() / len(part) ** 0.5:.4f} eV/atom")
     few = {SYMBOLS[z]: int(present[z]) for z in range(1, 119) if 0 < present[z] < 20}
     print(f"{len(content['references'])} elements; fewer than 20 crystals: {few}")
 
