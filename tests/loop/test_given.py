@@ -195,6 +195,14 @@ def test_labels_of_another_loop_are_taken_row_by_row(tmp_path):
     assert len(given(written(tmp_path / "b.csv", rows[0])).notes) == 1  # nothing is mixed
 
 
+def test_copies_of_candidates_that_are_not_relaxed_are_left_out(tmp_path):
+    energies = {"chgnet": -2.8, "chgnet scaled": -2.9, "chgnet placed": -2.95, "chgnet symmetric": -2.7}
+    rows = [salt("Mg", "O", formation_energy_per_atom=e, source=source) for source, e in energies.items()]
+    labels = given(written(tmp_path / "a.csv", *rows))
+    assert labels.crystals["e_above_hull"] == pytest.approx([0.2])
+    assert labels.notes[0].endswith("left out: 2 not relaxed; 1 higher than another of the same crystal")
+
+
 def test_elements_that_the_model_does_not_know(tmp_path):
     rows = [salt("Mg", "O", formation_energy_per_atom=-2.9), salt("Po", "O", formation_energy_per_atom=-1.0)]
     text = refused(written(tmp_path / "a.csv", *rows), elements=ProxyProperty.load("energy_above_hull").elements)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 TARGET = "formation_energy_per_atom"
+SCALED, PLACED = "scaled", "placed"
+"""Ends of the cells ``source`` of structures that are not relaxed."""
+
 VOLUMES = (0.7, 0.85, 1.2, 1.5)
 """Volumes of the scaled copies, as multiples of the relaxed volume."""
 
@@ -91,7 +94,7 @@ class CandidateFolder:
         return relaxed and math.isfinite(_formation(row)) and (flagged or not row.flags)
 
     def _kinds(self, candidate: Candidate) -> list[str]:
-        intermediates = [name for name in ("symmetric", "placed") if name in candidate.intermediates]
+        intermediates = [name for name in ("symmetric", PLACED) if name in candidate.intermediates]
         return ["relaxed", *intermediates, *(f"x{factor:g}" for factor in self.volumes)]
 
     def __len__(self) -> int:
@@ -128,7 +131,7 @@ class CandidateFolder:
             reason = formation.reason
             if distance_ratio(structure) < MIN_DISTANCE_RATIO:
                 reason = f"{kind}: atoms too near"
-            source = f"{potential.name} {'scaled' if kind not in candidate.intermediates else kind}"
+            source = f"{potential.name} {SCALED if kind not in candidate.intermediates else kind}"
             load = _fails(reason) if reason else _as_is(structure)
             yield Entry(f"{name}-{kind}", source, load, {TARGET: formation.value})
 

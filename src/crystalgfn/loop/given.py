@@ -21,6 +21,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.energies import UNIT, Energy, is_prediction, kind_of
 from crystalgfn.crystals.sites import COLUMN, is_missing, sites_text
 from crystalgfn.crystals.tables.files import read_table
+from crystalgfn.datasets.candidates import PLACED, SCALED
 from crystalgfn.datasets.relaxed_samples import ABOVE_HULL, FORMATION, GROUP_KEPT, SOURCE
 from crystalgfn.datasets.scale import UNSAID, EnergyScale
 from crystalgfn.errors import DataError
@@ -105,8 +106,10 @@ def _read(path: Path, elements: Sequence[str], hull: Hull, potential: str) -> _T
     scales = np.array(_scales(path, crystals, column), dtype=object)
     for scale in dict.fromkeys(scales):
         _check_scale(name, column, scale, label.energy, hull, potential)
-    usable = sited & ~np.isnan(values)
-    left_out = Counter({"without sites": int((~sited).sum()), "without an energy": int((sited & ~usable).sum())})
+    known = sited & ~np.isnan(values)
+    usable = known & _relaxed(crystals)
+    left_out = Counter({"without sites": int((~sited).sum()), "without an energy": int((sited & ~known).sum())})
+    left_out["not relaxed"] = int((known & ~usable).sum())
     crystals, values, scales, numbers = crystals[usable], values[usable], scales[usable], numbers[usable]
     _check_elements(name, crystals, elements, numbers)
     try:
@@ -134,6 +137,12 @@ def _read(path: Path, elements: Sequence[str], hull: Hull, potential: str) -> _T
         raise DataError(f"{name}: no row can be a label ({reasons}), allowed: 1 or more")
     methods = tuple(dict.fromkeys(scale.method or UNSAID for scale in scales))
     return _Table(rows, left_out, label.text.partition(" (")[0], methods)
+
+
+def _relaxed(crystals: Crystals) -> NDArray[np.bool_]:
+    """Whether rows (B,) are relaxed, as far as their cells ``source`` say: others beside candidates are not."""
+    sources = crystals.columns.get(SOURCE, [""] * len(crystals))
+    return np.array([not str(source).endswith((f" {SCALED}", f" {PLACED}")) for source in sources], dtype=bool)
 
 
 def _with_sites_column(crystals: Crystals, name: str) -> tuple[Crystals, NDArray[np.bool_]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, astuple, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,59 +89,126 @@ def train(
     with held(folder, ranks):
         check_folder(config, folder, resume=resume, trust=trust)
         events = _tensorboard() if tensorboard else None
-        known = with_inputs(config, folder) if resume else config
-        trainer = build_trainer(known, device=device, ranks=ranks)  # an error here leaves no folder behind
-        if resume and (folder / CHECKPOINT).is_file():
-            with opened(folder, trust=trust):
-                check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
+        trainer = _trainer(config, folder, resume=resume, device=device, trust=trust, ranks=ranks)
         ranks.wait()  # the others have read what the first one is about to change
-        until, updates = config.training.iterations, trainer.recipe.rollout_batches * trainer.recipe.passes
-        every = -(-config.training.checkpoint_every // updates) * updates
-        shown = math.gcd(math.gcd(every, config.training.log_every), 10)
-
-        def due(progress: Progress) -> bool:
-            return progress.iteration % every == 0 or progress.iteration == until
-
-        def hand_over(progress: Progress) -> None:
-            if due(progress):
-                save_checkpoint(folder / CHECKPOINT, trainer, {})
-
+        rhythm = _Rhythm.of(config, trainer)
         if not ranks.first:
-            trainer.run(until, hand_over, every=shown)
+            _follow(folder, trainer, rhythm)
             return trainer
-        begin(config, folder)
-        if not (resume and (folder / INPUTS).is_dir()):
-            keep_inputs(config, folder)
-        cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
+        _prepare(config, folder, trainer, resume=resume)
         writer = events(str(work_folder(folder / EVENTS))) if events is not None else None
-
-        with (folder / METRICS).open("a", encoding="utf-8") as metrics:
-
-            def after(progress: Progress) -> None:
-                if progress.iteration % config.training.log_every == 0 or progress.iteration == until:
-                    metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
-                    if writer is not None:
-                        for name in SHOWN:
-                            if not math.isnan(value := getattr(progress, name)):
-                                writer.add_scalar(name, value, progress.iteration)
-                if due(progress):
-                    _save(folder, trainer, metrics)
-                if on_iteration is not None:
-                    on_iteration(progress)
-
-            # several processes end at once: none of them can write a checkpoint without the others
-            with deferred(on_interrupt) if ranks.size == 1 else nullcontext(lambda: False) as asked:
-                trainer.run(until, after, every=shown, stop=asked)
-                if asked():
-                    _save(folder, trainer, metrics)
+        _lead(folder, trainer, rhythm, writer, alone=ranks.size == 1, told=on_iteration, on_interrupt=on_interrupt)
         if writer is not None:
             writer.close()
-        if trainer.prior is not None:
-            found = compare(
-                trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=config.seed
-            )
-            write_json(folder / POSTERIOR, asdict(found), indent=2)
+        _compare_with_prior(folder, trainer, seed=config.seed)
         return trainer
+
+
+@dataclass(frozen=True)
+class _Rhythm:
+    """When a training does what.
+
+    Attributes:
+        until: last iteration.
+        every: iterations between checkpoints, whole rounds of updates.
+        log_every: iterations between rows of the metrics.
+    """
+
+    until: int
+    every: int
+    log_every: int
+
+    @classmethod
+    def of(cls, config: Config, trainer: Trainer) -> _Rhythm:
+        updates = trainer.recipe.rollout_batches * trainer.recipe.passes
+        every = -(-config.training.checkpoint_every // updates) * updates
+        return cls(config.training.iterations, every, config.training.log_every)
+
+    @property
+    def shown(self) -> int:
+        """Iterations between reports of the trainer."""
+        return math.gcd(math.gcd(self.every, self.log_every), 10)
+
+    def saves(self, progress: Progress) -> bool:
+        """Whether a checkpoint is due."""
+        return progress.iteration % self.every == 0 or progress.iteration == self.until
+
+    def logs(self, progress: Progress) -> bool:
+        """Whether a row of the metrics is due."""
+        return progress.iteration % self.log_every == 0 or progress.iteration == self.until
+
+
+def _trainer(config: Config, folder: Path, *, resume: bool, device: str, trust: bool, ranks: Ranks) -> Trainer:
+    """The trainer as it begins, or at the last checkpoint; an error here leaves no folder behind."""
+    trainer = build_trainer(with_inputs(config, folder) if resume else config, device=device, ranks=ranks)
+    if resume and (folder / CHECKPOINT).is_file():
+        with opened(folder, trust=trust):
+            check_version(folder, load_checkpoint(folder / CHECKPOINT, trainer))
+    return trainer
+
+
+def _prepare(config: Config, folder: Path, trainer: Trainer, *, resume: bool) -> None:
+    """Write what a folder holds before the first update; rows of metrics beyond the checkpoint are dropped."""
+    begin(config, folder)
+    if not (resume and (folder / INPUTS).is_dir()):
+        keep_inputs(config, folder)
+    cut_metrics(folder / METRICS, _HEADER, trainer.iteration)
+
+
+def _follow(folder: Path, trainer: Trainer, rhythm: _Rhythm) -> None:
+    """Train in a process that is not the first: checkpoints gather the state of all of them."""
+
+    def hand_over(progress: Progress) -> None:
+        if rhythm.saves(progress):
+            save_checkpoint(folder / CHECKPOINT, trainer, {})
+
+    trainer.run(rhythm.until, hand_over, every=rhythm.shown)
+
+
+def _lead(
+    folder: Path,
+    trainer: Trainer,
+    rhythm: _Rhythm,
+    writer: Any,
+    *,
+    alone: bool,
+    told: Callable[[Progress], None] | None,
+    on_interrupt: Callable[[], None],
+) -> None:
+    """Train in the first process, which writes metrics, events, weights and checkpoints."""
+    with (folder / METRICS).open("a", encoding="utf-8") as metrics:
+
+        def after(progress: Progress) -> None:
+            if rhythm.logs(progress):
+                metrics.write(",".join(f"{value:.7g}" for value in astuple(progress)) + "\n")
+                _write_events(writer, progress)
+            if rhythm.saves(progress):
+                _save(folder, trainer, metrics)
+            if told is not None:
+                told(progress)
+
+        # several processes end at once: none of them can write a checkpoint without the others
+        with deferred(on_interrupt) if alone else nullcontext(lambda: False) as asked:
+            trainer.run(rhythm.until, after, every=rhythm.shown, stop=asked)
+            if asked():
+                _save(folder, trainer, metrics)
+
+
+def _write_events(writer: Any, progress: Progress) -> None:
+    """Write the statistics of :data:`SHOWN` to TensorBoard, where it is asked for."""
+    if writer is None:
+        return
+    for name in SHOWN:
+        if not math.isnan(value := getattr(progress, name)):
+            writer.add_scalar(name, value, progress.iteration)
+
+
+def _compare_with_prior(folder: Path, trainer: Trainer, *, seed: int) -> None:
+    """Write how close the policy is to prior x reward, where there is a prior."""
+    if trainer.prior is None:
+        return
+    found = compare(trainer.sampling_policy, trainer.space, trainer.target, prior=trainer.prior, seed=seed)
+    write_json(folder / POSTERIOR, asdict(found), indent=2)
 
 
 def _save(folder: Path, trainer: Trainer, metrics: IO[str]) -> None:
