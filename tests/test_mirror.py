@@ -75,7 +75,6 @@ ELSEWHERE = {
     "loop/rounds.py": "loop/test_loop.py",
     "policy/network.py": "policy/test_partition.py",
     "policy/policy.py": "policy/test_partition.py, policy/test_scores.py",
-    "policy/stages/cell.py": "policy/test_site_stages.py",
     "policy/stages/composition.py": "policy/test_partition.py, policy/test_scores.py",
     "policy/stages/lattice.py": "policy/test_partition.py, policy/test_scores.py",
     "policy/stages/pattern_table.py": "policy/test_site_stages.py",

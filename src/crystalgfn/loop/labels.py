@@ -32,7 +32,8 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
     """Write the samples of a round, and the first of them that have no label yet; what exists is kept.
 
     Round 0 takes the samples of the first model as they come. Later rounds choose samples from a pool by their
-    weights: a hundred labels move the target at once, and the policy only after long training.
+    weights: a hundred labels move the target at once, and the policy only after long training. Where few samples carry
+    all the weight, the next ones by weight are relaxed as well, so that a round labels as many as it should.
 
     Args:
         model: the sampler of the round.
@@ -47,13 +48,21 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
     pool = model.sample(n * DRAWN_FOR_EACH if earlier else n, seed=seed)
     pool.to_parquet(where / POOL)
     weights = np.asarray(pool.column("log_weight"), dtype=float)
-    samples = pool[resampled(weights, n, np.random.default_rng(seed))] if earlier else pool
-    samples.to_parquet(where / CRYSTALS)
-    new = np.flatnonzero(~relaxed_before(samples, earlier))
+    rng = np.random.default_rng(seed)
+    rows = resampled(weights, n, rng) if earlier else np.arange(len(pool))
+    pool[rows].to_parquet(where / CRYSTALS)
+    if earlier:
+        rows = np.concatenate([rows, in_turn(weights, rng)])
+    rows = rows[~relaxed_before(pool, earlier)[rows]]
     if earlier:  # a crystal of large weight is drawn several times, and relaxed once
-        _, first = np.unique(crystal_keys(samples)[new], return_index=True)
-        new = new[np.sort(first)]
-    samples[new[:candidates]].to_parquet(where / CANDIDATES)
+        _, first = np.unique(crystal_keys(pool)[rows], return_index=True)
+        rows = rows[np.sort(first)]
+    pool[rows[:candidates]].to_parquet(where / CANDIDATES)
+
+
+def in_turn(log_weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """All rows ``(n,)`` in an order in which they are drawn by weight, each once (Gumbel noise on log-weights)."""
+    return np.argsort(-(log_weights + rng.gumbel(size=len(log_weights))), kind="stable")
 
 
 def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.bool_]:

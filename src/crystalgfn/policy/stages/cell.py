@@ -26,6 +26,13 @@ from crystalgfn.spaces.states import CrystalStates
 LOG_SCALE = (-6.0, 1.0)
 """Bounds of the log of the scale of logit(u)."""
 
+FARTHEST = 8.0
+"""Largest mean of logit(u), either side: u is then 0.0003 from an end of [0, 1], where a cell is a needle or a sheet.
+
+Farther out a narrow component lies beyond the points that draws are cut at (``EDGE``), or between two float32 numbers:
+what is drawn there would be scored hundreds of nats too low.
+"""
+
 
 class CellStage(Stage[LatticeSteps]):
     """Head for a mixture over the free slots of the unit cube.
@@ -61,7 +68,7 @@ class CellStage(Stage[LatticeSteps]):
         raw = self.mixture(z).view(len(z), self.components, 13)
         low, high = LOG_SCALE
         scales = low + (high - low) * torch.sigmoid(raw[..., 7:])
-        return torch.log_softmax(raw[..., 0], 1), raw[..., 1:7], scales
+        return torch.log_softmax(raw[..., 0], 1), raw[..., 1:7].clamp(-FARTHEST, FARTHEST), scales
 
     def _log_density(self, z: Tensor, u: Tensor, free: Tensor) -> Tensor:
         """Log-density ``(R,)`` of points ``(R, 6)`` over their free slots."""
