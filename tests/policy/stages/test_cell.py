@@ -58,7 +58,7 @@ def drawn(stage):
 @pytest.mark.parametrize("mean", [0.0, 3.0, -7.0, FARTHEST, -21.0, 21.0, 1e6])
 @pytest.mark.parametrize("log_scale", [-5.99, -3.0, 0.0])
 def test_draws_have_the_entropy_of_their_distribution(stage, mean, log_scale):
-    """Six logistic variables x of scale s, u = sigmoid(x): the mean of log p(u) is -6 (2 + log s) - 6 E log(u (1 - u))."""
+    """Of u = sigmoid(x), x logistic of scale s: the mean of log p(u) is -6 (2 + log s) - 6 E log(u (1 - u))."""
     set_to(stage, mean, log_scale)
     u, log_p = drawn(stage)
     noise = torch.logit(torch.rand(200_000, generator=Generator().manual_seed(1), dtype=torch.float64))
