@@ -14,7 +14,18 @@ from crystalgfn.properties.registry import resolve
 from crystalgfn.runs.model import load
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.structures.candidates.workers import Tools
-from crystalgfn.wishes import CRYSTALS, MANIFEST, SAMPLES, STRUCTURES, WANTED, Wish, choose, design, wished_model
+from crystalgfn.wishes import (
+    CRYSTALS,
+    MANIFEST,
+    SAMPLES,
+    STRUCTURES,
+    WANTED,
+    Wish,
+    choose,
+    design,
+    wanted_columns,
+    wished_model,
+)
 
 PLACED = Tools(potential="", hull="")
 """Atoms are placed and not relaxed, which takes no time."""
@@ -176,7 +187,7 @@ def test_all_that_is_drawn_lies_in_the_wanted_range(tmp_path):
     for name in (SAMPLES, CRYSTALS):
         gaps = Crystals.from_file(tmp_path / "out" / name).column("band_gap")
         assert ((gaps >= 3) & (gaps <= 6)).all()
-    told = pd.read_csv(tmp_path / "out" / WANTED)
+    told = pd.read_csv(tmp_path / "out" / WANTED, float_precision="round_trip")
     chosen = Crystals.from_file(tmp_path / "out" / CRYSTALS)
     table = pd.read_csv(tmp_path / "out" / STRUCTURES / "structures.csv")
     assert sorted(told["row"]) == [0, 1, 2]
@@ -187,8 +198,10 @@ def test_all_that_is_drawn_lies_in_the_wanted_range(tmp_path):
     assert told["band_gap [eV]"].tolist() == pytest.approx(again.tolist(), abs=1e-5)
     inside = int(((told["band_gap [eV]"] >= 3) & (told["band_gap [eV]"] <= 6)).sum())
     assert (
-        f"band_gap from 3 up to 6 eV: predicted again for the structures, {inside} of 3 lie there (wanted.csv)" in lines
+        f"band_gap from 3 up to 6 eV: predicted again for the structures, {inside} of 3 lie there ({WANTED})" in lines
     )
+    columns = wanted_columns(tmp_path / "out")
+    assert columns == {"band_gap [eV]": dict(zip(told["row"], told["band_gap [eV]"], strict=True))}
     assert json.loads((tmp_path / "out" / MANIFEST).read_text())["want"] == {"band_gap": [3, 6]}
     with pytest.raises(DataError, match="want"):
         other = Wish(limits=SMALL, n=3, want={"band_gap": (3, 7)}, samples=20, seed=2, with_known=True)

@@ -216,6 +216,20 @@ def _predict_again(wish: Wish, folder: Path, say: Callable[[str], None]) -> None
     crystals.with_columns(**columns).to_csv(folder / WANTED)
 
 
+def wanted_columns(folder: Path) -> dict[str, dict[int, float]]:
+    """The wanted properties of the structures of a design, by name of the column and row; empty where none are wanted.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not (folder / WANTED).is_file():
+        return {}
+    told = Crystals.from_file(folder / WANTED)
+    rows = told.numbers("row").astype(int).tolist()
+    names = [name for name in told.columns if name != "row" and not name.startswith(INPUT)]
+    return {name: dict(zip(rows, told.numbers(name).tolist(), strict=True)) for name in names}
+
+
 def _draw(model: Model, wish: Wish, folder: Path, say: Callable[[str], None]) -> None:
     """Write the samples of a wish, and those that are chosen from them."""
     chunks = track(model.chunks(wish.pool, seed=wish.seed), wish.pool, "sampling", "crystals", size=len)

@@ -6,6 +6,7 @@ from pymatgen.core import Lattice, Structure
 
 from crystalgfn import wishes
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.report import write
 from crystalgfn.runs.model import load
 
 
@@ -36,6 +37,43 @@ def test_a_wish_becomes_relaxed_structures_in_a_folder_of_its_name(call, here):
     best = table.sort_values("e_above_hull_chgnet [eV/atom]").iloc[0]
     assert out.index("2 chosen from 20 samples") < out.index(best["formula"]) < out.index("2 of 2 relaxed")
     assert "crystalgfn judge Li-F/structures" in out
+
+
+def test_the_page_shows_what_was_wanted(call, here, monkeypatch):
+    pytest.importorskip("plotly", reason="the extra 'report' is not installed")
+    pages = []
+
+    def report(data, **options):
+        pages.append(data.crystals)
+        return write.report_of(data, **options)
+
+    monkeypatch.setattr(write, "report_of", write.report, raising=False)
+    monkeypatch.setattr(write, "report", report)
+    wish = ["--chemsys", "Li-Mg-F", "--n-atoms-primitive", "2:6", "--with-known", "--charge", "none"]
+    narrow = ["--want", "band_gap=2:", "-n", "2", "--samples", "10", "--relax", "none", "--workers", "1", "-o", "gap"]
+    code, out, err = call("design", *wish, *narrow)
+    assert code == 0, err
+    assert "band_gap from 2 eV: predicted again for the structures" in out
+    told = pd.read_csv(here / "gap" / "wanted.csv")
+    assert pages[0].column("band_gap").tolist() == pytest.approx(told["band_gap [eV]"].tolist())
+    assert (here / "gap" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("near", [0, 5])
+def test_where_few_come_near_the_hull_the_loop_is_named_with_the_same_limits(call, here, monkeypatch, near):
+    pytest.importorskip("chgnet", reason="the extra 'structures' is not installed")
+    monkeypatch.setattr("crystalgfn.report.candidates.near_hull", lambda candidates, threshold: (near, near))
+    wish = ["--chemsys", "Li-Mg-F", "--n-atoms-primitive", "2:6", "--max-orbits", "3", "-n", "8", "--with-known"]
+    code, out, err = call("design", *wish, "--samples", "60", "--workers", "1")
+    assert code == 0, err
+    limits = "--chemsys Li-Mg-F --charge common --max-orbits 3 --n-atoms-primitive 2:6"
+    line = next((line for line in out.splitlines() if "crystalgfn loop" in line), "")
+    if near:
+        assert not line
+        return
+    words = line.partition("crystalgfn loop default ")[2].split()
+    assert words[-2:] == ["-o", "loops/Li-Mg-F"]
+    assert sorted(words[:-2]) == sorted(limits.split())
 
 
 def test_atoms_can_be_placed_alone_and_what_is_there_is_not_replaced(call, here):

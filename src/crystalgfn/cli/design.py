@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crystalgfn.cli.limits import asked_limits, with_limits
+from crystalgfn.cli.limits import as_options, asked_limits, with_limits
 from crystalgfn.cli.options import Trust, Want, wanted_ranges
 from crystalgfn.cli.relaxing import References, Relax, relaxing_tools
 from crystalgfn.stability.load import BUILTIN, hull_choices
@@ -16,6 +16,9 @@ from crystalgfn.terminal import console, echo
 
 SHOWN = 10
 """Candidates in the table that is printed."""
+
+FEW, FEW_OF = 8, 4
+"""Where at least so many were asked for and fewer than one in so many is near the hull, the loop is named."""
 
 app = typer.Typer()
 
@@ -64,11 +67,11 @@ def design(
     Compounds of O, S, Se, Te or a halogen, where one of them is asked for, balance their usual charges (--charge
     common); --charge none lifts that.
     """
-    from crystalgfn.report.candidates import candidates_table
-    from crystalgfn.report.demo import verdict
+    from crystalgfn.report.candidates import candidates_table, near_hull
+    from crystalgfn.report.demo import STABLE, verdict
     from crystalgfn.report.write import write_folder_page
     from crystalgfn.stability.load import load_hull
-    from crystalgfn.wishes import STRUCTURES, Wish
+    from crystalgfn.wishes import STRUCTURES, Wish, wanted_columns
     from crystalgfn.wishes import design as run_design
 
     wish = Wish(
@@ -87,10 +90,15 @@ def design(
     judge = load_hull(hull)
     tools = relaxing_tools(relax, references, hull)
     candidates = run_design(wish, folder, tools, workers=workers, resume=resume, trust=trust, say=echo)
-    page = write_folder_page(folder / STRUCTURES, folder / "report.html", name=folder.name)
+    beside = wanted_columns(folder)
+    page = write_folder_page(folder / STRUCTURES, folder / "report.html", name=folder.name, beside=beside)
     table = candidates_table(candidates, SHOWN)
     if table is not None:
         console().print(table)
     echo(verdict(candidates, judge.elements))
     echo(f"CIF files and tables: {folder / STRUCTURES}; {page}")
     echo(f"next, a second potential's verdict: crystalgfn judge {shlex.quote(str(folder / STRUCTURES))}")
+    if candidates.above_hull is not None and n >= FEW and FEW_OF * near_hull(candidates, STABLE)[0] < len(candidates):
+        implied = {name: value for name, value in wish.all_limits.items() if limits.get(name, ()) in (None, [])}
+        words = ["crystalgfn", "loop", model, *as_options({**limits, **implied}), "-o", f"loops/{wish.name}"]
+        echo(f"few came near the hull; a sampler that learns from what it proposed here: {shlex.join(words)}")

@@ -89,6 +89,21 @@ def asked_limits(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**limits, "rules": own_rules(rules)} if rules else limits
 
 
+def as_options(options: Mapping[str, Any]) -> list[str]:
+    """Return words of a command line that give the options again.
+
+    Args:
+        options: values of the options by the names of their constraints; None or empty for absent options.
+    """
+    flags = {constraint.name: constraint.option.flag for constraint in CONSTRAINTS if constraint.option is not None}
+    words = []
+    for name, flag in {**flags, RULE: f"--{RULE}"}.items():
+        values = options.get(name)
+        for value in values if isinstance(values, list | tuple) else [] if values is None else [values]:
+            words += [flag, str(value)]
+    return words
+
+
 def own_rules(options: list[str]) -> dict[str, Any]:
     """Return options such as ``["even:Even=[H, O]"]`` as a mapping.
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+import numpy as np
 
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.evaluation.inputs import Data, energy_methods, read_data, read_references
@@ -48,18 +53,27 @@ def write_report(
     return path
 
 
-def write_folder_page(folder: Path, path: Path, *, name: str) -> str:
+def write_folder_page(
+    folder: Path, path: Path, *, name: str, beside: Mapping[str, Mapping[int, float]] = MappingProxyType({})
+) -> str:
     """Write the page about a folder of structures, where the libraries of pages are installed.
 
     Args:
         folder: as ``crystalgfn structures`` writes it.
         path: the file.
         name: heading of the page.
+        beside: further columns of numbers, each by the rows of the structures.
 
     Returns:
         what to say of the page: where it is, or what it needs.
     """
     if not all(map(find_spec, ("plotly", "matplotlib", "smact"))):
         return 'with pip install ".[report]" there would be a page to look at as well'
-    write_text(path, render(report(read_data(folder, name=name), smact=False)))
+    data = read_data(folder, name=name)
+    columns = {
+        column: np.array([by_row.get(row, math.nan) for row in data.rows], dtype=float)
+        for column, by_row in beside.items()
+    }
+    data = replace(data, crystals=data.crystals.with_columns(**columns))
+    write_text(path, render(report(data, smact=False)))
     return f"a page to look at: {path}"
