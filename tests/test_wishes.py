@@ -8,7 +8,7 @@ import pytest
 
 from crystalgfn import wishes
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import ConfigError, DataError, TrustError
+from crystalgfn.errors import ConfigError, DataError, PropertyError, TrustError
 from crystalgfn.evaluation.candidates import read_candidates
 from crystalgfn.properties.registry import resolve
 from crystalgfn.runs.model import load
@@ -206,3 +206,62 @@ def test_all_that_is_drawn_lies_in_the_wanted_range(tmp_path):
     with pytest.raises(DataError, match="want"):
         other = Wish(limits=SMALL, n=3, want={"band_gap": (3, 7)}, samples=20, seed=2, with_known=True)
         design(other, tmp_path / "out", PLACED, workers=1, resume=True)
+
+
+def test_structures_are_told_by_their_sites_and_what_fails_loses_nothing(tmp_path, monkeypatch):
+    ranges = {"known": (0, 0), "energy_above_hull": (None, 1)}
+    wish = Wish(limits=SMALL, n=2, want=ranges, samples=20, seed=2, with_known=True)
+    lines = []
+    design(wish, tmp_path / "out", PLACED, workers=1, say=lines.append)
+    told = pd.read_csv(tmp_path / "out" / WANTED)
+    assert told["known"].tolist() == [0, 0]
+    crystals = read_candidates(tmp_path / "out" / STRUCTURES).crystals(sites=True)[0]
+    with_sites = resolve("energy_above_hull")(crystals).tolist()
+    assert told["energy_above_hull [eV/atom]"].tolist() == pytest.approx(with_sites, abs=1e-5)
+    without = resolve("energy_above_hull")(read_candidates(tmp_path / "out" / STRUCTURES).crystals()[0])
+    assert with_sites != pytest.approx(without.tolist(), abs=1e-3)  # another model
+
+    def fails(crystals):
+        raise ValueError("no use")
+
+    monkeypatch.setattr(resolve("known"), "function", fails)
+    table = design(wish, tmp_path / "out", PLACED, workers=1, resume=True, say=lines.append)
+    assert len(table) == 2
+    assert lines[-2].startswith("known from 0 up to 0: not predicted again for the structures: property 'known' failed")
+    assert pd.read_csv(tmp_path / "out" / WANTED)["known"].isna().all()
+
+
+def test_a_model_that_is_gone_is_said_before_the_work(tmp_path):
+    wish = Wish(limits=SMALL, n=1, want={"density": (1, None)}, samples=20, seed=2, with_known=True)
+    design(wish, tmp_path / "out", PLACED, workers=1)
+    (tmp_path / "out" / WANTED).unlink()
+    gone = Wish(limits=SMALL, n=1, want={str(tmp_path / "gone"): (1, None)}, samples=20, seed=2, with_known=True)
+    with pytest.raises(PropertyError, match="unknown property"):
+        design(gone, tmp_path / "new", PLACED, workers=1)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_wish_that_found_nothing_new_leaves_its_folder_free(tmp_path, monkeypatch):
+    wish = Wish(limits=SMALL, n=1, samples=3, seed=2, with_known=True)
+
+    def none(samples, wish):
+        raise DataError("design: all known")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(wishes, "choose", none)
+        with pytest.raises(DataError, match="all known"):
+            design(wish, tmp_path / "out", PLACED, workers=1)
+    more = Wish(limits=SMALL, n=1, samples=20, seed=2, with_known=True)
+    assert len(design(more, tmp_path / "out", PLACED, workers=1)) == 1
+
+
+def test_another_model_of_the_same_name_is_another_wish(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    wish = Wish(want={str(folder): (1, 2)})
+    assert "wanted_models" not in Wish(want={"band_gap": (1, 2)}).request
+    found = []
+    for content in (b"one", b"two"):
+        (folder / "weights.safetensors").write_bytes(content)
+        found.append(wish.request["wanted_models"][str(folder)])
+    assert found[0] != found[1]

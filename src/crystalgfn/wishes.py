@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from crystalgfn.crystallography.chemical_classes import CHALCOGENS, HALOGENS, OX
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystallography.formulas import Stoichiometry
 from crystalgfn.crystals.crystal import Crystals
-from crystalgfn.errors import ConfigError, DataError
+from crystalgfn.crystals.sites import COLUMN as SITES
+from crystalgfn.errors import ConfigError, DataError, PropertyError
 from crystalgfn.evaluation.assortment import PRIOR, best_of_each
 from crystalgfn.evaluation.candidates import read_candidates
 from crystalgfn.files.folders import open_folder, work_folder
@@ -35,7 +36,7 @@ from crystalgfn.progress import track
 from crystalgfn.properties.known import KnownFormula
 from crystalgfn.runs.model import Model, load
 from crystalgfn.runs.restrict import symbols_in
-from crystalgfn.runs.wanted import Bounds, Wanted
+from crystalgfn.runs.wanted import Bounds, Wanted, fingerprints
 from crystalgfn.spaces.site_encoding import crystal_keys
 from crystalgfn.spaces.structure_types import structure_type_label
 from crystalgfn.structures.candidates.engines.local import LocalEngine
@@ -145,8 +146,10 @@ class Wish:
 
     @property
     def request(self) -> dict[str, Any]:
-        """The wish as JSON values."""
-        return dict(json.loads(json.dumps({**asdict(self), "limits": self.all_limits})))
+        """The wish as JSON values, with hashes of the models of its own that it names."""
+        own = fingerprints(self.want)
+        models = {"wanted_models": own} if own else {}
+        return dict(json.loads(json.dumps({**asdict(self), "limits": self.all_limits, **models})))
 
 
 def design(
@@ -179,6 +182,7 @@ def design(
         TrustError: a folder that is not trusted asks for something; names it.
     """
     request = wish.request  # a wrong wish leaves no folder behind
+    wanted = [Wanted.of(name, bounds) for name, bounds in wish.want.items()]  # a lost model is said before the work
     chosen = folder / CRYSTALS
     with in_use(folder):
         with opened(folder, trust=trust):
@@ -191,24 +195,28 @@ def design(
         where = work_folder(folder / STRUCTURES)
         settings, engine = SearchSettings(seed=wish.seed), LocalEngine(workers)
         run(chosen, where, tools or Tools(), settings, engine=engine, resume=any(where.iterdir()), trust=trust)
-        _predict_again(wish, folder, say)
+        _predict_again(wanted, folder, say)
         with opened(folder, trust=trust):
             return CandidateTable.read(where / TABLE)
 
 
-def _predict_again(wish: Wish, folder: Path, say: Callable[[str], None]) -> None:
+def _predict_again(wanted: Sequence[Wanted], folder: Path, say: Callable[[str], None]) -> None:
     """Write the wanted properties of the structures, whose cells are no longer those that were sampled."""
-    wanted = [Wanted.of(name, bounds) for name, bounds in wish.want.items()]
     if not wanted:
         return
-    crystals, rows = read_candidates(folder / STRUCTURES).crystals()
+    sampled = Crystals.from_file(folder / CRYSTALS)
+    crystals, rows = read_candidates(folder / STRUCTURES).crystals(sites=SITES in sampled.columns)
     if not rows:
         return
-    sampled = Crystals.from_file(folder / CRYSTALS)
     columns: dict[str, Any] = {"row": np.array(rows)}
     for each in wanted:
-        values = each.prop(crystals)
         columns[f"{INPUT}{each.column}"] = sampled.column(each.column)[rows]
+        try:
+            values = each.prop(crystals)
+        except PropertyError as error:  # the structures are there all the same
+            say(f"{each.name} {each.range}: not predicted again for the structures: {error}")
+            columns[each.column] = np.full(len(rows), np.nan)
+            continue
         columns[each.column] = values.cpu().numpy()
         inside = int(each.holds(values).sum())
         after = f"predicted again for the structures, {inside} of {len(rows)} lie there"
@@ -234,8 +242,8 @@ def _draw(model: Model, wish: Wish, folder: Path, say: Callable[[str], None]) ->
     """Write the samples of a wish, and those that are chosen from them."""
     chunks = track(model.chunks(wish.pool, seed=wish.seed), wish.pool, "sampling", "crystals", size=len)
     samples = Crystals.concatenate(list(chunks))
+    found = choose(samples, wish)  # before anything is written: where all are known, the folder can be used again
     samples.to_parquet(folder / SAMPLES)
-    found = choose(samples, wish)
     found.to_parquet(folder / CRYSTALS)
     few = f" (no more of them are {'distinct' if wish.takes_known else 'new'})" if len(found) < wish.n else ""
     say(f"{len(found)} chosen from {len(samples):,} samples{few}")

@@ -167,7 +167,7 @@ def test_fine_tuning_says_what_it_was_good_for(call):
         (["--stable", "nan"], "--stable: found nan, allowed: a finite number"),
         (["--want", "density"], "--want: found 'density', allowed: NAME=LEAST:MOST, such as"),
         (["--want", "density=4"], "--want: found 'density=4', allowed: NAME=LEAST:MOST"),
-        (["--want", "density=4:2"], "density: found (4.0, 2.0), allowed: (least, most)"),
+        (["--want", "density=4:2"], "--want: found 'density=4:2', allowed: numbers with LEAST no larger"),
         (["--want", "densty=1:2"], "unknown property 'densty'"),
         (["--want", "density=1:", "--want", "density=:2"], "--want: found density twice"),
         (["--stable", "0.1", "--want", "energy_above_hull=:0.2"], "--stable: found beside --want energy_above_hull"),

@@ -74,6 +74,17 @@ def test_best_table_fits_80_columns():
         assert word in text
 
 
+def test_the_first_of_further_columns_stay_longest(crystals):
+    told = crystals.with_columns(**{"band_gap [eV]": np.ones(3), "known": np.zeros(3), "known_formula": np.zeros(3)})
+    told = told.with_columns(log_reward=np.arange(3.0))
+    also = ["density [g/cm3]", "band_gap [eV]", "known", "known_formula"]
+    shown, left_out = printed(best_table(told, 2, energy="log_reward", also=also), width=46).split("left out")
+    assert "g/cm³" in shown
+    assert "band" in shown
+    assert "known formula" in left_out
+    assert "volume" in left_out
+
+
 def test_best_table_without_energies(crystals):
     plain = Crystals(crystals.elements, crystals.space_group, crystals.counts, crystals.lattice)
     assert "reward" in printed(best_table(plain.with_columns(log_reward=np.arange(3.0))))

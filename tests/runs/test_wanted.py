@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from crystalgfn.config import load_preset
+from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError, PropertyError
 from crystalgfn.runs.model import CHUNK, untrained
 from crystalgfn.runs.wanted import Wanted, asked, foreign
@@ -114,3 +115,37 @@ def test_options_that_say_no_range_are_refused(text):
 def test_a_property_stands_once():
     with pytest.raises(ConfigError, match="--want: found density twice"):
         asked(["density=1:", "density=:2"], "--want")
+
+
+@pytest.mark.parametrize(
+    "text", ["band_gap=2:1", "band_gap=:", "band_gap=nan:1", "band_gap=inf:inf", "band_gap=1e400:"]
+)
+def test_options_with_nothing_between_are_refused_as_they_were_written(text):
+    with pytest.raises(ConfigError, match=rf"--want: found '{text}', allowed: numbers with LEAST no larger than MOST"):
+        asked([text], "--want")
+
+
+def test_a_required_element_that_a_property_does_not_know_is_said_with_the_property():
+    default = untrained(load_preset("default")).restricted(required=["Pu"])
+    with pytest.raises(ConfigError, match=r"^hhi_production: nothing is known of H, .*Pu; .*Pu is forbidden"):
+        default.within(density=(1, None), hhi_production=(0, 1000))
+
+
+@pytest.mark.parametrize("name", ["log_reward", "domain_distance", "density"])
+def test_a_property_with_the_name_of_another_column_is_refused(model, name, monkeypatch):
+    def own(crystals):
+        return 2 * crystals.density
+
+    unit = "g/cm3" if name == "density" else ""
+    monkeypatch.setattr("crystalgfn.runs.wanted.resolve", lambda spec: CheckedProperty(name, own, unit))
+    wanted = model.within(own=(0, None))
+    with pytest.raises(ConfigError, match=rf"wanted: own is called '{name}', but the column '{name}.*another name"):
+        wanted.sample(5)
+
+
+def test_two_properties_with_one_name_are_refused(model, monkeypatch):
+    made = {"one": lambda crystals: crystals.density, "two": lambda crystals: 2 * crystals.density}
+    monkeypatch.setattr("crystalgfn.runs.wanted.resolve", lambda spec: CheckedProperty("mine", made[spec]))
+    with pytest.raises(ConfigError, match="wanted: two is called 'mine'"):
+        model.within(one=(0, None), two=(0, None)).sample(5)
+    assert len(model.within(two=(0, None)).sample(5)) == 5

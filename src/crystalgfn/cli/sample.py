@@ -98,7 +98,7 @@ def sample(
     from crystalgfn.files.reading import sha256
     from crystalgfn.files.shards import Shard
     from crystalgfn.runs.model import load
-    from crystalgfn.runs.wanted import as_json
+    from crystalgfn.runs.wanted import as_json, fingerprints
 
     part = None if shard is None else Shard.parse(shard)
     if part is not None:
@@ -127,6 +127,8 @@ def sample(
     manifest = {"n": n, "seed": seed, "model": loaded.fingerprint, "limits": narrower, "weights": term_weights}
     manifest |= {"known": [sha256(path) for path in known]} if known else {}
     manifest |= {"wanted": as_json(loaded.wanted)} if ranges else {}
+    own = fingerprints(ranges)
+    manifest |= {"wanted_models": own} if own else {}
     if resample:
         _resample(loaded, output, n, pool or 10 * n, seed, Shown(best, pareto), {**manifest, "pool": pool})
     else:
@@ -266,7 +268,8 @@ def _show(top: Crystals | None, edge: Crystals | None, shown: Shown, n: int, mod
     from crystalgfn.report.summary import REWARD, best_table
 
     energy, also = model.target.reward.ranking
-    also = [*also, *(each.column for each in model.wanted if each.column not in also)]
+    wanted = [each.column for each in model.wanted if each.column != energy]
+    also = [*wanted, *(column for column in also if column not in wanted)]  # of a narrow table, the last are left out
     if top is not None:
         console().print(best_table(top, shown.best, energy=energy, total=n, also=also))
     if edge is not None:

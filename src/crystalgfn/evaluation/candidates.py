@@ -5,6 +5,7 @@ A file that cannot be read does not stop the others: it is listed with the reaso
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ import numpy as np
 
 from crystalgfn.crystallography.cif.read import CifCrystal, read_structure, read_structures, read_text
 from crystalgfn.crystals.crystal import Crystals
+from crystalgfn.crystals.sites import COLUMN as SITES
 from crystalgfn.datasets.standardise import ConventionalCell, conventional_cell
 from crystalgfn.errors import DataError, TrustError
 from crystalgfn.files.reading import read_json
@@ -59,15 +61,20 @@ class Candidates:
         """The rows of the table."""
         return self.table.rows
 
-    def crystals(self) -> tuple[Crystals, list[int]]:
-        """Return the structures as crystals (K,) in conventional cells, and the row of each."""
+    def crystals(self, *, sites: bool = False) -> tuple[Crystals, list[int]]:
+        """Return the structures as crystals (K,) in conventional cells, and the row of each.
+
+        Args:
+            sites: whether a column ``wyckoff`` with the occupied positions is found, which takes a search for symmetry.
+        """
         cells, rows = [], []
         for row in self.rows:
             structure = self.structures.get(row.row)
             if structure is None:
                 continue
             try:
-                cells.append(_cell(structure, row.space_group if self.manifest else None))
+                cell = _cell(structure, row.space_group if self.manifest else None)
+                cells.append(_with_sites(cell, structure) if sites else cell)
             except DataError:
                 continue
             rows.append(row.row)
@@ -79,7 +86,10 @@ class Candidates:
                 [[cell.counts.get(z, 0) for z in elements] for cell in cells], dtype=np.int64
             ).reshape(len(cells), len(elements)),
             lattice=np.array([cell.lattice for cell in cells], dtype=float).reshape(-1, 6),  # type: ignore[arg-type]
-            columns=self._energies(rows),
+            columns={
+                **self._energies(rows),
+                **({SITES: np.array([json.dumps(cell.wyckoff) for cell in cells], dtype=object)} if sites else {}),
+            },
         ), rows
 
     def _energies(self, rows: list[int]) -> dict[str, np.ndarray]:
@@ -103,6 +113,14 @@ def _cell(structure: Structure, group: int | None) -> ConventionalCell:
     counts = {int(z): int(n) for z, n in zip(*np.unique(structure.atomic_numbers, return_counts=True), strict=True)}
     a, b, c, alpha, beta, gamma = (float(x) for x in structure.lattice.parameters)
     return ConventionalCell(int(group), counts, (a, b, c, alpha, beta, gamma), ())
+
+
+def _with_sites(cell: ConventionalCell, structure: Structure) -> ConventionalCell:
+    """Return the conventional cell with its occupied positions; where symmetry is found anew and differs, that cell."""
+    with quiet():
+        found = cell if cell.wyckoff else conventional_cell(structure)
+    same = (found.space_group, found.counts) == (cell.space_group, cell.counts)
+    return replace(cell, wyckoff=found.wyckoff) if same else found
 
 
 def is_structures(path: Path) -> bool:

@@ -75,7 +75,8 @@ def best_table(
         energy: column to rank by, see :func:`best`.
         method: source of the energies, shown beside them: a prediction is not a calculation.
         total: number of all crystals, if ``crystals`` are only the best.
-        also: further columns of numbers, in place of lengths and angles.
+        also: further columns of numbers, in place of lengths and angles; the last of them goes first. Density and
+            volume_per_atom have their place anyway, and stay as long as the others named here.
 
     Raises:
         DataError: there is nothing to rank by.
@@ -91,11 +92,13 @@ def best_table(
         values, heading = chosen.column(REWARD), "log\nreward"
         title += "\nby reward"
     by_cell = not also
-    also = [
-        column for column in also if column.split(" [")[0] not in ("density", "volume_per_atom")
-    ]  # these two are shown anyway
+    names = [column.split(" [")[0] for column in also]
+    ranks = {name: rank for rank, name in reversed([*enumerate(names, 2)])}
+    also = [  # the two are shown anyway
+        column for column, name in zip(also, names, strict=True) if name not in ("density", "volume_per_atom")
+    ]
     more = ["\n".join(column.replace("_", " ").replace("[", "").rstrip("]").split()) for column in also]
-    last = 2 + len(more)
+    last = 2 + len(ranks)
     table = FittedTable(
         title,
         [
@@ -103,10 +106,13 @@ def best_table(
             Column("space\ngroup", rank=1),
             *(Column(name, "right", rank=last) for name in ("a\nÅ", "b\nÅ", "c\nÅ") if by_cell),
             *(Column("α, β, γ\n°", "right", rank=last + 1) for _ in range(by_cell)),
-            Column("volume\nÅ³/atom", "right", rank=last + 2),
-            Column("density\ng/cm³", "right", rank=last + 3),
+            Column("volume\nÅ³/atom", "right", rank=ranks.get("volume_per_atom", last + 2)),
+            Column("density\ng/cm³", "right", rank=ranks.get("density", last + 3)),
             Column(heading, "right"),
-            *(Column(name, "right", rank=rank) for rank, name in enumerate(more, 2)),
+            *(
+                Column(name, "right", rank=ranks[column.split(" [")[0]])
+                for column, name in zip(also, more, strict=True)
+            ),
         ],
     )
     numbers = [chosen.column(column).tolist() for column in also]

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from crystalgfn.config import CONFIG, Config, read_config
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.sites import COLUMN as SITES
-from crystalgfn.errors import ConfigError
+from crystalgfn.errors import ConfigError, ConstraintError
 from crystalgfn.files.reading import sha256
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy
@@ -113,7 +113,8 @@ class Model:
             ``known_formula``.
 
         Raises:
-            ConfigError: ``n`` is below 1.
+            ConfigError: ``n`` is below 1, wanted ranges are not reached, or a wanted property has the name of another
+                column.
             PropertyError: a property failed on a crystal.
         """
         if n < 1:
@@ -181,7 +182,10 @@ class Model:
                 given_end = self.prior.log_prob(trajectories, self.space)
             numbers["log_prior"] = given_end
         numbers["log_weight"] = log_weights(scores.log_pf_sum, given_end, log_reward)
-        made = crystals.with_columns(**columns, **{k: v.cpu().double().numpy() for k, v in numbers.items()})
+        columns |= {name: number.cpu().double().numpy() for name, number in numbers.items()}
+        made = crystals.with_columns(**columns)
+        for each in self.wanted:
+            each.check_column(made, evaluation.values.of(each.prop))
         made.origins[LOG_REWARD] = origin(self.target.reward.asks)
         return made
 
@@ -322,13 +326,17 @@ class Model:
 
         Raises:
             PropertyError: there is no such property.
-            ConfigError: a range is none.
+            ConfigError: a range is none, or an element that is required is one that a property does not know.
             ConstraintError: no crystal of elements that the properties know is left.
         """
         wanted = [Wanted.of(name, bounds) for name, bounds in ranges.items()]
         others = [each for each in self.wanted if each.name not in ranges]
         strangers = foreign(wanted, usable(self.config.constraints.elements.model_dump()))
-        model = self.restricted(forbidden=strangers) if strangers else self
+        try:
+            model = self.restricted(forbidden=strangers) if strangers else self
+        except (ConfigError, ConstraintError) as error:
+            names = ", ".join(each.name for each in wanted if foreign([each], strangers))
+            raise type(error)(f"{names}: nothing is known of {', '.join(strangers)}; {error}") from error
         return model._but(wanted=(*others, *wanted))
 
     def at_most(self, above_hull: float) -> Model:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from crystalgfn.crystallography.elements import SYMBOLS
+from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import CheckedProperty
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.reading import sha256
 from crystalgfn.properties.registry import resolve
+from crystalgfn.proxies.models import WEIGHTS, shipped_models
 
 Bounds = tuple[float | None, float | None]
 """Least and most of a property, in its unit; None for an open end."""
@@ -45,7 +50,7 @@ class Wanted:
             low, high = (float(end if end is not None else open_) for end, open_ in zip(bounds, OPEN, strict=True))
         except (TypeError, ValueError):
             low, high = math.nan, math.nan
-        if not low <= high or low == math.inf or high == -math.inf or (low, high) == OPEN:
+        if not any_between(low, high):
             raise ConfigError(f"{name}: found {bounds!r}, allowed: (least, most), None for one open end")
         return cls(name, low, high, prop)
 
@@ -69,8 +74,31 @@ class Wanted:
         """Which of the values ``(B,)`` lie in the range."""
         return (values >= self.low) & (values <= self.high)
 
+    def check_column(self, crystals: Crystals, values: Tensor) -> None:
+        """Refuse a property whose column in a table of B crystals is another one's of the same name.
+
+        Args:
+            crystals: with all columns of the table.
+            values: the property of the crystals, ``(B,)``.
+
+        Raises:
+            ConfigError: the column holds other values, or text.
+        """
+        found, own = np.asarray(crystals.columns[self.column]), values.cpu().numpy()
+        if found.dtype.kind not in "bif" or not np.allclose(found, own, rtol=1e-4, atol=1e-5):
+            raise ConfigError(
+                f"wanted: {self.name} is called {self.prop.name!r}, but the column {self.column!r} is of something "
+                "else, allowed: a property of another name"
+            )
+
 
 OPEN = (-math.inf, math.inf)
+
+
+def any_between(low: float | None, high: float | None) -> bool:
+    """Whether a range has a number in it, and is not open at both ends."""
+    least, most = (OPEN[0] if low is None else low), (OPEN[1] if high is None else high)
+    return least <= most and least < math.inf and most > -math.inf and (least, most) != OPEN
 
 
 def foreign(wanted: Iterable[Wanted], symbols: Iterable[str]) -> list[str]:
@@ -97,10 +125,20 @@ def asked(options: Iterable[str], flag: str) -> dict[str, Bounds]:
             raise ConfigError(
                 f"{flag}: found {text!r}, allowed: NAME=LEAST:MOST, such as band_gap=1.4:1.8 or density=5:"
             )
+        if not any_between(*bounds):
+            raise ConfigError(
+                f"{flag}: found {text!r}, allowed: numbers with LEAST no larger than MOST, one of which may be left out"
+            )
         if name in found:
             raise ConfigError(f"{flag}: found {name} twice, allowed: once; a range has two ends: {name}=1:2")
         found[name] = (bounds[0], bounds[1])
     return found
+
+
+def fingerprints(names: Iterable[str]) -> dict[str, str]:
+    """Hashes of the weights of those properties that are folders of models, by name: another model is another wish."""
+    found = {name: Path(name) / WEIGHTS for name in names if name not in shipped_models()}
+    return {name: sha256(weights) for name, weights in found.items() if weights.is_file()}
 
 
 def as_json(wanted: Iterable[Wanted]) -> Mapping[str, list[float | None]]:
