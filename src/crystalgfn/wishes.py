@@ -234,7 +234,7 @@ def wanted_columns(folder: Path) -> dict[str, dict[int, float]]:
         return {}
     told = Crystals.from_file(folder / WANTED)
     rows = told.numbers("row").astype(int).tolist()
-    names = [name for name in told.columns if name != "row" and not name.startswith(INPUT)]
+    names = [name for name in told.columns if f"{INPUT}{name}" in told.columns]
     return {name: dict(zip(rows, told.numbers(name).tolist(), strict=True)) for name in names}
 
 
