@@ -39,6 +39,27 @@ def test_weights_are_kept_taken_again_and_sampled(narrow, tmp_path, monkeypatch)
     assert crystals.equals(loaded.sample(50, seed=1))
 
 
+@pytest.mark.parametrize(
+    "limits", [{"n_atoms": [1, 8]}, {"n_elements": [1, 2]}, {"n_atoms": [1, 6], "required": ["O"]}]
+)
+@pytest.mark.parametrize("preset", ["small", "default"])
+def test_a_policy_that_was_made_for_a_wider_space_is_found_again(tmp_path, limits, preset):
+    """Layers are as large as the space of the training asks for, which narrower limits do not change."""
+    model = untrained(small_config()) if preset == "small" else crystalgfn.load("default")
+    narrow = model.restricted(**limits)
+    tuned = finetune_into(tmp_path / "tuned", narrow, iterations=1, seed=2)
+    crystals = tuned.sample(20, seed=1)
+    loaded = crystalgfn.load(tmp_path / "tuned")
+    assert loaded.config == narrow.config
+    assert crystals.equals(loaded.sample(20, seed=1))
+    assert crystals.equals(finetune_into(tmp_path / "tuned", narrow, iterations=1, seed=2).sample(20, seed=1))
+    narrower = loaded.restricted(n_atoms=[1, 4])
+    further = finetune_into(tmp_path / "further", narrower, iterations=1)
+    drawn, again = further.sample(20, seed=3), crystalgfn.load(tmp_path / "further").sample(20, seed=3)
+    assert drawn.formulas == again.formulas
+    assert torch.equal(drawn.lattice, again.lattice)
+
+
 def test_another_request_is_refused_by_its_key(narrow, tmp_path):
     finetune_into(tmp_path / "tuned", narrow, iterations=2)
     for options, words in (

@@ -106,6 +106,12 @@ def test_ranges_are_read_from_options():
     }
 
 
+@pytest.mark.parametrize("text", ["density=1.5:2", "density=3:", "density=:0.25"])
+def test_a_range_is_written_as_it_was_read(text):
+    ((name, bounds),) = asked([text], "--want").items()
+    assert Wanted.of(name, bounds).option == text
+
+
 @pytest.mark.parametrize("text", ["band_gap", "band_gap=1.6", "=1:2", "band_gap=a:2", "band_gap=", "1:2"])
 def test_options_that_say_no_range_are_refused(text):
     with pytest.raises(ConfigError, match=r"--want: found .*, allowed: NAME=LEAST:MOST"):

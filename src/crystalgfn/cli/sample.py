@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -259,7 +260,8 @@ def _finetuned(model: Model, iterations: int, seed: int, keep: Path | None) -> M
     sizes = f"effective sample size {before:.1%} before, {relative_size(better):.1%} after"
     echo(f"fine-tuned by {iterations:,} updates: {sizes}")
     if keep is not None:
-        echo(f"the weights are kept: crystalgfn sample {keep} -o more.parquet{consent(keep)}")
+        wanted = "".join(f" --want {shlex.quote(each.option)}" for each in model.wanted)
+        echo(f"the weights are kept: crystalgfn sample {keep}{wanted} -o more.parquet{consent(keep)}")
     return better
 
 

@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from crystalgfn.files.folders import work_folder
 from crystalgfn.files.trust import opened
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
 from crystalgfn.gflownet.weights import effective_share
+from crystalgfn.policy.policy import CrystalPolicy
 from crystalgfn.progress import progress_bar
 from crystalgfn.rewards.terms.chemical_classes import ChemicalClassesConfig
 from crystalgfn.rewards.terms.novelty import NoveltyConfig
@@ -129,11 +129,18 @@ def _changed(term: TermConfig, energy: Path, known: Sequence[Path]) -> TermConfi
     return term
 
 
-def _with(model: Model, terms: list[TermConfig], **changes: Any) -> Model:
-    """The model with another objective."""
+def _with(model: Model, terms: list[TermConfig], policy: CrystalPolicy | None = None) -> Model:
+    """The model with another objective, and another policy if one is given."""
     config = model.config.model_copy(update={"objective": terms})
-    parts = {"policy": model.policy, "fingerprint": model.fingerprint, "prior": model.prior, **changes}
-    return Model(config, model.space, target=build_target(config, model.space), **parts)
+    return Model(
+        config,
+        model.space,
+        policy or model.policy,
+        build_target(config, model.space),
+        model.fingerprint,
+        prior=model.prior,
+        trained=model.trained,
+    )
 
 
 def class_shares(crystals: Crystals, log_weights: np.ndarray | None = None) -> dict[str, float]:

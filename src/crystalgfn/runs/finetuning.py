@@ -8,12 +8,13 @@ from pathlib import Path
 
 from crystalgfn import __version__
 from crystalgfn.errors import ConfigError
+from crystalgfn.files.atomic import write_text
 from crystalgfn.files.folders import open_folder
 from crystalgfn.files.locks import in_use
 from crystalgfn.gflownet.checkpoint import load_policy, save_policy
 from crystalgfn.gflownet.trainer import Progress
 from crystalgfn.runs.build import POLICY
-from crystalgfn.runs.folder import begin
+from crystalgfn.runs.folder import TRAINED, begin
 from crystalgfn.runs.model import Model
 
 MANIFEST = "finetuning.json"
@@ -53,6 +54,8 @@ def finetune_into(
         if not (folder / POLICY).is_file():
             tuned = model.finetuned(iterations=iterations, seed=seed, report=report)
             begin(model.config, folder)
+            if model.trained.constraints != model.config.constraints:
+                write_text(folder / TRAINED, model.trained.to_yaml())
             save_policy(folder / POLICY, tuned.policy, {"crystalgfn": __version__, **settings})
             return tuned
         policy = copy.deepcopy(model.policy)

@@ -19,8 +19,12 @@ from crystalgfn.files.locks import in_use
 from crystalgfn.files.reading import read_bytes, read_text
 from crystalgfn.files.trust import INPUTS, opened
 from crystalgfn.gflownet.ranks import Ranks
+from crystalgfn.runs.inputs import with_inputs
 
 METRICS, VERSIONS, CHECKPOINT = "metrics.csv", "versions.json", "checkpoint.safetensors"
+TRAINED = "trained.yaml"
+"""The configuration whose space a policy was made for, where it was trained on in a narrower one."""
+
 EVENTS = "tensorboard"
 """Folder of the events for TensorBoard."""
 MOST_METRICS = 256 << 20
@@ -110,6 +114,15 @@ def cut_metrics(path: Path, header: str, last: int) -> None:
     except ValueError as error:
         raise DataError(f"{path}: not readable as training metrics ({error})") from None
     write_text(path, "\n".join([header, *earlier]) + "\n")
+
+
+def trained_in(folder: Path) -> Config | None:
+    """The configuration whose space the policy of a folder was made for; None where it is that of the folder.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    return with_inputs(read_config(folder / TRAINED), folder) if (folder / TRAINED).is_file() else None
 
 
 def versions() -> dict[str, str]:

@@ -33,6 +33,7 @@ from crystalgfn.rewards.terms.novelty import NoveltyConfig
 from crystalgfn.rewards.terms.stability import ABOVE_HULL
 from crystalgfn.rewards.values import Values
 from crystalgfn.runs.build import build_policy, build_recipe, build_space, build_target, load_prior, weights_of
+from crystalgfn.runs.folder import trained_in
 from crystalgfn.runs.inputs import with_inputs
 from crystalgfn.runs.wanted import Bounds, Wanted, foreign
 from crystalgfn.spaces.constraints.elements import usable
@@ -75,6 +76,8 @@ class Model:
         weights: weights of the terms of the objective, for a conditional model; 1 for terms that are not named.
         prior: the prior, where the policy was trained to prior x reward.
         wanted: ranges of properties; only crystals that are predicted to lie in all of them are drawn.
+        trained: configuration whose space the policy was made for, which may be wider than that of ``config``; by
+            default the same.
     """
 
     def __init__(
@@ -87,9 +90,10 @@ class Model:
         weights: Mapping[str, float] | None = None,
         prior: FrozenPolicy | None = None,
         wanted: Sequence[Wanted] = (),
+        trained: Config | None = None,
     ) -> None:
         self.config, self.space, self.target, self.fingerprint = config, space, target, fingerprint
-        self.prior, self.wanted = prior, tuple(wanted)
+        self.prior, self.wanted, self.trained = prior, tuple(wanted), trained or config
         self.policy = policy.eval().requires_grad_(False)
         self.weights = dict(weights or {})
         self._domain = resolve(DOMAIN)
@@ -349,7 +353,7 @@ class Model:
 
     def _but(self, **changes: Any) -> Model:
         """The model with other parts."""
-        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior", "wanted")
+        names = ("config", "space", "policy", "target", "fingerprint", "weights", "prior", "wanted", "trained")
         return Model(**{name: getattr(self, name) for name in names} | changes)
 
     def restricted(self, **limits: object) -> Model:
@@ -430,12 +434,13 @@ def load(where: str | Path, *, device: str = "cpu", trust: bool = False) -> Mode
     with opened(weights.parent, trust=trust):
         config = with_inputs(read_config(weights.parent / CONFIG), weights.parent)
         space = build_space(config.constraints).to(device)
-        policy = build_policy(config, space)
+        trained = trained_in(weights.parent)
+        policy = build_policy(config, space if trained is None else build_space(trained.constraints).to(device))
         load_policy(weights, policy)
         policy = policy.to(device)
         prior = FrozenPolicy(policy, space, same_steps=True) if config.is_prior else load_prior(config, space)
         target = build_target(config, space)
-        return Model(config, space, policy, target, sha256(weights), prior=prior)
+        return Model(config, space, policy, target, sha256(weights), prior=prior, trained=trained)
 
 
 def untrained(config: Config) -> Model:

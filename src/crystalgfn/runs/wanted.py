@@ -66,6 +66,11 @@ class Wanted:
         return " ".join([*ends, *[self.prop.unit] * bool(self.prop.unit)])
 
     @property
+    def option(self) -> str:
+        """The range as a user writes it: ``"band_gap=1.4:1.8"``."""
+        return f"{self.name}={':'.join('' if end is None else f'{end:g}' for end in self.bounds)}"
+
+    @property
     def bounds(self) -> list[float | None]:
         """Least and most, None for an open end: as JSON."""
         return [self.low if self.low > -math.inf else None, self.high if self.high < math.inf else None]
