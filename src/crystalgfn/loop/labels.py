@@ -53,9 +53,9 @@ def draw(model: Model, where: Path, *, candidates: int, earlier: Sequence[Path],
     pool[rows].to_parquet(where / CRYSTALS)
     if earlier:
         rows = np.concatenate([rows, in_turn(weights, rng)])
-    rows = rows[~relaxed_before(pool, earlier)[rows]]
-    if earlier:  # a crystal of large weight is drawn several times, and relaxed once
-        _, first = np.unique(crystal_keys(pool)[rows], return_index=True)
+        keys = crystal_keys(pool)
+        rows = rows[~_among(keys, earlier)[rows]]
+        _, first = np.unique(keys[rows], return_index=True)  # a crystal of large weight is drawn several times
         rows = rows[np.sort(first)]
     pool[rows[:candidates]].to_parquet(where / CANDIDATES)
 
@@ -67,8 +67,13 @@ def in_turn(log_weights: NDArray[np.float64], rng: np.random.Generator) -> NDArr
 
 def relaxed_before(samples: Crystals, earlier: Sequence[Path]) -> NDArray[np.bool_]:
     """Return whether each of B crystals is in a table of labels."""
-    tables = [crystal_keys(Crystals.from_file(path)) for path in earlier]
-    return np.isin(crystal_keys(samples), np.concatenate(tables) if tables else [])
+    return _among(crystal_keys(samples), earlier)
+
+
+def _among(keys: NDArray[np.int64], tables: Sequence[Path]) -> NDArray[np.bool_]:
+    """Whether each of the keys of B crystals is that of one in a table."""
+    known = [crystal_keys(Crystals.from_file(path)) for path in tables]
+    return np.isin(keys, np.concatenate(known) if known else [])
 
 
 def label(where: Path, *, before: Sequence[Path], together: Path) -> None:

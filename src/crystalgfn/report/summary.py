@@ -12,6 +12,7 @@ from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.energies import Energy, find_energy
 from crystalgfn.crystals.ranking import first_of_each, parse_order, ranking
 from crystalgfn.crystals.tables import unit_of
+from crystalgfn.crystals.tables.schema import bare_name
 from crystalgfn.errors import DataError
 from crystalgfn.report.fitting import Column, FittedTable
 
@@ -92,7 +93,7 @@ def best_table(
         values, heading = chosen.column(REWARD), "log\nreward"
         title += "\nby reward"
     by_cell = not also
-    names = [column.split(" [")[0] for column in also]
+    names = [bare_name(column) for column in also]
     ranks = {name: rank for rank, name in reversed([*enumerate(names, 2)])}
     also = [  # the two are shown anyway
         column for column, name in zip(also, names, strict=True) if name not in ("density", "volume_per_atom")
@@ -109,10 +110,7 @@ def best_table(
             Column("volume\nÅ³/atom", "right", rank=ranks.get("volume_per_atom", last + 2)),
             Column("density\ng/cm³", "right", rank=ranks.get("density", last + 3)),
             Column(heading, "right"),
-            *(
-                Column(name, "right", rank=ranks[column.split(" [")[0]])
-                for column, name in zip(also, more, strict=True)
-            ),
+            *(Column(name, "right", rank=ranks[bare_name(column)]) for column, name in zip(also, more, strict=True)),
         ],
     )
     numbers = [chosen.column(column).tolist() for column in also]

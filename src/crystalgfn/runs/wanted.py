@@ -13,6 +13,7 @@ from torch import Tensor
 from crystalgfn.crystallography.elements import SYMBOLS
 from crystalgfn.crystals.crystal import Crystals
 from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.crystals.tables.schema import name_with_unit
 from crystalgfn.errors import ConfigError
 from crystalgfn.files.reading import sha256
 from crystalgfn.properties.registry import resolve
@@ -57,7 +58,7 @@ class Wanted:
     @property
     def column(self) -> str:
         """Name of the column with the values, with its unit."""
-        return f"{self.prop.name} [{self.prop.unit}]" if self.prop.unit else self.prop.name
+        return name_with_unit(self.prop.name, self.prop.unit)
 
     @property
     def range(self) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from crystalgfn.crystals.property import CheckedProperty
+from crystalgfn.crystals.tables.schema import name_with_unit
 from crystalgfn.errors import PropertyError
 from crystalgfn.properties.registry import resolve
 from crystalgfn.rewards.asks import Asks
@@ -34,7 +35,7 @@ class Criterion:
     @property
     def column(self) -> str:
         """Name of the number's column, with its unit."""
-        return f"{self.name} [{self.unit}]" if self.unit else self.name
+        return name_with_unit(self.name, self.unit)
 
 
 class Term(Protocol):
